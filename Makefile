@@ -1,0 +1,72 @@
+# make report   read an export (the made-up sample without EXPORT) and say why its messages failed and who can be reached again
+# make test     run everything that proves it
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+
+EXPORT   ?= data/samples/failed_messages.csv
+TAG      ?= failed broadcast {date:%d%m%y}
+LANGUAGE ?= en
+OUT      ?= results
+ifeq ($(EXPORT),data/samples/failed_messages.csv)
+CHANNELS ?= data/samples/channels.toml
+MESSAGES ?= data/samples/messages.csv
+CONTACTS ?= data/samples/contacts.csv
+CHANNEL  ?= 1001
+endif
+
+# An option is passed on only where its variable has a value.
+option = $(if $(2),--$(1) "$(2)")
+COMMON = $(call option,channels,$(CHANNELS)) $(call option,messages,$(MESSAGES)) $(call option,language,$(LANGUAGE)) \
+         $(call option,timezone,$(TIMEZONE)) $(call option,date-format,$(DATE_FORMAT)) $(call option,rules,$(RULES)) \
+         $(call option,from,$(FROM)) $(call option,to,$(TO)) $(call option,attempted,$(ATTEMPTED)) --overwrite
+
+.PHONY: report test lab bench notebooks lock catalogues clean
+
+report: $(VENV)/.run
+	@$(BIN)/rebroadcast report "$(EXPORT)" $(COMMON) --out "$(OUT)/failure_report"
+	@$(BIN)/rebroadcast recover "$(EXPORT)" $(filter-out --attempted "$(ATTEMPTED)",$(COMMON)) $(call option,contacts,$(CONTACTS)) \
+	    $(call option,channel,$(CHANNEL)) --tag "$(TAG)" --out "$(OUT)/tag_import"
+
+test: $(VENV)/.dev
+	$(BIN)/ruff check lib tests data benchmarks
+	$(BIN)/pytest tests
+	$(BIN)/pytest --nbval --nbval-current-env --nbval-cell-timeout=120 --nbval-sanitize-with=tests/sanitize.cfg notebooks
+
+lab: $(VENV)/.dev
+	$(BIN)/jupyter lab notebooks
+
+bench: $(VENV)/.dev
+	$(BIN)/python benchmarks/bench.py
+
+# Run the notebooks again and keep what they show: nbval compares with it.
+notebooks: $(VENV)/.dev
+	$(BIN)/python notebooks/record.py
+
+# Take all texts out of the code into the catalogues, and compile them.
+catalogues: $(VENV)/.dev
+	$(BIN)/pybabel -q extract -k n_:1,2 -k n:1,2 -k ngettext:1,2 --no-location --sort-output --project rebroadcast -o lib/rebroadcast/locale/rebroadcast.pot lib
+	$(BIN)/pybabel -q update -D rebroadcast -N --ignore-obsolete --omit-header -i lib/rebroadcast/locale/rebroadcast.pot -d lib/rebroadcast/locale
+	$(BIN)/pybabel -q compile -D rebroadcast -d lib/rebroadcast/locale
+
+# Needs uv; both files name every package with its hashes.
+LOCK = uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate
+lock:
+	$(LOCK) --extra build pyproject.toml -o requirements/run.txt
+	$(LOCK) --extra dev -c requirements/run.txt pyproject.toml -o requirements/dev.txt
+
+$(VENV)/.run: requirements/run.txt pyproject.toml
+	@echo "Installing the locked dependencies into $(VENV) (once)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/run.txt
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt $(VENV)/.run
+	@echo "Installing JupyterLab and the test tools into $(VENV) (once)"
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@sh tests/browser.sh
+	@touch $@
+
+clean:
+	rm -rf $(VENV) results

@@ -1,0 +1,231 @@
+"""Channels: what each kind can do, and the user's own channels file with its limits, pools and names."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import cache, partial
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Literal
+from zoneinfo import available_timezones
+
+from pydantic import BaseModel, Field, ValidationError
+
+from .exceptions import ChannelsError, did_you_mean
+from .quota import Limit, Window
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of channel, as channels.toml describes it; the comments there say what each field means."""
+
+    name: str
+    can_broadcast: bool
+    settling: timedelta
+    settling_basis: str
+    identifier: Literal["phone", "email"] | None
+    source: str
+    date: date
+    reason: str | None = None
+    window: str | None = None
+    size: int | Literal["unlimited"] | None = None
+    tiers: tuple[int, ...] = ()
+    pace: float | None = None
+    note: str | None = None
+    aliases: tuple[str, ...] = ()
+
+
+@cache
+def kinds() -> dict[str, Kind]:
+    """Return every known kind by its name.
+
+    >>> kinds()["sms"].settling
+    datetime.timedelta(days=3)
+    """
+    known = tomllib.loads(files(__package__).joinpath("channels.toml").read_text(encoding="utf-8"))
+    for name, row in known.items():
+        row |= {"name": name, "settling": timedelta(hours=row["settling"])}
+        row |= {key: tuple(row.get(key, ())) for key in ("tiers", "aliases")}
+        row["identifier"] = None if row["identifier"] == "none" else row["identifier"]
+    return {name: Kind(**row) for name, row in known.items()}
+
+
+def find_kind(word: str) -> Kind | None:
+    """Return the kind with this name or alias, however it is spelled; None if there is none.
+
+    >>> find_kind("WhatsApp Cloud API").name
+    'whatsapp'
+    """
+    plain = partial(re.sub, r"[\W_]", "")
+    words = {plain(word): kind for kind in kinds().values() for word in (kind.name, *kind.aliases)}
+    return words.get(plain(word.lower()))
+
+
+Count = Annotated[int, Field(strict=True, gt=0)]
+Size = Count | Literal["unlimited"]
+Pace = Annotated[float, Field(gt=0)]
+Reserve = Annotated[int, Field(strict=True, ge=0)]
+Text = Annotated[str, Field(strict=True, min_length=1)]
+Span = Annotated[str, Field(pattern=r"^(day|month|[1-9]\d{0,3}h)$")]
+
+
+class _Limit(BaseModel, extra="forbid"):
+    limit: Size | None = None
+    window: Span | None = None
+    reserve: Reserve = 0
+    pace: Pace | None = None
+
+
+class _Pool(_Limit):
+    limit: Size
+
+
+class _Channel(_Limit):
+    name: Text | None = None
+    kind: Text | None = None
+    pool: Text | None = None
+
+
+class _File(BaseModel, extra="forbid"):
+    timezone: Text | None = None
+    segment_limit: Count | None = None
+    pool: dict[str, _Pool] = {}
+    channel: dict[str, _Channel] = {}
+
+
+@dataclass(frozen=True)
+class Channel:
+    """One channel of the channels file: its ID (text), its name, its kind and the pool it shares, if any."""
+
+    id: str
+    name: str
+    kind: Kind | None
+    pool: str | None
+    pace: float | None
+
+
+class Channels:
+    """The channels of one workspace; its `timezone` and `segment_limit` are None where nobody gave them."""
+
+    def __init__(self, content: _File | None = None):
+        self._content = content or _File()
+        self.timezone: str | None = self._content.timezone
+        self.segment_limit: int | None = self._content.segment_limit
+        self.channels: tuple[Channel, ...] = tuple(_channel(*item) for item in self._content.channel.items())
+
+    def get(self, channel_id: str) -> Channel | None:
+        """Return the channel with this ID, or None if the file does not name it."""
+        return next((c for c in self.channels if c.id == channel_id), None)
+
+    def name(self, channel_id: str) -> str:
+        """Return the channel's name; "channel 1001" where none is known."""
+        return getattr(self.get(channel_id), "name", f"channel {channel_id}")
+
+    def kind(self, channel_id: str) -> str | None:
+        """Return the name of the channel's kind ("whatsapp"), or None if unknown."""
+        return getattr(getattr(self.get(channel_id), "kind", None), "name", None)
+
+    def limits(self, timezone: str | None = None) -> tuple[Limit, ...]:
+        """Return one Limit per pool, named after it, and one per channel outside a pool, named by its ID.
+
+        A channel without a limit of its own has that of its kind where every account has the same; others,
+        such as WhatsApp without its tier, have none (see `unknown_limits`). Calendar windows are in the
+        file's zone, else in `timezone`, else in UTC. A pool is as fast as its slowest channel.
+        """
+        zone, own, found = self.timezone or timezone or "UTC", self._content.channel, []
+        pools = self._content.pool.items()
+        groups = [(name, [c for c in self.channels if c.pool == name], row, None) for name, row in pools]
+        groups += [(c.id, [c], own[c.id], c.kind) for c in self.channels if c.pool is None]
+        for name, members, row, kind in groups:
+            if size := row.limit or (kind and kind.size):
+                size = None if size == "unlimited" else int(size)
+                window = _window(row.window or (kind and kind.window) or "24h", zone)
+                pace = row.pace or min((c.pace for c in members if c.pace), default=None)
+                found.append(Limit(name, tuple(c.id for c in members), size, window, row.reserve, pace))
+        return tuple(found)
+
+    def unknown_limits(self) -> tuple[str, ...]:
+        """Return the IDs of the channels whose limit nobody stated and the kind does not fix."""
+        covered = {c for limit in self.limits() for c in limit.channels}
+        return tuple(c.id for c in self.channels if c.id not in covered)
+
+
+def _channel(key: str, row: _Channel) -> Channel:
+    kind = find_kind(row.kind) if row.kind else None
+    return Channel(key, row.name or f"channel {key}", kind, row.pool, row.pace or (kind and kind.pace))
+
+
+def _window(span: str, zone: str) -> Window:
+    hours = None if span in ("day", "month") else timedelta(hours=int(span[:-1]))
+    return Window("moving" if hours else span, hours, zone)
+
+
+def load_channels(path: Path | None = None) -> Channels:
+    """Read the user's channels file (TOML); without a path, return empty Channels.
+
+    Raises ChannelsError with one sentence that names the file and the key.
+    """
+    if path is None:
+        return Channels()
+    try:
+        content = _File.model_validate(tomllib.loads(Path(path).read_text(encoding="utf-8-sig")))
+    except OSError as error:
+        problem = f"the channels file cannot be read ({error.strerror})."
+    except UnicodeDecodeError:
+        problem = "the channels file is not UTF-8; save it as UTF-8."
+    except tomllib.TOMLDecodeError as error:
+        problem = f"this is not TOML: {error}. Values of text need quotes."
+    except ValidationError as error:
+        problem = _sentence(error)
+    else:
+        problem = next(_contradictions(content), None)
+    if problem:
+        raise ChannelsError(f"{path}: {problem}")
+    return Channels(content)
+
+
+def _sentence(error: ValidationError) -> str:
+    """Say the first thing that pydantic found, with the key as the file spells it."""
+    first = error.errors()[0]
+    where = [str(part) for part in first["loc"]][:3]
+    model = _File if len(where) < 3 else _Pool if where[0] == "pool" else _Channel
+    key, fields = ".".join(where), list(model.model_fields)
+    if first["type"] == "extra_forbidden":
+        return f"{key} is no setting; known here: {', '.join(fields)}.{did_you_mean(where[-1], fields)}"
+    if first["type"] == "missing":
+        return f"{key} is missing."
+    expected = {
+        "limit": 'a whole number above 0, or "unlimited"',
+        "segment_limit": "a whole number above 0",
+        "window": '"24h" (or other hours), "day" or "month"',
+        "reserve": "a whole number, 0 or more",
+        "pace": "contacts per second, above 0",
+    }.get(where[-1], "text in quotes")
+    if where[0] in ("pool", "channel") and len(where) < 3:
+        expected = "a table such as [pool.main] or [channel.1001]"
+    return f"{key} is {first['input']!r}; expected {expected}."
+
+
+def _contradictions(content: _File):
+    """Yield what no single field shows: zones, kinds and pools that are not there."""
+    if content.timezone and content.timezone not in available_timezones():
+        hint = did_you_mean(content.timezone, available_timezones())
+        yield f'timezone is "{content.timezone}"; expected a zone such as "America/Mexico_City".{hint}'
+    for key, row in content.channel.items():
+        if row.kind and find_kind(row.kind) is None:
+            hint = did_you_mean(row.kind, kinds())
+            yield f'channel.{key}.kind is "{row.kind}"; expected one of: {", ".join(kinds())}.{hint}'
+        if row.pool and row.pool not in content.pool:
+            hint = did_you_mean(row.pool, content.pool)
+            yield f'channel.{key}.pool is "{row.pool}", but there is no [pool.{row.pool}].{hint}'
+        own = [name for name in ("limit", "window", "reserve") if name in row.model_fields_set]
+        if row.pool and own:
+            yield f"channel.{key} has both a pool and its own {own[0]}; keep one of them."
+    for name in content.pool:
+        if not any(row.pool == name for row in content.channel.values()):
+            yield f'pool.{name} names no channel; add pool = "{name}" to the channels that share it.'
+        if name in content.channel:
+            yield f"pool.{name} has the ID of a channel for its name; give the pool a name of its own."

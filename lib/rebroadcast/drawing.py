@@ -1,0 +1,263 @@
+"""The house style of figures: colours, layout, labels, and what a figure says of itself to its page."""
+
+import html
+import textwrap
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timedelta
+from functools import wraps
+from numbers import Number
+from typing import TYPE_CHECKING
+
+import plotly.graph_objects as go
+
+from .language import Language, language
+from .words import CAUSES, COLUMNS, DISPOSITIONS, OUTCOMES, VERDICTS, word
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+ENGLISH = language("en")
+WAIT, FIX, NEVER, UNKNOWN, DELIVERED = "#0072B2", "#E69F00", "#D55E00", "#8A8A8A", "#009E73"
+FAILED, QUIET, LIMIT, GREY, GRID = "#CC79A7", "#C4C8CC", "#000000", "#767676", "rgba(138,138,138,0.25)"
+VERDICT_COLOURS = {"wait": WAIT, "fix": FIX, "never": NEVER, "unknown": UNKNOWN}
+CAUSE_COLOURS = {"quota": WAIT, "rate_limit": "#4FA3D1", "recipient_cap": "#004C78", "outage": "#9CCBE6"}
+CAUSE_COLOURS |= {"template": FIX, "content": "#F3C35F", "media": "#B97F00", "account": "#8F6200"}
+CAUSE_COLOURS |= {"policy": "#D18F00", "configuration": "#F8DA9B", "outside_window": "#FFB82E"}
+CAUSE_COLOURS |= {"audience": "#6B4A00", "opted_out": NEVER, "invalid_recipient": "#F08A43"}
+CAUSE_COLOURS |= {"unreachable": "#B0B0B0", "unknown": UNKNOWN}
+OUTCOME_COLOURS = {"reached": DELIVERED, "failed_again": FAILED, "no_sign": UNKNOWN, "not_due": "#9CCBE6"}
+DISPOSITION_COLOURS = {"tagged": WAIT, "fix_first": FIX, "never": NEVER, "unknown": UNKNOWN}
+DISPOSITION_COLOURS |= {"reached_later": DELIVERED}
+WORDS = {"cause": CAUSES, "verdict": VERDICTS, "disposition": DISPOSITIONS, "outcome": OUTCOMES}
+COUNTS = ("failed", "attempted", "delivered", "load", "rows", "contacts", "waves", "before", "now")
+NUMBERS = (*COUNTS, "limit", "overflow", "capacity")
+TEXTS = ("channel", "error", "cause", "verdict", "scenario")
+# Rows that are drawn, characters of a label, pixels for a bar with its label, rows of data.
+TOP, LABEL, SLOT, ROWS = 15, 42, 46, 200
+FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
+Key = Iterable[tuple[str, str, Iterable[float]]]  # name, colour and counts of what a legend explains
+
+
+def chart(draw: Callable[..., go.Figure]) -> Callable[..., go.Figure]:
+    """Hand draw a clean frame, answer one with nothing in it, and describe the figure in `layout.meta`."""
+
+    @wraps(draw)
+    def draw_chart(frame: "DataFrame", *, lang: Language = ENGLISH, **options: object) -> go.Figure:
+        from pandas import to_numeric
+
+        _, known = lang.gettext, [name for name in frame.columns if name in COLUMNS]
+        clean = frame[known].reset_index(drop=True)
+        for name in known:
+            if name in NUMBERS:
+                clean[name] = to_numeric(clean[name], errors="coerce").astype(float)
+            elif name in TEXTS:
+                clean[name] = clean[name].astype(object).where(clean[name].notna(), _("(none)"))
+        if clean[[name for name in known if name in COUNTS]].fillna(0).to_numpy().any():
+            drawn = draw(clean, lang=lang, **options)
+        else:
+            drawn = figure([], _("There is nothing to show"), _("No row fits this selection"), 60, lang)
+            note(drawn, 0.5, 0.5, _("Nothing to show"), xref="paper", yref="paper")
+            drawn.update_xaxes(visible=False).update_yaxes(visible=False)
+        told, table = list(drawn.layout.meta), clean.head(ROWS).astype(object)
+        if len(frame) > ROWS:
+            cap = {"n": lang.number(ROWS), "total": lang.number(len(frame))}
+            told.append(_("The data holds the first {n} of {total} rows", **cap))
+        rows = table.where(table.notna(), None).itertuples(index=False)
+        drawn.layout.meta = {
+            "id": draw.__name__.replace("_", "-"),
+            "title": told[0],
+            "description": " ".join(f"{sentence}." for sentence in told),
+            "data": [
+                [word(COLUMNS, name, lang) for name in known],
+                *([_cell(*pair, lang) for pair in zip(known, row, strict=True)] for row in rows),
+            ],
+        }
+        return drawn
+
+    return draw_chart
+
+
+def escape(text: object) -> str:
+    """Make a text safe for plotly, which reads tags, %{templates} and $TeX$ in its texts."""
+    plain = html.escape(" ".join(str(text).split()), quote=False).replace(" %", "\u00a0%")
+    return plain.replace("%{", "%&#123;").replace("$", "&#36;")
+
+
+def shorten(text: object, width: int = LABEL) -> str:
+    """Shorten a text to width with an ellipsis, keeping its end, where texts often differ."""
+    plain = " ".join(str(text).split())
+    ahead = width * 2 // 3
+    return plain if len(plain) <= width else f"{plain[:ahead].rstrip()}…{plain[ahead + 1 - width :].lstrip()}"
+
+
+def hover(*texts: object, width: int = 50) -> str:
+    """Return escaped lines for a hover box, each broken at width."""
+    return "<br>".join(escape(line) for text in texts for line in textwrap.wrap(str(text), width))
+
+
+def figure(
+    traces: Sequence, title: str, subtitle: str, body: float, lang: Language, key: Key = (), below: int = 34
+) -> go.Figure:
+    """Lay traces out: title, subtitle, `body` pixels of plot, a legend `below` it; as wide as the page."""
+    key, top, clear, drawn = list(key), 76, "rgba(0,0,0,0)", go.Figure(traces)
+    bottom = 42 + 28 * bool(key) + 20 * (len(key) > 2)  # on a phone the legend takes two lines
+    drawn.update_traces(showlegend=False, selector=lambda trace: trace.type in ("bar", "scatter"))
+    for name, colour, counts in key:
+        text = f"{name} {lang.number(int(sum(counts)))}"
+        marker = {"symbol": "square", "size": 11, "color": colour}
+        if colour == LIMIT:
+            text, marker = name, {"symbol": "line-ns", "size": 12, "line": {"color": LIMIT, "width": 2.5}}
+        drawn.add_scatter(x=[None], y=[None], mode="markers", marker=marker, name=escape(text), showlegend=True)
+    small = {"text": escape(subtitle), "font": {"size": 13, "color": GREY}}
+    heading = {"text": escape(title), "subtitle": small, "font": {"size": 16}, "pad": {"l": 6, "t": 8}}
+    heading |= {"x": 0, "xref": "container", "y": 1, "yref": "container", "yanchor": "top"}
+    legend = {"orientation": "h", "x": 0, "y": -below / body, "yanchor": "top", "traceorder": "normal"}
+    legend |= {"itemclick": False, "itemdoubleclick": False, "font": {"size": 13}}
+    axis = {"gridcolor": GRID, "zeroline": False, "fixedrange": True, "title": {"font": {"size": 12}}}
+    drawn.update_layout(template="none", title=heading, legend=legend, font={"family": FONT, "size": 13})
+    drawn.update_layout(paper_bgcolor=clear, plot_bgcolor=clear, barmode="stack", meta=[title, subtitle])
+    drawn.update_layout(height=top + body + bottom, margin={"l": 6, "r": 12, "t": top, "b": bottom})
+    return drawn.update_layout(xaxis=axis, yaxis=axis, hoverlabel={"align": "left"})
+
+
+def lines(names: Iterable[object]) -> dict:
+    """Return a y axis with each name on a line above its row, which leaves a phone's width to the bars."""
+    texts = [escape(shorten(name)) for name in names]
+    place = {"range": [len(texts) - 0.5, -0.75], "ticklabelposition": "inside", "ticklabelshift": 20}
+    return {"tickvals": list(range(len(texts))), "ticktext": texts, "showgrid": False, "ticks": "", **place}
+
+
+def ends(drawn: go.Figure, totals: Iterable[float], texts: Sequence[str], unit: str, gap: int = 1) -> go.Figure:
+    """Label rows at their ends, and keep room for the longest label at a phone's width."""
+    totals, labels = [float(total) for total in totals], ["\u00a0" * gap + escape(text) for text in texts]
+    room = 1 - min(0.7, 0.024 * max(map(len, texts)) + 0.03)
+    more = {"textposition": "middle right", "cliponaxis": False, "hoverinfo": "skip", "showlegend": False}
+    drawn.add_scatter(x=totals, y=list(range(len(totals))), mode="text", text=labels, **more)
+    reach = max([max(totals) / room, *(shape.x1 * 1.02 for shape in drawn.layout.shapes)]) or 1
+    title = {"text": escape(unit), "standoff": 10}
+    return drawn.update_xaxes(range=[0, reach], showticklabels=False, showgrid=False, title=title)
+
+
+def bars(
+    names: Iterable[object],
+    parts: Sequence[tuple],
+    labels: Sequence[str],
+    title: str,
+    subtitle: str,
+    unit: str,
+    lang: Language,
+    *,
+    key: Key | None = None,
+    raw: Iterable[object] | None = None,
+    limits: Iterable[float] = (),
+) -> go.Figure:
+    """Draw stacked horizontal bars, the first name on top, labelled at their ends.
+
+    parts are (name, colour or colours, counts by row); key explains the colours (None: the parts do); raw
+    are the values behind the names; limits, where not null, are drawn as a black line across their row.
+    """
+    names, parts, limits = list(names), [part for part in parts if any(part[2])] or parts[:1], list(limits)
+    key, traces = list(parts if key is None else key), []
+    if any(limit == limit for limit in limits):
+        key.append((lang.gettext("limit"), LIMIT, ()))
+    for part, colour, counts in parts:
+        said = [f"{part} {lang.number(round(float(count), 1))}" for count in counts]
+        texts = [hover(*words) for words in zip(names, said, labels, strict=True)]
+        more = {"customdata": names if raw is None else list(raw), "hovertext": texts, "hoverinfo": "text"}
+        more |= {"y": list(range(len(names))), "orientation": "h", "width": 0.4, "marker_color": colour}
+        traces.append(go.Bar(x=[float(count) for count in counts], **more))
+    drawn = figure(traces, title, subtitle, SLOT * len(names) + 16, lang, key).update_yaxes(lines(names))
+    for row, limit in enumerate(limits):
+        if limit == limit:
+            line = {"color": LIMIT, "width": 2.5}
+            drawn.add_shape(name="limit", x0=limit, x1=limit, y0=row - 0.3, y1=row + 0.3, line=line)
+    totals = [sum(row) for row in zip(*(counts for *_, counts in parts), strict=True)]
+    beyond = [limit if limit == limit else 0 for limit in limits] or [0] * len(totals)
+    return ends(drawn, map(max, totals, beyond), labels, unit)
+
+
+def timeline(drawn: go.Figure, first: datetime, last: datetime, most: float, unit: str) -> go.Figure:
+    """Give a figure a time axis below and counts up to `most` on the left, with room for a note above."""
+    style = "%-d %b" if last - first > timedelta(days=5) else "%H:%M\n%-d %b"
+    drawn.update_xaxes(type="date", range=[first, last], tickformat=style, nticks=6, showgrid=False)
+    steps = {"nticks": 5, "tickformat": ","} if most > 4 else {"dtick": 1}
+    drawn.update_yaxes(range=[0, most * 1.15], automargin=True, **steps)
+    place = {"xref": "paper", "yref": "paper", "xanchor": "left", "yanchor": "bottom"}
+    return note(drawn, 0, 1, unit, **place, font={"size": 12})
+
+
+def note(drawn: go.Figure, x: object, y: object, text: str, width: int = 60, **place: object) -> go.Figure:
+    """Write one remark into the figure, broken at width."""
+    place = {"xanchor": "center", "yanchor": "top", "showarrow": False, "font": {"size": 13}} | place
+    return drawn.add_annotation(x=x, y=y, text=hover(text, width=width), **place)
+
+
+def ranked(frame: "DataFrame", by: str) -> "DataFrame":
+    """One row per value of `by`, most failures first; its other columns are those of its largest row."""
+    rows = frame[frame.failed > 0].sort_values("failed", ascending=False, kind="stable")
+    rules = {name: "sum" if name == "failed" else "first" for name in rows.columns if name != by}
+    rows = rows.groupby(by, sort=False).agg(rules).reset_index()
+    return rows.sort_values(["failed", by], ascending=[False, True], ignore_index=True)
+
+
+def split(frame: "DataFrame", rows: str, columns: str, values: str) -> "DataFrame":
+    """Spread values over columns, in the order of rows; 0 where there is none."""
+    return frame.pivot_table(index=rows, columns=columns, values=values, aggfunc="sum", fill_value=0)
+
+
+def fold(counts: Sequence[float]) -> list[float]:
+    """Keep the first counts as they are; add up the rest."""
+    return [*counts[:TOP], sum(counts[TOP:])] if len(counts) > TOP else list(counts)
+
+
+def folded(rows: "DataFrame", by: str, lang: Language) -> tuple[list[str], list[float]]:
+    """Names and counts of the largest rows, and of the rest as one."""
+    names, rest = rows[by][:TOP].tolist(), len(rows) - TOP
+    if rest > 0:
+        names.append(lang.ngettext("the rest ({n} other)", "the rest ({n} others)", rest))
+    return names, fold(rows.failed.tolist())
+
+
+def facts(rows: "DataFrame", lang: Language) -> dict[str, str]:
+    """What titles say: total and kinds, and count and share of the first row."""
+    total, count = int(rows.failed.sum()), int(rows.failed[0])
+    facts = {"total": lang.number(total), "count": lang.number(count), "share": lang.percent(count / total)}
+    return facts | {"kinds": lang.number(len(rows))}
+
+
+def share(count: float, total: float, lang: Language) -> str:
+    """Count and share; the count alone where a share would say nothing."""
+    number = lang.number(int(count))
+    return f"{number} · {lang.percent(count / total)}" if count and total > 0 else number
+
+
+def shares(counts: Sequence[float], lang: Language) -> list[str]:
+    """Count and share of each."""
+    return [share(count, sum(counts), lang) for count in counts]
+
+
+def verdicts(frame: "DataFrame", lang: Language) -> list[tuple]:
+    """The legend of verdicts: name, colour, counts."""
+    sums = frame.groupby("verdict").failed.sum()
+    return [(word(VERDICTS, v, lang), colour, [sums[v]]) for v, colour in VERDICT_COLOURS.items() if sums.get(v)]
+
+
+def wave(wave: object, lang: Language) -> str:
+    """Name a wave by its number; a wave that has a name keeps it."""
+    return wave if isinstance(wave, str) else lang.gettext("Wave {n}", n=lang.number(int(wave)))
+
+
+def signed(change: float, lang: Language) -> str:
+    """A change with its sign."""
+    return f"{'+' if change > 0 else '−' if change < 0 else '±'}{lang.number(abs(int(change)))}"
+
+
+def _cell(name: str, value: object, lang: Language) -> str | int | float:
+    """Return what a table shows for a value: words translated, times formatted, nothing for null."""
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return lang.datetime(value)
+    if isinstance(value, Number):
+        return int(value) if float(value).is_integer() else float(value)
+    return word(WORDS.get(name, {}), value, lang)

@@ -1,0 +1,152 @@
+"""The one engine that does the work: an Ibis connection, DuckDB in this process unless told otherwise."""
+
+import os
+import tempfile
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+
+from .exceptions import ParameterError, did_you_mean
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+MEMORY_LIMIT = "1500MB"  # beyond it DuckDB spills to its temporary folder
+
+
+@dataclass
+class Engine:
+    """A connection and the few things that engines do differently.
+
+    Use it as a context manager: on leaving, its scratch folder and all that was prepared in it are gone.
+    """
+
+    con: object
+    _scratch: tempfile.TemporaryDirectory = field(repr=False)
+
+    @property
+    def scratch(self) -> Path:
+        """A private folder that lives as long as the engine."""
+        return Path(self._scratch.name)
+
+    def close(self) -> None:
+        self.con.disconnect()
+        self._scratch.cleanup()
+
+    def __enter__(self) -> "Engine":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.close()
+
+    @cached_property
+    def _zone_functions(self):
+        import ibis
+        import ibis.expr.datatypes as dt
+
+        def builtin(name, argument, result):
+            @ibis.udf.scalar.builtin(name=name, signature=((dt.string, argument), result))
+            def function(zone, at): ...
+
+            return function
+
+        utc = dt.Timestamp("UTC")
+        return builtin("timezone", dt.timestamp, utc), builtin("timezone", utc, dt.timestamp)
+
+    def to_utc(self, wall_clock: "ir.TimestampValue", zone: str) -> "ir.TimestampValue":
+        """Turn wall-clock times of a zone (no zone in the type) into instants (UTC)."""
+        return self._zone_functions[0](zone, wall_clock)
+
+    def to_wall_clock(self, at: "ir.TimestampValue", zone: str) -> "ir.TimestampValue":
+        """Turn instants (UTC) into wall-clock times of a zone (no zone in the type)."""
+        return self._zone_functions[1](zone, at)
+
+    def keep(self, table: "ir.Table") -> "ir.Table":
+        """Compute a table once, into the scratch folder, so that what follows need not do it again."""
+        target = self.new_file(".parquet")
+        table.to_parquet(target)
+        return self.con.read_parquet(target)
+
+    def new_file(self, suffix: str) -> Path:
+        """A name in the scratch folder that no other file has."""
+        handle, name = tempfile.mkstemp(suffix, dir=self.scratch)
+        os.close(handle)
+        return Path(name)
+
+    def read_csv(self, path: Path, columns: list[str], delimiter: str, skip: int) -> tuple["ir.Table", Path]:
+        """Parse a UTF-8 CSV file once, every column as text, into a Parquet file in the scratch folder.
+
+        Returns the table of the rows that could be parsed, and of the others (line, reason, text).
+        A row is refused rather than repaired: too few or too many columns, broken quotes, bad UTF-8.
+        """
+        con, target = self.con, self.new_file(".parquet")
+        view = con.read_csv(
+            str(path), columns=dict.fromkeys(columns, "VARCHAR"), header=False, skip=skip, delim=delimiter,
+            quote='"', escape='"', store_rejects=True, rejects_table="refused", rejects_scan="refused_scan",
+            max_line_size=8_388_608,
+        )  # fmt: skip
+        view.to_parquet(target)
+        refused = con.table("refused", database=("temp", "main"))
+        refused = refused.select("line_byte_position", "error_type", "csv_line").distinct().to_pandas()
+        refused.insert(0, "line", lines_at(path, refused.pop("line_byte_position").tolist()))
+        con.raw_sql("DROP TABLE refused; DROP TABLE refused_scan")
+        return con.read_parquet(target, file_row_number=True), refused
+
+
+def lines_at(path: Path, positions: list[int]) -> list[int]:
+    """Return the line (from 1) on which each byte position (from 1) of a file lies.
+
+    DuckDB's own line number counts records, not lines, where values hold line breaks.
+    """
+    found, line, offset = {}, 1, 0
+    if not positions:
+        return []
+    with path.open("rb") as file:
+        for position in sorted(set(positions)):
+            while offset < position - 1:
+                block = file.read(min(2**20, position - 1 - offset))
+                line, offset = line + block.count(b"\n"), offset + (len(block) or position)
+            found[position] = line
+    return [found[p] for p in positions]
+
+
+def connect(url: str | None = None, memory_limit: str = MEMORY_LIMIT) -> Engine:
+    """Open the engine.
+
+    With no url: DuckDB inside this process, which fetches nothing, keeps to memory_limit and spills
+    to a private folder beyond it. Raises ParameterError for a url that is no known engine.
+
+    >>> with connect() as engine:
+    ...     engine.con.name
+    'duckdb'
+    """
+    if url not in (None, "", "duckdb"):
+        raise ParameterError(f"engine is '{url}', expected 'duckdb'.", "engine")
+    import ibis
+
+    scratch = tempfile.TemporaryDirectory(prefix="rebroadcast-", ignore_cleanup_errors=True)
+    con = ibis.duckdb.connect(
+        autoinstall_known_extensions=False,
+        autoload_known_extensions=False,
+        memory_limit=memory_limit,
+        temp_directory=str(Path(scratch.name) / "spill"),
+    )
+    con.raw_sql("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
+    return Engine(con, scratch)
+
+
+def check_zone(zone: str) -> str:
+    """Return zone if it names an IANA time zone, else raise ParameterError with the nearest name.
+
+    >>> check_zone("America/Mexico_City")
+    'America/Mexico_City'
+    """
+    try:
+        ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        hint = did_you_mean(zone, available_timezones())
+        message = f"'{zone}' is no known time zone; expected a name such as 'America/Mexico_City' or 'UTC'.{hint}"
+        raise ParameterError(message, "timezone") from None
+    return zone

@@ -1,0 +1,320 @@
+"""Error text to cause, verdict, scope, wait and what to do now. The rules are data: errors.toml."""
+
+import functools
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import re2
+
+from . import texts
+from .exceptions import RulesError, did_you_mean
+from .language import LANGUAGES
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+MASK_PATTERN, MASK_TOKEN = texts.MASK_PATTERN, texts.MASK_TOKEN
+mask, mask_expr = texts.mask, texts.mask_expr
+PACKAGED = Path(__file__).with_name("errors.toml")
+CHOICES = {
+    "kind": "whatsapp messenger instagram telegram viber line wechat vk sms email webchat custom",
+    "cause": "quota rate_limit recipient_cap outside_window opted_out invalid_recipient unreachable template"
+    " content media account configuration policy outage audience unknown",
+    "verdict": "wait fix never unknown",
+    "scope": "recipient message sender platform",
+    "table": "rule cause sources",
+    "key": "id like kind code text weak cause verdict scope wait title fix source date",
+}
+UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
+
+_ALIASES = {
+    name: {name, *others.split()}
+    for name, others in (
+        ("whatsapp", "waba wati 360dialog gupshup"), ("instagram", "ig"), ("messenger", "facebook fb"),
+        ("telegram", "tg"), ("viber", ""), ("line", ""), ("wechat", "weixin"), ("vk", "vkontakte"),
+        ("sms", "twilio nexmo vonage messagebird mms"), ("email", "gmail mail smtp outlook"),
+    )
+}  # fmt: skip
+
+
+@functools.cache
+def canonical_kind(kind: str | None) -> str | None:
+    """Return the channel kind for any of its names, or None for one whose errors could be of any kind.
+
+    >>> canonical_kind("whatsapp_cloud"), canonical_kind("Facebook"), canonical_kind("custom")
+    ('whatsapp', 'messenger', None)
+    """
+    words = re.split(r"[^a-z0-9]+", (kind or "").lower())
+    for name, aliases in _ALIASES.items():
+        if aliases & set(words) or (len(name) > 4 and name in "".join(words)):
+            return name
+    return None
+
+
+# --- rules --------------------------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule, complete: what its table left out comes from the rule it is like, then from its cause."""
+
+    id: str
+    cause: str
+    verdict: str
+    scope: str
+    rank: tuple[int, int]  # a user's rules before the packaged, then the order of the file
+    title: Mapping[str, str]
+    fix: Mapping[str, str]
+    kind: frozenset[str] = frozenset()
+    code: frozenset[str] = frozenset()
+    text: str | None = None
+    weak: bool = False
+    wait: str | None = None
+    source: str | None = None
+    date: str | None = None
+
+    def seconds(self, words: str) -> float | None:
+        """Return the wait in seconds; `{n}s` takes the number that the pattern captured in words."""
+        if not self.wait or self.verdict != "wait":
+            return None
+        number, unit = _WAIT.fullmatch(self.wait).groups()
+        if number == "{n}":
+            found = re2.search(f"(?is){self.text}", words)
+            number = next((g for g in found.groups() if g), None) if found else None
+        return float(number) * UNITS[unit] if number else None
+
+
+_WAIT = re.compile(r"(\d+|\{n\})(ms|s|m|h|d)")
+_INHERITED = ("cause", "verdict", "scope", "wait", "title", "fix", "source", "date")
+
+
+class Rules:
+    """The rules in force. `overrides` lists (a user's rule id, the packaged rule id it replaces or None)."""
+
+    def __init__(self, rules: Iterable[Rule], causes: Mapping[str, dict], overrides: Iterable[tuple] = ()):
+        self.by_id = {r.id: r for r in rules}
+        self.causes = causes
+        self.overrides: list[tuple[str, str | None]] = list(overrides)
+        self._by_code: dict[str, list[Rule]] = {}
+        for rule in self.by_id.values():
+            for code in () if rule.text else rule.code:
+                self._by_code.setdefault(code, []).append(rule)
+        self._searches = functools.cache(self._compile)
+
+    def _compile(self, kind: str | None) -> tuple[re2.Filter, list[Rule]]:
+        """Return all patterns that fit a kind as one filter, so that few of them search a text."""
+        fitting = [r for r in self.by_id.values() if r.text and (not kind or not r.kind or kind in r.kind)]
+        searches = re2.Filter()
+        for rule in fitting:
+            searches.Add(f"(?is){rule.text}", re2.Options())
+        searches.Compile()
+        return searches, fitting
+
+    def find(self, masked: str, kind: str | None) -> tuple[Rule | None, str | None, float | None]:
+        """Return the best rule for a masked text, the code it is about, and the wait in seconds.
+
+        A user's rules come first. Then code and text together, a code of five or more digits, text, a
+        short code of that channel kind, weak text, a weak code; within each, the order of the file.
+        """
+        plain = texts.plain_text(masked)
+        codes = texts.find_codes(plain)
+        words = texts.find_words(plain)
+        if kind is None and texts.IS_EMAIL.search(plain):
+            kind = "email"
+        searches, fitting = self._searches(kind)
+        hits = []
+        for rule in (fitting[i] for i in searches.Match(words.lower()) or ()):
+            code = next((c for c in codes if c in rule.code), None)
+            if code or not rule.code:
+                hits.append((4 if rule.weak else 0 if code else 2, rule, code))
+        for code, named in codes.items():
+            long = len(code) > 4 and "." not in code
+            for rule in self._by_code.get(code, ()) if named or not long else ():
+                if not rule.kind or (kind in rule.kind if kind else long or "." in code):
+                    hits.append((5 if rule.weak else 1 if long else 3, rule, code))
+        first = max(codes, key=len, default=None)
+        if not hits:
+            return None, first, None
+        # without a kind, e-mail's rules come last: their words are common words on other channels
+        late = {rule.id for _, rule, _ in hits if kind is None and rule.kind == {"email"}}
+        _, rule, code = min(hits, key=lambda h: (h[1].rank[0], h[0], h[1].id in late, h[1].rank[1]))
+        return rule, code or first, rule.seconds(words)
+
+
+@functools.cache
+def _packaged() -> Rules:
+    return Rules(*_read(PACKAGED, {}, {}, 1))
+
+
+def load_rules(path: Path | str | None = None) -> Rules:
+    """Return the packaged rules, with a user's own file (same format) before them.
+
+    Raises RulesError, which names the file, the rule and where possible the line.
+    """
+    packaged = _packaged()
+    if path is None:
+        return packaged
+    own, causes = _read(Path(path), packaged.by_id, packaged.causes, 0)
+    rest = {i: r for i, r in packaged.by_id.items() if i not in {r.id for r in own}}
+    overrides = [(r.id, r.id if r.id in packaged.by_id else None) for r in own]
+    return Rules([*own, *rest.values()], causes, overrides)
+
+
+def _read(path: Path, known: Mapping[str, Rule], causes: Mapping, layer: int) -> tuple[list[Rule], dict]:
+    """Read a rules file into rules and causes; known rules are those that a rule may be like."""
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        document = tomllib.loads("\n".join(lines))
+        tables, sources = list(document.get("rule", [])), document.get("sources", {})
+        causes = causes | {c: causes.get(c, {}) | t for c, t in document.get("cause", {}).items()}
+        names = [t.get("id") for t in tables]
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise RulesError(f"{path}: not a rules file: {error}. Expected TOML with [[rule]] tables.") from error
+
+    def fail(where: str, found: str) -> RulesError:
+        line = next((f", line {n}" for n, s in enumerate(lines, 1) if f'"{where}"' in s), "")
+        return RulesError(f"{path}{line}: {where}: {found}")
+
+    def check(where: str, name: str, value: object, choices: Iterable[str] = ()) -> None:
+        choices = list(choices or CHOICES[name].split())
+        if value not in choices:
+            listed = f"one of: {', '.join(choices)}" if len(choices) < 20 else "the id of another rule"
+            raise fail(where, f"{name} is '{value}', expected {listed}.{did_you_mean(str(value), choices)}")
+
+    for name in document:
+        check("top level", "table", name)
+    for name in causes:
+        check(f"cause.{name}", "cause", name)
+    for n, (table, ident) in enumerate(zip(tables, names, strict=True)):
+        if not isinstance(ident, str) or not ident or ident in names[:n]:
+            raise fail(ident or f"rule {n + 1}", 'a rule needs an id of its own, a text such as "my-rule".')
+        for key in table:
+            check(ident, "key", key)
+    rules = dict(known)
+    waiting = list(enumerate(tables))
+    while waiting:  # a rule may be like one further down
+        ready = [(n, t) for n, t in waiting if t.get("like") in (None, *rules)]
+        if not ready:
+            check(waiting[0][1]["id"], "like", waiting[0][1]["like"], rules)
+        for n, table in ready:
+            like = rules.get(table.get("like"))
+            base = {k: getattr(like, k) for k in _INHERITED} if like else {}
+            cause = table.get("cause", base.get("cause"))
+            check(table["id"], "cause", cause)
+            if cause != base.get("cause"):
+                base = {k: base[k] for k in ("source", "date") if k in base}
+            if table.get("verdict", causes[cause]["verdict"]) != causes[cause]["verdict"]:
+                base = {"wait": None} | base
+            source = sources.get(table.get("source"), {})
+            source = {"source": source["url"], "date": source["date"]} if source else {}
+            rules[table["id"]] = _rule(causes[cause] | base | table | source, (layer, n), fail, check)
+        waiting = [w for w in waiting if w not in ready]
+    return [rules[i] for i in names], causes
+
+
+def _rule(full: dict, rank: tuple[int, int], fail, check) -> Rule:
+    """Check one complete table and make the rule of it."""
+    where, text, wait = full["id"], full.get("text"), full.get("wait")
+    kinds, listed = full.get("kind", []), full.get("code", [])
+    check(where, "verdict", full["verdict"])
+    check(where, "scope", full["scope"])
+    for kind in kinds if isinstance(kinds, list) else [kinds]:
+        check(where, "kind", kind)
+    if not text and not listed:
+        raise fail(where, "neither code nor text is given; a rule needs at least one of them.")
+    if not all(isinstance(v, list) for v in (kinds, listed)):
+        raise fail(where, 'kind and code are lists, such as ["131026", "200-299"].')
+    codes: set[str] = set()
+    for code in map(str, listed):
+        low, _, high = code.partition("-")
+        spread = low.isdecimal() and high.isdecimal() and int(low) <= int(high) < int(low) + 10000
+        codes |= set(map(str, range(int(low), int(high) + 1))) if spread else {code}
+    try:
+        text = text and texts.fold(text if isinstance(text, str) else "|".join(text))
+        if text and rank[0] == 0:  # ours are compiled by the tests
+            re2.compile(f"(?is){text}")
+    except (re2.error, TypeError) as error:
+        raise fail(where, f"text is not a pattern that RE2 understands: {error}.") from None
+    if wait is not None and not _WAIT.fullmatch(str(wait)):
+        raise fail(where, f"wait is '{wait}', expected a number and one of {', '.join(UNITS)}, such as 24h.")
+    for key in ("title", "fix"):
+        if isinstance(full[key], str):
+            full[key] = dict.fromkeys(LANGUAGES, full[key])
+        if not isinstance(full[key], dict) or {*LANGUAGES} - full[key].keys():
+            raise fail(where, f"{key} must be a text, or one for each of: {', '.join(LANGUAGES)}.")
+    full["date"] = full.get("date") and str(full["date"])
+    full |= {"text": text, "kind": frozenset(kinds), "code": frozenset(codes), "rank": rank}
+    return Rule(**{k: v for k, v in full.items() if k != "like"})
+
+
+# --- explaining ---------------------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class Explanation:
+    """What one error means. `wait` is how long to wait at least; None where waiting is not the answer."""
+
+    text: str | None
+    masked: str
+    code: str | None
+    kind: str | None
+    cause: str
+    verdict: str
+    scope: str
+    wait: timedelta | None
+    title: str
+    fix: str
+    rule: str | None
+    source: str | None
+    date: str | None
+
+
+def explain(text: str | None, kind: str | None = None, rules: Rules | None = None, language: str = "en") -> Explanation:
+    """Explain one error text of a channel of this kind (None where it is not known); no text makes it fail.
+
+    >>> explain("(#131049) This message was not delivered", "whatsapp").cause
+    'recipient_cap'
+    """
+    rules = rules or load_rules()
+    masked = mask(text)
+    rule, code, seconds = rules.find(masked, canonical_kind(kind))
+    meaning = (rule.cause, rule.verdict, rule.scope) if rule else _UNKNOWN
+    wait = None if seconds is None else timedelta(seconds=seconds)
+    origin = (rule.id, rule.source, rule.date) if rule else (None, None, None)
+    return Explanation(text, masked, code, kind, *meaning, wait, *advice(origin[0], language, rules), *origin)
+
+
+def advice(rule_id: str | None, language: str = "en", rules: Rules | None = None) -> tuple[str, str]:
+    """Return (title, fix) of a rule in a language; None stands for an error that no rule knows."""
+    rules = rules or load_rules()
+    rule = rules.by_id.get(rule_id) if rule_id else None
+    title, fix = (rule.title, rule.fix) if rule else (rules.causes["unknown"][k] for k in ("title", "fix"))
+    return title[language], fix[language]
+
+
+_UNKNOWN = ("unknown", "unknown", "message")
+
+
+def classify(
+    table: "ir.Table", rules: Rules | None = None, kind_column: str = "kind", error_column: str = "error"
+) -> "ir.Table":
+    """Add masked, rule, code, cause, verdict, scope (text) and wait_s (seconds) to failed messages.
+
+    The engine masks and finds the distinct texts; only those are explained in Python, then joined back.
+    """
+    import ibis
+
+    rules = rules or load_rules()
+    kind = table[kind_column].cast("string").fill_null("")
+    table = table.mutate(masked=mask_expr(table[error_column]), kind_=kind)
+    rows = []
+    for text, of_kind in table.select("masked", "kind_").distinct().to_pandas().itertuples(index=False):
+        rule, code, seconds = rules.find(text, canonical_kind(of_kind))
+        found = (rule.id, code, rule.cause, rule.verdict, rule.scope) if rule else (None, code, *_UNKNOWN)
+        rows.append((text, of_kind, *found, seconds))
+    names = ["text_", "of_kind_", "rule", "code", "cause", "verdict", "scope", "wait_s"]
+    schema = ibis.schema(dict.fromkeys(names, "string") | {"wait_s": "float64"})
+    known = ibis.memtable([dict(zip(names, row, strict=True)) for row in rows], schema=schema)
+    joined = table.left_join(known, [table.masked == known.text_, table.kind_ == known.of_kind_])
+    return joined.drop("kind_", "text_", "of_kind_")

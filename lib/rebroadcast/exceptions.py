@@ -1,0 +1,75 @@
+"""What can go wrong, as one family: every message says what was found, what was expected and how to go on."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class RebroadcastError(Exception):
+    """Base of every error that rebroadcast raises on purpose. Its text is a sentence for the user."""
+
+    exit_status = 2
+
+    def _render_traceback_(self) -> list[str]:
+        """Have a notebook show the sentence alone: the traceback tells a user nothing."""
+        return [f"{type(self).__name__}: {self}"]
+
+
+class InputError(RebroadcastError):
+    """A file that the user named cannot be used; `path` says which."""
+
+    def __init__(self, message: str, path: object = None):
+        super().__init__(message)
+        self.path = path
+
+
+class ColumnError(InputError):
+    """A file lacks a column that is needed, or has two that both fit."""
+
+
+class DateError(InputError):
+    """Dates that cannot be read, or that could be read two ways."""
+
+
+class ParameterError(RebroadcastError):
+    """A parameter is unknown, of the wrong type, or has a value that cannot be; `name` says which."""
+
+    def __init__(self, message: str, name: str | None = None):
+        super().__init__(message)
+        self.name = name
+
+
+class RulesError(RebroadcastError):
+    """A rules file holds a rule that cannot be used."""
+
+
+class ChannelsError(RebroadcastError):
+    """A channels file cannot be used."""
+
+
+class QuotaError(RebroadcastError):
+    """Limits, counts or times that contradict each other."""
+
+
+class OutputError(RebroadcastError):
+    """The results cannot be written where they were asked for."""
+
+
+class LedgerError(RebroadcastError):
+    """The ledger cannot be read, written or trusted."""
+
+
+class RunError(RebroadcastError):
+    """A run failed on its way; its run record says in which cell."""
+
+    exit_status = 1
+
+
+def did_you_mean(word: str, choices: Iterable[str]) -> str:
+    """Return " Did you mean 'x'?" for the nearest of choices, or "" where none is near.
+
+    >>> did_you_mean("languag", ["language", "channel"])
+    " Did you mean 'language'?"
+    """
+    near = difflib.get_close_matches(word.lower(), {c.lower(): c for c in choices}, n=1, cutoff=0.6)
+    names = {c.lower(): c for c in choices}
+    return f" Did you mean '{names[near[0]]}'?" if near else ""

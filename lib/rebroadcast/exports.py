@@ -1,0 +1,240 @@
+"""Export files in, one table with known columns out, and the rows that could not be read, with file, line and reason."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .engine import Engine, check_zone
+from .exceptions import DateError, InputError
+from .files import Source, find, known, open_source
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+    import pandas as pd
+
+IDS = ("contact_id", "channel_id", "message_id")
+DAMAGED = r"^[0-9]+([.,][0-9]+)?[eE]\+?[0-9]+$"  # 1.0E+08: digits are lost
+DECIMAL = r"^[0-9]+[.]0+$"  # 123.0: certainly 123
+SLASHED = r"^\s*([0-9]{1,2})[/.-]([0-9]{1,2})[/.-]([0-9]{4})"
+ORDERS = {"DMY": "DD/MM/YYYY", "MDY": "MM/DD/YYYY"}
+REASONS = {
+    "MISSING COLUMNS": "too few columns", "TOO MANY COLUMNS": "too many columns", "UNQUOTED VALUE": "a stray quote",
+    "INVALID ENCODING": "not valid UTF-8", "INVALID UNICODE": "not valid UTF-8", "LINE SIZE OVER MAXIMUM": "a line that is too long",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Export:
+    """One or more files of a kind, read.
+
+    `table`: a lazy Ibis table, the columns of columns.toml for that kind as text, `sent_at` as instants
+    (UTC), `local_at` as the wall clock of `timezone`, `source_file`, `row` (record in its file, from 1) and
+    `row_id` (unique over all files). `rejected`: file, line, reason, text. `rows` counts the good ones.
+    """
+
+    kind: str
+    table: "ir.Table"
+    rejected: "pd.DataFrame"
+    sources: tuple[Source, ...]
+    rows: int
+    timezone: str
+    date_order: str | None = None
+
+
+def read(
+    engine: Engine, patterns: str | list[str], kind: str = "failed", timezone: str = "UTC", date_format: str = ""
+) -> Export:
+    """Read exports of one kind ("failed", "messages", "contacts" or "log").
+
+    patterns are file names or globs. timezone is that of the files' wall-clock times. date_format
+    settles dates that could be read two ways: "DMY", "MDY" or a pattern such as "%d/%m/%Y".
+    Raises InputError, ColumnError or DateError, each with one sentence that names the file.
+
+    >>> read(engine, "data/samples/failed_messages.csv").rows  # doctest: +SKIP
+    """
+    import ibis
+    import pandas as pd
+
+    check_zone(timezone)
+    order = date_order(date_format)
+    parts, rejected, sources, rows, offset = [], [], [], 0, 0
+    for path in find(patterns):
+        for source in open_source(path, kind, engine.scratch):
+            raw, refused = _raw(engine, source)
+            used = order or _detect_order(raw, source)
+            checked = _checked(engine, raw, source, kind, timezone, used, offset)
+            offset += raw.count().execute()
+            good, bad = _split(engine, checked)
+            count = good.count().execute()
+            frame = _rejected(source, refused, bad)
+            if not count:
+                why = (
+                    f"every row was rejected, the first because of {frame['reason'].iloc[0]}"
+                    if len(frame)
+                    else "it has a header but no rows"
+                )
+                raise InputError(
+                    f"{source.name}: {why}; expected the rows of a {known()['exports'][kind]['title']}.", path
+                )
+            parts.append(good)
+            rejected.append(frame)
+            sources.append(source)
+            rows += count
+    twins = {s.name for s in sources if [o.sha256 for o in sources].count(s.sha256) > 1 and "/" not in s.name}
+    if twins:
+        raise InputError(f"The same file was given twice: {', '.join(sorted(twins))}; each row must count once.")
+    table = ibis.union(*parts) if len(parts) > 1 else parts[0]
+    return Export(kind, table, pd.concat(rejected, ignore_index=True), tuple(sources), rows, timezone, order)
+
+
+def date_order(date_format: str) -> str | None:
+    """Read the order of day and month from "DMY", "MDY", or a pattern such as "%d/%m/%Y %H:%M".
+
+    >>> date_order("%d/%m/%Y %H:%M")
+    'DMY'
+    """
+    text = date_format.strip()
+    if not text or text.upper().startswith(("%Y", "YMD", "YYYY")):
+        return None
+    letters = [c for c in text.upper().replace("%", "") if c in "DMY"] if "%" not in text else [
+        c.upper() for c in text if c in "dmY"]  # fmt: skip
+    order = "".join(dict.fromkeys(letters))[:3]
+    if order not in ORDERS:
+        raise DateError(f"date_format is '{date_format}'; expected DMY, MDY or a pattern such as %d/%m/%Y.")
+    return order
+
+
+def _raw(engine: Engine, source: Source) -> tuple["ir.Table", "pd.DataFrame"]:
+    import pandas as pd
+
+    if not source.delimiter or source.path.suffix == ".parquet" or _is_parquet(source.path):
+        return engine.con.read_parquet(source.path, file_row_number=True), pd.DataFrame(
+            {"line": [], "error_type": [], "csv_line": []}
+        )
+    names = [f"c{i}" for i in range(len(source.header))]
+    return engine.read_csv(source.path, names, source.delimiter, source.skip)
+
+
+def _is_parquet(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(4) == b"PAR1"
+
+
+def _cells(raw: "ir.Table", source: Source) -> dict[str, "ir.StringValue"]:
+    """Our column name → the file's cell as trimmed text (empty cells are null)."""
+    names = [c for c in raw.columns if c != "file_row_number"]
+    cells = {ours: raw[name].cast("string") for ours, name in zip(source.columns, names, strict=True) if ours}
+    return {ours: c if ours in ("content", "error") else c.strip().nullif("") for ours, c in cells.items()}
+
+
+def _detect_order(raw: "ir.Table", source: Source) -> str | None:
+    """Find the one order in which all dates like 11/01/2022 make sense; DateError where none or both do."""
+    sent_at = _cells(raw, source).get("sent_at")
+    if sent_at is None:
+        return None
+    dates = raw.filter(sent_at.re_search(SLASHED))
+    part = [_cells(dates, source)["sent_at"].re_extract(SLASHED, n).cast("int64") for n in (1, 2)]
+    seen = (
+        dates.aggregate(n=dates.count(), first=part[0].max(), second=part[1].max(), one=sent_at.min()).execute().iloc[0]
+    )
+    if not seen["n"]:
+        return None
+    day_first, month_first = seen["first"] > 12, seen["second"] > 12
+    if day_first and month_first:
+        raise DateError(
+            f"{source.name} mixes DD/MM/YYYY and MM/DD/YYYY dates; export it again, or split it.", source.path
+        )
+    if not day_first and not month_first:
+        raise DateError(
+            f"{source.name}: dates such as '{seen['one']}' can be read two ways; "
+            "say which with date_format: DMY (day first) or MDY (month first).", source.path)  # fmt: skip
+    return "DMY" if day_first else "MDY"
+
+
+def _instant(engine: Engine, text: "ir.StringValue", zone: str, order: str | None) -> "ir.TimestampValue":
+    """Parse the text of a date and time; null where it is none."""
+    if order:
+        day, month = ("\\1", "\\2") if order == "DMY" else ("\\2", "\\1")
+        text = text.re_replace(SLASHED, f"\\3-{month}-{day}")
+    text = text.re_replace(r"[.][0-9]+", "").re_replace(r"^([0-9]{4})/([0-9]{1,2})/", "\\1-\\2-")
+    wall = text.re_replace(r"\s*([AaPp])[.]?\s?[Mm][.]?$", "").try_cast("timestamp")
+    half_day = text.lower().re_extract(r"([ap])[.]?\s?m[.]?$", 1)
+    hours = wall.hour() % 12 + (half_day == "p").ifelse(12, 0) - wall.hour()
+    import ibis
+
+    wall = (half_day == "").ifelse(wall, wall + hours.cast("int64").as_interval("h"))
+    zoned = text.re_search(r"([zZ]|[+-][0-9]{2}:?[0-9]{2})$") & text.re_search(":")
+    return ibis.cases((zoned, text.try_cast("timestamp('UTC')")), else_=engine.to_utc(wall, zone))
+
+
+def _checked(
+    engine: Engine, raw: "ir.Table", source: Source, kind: str, zone: str, order: str | None, offset: int
+) -> "ir.Table":
+    """Known columns, typed, plus `problem`: why a row cannot be used (null for a good one)."""
+    import ibis
+
+    cells = _cells(raw, source)
+    columns = {n: cells.get(n, ibis.null("string")) for n in known()["exports"][kind]["columns"]}
+    problems = []
+    for name in IDS:
+        if name in cells:
+            value, label = cells[name], name.replace("_", " ").replace("id", "ID")
+            columns[name] = value.contains(".").ifelse(
+                value.re_search(DECIMAL).ifelse(value.re_replace("[.]0+$", ""), value), value
+            )
+            if name == "contact_id":
+                problems.append((value.isnull(), "no contact ID"))
+            problems.append(
+                (value.upper().contains("E") & value.re_search(DAMAGED), f"a {label} damaged by a spreadsheet")
+            )
+    if "sent_at" in columns:
+        dated = "sent_at" in cells
+        columns["sent_at"] = _instant(engine, cells["sent_at"], zone, order) if dated else ibis.null("timestamp('UTC')")
+        columns["local_at"] = engine.to_wall_clock(columns["sent_at"], zone)
+        if dated:
+            problems.append((columns["sent_at"].isnull(), "a date that cannot be read"))
+    problem = ibis.cases(*problems) if problems else ibis.null("string")
+    names = [c for c in raw.columns if c != "file_row_number"]
+    newlines = sum((_count_newlines(raw[c]) for c in names), ibis.literal(0)) if not _is_parquet(source.path) else 0
+    text = ibis.literal(source.delimiter).join([raw[c].cast("string").fill_null("") for c in names])
+    row = raw["file_row_number"]
+    return raw.select(**columns, source_file=ibis.literal(source.name), row=row + 1, row_id=row + offset,
+                      problem=problem, newlines=newlines, text=text)  # fmt: skip
+
+
+def _count_newlines(cell: "ir.StringValue") -> "ir.IntegerValue":
+    text = cell.cast("string").fill_null("")
+    return text.length() - text.replace("\n", "").length()
+
+
+def _split(engine: Engine, checked: "ir.Table") -> tuple["ir.Table", "pd.DataFrame"]:
+    """Materialise the good rows; return the others with the line on which each starts."""
+    import ibis
+
+    aside = ("problem", "newlines", "text")
+    good = engine.keep(checked.filter(checked.problem.isnull()).drop(*aside))
+    if not checked.problem.count().execute():
+        return good, checked.limit(0).to_pandas()
+    before = ibis.window(order_by="row", rows=(None, -1))
+    lines = checked.mutate(line=checked.row + checked.newlines.sum().over(before).fill_null(0))
+    return good, lines.filter(lines.problem.notnull()).order_by("row").to_pandas()
+
+
+def _rejected(source: Source, refused: "pd.DataFrame", bad: "pd.DataFrame") -> "pd.DataFrame":
+    """One frame of all rows of a file that cannot be used, in the order of the file."""
+    import pandas as pd
+
+    refused = refused.drop_duplicates("line").sort_values("line")
+    rows = [
+        (int(line), REASONS.get(kind, kind.lower().replace("_", " ")), text)
+        for line, kind, text in refused.itertuples(index=False)
+    ]
+    spans = [(line, text.count("\n") + 1) for line, _, text in rows]
+    for line, problem, text in bad[["line", "problem", "text"]].itertuples(index=False) if len(bad) else ():
+        line = int(line) + source.skip
+        for start, span in spans:  # unreadable records before it are not among the counted rows
+            line += span if start <= line else 0
+        rows.append((line, problem, text))
+    frame = pd.DataFrame(sorted(rows, key=lambda r: r[0]), columns=["line", "reason", "text"])
+    frame.insert(0, "file", source.name)
+    return frame

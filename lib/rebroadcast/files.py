@@ -1,0 +1,324 @@
+"""One file as the user named it, made ready for the engine: found, unpacked, decoded, and its header read."""
+
+import codecs
+import csv
+import glob
+import hashlib
+import io
+import tomllib
+import unicodedata
+import zipfile
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+
+from .exceptions import ColumnError, InputError, did_you_mean
+
+LARGEST = 64 * 2**30  # bytes that one file may unpack to
+MEMBERS = 1_000  # files in one archive
+HEADER_LINES = 20  # how far down the header row is looked for
+SMALL_WORDS = {"de", "del", "la", "el", "los", "y", "and", "of", "the"}
+FOREIGN = {
+    b"%PDF": "a PDF document",
+    b"\x89PNG": "an image",
+    b"\xff\xd8\xff": "an image",
+    b"GIF8": "an image",
+    b"\xd0\xcf\x11\xe0": "an old Excel workbook (.xls)",
+    b"\x7fELF": "a program",
+    b"SQLite f": "a database",
+}
+
+
+@dataclass(frozen=True)
+class Source:
+    """A readable file: `name` as the user knows it, `path` where the engine reads UTF-8 CSV or Parquet.
+
+    `columns` maps the file's own header to our column names (None: an extra column); `skip` is the
+    number of lines up to and including the header; `sha256` and `size` are those of the user's file.
+    """
+
+    name: str
+    path: Path
+    sha256: str
+    size: int
+    delimiter: str = ","
+    skip: int = 1
+    header: tuple[str, ...] = ()
+    columns: tuple[str | None, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@cache
+def known() -> dict:
+    """The column names and exports of columns.toml."""
+    return tomllib.loads((Path(__file__).parent / "columns.toml").read_text("utf-8"))
+
+
+def key(name: str) -> str:
+    """Fold a column name: no case, accents, spaces, punctuation or small words.
+
+    >>> key("ID de Contacto")
+    'idcontacto'
+    """
+    plain = "".join(c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c)).lower()
+    words = "".join(c if c.isalnum() else " " for c in plain).split()
+    return "".join(w for w in words if w not in SMALL_WORDS)
+
+
+def find(patterns: str | list[str]) -> list[Path]:
+    """Expand file names and globs, sorted, each file once.
+
+    Names are relative to the current folder, or to the folder above it where that is `notebooks`
+    (JupyterLab runs a notebook in its own folder). Raises InputError where nothing is found.
+    """
+    wanted = [patterns] if isinstance(patterns, (str, Path)) else list(patterns)
+    found: dict[Path, None] = {}
+    for pattern in map(str, wanted):
+        if not pattern.strip():
+            raise InputError("A file name is empty; expected the path of an export.")
+        bases = [Path(), Path("..")] if Path.cwd().name == "notebooks" else [Path()]
+        hits = next((h for b in bases if (h := _matches(b, pattern))), None)
+        if not hits:
+            folder = (Path(pattern).parent if str(Path(pattern).parent) else Path()).resolve()
+            near = did_you_mean(Path(pattern).name, [p.name for p in folder.iterdir()] if folder.is_dir() else [])
+            raise InputError(f"No such file: {pattern}.{near}", pattern)
+        found.update(dict.fromkeys(hits))
+    return list(found)
+
+
+def _matches(base: Path, pattern: str) -> list[Path]:
+    exact = base / pattern
+    if exact.exists():
+        if not exact.is_file():
+            kind = "a folder" if exact.is_dir() else "not a regular file"
+            raise InputError(f"{pattern} is {kind}; expected an export file, or a pattern such as '*.csv'.", pattern)
+        return [exact]
+    return sorted(p for h in glob.glob(str(exact), recursive=True) if (p := Path(h)).is_file())
+
+
+def open_source(path: Path, export: str, scratch: Path) -> list[Source]:
+    """Make one file of the user's ready for the engine and match its columns for a kind of export.
+
+    export is "failed", "messages", "contacts" or "log". A zip gives one source per member. Raises
+    InputError or ColumnError with one sentence that names the file.
+    """
+    try:
+        with path.open("rb") as file:
+            start = file.read(8)
+            file.seek(0)
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+            size = file.tell()
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}.", path) from None
+    source = Source(path.name, path, sha256, size)
+    if size == 0:
+        raise InputError(f"{path} is empty; expected the CSV file of a data export.", path)
+    if foreign := next((what for magic, what in FOREIGN.items() if start.startswith(magic)), None):
+        raise InputError(f"{path} is {foreign}, not a CSV file; export it from the platform again as CSV.", path)
+    if start.startswith(b"PAR1"):
+        return [_match(source, _parquet_header(path), export)]
+    if start.startswith(b"PK\x03\x04"):
+        return _open_zip(source, export, scratch)
+    if start.startswith(b"\x1f\x8b"):
+        import gzip
+
+        try:
+            with gzip.open(path) as packed:
+                source = replace(source, path=_unpack(packed, scratch / f"{sha256}.csv", path))
+        except (OSError, EOFError) as error:
+            raise InputError(f"{path} is a damaged gzip file ({error}); download it again.", path) from None
+    return [_open_csv(source, export, scratch)]
+
+
+def _unpack(packed: io.BufferedIOBase, target: Path, path: Path) -> Path:
+    written = 0
+    with target.open("wb") as file:
+        while block := packed.read(2**20):
+            written += len(block)
+            if written > LARGEST:
+                raise InputError(f"{path} unpacks to more than {LARGEST // 2**30} GiB; expected an export.", path)
+            file.write(block)
+    return target
+
+
+def _open_zip(source: Source, export: str, scratch: Path) -> list[Source]:
+    path = source.path
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+            if "[Content_Types].xml" in names:
+                return [
+                    _open_csv(replace(source, path=_sheet(path, scratch / f"{source.sha256}.csv")), export, scratch)
+                ]
+            members = [n for n in names if n.lower().endswith((".csv", ".txt", ".tsv")) and "__MACOSX" not in n]
+            if not members or len(names) > MEMBERS:
+                raise InputError(
+                    f"{path} holds {len(names)} files, {len(members)} of them CSV; expected one export.", path
+                )
+            sources = []
+            for number, member in enumerate(sorted(members)):
+                with archive.open(member) as packed:
+                    unpacked = _unpack(packed, scratch / f"{source.sha256}-{number}.csv", path)
+                one = replace(source, name=f"{source.name}/{Path(member).name}", path=unpacked)
+                sources.append(_open_csv(one, export, scratch))
+            return sources
+    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, OSError) as error:
+        raise InputError(f"{path} is a damaged or protected archive ({error}); download it again.", path) from None
+
+
+def _sheet(path: Path, target: Path) -> Path:
+    """Write the first sheet of a workbook as CSV; numbers too long for a spreadsheet stay visibly damaged."""
+    import warnings
+
+    import openpyxl
+
+    def cell(value: object) -> str:
+        if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+            return str(int(value))
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) >= 1e15:
+            return f"{value:.14E}"
+        return "" if value is None else str(value)
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            sheet = openpyxl.load_workbook(path, read_only=True, data_only=True).worksheets[0]
+            with target.open("w", newline="", encoding="utf-8") as file:
+                csv.writer(file).writerows([cell(v) for v in row] for row in sheet.iter_rows(values_only=True))
+    except Exception as error:  # openpyxl raises whatever its XML parser meets
+        raise InputError(
+            f"{path} is a workbook that cannot be read ({type(error).__name__}); save it as CSV.", path
+        ) from None
+    return target
+
+
+def _parquet_header(path: Path) -> list[str]:
+    import pyarrow.parquet
+
+    try:
+        return pyarrow.parquet.read_schema(path).names
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} is a damaged Parquet file ({error}).", path) from None
+
+
+def _open_csv(source: Source, export: str, scratch: Path) -> Source:
+    encoding = _encoding(source.path)
+    if encoding not in ("utf-8", "utf-8-sig"):
+        decoded = scratch / f"{source.path.stem}-{source.sha256[:12]}.utf8.csv"
+        try:
+            with (
+                source.path.open(encoding=encoding, newline="") as old,
+                decoded.open("w", encoding="utf-8", newline="") as new,
+            ):
+                while block := old.read(2**20):
+                    new.write(block)
+        except UnicodeDecodeError:
+            raise InputError(
+                f"{source.name} is not text; expected the CSV file of a data export.", source.path
+            ) from None
+        source = replace(source, path=decoded)
+    with source.path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        start = file.read(2**16)
+    if "\0" in start:
+        raise InputError(f"{source.name} is not a text file; expected the CSV file of a data export.", source.path)
+    if not start.strip():
+        raise InputError(f"{source.name} is empty; expected the CSV file of a data export.", source.path)
+    found = [(row, sum(key(c) in _aliases() for c in cells), lines, delimiter, cells)
+             for delimiter in ",;\t|" for row, cells, lines in _rows(start, delimiter)]  # fmt: skip
+    first = max((f for f in found if f[0] == 0), key=lambda f: f[1], default=(0, 0, 1, ",", []))
+    # A header below a title or "sep=;" line must know more names than the first line does.
+    _, score, skip, delimiter, cells = max(
+        (f for f in found if f[1] > max(1, first[1])), key=lambda f: (f[1], -f[0]), default=first
+    )
+    if not score:
+        raise _no_header(source, start)
+    return _match(replace(source, delimiter=delimiter, skip=skip), cells, export)
+
+
+def _rows(start: str, delimiter: str):
+    """Yield (number, cells, lines read so far) of the first rows of a text."""
+    reader = csv.reader(io.StringIO(start, newline=""), delimiter=delimiter)
+    for number in range(HEADER_LINES):
+        try:
+            yield number, next(reader), reader.line_num
+        except (csv.Error, StopIteration):
+            return
+
+
+def _no_header(source: Source, start: str) -> InputError:
+    cells = max((cells for d in ",;\t|" for _, cells, _ in list(_rows(start, d))[:1]), key=len, default=[])
+    if len(cells) < 2:
+        return InputError(f"{source.name} is not a CSV file: its first line has no columns.", source.path)
+    if any(c.strip()[:1].isdigit() for c in cells):
+        return InputError(
+            f"{source.name} has no header row: its first line holds data ({len(cells)} values); "
+            "expected column names such as 'Contact ID' and 'Error'.", source.path)  # fmt: skip
+    return ColumnError(f"{source.name} has no column that is known; found: {_listed(cells)}.", source.path)
+
+
+@cache
+def _aliases() -> dict[str, str]:
+    return {alias: name for name, aliases in known()["names"].items() for alias in [*aliases, key(name)]}
+
+
+def _listed(cells: list[str]) -> str:
+    shown = [repr(c.strip()[:40]) for c in cells[:20]]
+    return ", ".join(shown) + (f" and {len(cells) - 20} more" if len(cells) > 20 else "")
+
+
+def _match(source: Source, header: list[str], export: str) -> Source:
+    """Name the columns of a header; ColumnError where a required one is missing or two fit."""
+    kind = known()["exports"][export]
+    names = [_aliases().get(key(cell)) for cell in header]
+    names = [name if name in kind["columns"] else None for name in names]
+    for name in kind["columns"]:
+        both = [cell for cell, n in zip(header, names, strict=True) if n == name]
+        if len(both) > 1:
+            raise ColumnError(
+                f"{source.name} has two columns that both fit {name}: {_listed(both)}; rename or remove one.",
+                source.path,
+            )
+    for name in kind["required"]:
+        if name not in names:
+            label = {"contact_id": "Contact ID", "error": "Error", "contact_name": "Contact Name"}.get(name, name)
+            extra = [cell for cell, n in zip(header, names, strict=True) if n is None]
+            raise ColumnError(
+                f"{source.name} has no '{label}' column, which a {kind['title']} needs; found: {_listed(header)}."
+                f"{did_you_mean(label, extra)}", source.path)  # fmt: skip
+    return replace(source, header=tuple(header), columns=tuple(names))
+
+
+def _encoding(path: Path) -> str:
+    """Tell the encoding of a text file: by its mark, else UTF-8 where it is that, else Windows-1252."""
+    with path.open("rb") as file:
+        start = file.read(4096)
+        for mark, name in (
+            (codecs.BOM_UTF8, "utf-8-sig"),
+            (codecs.BOM_UTF16_LE, "utf-16"),
+            (codecs.BOM_UTF16_BE, "utf-16"),
+        ):
+            if start.startswith(mark):
+                return name
+        if b"\0" in start:
+            zeros = [start[i::2].count(0) for i in (0, 1)]
+            if max(zeros) > len(start) // 4:
+                return "utf-16-be" if zeros[0] > zeros[1] else "utf-16-le"
+            return "utf-8"
+        file.seek(0)
+        good, bad, decoder = 0, 0, codecs.getincrementaldecoder("utf-8")("surrogateescape")
+        while block := file.read(2**20):
+            if not block.isascii():
+                text = decoder.decode(block)
+                odd = sum(map(text.count, map(chr, range(0xDC80, 0xDD00)))) if not _clean(text) else 0
+                bad += odd
+                good += len(text) - len(text.encode("ascii", "ignore")) - odd
+        # One damaged byte in a UTF-8 file must not garble all its accents.
+        return "cp1252" if bad > good else "utf-8"
+
+
+def _clean(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,146 @@
+"""A folder of results that appears whole or not at all, and the file habits behind that."""
+
+import errno
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from filelock import FileLock
+
+from .exceptions import OutputError
+
+PRIVATE = ("import", "data")  # these hold contact IDs: files 0600, folders 0700
+
+
+@contextmanager
+def staged(target: str | Path, overwrite: bool = False) -> Iterator[Path]:
+    """Give an empty hidden folder beside target; if the block ends well it becomes target, else it goes.
+
+    One process at a time works on a target; what a killed one left there is put right first. OutputError:
+    target cannot be written, holds another run (without overwrite), is being written, or the disk is full.
+
+    >>> with staged("out/monday") as folder:  # doctest: +SKIP
+    ...     (folder / "run.json").write_text("{}")
+    """
+    target = _check(target, overwrite=True)
+    lock, staging = FileLock(_beside(target, "lock")), _beside(target, f"partial-{os.getpid()}-")
+    try:
+        with _explained(target, OSError):
+            lock.acquire(timeout=2)
+            left = re.compile(re.escape(f".{target.name}.") + r"(partial-\d+|previous)-[0-9a-f]{8}")
+            _settle(target, [path for path in target.parent.iterdir() if left.fullmatch(path.name)])
+            _check(target, overwrite)
+            staging.mkdir(mode=0o700)
+        with _explained(target):
+            yield staging
+        publish(staging, target, overwrite)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+        if lock.is_locked:
+            with suppress(OSError):  # removed while held: a process that waits for it makes a new one
+                Path(lock.lock_file).unlink()
+            lock.release()
+
+
+def publish(staging: Path, target: str | Path, overwrite: bool = False) -> None:
+    """Turn staging, a folder on target's disk, into target; after a kill target is as before or as after.
+
+    A target that is there goes aside first; if a kill leaves it aside, the next `staged` brings it back.
+    Raises OutputError as `staged` does.
+    """
+    target = _check(target, overwrite)
+    with _explained(target, OSError):
+        for path in [p for name in PRIVATE for p in (staging / name, *(staging / name).rglob("*"))]:
+            if path.exists() and not path.is_symlink():
+                path.chmod(0o700 if path.is_dir() else 0o600)
+        os.umask(mask := os.umask(0o077))  # the only way to read it
+        staging.chmod(0o777 & ~mask | staging.stat().st_mode & 0o2000)
+        sync(staging)
+        aside = _beside(target, "previous-")
+        if target.exists():
+            os.rename(target, aside)
+        try:
+            os.rename(staging, target)
+            sync(target.parent, deep=False)
+        finally:
+            _settle(target, [aside])
+
+
+def busy(target: str | Path) -> bool:
+    """Return whether a living process is making results for target, inside `staged`, at this moment."""
+    lock = FileLock(_beside(Path(os.path.abspath(target)), "lock"))
+    with suppress(OSError):
+        if Path(lock.lock_file).exists():
+            lock.acquire(timeout=0)
+            lock.release()
+        return False
+    return True
+
+
+def disk_full(error: BaseException) -> bool:
+    """Return whether error, Python's or the engine's, says that the disk or the user's share is full."""
+    full = (errno.ENOSPC, errno.EDQUOT)
+    return getattr(error, "errno", None) in full or any(os.strerror(code) in str(error) for code in full)
+
+
+def sync(path: Path, deep: bool = True) -> None:
+    """Have the disk keep a file, or a folder: its list of names and, if deep, all that is in it."""
+    for child in path.iterdir() if deep and path.is_dir() and not path.is_symlink() else ():
+        sync(child)
+    if not path.is_symlink() and (path.is_file() or os.name != "nt"):  # Windows keeps names by itself
+        handle = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _beside(target: Path, what: str) -> Path:
+    """A hidden name next to target; what is "lock", or ends with "-" and gets a random end."""
+    return target.with_name(f".{target.name}.{what}{secrets.token_hex(4) if what[-1] == '-' else ''}")
+
+
+def _check(target: str | Path, overwrite: bool) -> Path:
+    target = Path(os.path.abspath(target))
+    with _explained(target, OSError):
+        if not target.name or not target.parent.is_dir():
+            raise OutputError(f"'{target.parent}' is not a folder; make it first, or give another --out.")
+        if target.is_symlink() or (target.exists() and not target.is_dir()):
+            raise OutputError(f"'{target}' is not a folder but a file or a link; give another --out.")
+        if target.exists() and any(target.iterdir()) and not overwrite:
+            raise OutputError(f"'{target}' already holds another run; give another --out or --overwrite.")
+    return target
+
+
+def _settle(target: Path, left: list[Path]) -> None:
+    """Bring back what an overwrite put aside if target is missing; delete the rest of what is left."""
+    for path in [path for path in left if path.exists()]:
+        if path.name.removeprefix(f".{target.name}").startswith(".previous-"):
+            if not target.exists():
+                os.rename(path, target)
+                continue
+            # Under another name, so that a half-deleted folder is never brought back.
+            path = path.rename(_beside(target, "partial-0-"))
+        shutil.rmtree(path, ignore_errors=True)
+
+
+@contextmanager
+def _explained(target: Path, *kinds: type[Exception]) -> Iterator[None]:
+    """Turn a full disk, and errors of these kinds, into an OutputError."""
+    try:
+        yield
+    except Exception as error:
+        if kinds and isinstance(error, TimeoutError):
+            text = f"Another run is writing '{target}' now; wait for it, or give another --out."
+        elif disk_full(error):
+            text = f"The disk is full, so '{target}' was not written; free some space and run again."
+        elif isinstance(error, kinds):
+            reason = error.strerror or error
+            text = f"'{target}' cannot be written ({reason}); see its permissions or give another --out."
+        else:
+            raise
+        raise OutputError(text) from error

@@ -1,0 +1,328 @@
+"""What a workbench's exports say about its limits: how full they were, what went beyond them, and when to send the rest."""
+
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from . import quota, recovery, waves
+from .exceptions import ParameterError, QuotaError
+from .quota import Limit
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+    import pandas as pd
+
+    from .workbench import Workbench
+
+SERVICE_WINDOW = timedelta(hours=24)  # WhatsApp: replies within it do not count against the messaging limit
+MOST_RUNS = 50  # runs of limit errors that are looked at one by one
+MOST_POINTS = 2_000  # of a load line
+DAY = timedelta(hours=24)
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """How the limits fared, and what that rests on.
+
+    `basis`: "measured" (failed and messages exports, contact by contact), "computed" (failed export and attempted
+    counts) or "inferred" (failed export alone: a lower bound). `windows`: per limit and full window: name, begin,
+    end, attempted, delivered, failed, quota, size, overflow, explained, other (unique contacts). `load` and
+    `reached` are those of `quota`, None where not measured. `notes`: sentences about sources that disagree.
+    """
+
+    basis: str
+    limits: tuple[Limit, ...]
+    windows: "pd.DataFrame"
+    load: "ir.Table | None" = None
+    reached: "pd.DataFrame | None" = None
+    notes: list[str] = field(default_factory=list)
+
+
+def assess(bench: "Workbench") -> Assessment:
+    """Compare what was attempted, delivered and failed with the limits, from whatever exports there are.
+
+    Raises QuotaError where counts contradict each other or the messages export does not cover the failures.
+    """
+    limits = bench.limits
+    if bench.messages is not None:
+        return _measured(bench, limits)
+    rows = bench.broadcasts
+    per = rows.group_by("channel_id").aggregate(
+        failed=rows.contact_id.nunique(), quota=rows.contact_id.nunique(where=rows.cause == "quota"),
+        begin=rows.sent_at.min(), end=rows.sent_at.max(),
+    ).to_pandas().fillna({"channel_id": ""})  # fmt: skip
+    unknown = set(bench.attempted) - set(per["channel_id"])
+    if unknown:
+        raise ParameterError(
+            f"attempted names channel {min(unknown)}, which has no failed message; present: {', '.join(sorted(per['channel_id']))}.",
+            "attempted",
+        )
+    per["attempted"] = per["channel_id"].map(bench.attempted).astype("Int64")
+    if bench.attempted:
+        windows = _overflow(bench, per.dropna(subset=["attempted"]), limits)
+        return Assessment("computed", limits, windows, notes=_rest(bench, per))
+    runs = quota.infer(rows)
+    columns = {"first": "begin", "last": "end", "overflow_at_least": "overflow"}
+    windows = runs.rename(columns=columns).assign(name=[bench.limit_name(c, limits) for c in runs["channel_id"]])
+    windows["size"] = windows["channel_id"].map({c: x.size for x in limits for c in x.channels}).astype("Int64")
+    return Assessment("inferred", limits, windows.sort_values("overflow", ascending=False, ignore_index=True))
+
+
+def _rest(bench: "Workbench", per: "pd.DataFrame") -> list[str]:
+    _ = bench.lang.gettext
+    names = [bench.channels.name(c) for c in per.loc[per["attempted"].isna(), "channel_id"]]
+    return [_("No attempted count was given for: {names}.", names=", ".join(names))] if names else []
+
+
+def counted(bench: "Workbench") -> "ir.Table":
+    """The delivered messages as the platform counts them: at, contact_id, channel_id.
+
+    On WhatsApp a message within 24 hours of the contact's own last message does not count (Meta's page on
+    messaging limits); the messages export shows those messages.
+    """
+    import ibis
+
+    whatsapp = [c.id for c in bench.channels.channels if c.kind and c.kind.name == "whatsapp"]
+    sent = bench.delivered
+    events = sent.select("contact_id", "channel_id", at=sent.sent_at, own=ibis.literal(False))
+    if not whatsapp:
+        return events.drop("own")
+    table = bench.messages.table
+    received = table.filter(table.channel_id.isin(whatsapp) & recovery.received(table))
+    both = events.union(received.select("contact_id", "channel_id", at=received.sent_at, own=ibis.literal(True)))
+    before = ibis.window(group_by=["contact_id", "channel_id"], order_by=["at", "own"], rows=(None, 0))
+    both = both.mutate(wrote=ibis.cases((both.own, both["at"])).max().over(before))
+    open_window = (both["at"].epoch_seconds() - both.wrote.epoch_seconds()) < int(SERVICE_WINDOW.total_seconds())
+    return both.filter(~both.own & ~open_window.fill_null(False)).select("contact_id", "channel_id", "at")
+
+
+def _measured(bench: "Workbench", limits: tuple[Limit, ...]) -> Assessment:
+    bench.check_coverage(start=True)
+    _, number = bench.lang.gettext, bench.lang.number
+    load = bench.engine.keep(quota.load(counted(bench), limits))
+    reached = quota.reached(load, limits)
+    runs = quota.infer(bench.broadcasts).sort_values("overflow_at_least", ascending=False).head(MOST_RUNS)
+    counts = [
+        c for run in runs.itertuples() for x in limits if run.channel_id in x.channels for c in [_window(bench, x, run)]
+    ]
+    import pandas as pd
+
+    frame = pd.DataFrame(counts).drop_duplicates(["channel_id", "begin"]) if counts else pd.DataFrame()
+    windows = _overflow(bench, frame, tuple(replace(x, channels=(x.name,)) for x in limits)) if counts else frame
+    notes = []
+    seen = quota.ceilings(load, limits, runs)
+    for limit in limits:
+        observed = seen.loc[seen["limit"] == limit.name, "ceiling"].tolist()
+        if observed and max(observed):
+            found = quota.compare_tiers(observed, limit.size)
+            facts = {"name": bench.limit_name(limit.name, limits), "size": number(limit.size or 0),
+                     "low": number(found.low), "high": number(found.high)}  # fmt: skip
+            if found.agrees:
+                notes.append(
+                    _(
+                        "{name}: you configured {size}; {low} to {high} contacts were counted in each full window. They agree.",
+                        **facts,
+                    )
+                )
+            elif found.tier:
+                notes.append(
+                    _(
+                        "{name}: you configured {size}, but {low} to {high} contacts were counted in each full window, which fits the tier of {tier}. Check the limit.",
+                        tier=number(found.tier),
+                        **facts,
+                    )
+                )
+            else:
+                notes.append(
+                    _(
+                        "{name}: you configured {size}, but {low} to {high} contacts were counted in each full window, which fits no known tier. Check the limit.",
+                        **facts,
+                    )
+                )
+    for channel, given in bench.attempted.items():
+        sent = bench.sent.filter(bench.sent.channel_id == channel)
+        measured = int(sent.message_id.nunique().execute())
+        if measured != given:
+            notes.append(
+                _(
+                    "{name}: {given} attempted were given, {measured} are in the messages export. The export is used here.",
+                    name=bench.channels.name(channel),
+                    given=number(given),
+                    measured=number(measured),
+                )
+            )
+    return Assessment("measured", limits, windows, load, reached, notes)
+
+
+def _window(bench: "Workbench", limit: Limit, run) -> dict:
+    """Count the unique contacts of the window that a run of limit errors belongs to."""
+    span = limit.window.length or DAY
+    sent, failed = (t.filter(t.channel_id.isin(limit.channels)) for t in (bench.sent, bench.broadcasts))
+    near = sent.filter((sent.sent_at > run.first - span) & (sent.sent_at <= run.first))
+    begin = near.sent_at.min().execute()
+    begin = run.first if begin != begin or begin is None else begin
+    end = max(begin + span, run.last)
+    tried = sent.filter(sent.sent_at.between(begin, end)).select("contact_id", "message_id")
+    lost = failed.filter(failed.sent_at.between(begin, end)).select("contact_id", "message_id", "cause")
+    reached = tried.anti_join(lost, "message_id").select("contact_id").distinct()
+    missed = lost.anti_join(reached, "contact_id")
+    attempted = tried.select("contact_id").union(lost.select("contact_id")).contact_id.nunique().execute()
+    delivered = reached.count().execute()
+    at_limit = missed.contact_id.nunique(where=missed.cause == "quota").execute()
+    return {
+        "channel_id": limit.name,
+        "begin": begin,
+        "end": end,
+        "attempted": int(attempted),
+        "delivered": int(delivered),
+        "quota": int(at_limit),
+    }
+
+
+def _overflow(bench: "Workbench", counts: "pd.DataFrame", limits: tuple[Limit, ...]) -> "pd.DataFrame":
+    """One row per window, with the overflow and the failures that it explains; fullest first."""
+    import pandas as pd
+
+    rows = []
+    for place in range(len(counts)):
+        one = counts.iloc[[place]]
+        found = quota.overflow(one.drop(columns=["begin", "end"]), limits).iloc[0].to_dict()
+        rows.append(found | {"begin": one["begin"].iloc[0], "end": one["end"].iloc[0]})
+    frame = pd.DataFrame(rows)
+    frame.insert(0, "name", [bench.limit_name(x, bench.limits) for x in frame["limit"]])
+    return frame.sort_values(["overflow", "name"], ascending=[False, True], ignore_index=True)
+
+
+def attempted_frame(found: Assessment) -> "pd.DataFrame":
+    """The frame of `charts.attempted`: the fullest window of each limit."""
+    frame = found.windows.reindex(columns=["name", "attempted", "delivered", "failed", "size", "overflow"])
+    frame = frame.drop_duplicates("name").rename(columns={"name": "channel", "size": "limit"})
+    if found.basis == "inferred":
+        frame["failed"] = found.windows.drop_duplicates("name")["messages"]
+    return frame.reset_index(drop=True)
+
+
+def load_figures(bench: "Workbench", found: Assessment) -> list:
+    """One load figure per limit that was measured, fullest first."""
+    if found.load is None:
+        return []
+    from pandas import isna
+
+    from . import charts
+
+    figures = []
+    order = found.reached.assign(share=found.reached["peak"] / found.reached["size"].astype("Float64"))
+    for row in order.sort_values("share", ascending=False).itertuples():
+        mine = found.load.filter(found.load["limit"] == row.limit)
+        frame = _line(bench, mine)
+        if len(frame):
+            at = None if isna(row.reached_at) else bench.wall_clock(row.reached_at)
+            size, save_as = None if isna(row.size) else int(row.size), f"load-{len(figures) + 1}"
+            name = bench.limit_name(row.limit, found.limits)
+            figures.append(bench.figure(charts.load, frame, save_as, limit=size, name=name, reached_at=at))
+    return figures
+
+
+def _line(bench: "Workbench", load: "ir.Table") -> "pd.DataFrame":
+    """at (wall clock) and load, thinned to the highest of each stretch where there are too many points."""
+    span = load.aggregate(n=load.count(), first=load["at"].min(), last=load["at"].max()).execute().iloc[0]
+    if not span["n"]:
+        return load.select("at", "load").to_pandas()
+    if span["n"] > MOST_POINTS:
+        step = max(1, int((span["last"] - span["first"]).total_seconds() // MOST_POINTS) + 1)
+        load = load.group_by(stretch=load["at"].epoch_seconds() // step).aggregate(
+            at=load["at"].min(), load=load["load"].max()
+        )
+    at = bench.engine.to_wall_clock(load["at"], bench.timezone)
+    return load.select(at=at, load="load").order_by("at").to_pandas()
+
+
+def plan(bench: "Workbench", audience: "ir.Table", found: Assessment, **changes) -> waves.Plan:
+    """Plan the waves of an audience (contact_id, channel_id, waited_since, earliest) from a workbench's parameters.
+
+    Where the load was not measured, each limit is taken as full until one window after the newest failure.
+    """
+    limits = tuple(changes.pop("limits", found.limits))
+    traffic = found.load if found.load is not None else _assumed(bench, limits)
+    options = {"traffic": traffic, "quiet": bench.quiet, "zone": bench.timezone, "deadline": bench.deadline}
+    return waves.plan(audience, limits, changes.pop("start", bench.start), **options | changes)
+
+
+def _assumed(bench: "Workbench", limits: tuple[Limit, ...]) -> "pd.DataFrame":
+    import pandas as pd
+
+    newest = bench.all_failed.sent_at.max().execute()
+    rows = [] if newest != newest or newest is None else [
+        (x.name, at, load) for x in limits if x.size
+        for at, load in ((newest - DAY, x.size), (newest + (x.window.length or DAY), 0))]  # fmt: skip
+    frame = pd.DataFrame(rows, columns=["limit", "at", "load"])
+    return frame.astype({"limit": "str", "at": "datetime64[us, UTC]", "load": "int64"})
+
+
+def plan_frame(bench: "Workbench", planned: waves.Plan) -> "pd.DataFrame":
+    """The frame of `charts.waves`, with start also in UTC: wave, start, start_utc, channel, contacts, capacity."""
+    sizes = {c: x.room for x in bench.limits for c in x.channels}
+    frame = planned.waves.rename(columns={"size": "contacts", "start": "start_utc"})
+    frame["start"] = [bench.wall_clock(t) for t in frame["start_utc"]]
+    frame["channel"] = [bench.channels.name(c) for c in frame["channel_id"]]
+    frame["capacity"] = frame["channel_id"].map(sizes).astype("Int64")
+    return frame[["wave", "start", "start_utc", "channel", "contacts", "capacity"]]
+
+
+def scenarios(bench: "Workbench", audience: "ir.Table", found: Assessment) -> "pd.DataFrame":
+    """What if: the next tier, a second number, a larger reserve, another start; the frame of `charts.what_if`."""
+    _, number = bench.lang.gettext, bench.lang.number
+    size = max((x.size for x in found.limits if x.size), default=0)
+    tier = next((t for t in quota.TIERS if t > size), None)
+    options = {_("as planned"): {}}
+    if tier:
+        options[_("the next tier, {size}", size=number(tier))] = {"size": tier}
+    options |= {
+        _("a second number"): {"numbers": 2},
+        _("a tenth kept free for everyday traffic"): {"limits": [replace(x, reserve=(x.size or 0) // 10) for x in found.limits]},
+        _("start 12 hours later"): {"start": bench.start + timedelta(hours=12)},
+    }  # fmt: skip
+    traffic = found.load if found.load is not None else _assumed(bench, found.limits)
+    frame = waves.what_if(
+        audience,
+        found.limits,
+        options,
+        bench.start,
+        traffic=traffic,
+        quiet=bench.quiet,
+        zone=bench.timezone,
+        deadline=bench.deadline,
+    )
+    frame["finish"] = [None if t != t else bench.wall_clock(t) for t in frame["finish"]]
+    return frame.assign(finish=frame["finish"].astype("datetime64[us]"), contacts=int(audience.count().execute()))
+
+
+def parse_quiet(text: str) -> list[tuple[str, str]]:
+    """Read quiet hours such as "21:00-08:00, 13:00-15:00".
+
+    >>> parse_quiet("21:00-08:00")
+    [('21:00', '08:00')]
+    """
+    spans = []
+    for part in filter(None, (p.strip() for p in text.split(","))):
+        ends = [p.strip() for p in part.split("-")]
+        try:
+            if len(ends) != 2:
+                raise ValueError(part)
+            spans.append(tuple(datetime.strptime(e, "%H:%M").strftime("%H:%M") for e in ends))
+        except ValueError:
+            raise ParameterError(f"quiet is '{part}'; expected hours such as 21:00-08:00.", "quiet") from None
+    return spans
+
+
+def next_minute() -> datetime:
+    """The next whole minute (UTC)."""
+    return datetime.now(UTC).replace(second=0, microsecond=0) + timedelta(minutes=1)
+
+
+def covered(audience: "ir.Table", found: Assessment) -> "ir.Table":
+    """The part of an audience whose channels have a limit; QuotaError where none has."""
+    known = [c for x in found.limits for c in x.channels]
+    if not known:
+        raise QuotaError("No channel has a known limit; state the limits in a channels file, such as limit = 1000.")
+    return audience.filter(audience.channel_id.isin(known))

@@ -1,0 +1,175 @@
+"""Parameters: what a notebook declares, what the user gave, and whether the two agree."""
+
+import ast
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from pathlib import Path
+from string import Formatter
+
+from .exceptions import ParameterError, did_you_mean
+
+TAG_LENGTH = 255  # the platform's API: a tag has at most 255 characters
+TAG_WORDS = ("date", "channel", "wave", "waves")
+SAMPLE = {"exports": "data/samples/failed_messages.csv", "channels": "data/samples/channels.toml",
+          "messages": "data/samples/messages.csv", "contacts": "data/samples/contacts.csv"}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Declared:
+    """One parameter of a notebook: its name, its annotation as written, and its default."""
+
+    name: str
+    annotation: str
+    default: object
+
+
+def declared(notebook: Path) -> dict[str, Declared]:
+    """Read the cell tagged `parameters` of a notebook, without running it.
+
+    Raises RebroadcastError where there is no such cell or it is not plain assignments.
+
+    >>> declared(Path("notebooks/failure_report.ipynb"))["language"].default
+    'en'
+    """
+    try:
+        cells = json.loads(notebook.read_text("utf-8"))["cells"]
+        code = next(c["source"] for c in cells if "parameters" in c.get("metadata", {}).get("tags", []))
+    except OSError as error:
+        raise ParameterError(f"The notebook {notebook} cannot be read: {error.strerror}.") from None
+    except (ValueError, KeyError, TypeError, StopIteration):
+        raise ParameterError(f"{notebook} is no notebook with a cell tagged 'parameters'.") from None
+    found = {}
+    for node in ast.parse("".join(code)).body:
+        target = node.target if isinstance(node, ast.AnnAssign) else getattr(node, "targets", [None])[0]
+        if isinstance(target, ast.Name):
+            default = ast.literal_eval(node.value)
+            kind = type(default).__name__
+            written = ast.unparse(node.annotation) if isinstance(node, ast.AnnAssign) else f"{kind} | list[{kind}]"
+            found[target.id] = Declared(target.id, written, default)
+    return found
+
+
+def check(parameters: Mapping[str, Declared], given: Mapping[str, object]) -> dict[str, object]:
+    """Return the given values as the types that the notebook declares.
+
+    `date-format`, `date_format` and `from` find `date_format` and `from_`; a parameter without annotation
+    takes what its default is, or a list of such. Raises ParameterError for
+    an unknown name ("did you mean") and for a value of another type.
+    """
+    from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+    checked = {}
+    for given_name, value in given.items():
+        name = given_name.replace("-", "_")
+        name = f"{name}_" if f"{name}_" in parameters else name
+        if name not in parameters:
+            hint = did_you_mean(name, parameters)
+            raise ParameterError(f"Unknown parameter '{given_name}'.{hint} Known: {', '.join(parameters)}.", given_name)
+        kind = parameters[name].annotation
+        if kind.startswith(("dict", "list")) and isinstance(value, str):
+            value = pairs(value, name) if kind == "dict" else [value]
+        try:
+            known = {k: __builtins__[k] for k in ("str", "int", "float", "bool", "list", "dict")}
+            adapter = TypeAdapter(eval(kind, {"__builtins__": known}), config=ConfigDict(coerce_numbers_to_str=True))
+            checked[name] = adapter.validate_python(value)
+        except ValidationError as error:
+            why = error.errors()[0]["msg"].removeprefix("Input should be ")
+            raise ParameterError(
+                f"Parameter '{given_name}' is {value!r}; expected {kind} ({why}).", given_name
+            ) from None
+    return checked
+
+
+def pairs(text: str, name: str = "attempted") -> dict[str, int]:
+    """Read counts such as "1001=1500, 1002=700".
+
+    >>> pairs("1001=1500")
+    {'1001': 1500}
+    """
+    found = {}
+    for part in filter(None, (p.strip() for p in text.replace(";", ",").split(","))):
+        key, sign, value = part.partition("=")
+        if not sign or not key.strip() or not value.strip().isdigit():
+            raise ParameterError(f"{name} holds '{part}'; expected CHANNEL_ID=COUNT, such as 1001=1500.", name)
+        found[key.strip()] = int(value)
+    return found
+
+
+def moment(value: str, name: str, end: bool = False) -> datetime | None:
+    """Read a day or a minute of the wall clock; with end, a day means its last instant.
+
+    >>> moment("2022-01-11", "to", end=True)
+    datetime.datetime(2022, 1, 12, 0, 0)
+    """
+    if not (text := str(value).strip()):
+        return None
+    try:
+        if len(text) == 10:
+            return datetime.combine(date.fromisoformat(text) + timedelta(days=end), time())
+        return datetime.fromisoformat(text).replace(tzinfo=None)
+    except (ValueError, OverflowError):
+        label = name.strip("_")
+        raise ParameterError(
+            f"{label} is '{text}'; expected a date such as 2022-01-11 or 2022-01-11 15:00.", label
+        ) from None
+
+
+def check_tag(template: str) -> str:
+    """Return a tag template that can be used: words in braces are date, channel, wave and waves.
+
+    Raises ParameterError for an empty tag, a comma, an unknown word or more than 255 characters.
+    """
+    if not template.strip():
+        raise ParameterError("The tag is empty; expected a text such as 'failed broadcast 110122'.", "tag")
+    fill_tag(template, datetime(2022, 1, 11), "WhatsApp", 1, 1)
+    return template
+
+
+def fill_tag(template: str, day: date | None, channel: str, wave: int, waves: int) -> str:
+    """Fill a tag template; raises ParameterError where the result is no tag that the platform takes.
+
+    >>> fill_tag("failed broadcast {date:%d%m%y}", date(2022, 1, 11), "", 1, 1)
+    'failed broadcast 110122'
+    """
+    values = {"date": day or "", "channel": channel.replace(",", " "), "wave": wave, "waves": waves}
+    parts = []
+    try:
+        for text, word, form, _ in Formatter().parse(template):
+            parts.append(text)
+            if word is not None and word not in values:
+                hint = did_you_mean(word, TAG_WORDS)
+                raise ParameterError(f"The tag has '{{{word}}}'; expected one of: {', '.join(TAG_WORDS)}.{hint}", "tag")
+            if word is not None:
+                parts.append(format(values[word], form or "") if values[word] != "" else "")
+    except ValueError as error:
+        raise ParameterError(f"The tag '{template}' cannot be read: {error}.", "tag") from None
+    tag = "".join(parts).strip()
+    unseen = next((c for c in tag if not c.isprintable()), None)
+    if not tag or "," in tag or unseen or len(tag) > TAG_LENGTH:
+        what = "is empty" if not tag else "has a comma, which separates tags in an import file" if "," in tag else (
+            "holds a character that cannot be seen" if unseen else f"has {len(tag)} characters")  # fmt: skip
+        raise ParameterError(
+            f"The tag '{tag[:60]}' {what}; expected at most {TAG_LENGTH} characters and no comma.", "tag"
+        )
+    if tag[0] in "=+-@":
+        raise ParameterError(
+            f"The tag starts with '{tag[0]}', which a spreadsheet takes for a formula; start with a letter.", "tag"
+        )
+    return tag
+
+
+def from_namespace(namespace: Mapping[str, object], names: tuple[str, ...]) -> dict[str, object]:
+    """Take the parameters called names from a notebook's variables.
+
+    Plain papermill only warns of an unknown name, so a variable that nearly has a parameter's name
+    is refused here: it is a typing error that would be silently ignored.
+    """
+    plain = (str, int, float, bool, list, dict, type(None))
+    for name, value in namespace.items():
+        if not name.startswith("_") and name not in names and isinstance(value, plain) and name not in ("In", "Out"):
+            near = did_you_mean(name, names)
+            if near and abs(len(name) - len(near.split("'")[1])) <= 2:
+                raise ParameterError(f"Unknown parameter '{name}'.{near} Known: {', '.join(names)}.", name)
+    return {name: namespace[name] for name in names if name in namespace}

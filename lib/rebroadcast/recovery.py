@@ -1,0 +1,239 @@
+"""What became of each input row, and from that the audience: the contacts to reach again."""
+
+import os
+import tempfile
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from . import tag_import
+from .exceptions import ParameterError, RunError, did_you_mean
+from .parameters import check_tag, fill_tag
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+    import pandas as pd
+
+    from .waves import Plan
+    from .workbench import Workbench
+
+# In the order in which they are decided: the first that fits is a row's disposition.
+DISPOSITIONS = (
+    "rejected", "filtered", "repeated", "never", "fix_first", "unknown", "reached_later", "tagged_before", "tagged",
+)  # fmt: skip
+FIXES = {"window": "outside_window", "token": "configuration"}  # everyday words for causes
+ROW_BITS = 32  # a row's place within one second, so that one number orders all rows
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """What a recovery found: the import files (file, contacts, tag, wave), and rows per disposition and wave."""
+
+    files: list[dict]
+    flow: "pd.DataFrame"
+    missing: int = 0  # tagged contacts that a contacts export does not have
+    plan: "Plan | None" = None  # where waves were asked for
+
+
+def recover(bench: "Workbench") -> Recovery:
+    """Give every row of a workbench's export its disposition, and write the import files.
+
+    With a folder for results it holds `data/dispositions.parquet` (one line per input row) and
+    `import/*.csv`; without one nothing is kept. Raises RunError where a row would be lost.
+    """
+    import ibis
+    import pandas as pd
+
+    template = check_tag(bench.text("tag"))
+    failed, _known = bench.all_failed, bench.failed  # the second says where nothing is left
+    selected = bench.selected(failed, broadcast=True)
+    rows = dispositions(failed, selected, "{channel" in template, bench.fixed, bench.delivered)
+    rows = bench.engine.keep(rows)
+    bench.counts = counts(rows, len(bench.export.rejected), bench.export.rows + len(bench.export.rejected))
+    audience = rows.filter(rows.disposition == "tagged")
+    planned = None
+    if bench.given.get("waves"):
+        from . import limits
+
+        planned = limits.plan(bench, audience, limits.assess(bench))
+        audience = audience.join(planned.assignment, ["contact_id", "channel_id"])
+    else:
+        audience = audience.mutate(wave=ibis.literal(1, "int64"))
+    tags = _tags(rows, audience, template, bench, len(planned.waves) if planned else 1)
+    audience = bench.engine.keep(audience.join(tags, ["audience", "wave"]))
+    _keep(bench, rows, audience)
+    files, missing = _files(bench, audience)
+    bench.waves = [{"wave": int(w), "tag": t, "contacts": int(n)} for w, t, n in _sizes(audience)]
+    flow = audience.group_by("disposition", "wave").aggregate(rows=audience.count()).to_pandas()
+    others = [{"disposition": name, "rows": n} for name, n in bench.counts.items() if name != "tagged"]
+    kept = flow if planned else flow.drop(columns="wave")
+    flow = pd.concat([pd.DataFrame(others), kept.sort_values(list(kept.columns[:-1]))], ignore_index=True)
+    return Recovery(files, flow, missing, planned)
+
+
+def _sizes(audience: "ir.Table") -> list[tuple]:
+    sizes = audience.group_by("wave", "tag").aggregate(n=audience.contact_id.nunique()).order_by("wave", "tag")
+    return list(sizes.to_pandas().itertuples(index=False))
+
+
+def _files(bench: "Workbench", audience: "ir.Table") -> tuple[list[dict], int]:
+    """Write the import files, one set per tag; return them, and how many contacts a contacts export does not have."""
+    contacts = bench.contacts.table if bench.contacts else None
+    if contacts is not None:
+        tag_import.check_contacts(contacts)
+    folder = bench.folder / "import" if bench.folder else Path(tempfile.mkdtemp(dir=bench.engine.scratch))
+    files, missing = [], 0
+    for wave, tag, _n in _sizes(audience):
+        cells = tag_import.cells(audience.filter(audience.tag == tag), contacts)
+        if contacts is not None:
+            missing += int(cells.anti_join(contacts, "contact_id").count().execute())
+        written = tag_import.write(bench.engine, cells, folder, tag_import.file_name(tag))
+        files += [f | {"tag": tag, "wave": int(wave)} for f in written]
+    return files, missing
+
+
+def _keep(bench: "Workbench", rows: "ir.Table", audience: "ir.Table") -> None:
+    """Write one line per input row, in the order of the files, to `data/dispositions.parquet`."""
+    columns = ["source_file", "row", "contact_id", "channel_id", "message_id", "sent_at", "local_at", "rule", "cause",
+               "verdict", "waited_since", "earliest", "disposition", "wave", "tag"]  # fmt: skip
+    folder = bench.folder / "data" if bench.folder else bench.engine.scratch
+    folder.mkdir(mode=0o700, exist_ok=True)
+    places = audience.select("row_id", "wave", "tag")
+    rows.left_join(places, "row_id").order_by("row_id").select(columns).to_parquet(folder / "dispositions.parquet")
+    os.chmod(folder / "dispositions.parquet", 0o600)
+
+
+def _tags(rows: "ir.Table", audience: "ir.Table", template: str, bench: "Workbench", waves: int) -> "ir.Table":
+    """The tag of each audience ("" or a channel ID) and wave: audience, wave, tag."""
+    import ibis
+
+    asked = rows.filter(rows.disposition != "filtered").group_by("audience").aggregate(first=lambda t: t.local_at.min())
+    frame = audience.select("audience", "wave").distinct().join(asked, "audience").order_by("audience", "wave")
+    if waves > 1 and "{wave" not in template:
+        template += " w{wave}of{waves}"
+    tags = {"audience": [], "wave": [], "tag": []}
+    for audience_, wave, first in frame.to_pandas().itertuples(index=False):
+        day = None if first != first or first is None else first
+        if day is None and "{date" in template:
+            raise ParameterError("The export has no dates; expected a tag without {date}.", "tag")
+        filled = (audience_, int(wave), fill_tag(template, day, bench.channels.name(audience_), int(wave), waves))
+        for column, value in zip(tags.values(), filled, strict=True):
+            column.append(value)
+    if len(set(tags["tag"])) < len(tags["tag"]):
+        raise ParameterError("Two channels or waves would get the same tag; expected {channel} or {wave} in it.", "tag")
+    return ibis.memtable(tags, schema={"audience": "string", "wave": "int64", "tag": "string"})
+
+
+def fixed_causes(words: Collection[str], known: Collection[str]) -> frozenset[str]:
+    """Turn the words of `fixed` ("template", "window", "token" or a cause) into causes.
+
+    >>> fixed_causes(["window"], ["outside_window", "template"])
+    frozenset({'outside_window'})
+    """
+    causes = [FIXES.get(word.strip(), word.strip()) for word in words if word.strip()]
+    for cause in causes:
+        if cause not in known:
+            hint = did_you_mean(cause, [*known, *FIXES])
+            raise ParameterError(
+                f"'{cause}' is no cause that can be fixed; known: {', '.join(sorted(known))}.{hint}", "fixed"
+            )
+    return frozenset(causes)
+
+
+def dispositions(
+    failed: "ir.Table",
+    selected: "ir.BooleanValue",
+    per_channel: bool = False,
+    fixed: Collection[str] = (),
+    delivered: "ir.Table | None" = None,
+    tagged_before: "ir.Table | None" = None,
+) -> "ir.Table":
+    """Give every row of a classified table of failed messages its disposition.
+
+    failed has contact_id, channel_id, sent_at (UTC), row_id, cause, verdict and wait_s. selected marks the
+    rows of the broadcast in question (others are `filtered`). A contact's fate is decided over all of its
+    selected rows, per channel where per_channel is true: any `never` keeps it out, otherwise its latest
+    failure decides; that row carries the fate and the others are `repeated`. fixed are causes that have
+    been mended. delivered (contact_id, channel_id, sent_at) are messages that arrived; tagged_before
+    (contact_id) the contacts that the ledger knows for this broadcast.
+
+    Returns failed with `audience` (the channel ID where per_channel, else ""), `waited_since` and
+    `earliest` (instants, UTC) and `disposition`.
+    """
+    import ibis
+
+    # Grouping is on text that is never null, so that joins find their rows on every engine.
+    channel = failed.channel_id.fill_null("")
+    rows = failed.mutate(
+        selected=selected.fill_null(False),
+        audience=channel if per_channel else ibis.literal(""),
+        order=failed.sent_at.epoch_seconds().cast("int64").fill_null(0) * 2**ROW_BITS + failed.row_id,
+    )
+    fates = (
+        rows.filter(rows.selected)
+        .group_by("audience", "contact_id")
+        .aggregate(decisive=rows.order.max(), refused=(rows.verdict == "never").any(), waited_since=rows.sent_at.min())
+        .rename(audience_="audience", contact_="contact_id")
+    )
+    rows = rows.left_join(fates, [rows.audience == fates.audience_, rows.contact_id == fates.contact_]).drop(
+        "audience_", "contact_"
+    )
+    reached = known = ibis.literal(False)
+    if delivered is not None:
+        last = delivered.group_by(to=delivered.contact_id, on=delivered.channel_id.fill_null("")).aggregate(
+            delivered_at=delivered.sent_at.max()
+        )
+        rows = rows.left_join(last, [rows.contact_id == last.to, rows.channel_id.fill_null("") == last.on]).drop(
+            "to", "on"
+        )
+        reached = (rows.delivered_at > rows.sent_at).fill_null(False)
+    if tagged_before is not None:
+        before = tagged_before.select(tagged_=tagged_before.contact_id).distinct()
+        rows = rows.left_join(before, rows.contact_id == before.tagged_)
+        known = rows.tagged_.notnull()
+    mended = rows.cause.isin(list(fixed)) if fixed else ibis.literal(False)
+    disposition = ibis.cases(
+        (~rows.selected, "filtered"),
+        (rows.order != rows.decisive, "repeated"),
+        (rows.refused, "never"),
+        ((rows.verdict == "fix") & ~mended, "fix_first"),
+        ((rows.verdict == "unknown") & ~mended, "unknown"),
+        (reached, "reached_later"),
+        (known, "tagged_before"),
+        else_="tagged",
+    )
+    earliest = rows.sent_at + rows.wait_s.fill_null(0).cast("int64").as_interval("s")
+    rows = rows.mutate(disposition=disposition, earliest=earliest)
+    return rows.drop(*{"selected", "order", "decisive", "refused", "delivered_at", "tagged_"} & set(rows.columns))
+
+
+def counts(rows: "ir.Table", rejected: int, expected: int) -> dict[str, int]:
+    """Count the rows of each disposition, rejected ones included; RunError where a row is lost or counted twice.
+
+    expected is the number of rows in the files, rejected ones included.
+    """
+    frame = rows.group_by("disposition").aggregate(n=rows.count()).to_pandas()
+    found = dict(zip(frame["disposition"], frame["n"].astype(int), strict=True)) | {"rejected": rejected}
+    total = sum(found.values())
+    if total != expected:
+        raise RunError(f"The dispositions add up to {total} rows, but the files hold {expected}; nothing was written.")
+    return {name: int(found.get(name, 0)) for name in DISPOSITIONS}
+
+
+def delivered(messages: "ir.Table", failed: "ir.Table") -> "ir.Table":
+    """The outgoing messages that arrived: in the messages export and not in the failed export, by message ID."""
+    lost = failed.filter(failed.message_id.notnull()).select("message_id").distinct()
+    return outgoing(messages).anti_join(lost, "message_id")
+
+
+def outgoing(messages: "ir.Table") -> "ir.Table":
+    """The messages of an export that were sent to contacts, not received from them."""
+    return messages.filter(~received(messages))
+
+
+def received(messages: "ir.Table") -> "ir.BooleanValue":
+    """Whether a message came from a contact."""
+    return ((messages.sender_type.lower() == "contact") | (messages.traffic_type.lower() == "incoming")).fill_null(
+        False
+    )

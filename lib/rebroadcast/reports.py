@@ -1,0 +1,174 @@
+"""Run a notebook with checked parameters, and publish what came out: one offline HTML file and its data."""
+
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from . import exceptions, parameters, record, workbench
+from .exceptions import OutputError, ParameterError, RebroadcastError, RunError, did_you_mean
+from .language import language
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
+NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
+
+
+def titles(code: str) -> dict[str, str]:
+    """The title of each notebook's report, in a language."""
+    _ = language(code).gettext
+    return {
+        "failure_report": _("Why messages failed"),
+        "quota_overflow": _("Limits and overflow"),
+        "tag_import": _("Who to reach again"),
+        "recovery_check": _("Did the resend reach them"),
+    }
+
+
+def locate(notebook: str | Path) -> Path:
+    """Find a notebook by path, or by name among this project's own."""
+    for path in (Path(notebook), NOTEBOOKS / f"{notebook}.ipynb"):
+        if path.suffix == ".ipynb" and path.is_file():
+            return path
+    names = sorted(p.stem for p in NOTEBOOKS.glob("*.ipynb"))
+    raise ParameterError(
+        f"No such notebook: {notebook}.{did_you_mean(str(notebook), names)} Known: {', '.join(names)}.", "notebook"
+    )
+
+
+def run(notebook: str | Path, given: Mapping[str, object], out: str | Path, overwrite: bool = False) -> dict:
+    """Run a notebook and publish its folder of results whole, or not at all; return the run record.
+
+    given are the notebook's parameters by name; they are checked against its parameters cell before
+    anything starts. out becomes a folder with `<notebook>.html`, `<notebook>.ipynb`, `run.json` and what
+    the notebook wrote. Raises the RebroadcastError that the notebook met (nothing is written then), or
+    RunError for any other failure (out then holds a run record with status "failed").
+    """
+    path, out = locate(notebook), Path(out)
+    checked = parameters.check(parameters.declared(path), {k: v for k, v in given.items() if k != "out"})
+    if path.parent == NOTEBOOKS:  # a mistake that needs no kernel to be seen
+        workbench.check(checked)
+    code = str(checked.get("language") or "en")
+    lang = language(code)
+    from .folder import staged
+
+    started = record.now()
+    failed_before = record.read(out).get("status") == "failed"
+    made = _make_parents(out)
+    try:
+        with staged(out, overwrite or failed_before) as staging:
+            target = staging / f"{path.stem}.ipynb"
+            failure = execute(path, checked, target, {workbench.STAGING: str(staging)})
+            if isinstance(failure, RebroadcastError) and failure.exit_status == 2:
+                raise failure
+            content, executed = record.read(staging), clean(_load(target))
+            if failure:  # half of the results are none
+                for child in staging.iterdir():
+                    shutil.rmtree(child) if child.is_dir() else child.unlink()
+                content = {
+                    "started": started,
+                    "status": "failed",
+                    "cell": getattr(failure, "cell", None),
+                    "message": str(failure),
+                }
+            _write(staging, path.stem, executed, titles(code).get(path.stem, path.stem.replace("_", " ")), lang)
+            content |= {"notebook": path.stem, "parameters": dict(given), "finished": record.now()}
+            content = {"started": started, "status": "ok"} | content | {"outputs": record.outputs(staging)}
+            record.write(staging, content)
+    except BaseException:
+        for folder in reversed(made):
+            if not any(folder.iterdir()):
+                folder.rmdir()
+        raise
+    if failure:
+        raise RunError(f"{failure} The run record is in {out / record.NAME}.")
+    return content
+
+
+def execute(path: Path, checked: Mapping[str, object], target: Path, env: Mapping[str, str]) -> RebroadcastError | None:
+    """Run a notebook with papermill, in a kernel that sees env, into target; return the error it met, if any."""
+    import papermill
+    from nbclient.exceptions import CellTimeoutError, DeadKernelError
+    from traitlets.config import Config
+
+    # transport_encryption keeps ipykernel from warning at each start; widget state would be megabytes.
+    options = {"config": Config({"KernelManager": {"transport_encryption": "auto"}}), "store_widget_state": False}
+    before = {name: os.environ.get(name) for name in env}
+    os.environ.update(env)
+    try:
+        papermill.execute_notebook(
+            str(path),
+            str(target),
+            dict(checked),
+            kernel_name="python3",
+            language="python",
+            progress_bar=False,
+            **options,
+        )
+    except papermill.PapermillExecutionError as error:
+        kind = getattr(exceptions, error.ename, None)
+        if isinstance(kind, type) and issubclass(kind, RebroadcastError):
+            return kind(error.evalue)
+        return _at(error.cell_index, f"{error.ename}: {_one_line(error.evalue)}")
+    except CellTimeoutError as error:
+        return _at(_last(target), f"a cell took too long ({_one_line(error)})")
+    except DeadKernelError:
+        return _at(_last(target), "the notebook's process died, often for want of memory")
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None) if value is None else os.environ.update({name: value})
+    return None
+
+
+def _at(cell: int | None, message: str) -> RunError:
+    error = RunError(f"Cell {cell} failed: {message}.")
+    error.cell = cell
+    return error
+
+
+def _last(target: Path) -> int | None:
+    """The last cell that started; papermill marks cells as completed even where the kernel died."""
+    cells = _load(target).cells
+    return max((i for i, c in enumerate(cells) if c.get("execution_count") or c.get("outputs")), default=None)
+
+
+def _load(target: Path) -> "NotebookNode":
+    import nbformat
+
+    return nbformat.read(target, as_version=4) if target.exists() else nbformat.v4.new_notebook()
+
+
+def _one_line(text: object) -> str:
+    return " ".join(str(text).split())[:300].rstrip(".")
+
+
+def clean(notebook: "NotebookNode") -> "NotebookNode":
+    """Take out what differs between runs or tells of the machine, so that equal runs give equal notebooks."""
+    notebook.metadata.pop("papermill", None)
+    for number, cell in enumerate(notebook.cells):
+        cell.metadata.pop("papermill", None)
+        cell.metadata.pop("execution", None)
+        cell.id = f"cell-{number}"
+    return notebook
+
+
+def _write(staging: Path, name: str, notebook: "NotebookNode", title: str, lang) -> None:
+    import nbformat
+
+    from .html import export
+
+    nbformat.write(notebook, staging / f"{name}.ipynb")
+    made_at = record.now().replace("T", " ").removesuffix("+00:00") + " UTC"
+    export(notebook, staging / f"{name}.html", title=title, lang=lang, made_at=made_at)
+
+
+def _make_parents(out: Path) -> list[Path]:
+    """Make the folders above out; return those that were made."""
+    made = [p for p in reversed(out.absolute().parents) if not p.exists()]
+    try:
+        out.absolute().parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{out.parent} cannot be made ({error.strerror}); give another --out.") from None
+    return made

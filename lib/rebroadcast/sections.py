@@ -1,0 +1,416 @@
+"""The text of the reports, as HTML: what happened, what to do now, the steps on the platform, how it was made."""
+
+from typing import TYPE_CHECKING
+
+from markupsafe import Markup
+
+from . import __version__
+from .language import Language
+from .words import cause_name, disposition_name, verdict_name
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from IPython.display import HTML
+    from IPython.display import Markdown as MarkdownOutput
+
+    from .limits import Assessment
+    from .waves import Plan
+    from .workbench import Workbench
+
+VERDICTS = ("wait", "fix", "never", "unknown")
+SAFE_ROWS = 60  # rows of a table in a report; all of them are in its CSV
+
+
+def html(text: str) -> "HTML":
+    from IPython.display import HTML
+
+    return HTML(str(text))
+
+
+def heading(bench: "Workbench", name: str) -> "MarkdownOutput":
+    """The heading of a part of the report, which the table of contents lists."""
+    from IPython.display import Markdown
+
+    _ = bench.lang.gettext
+    text = {
+        "why": _("Why"),
+        "where": _("Where"),
+        "when": _("When"),
+        "limit": _("Against the limit"),
+        "rows": _("What became of each row"),
+        "steps": _("Next steps on the platform"),
+        "rejected": _("Rows that could not be read"),
+        "load": _("How full the limits were"),
+        "sources": _("What this rests on"),
+        "plan": _("When to send to whom"),
+        "what_if": _("What if"),
+        "fix": _("What to fix first"),
+        "waves": _("Wave by wave"),
+        "history": _("Over time"),
+        "made": _("How this was made"),
+    }[name]
+    return Markdown(f"## {text}")
+
+
+def table(rows: list[list], header: list[str], numbers: tuple[int, ...] = ()) -> Markup:
+    """An HTML table of escaped cells; numbers are the columns that align right."""
+
+    def row(cells: list, tag: str) -> Markup:
+        out = [
+            Markup("<{0}{1}>{2}</{0}>").format(Markup(tag), Markup(' class="num"' if i in numbers else ""), c)
+            for i, c in enumerate(cells)
+        ]
+        return Markup("<tr>{}</tr>").format(Markup("").join(out))
+
+    body = Markup("").join(row(r, "td") for r in rows)
+    return Markup('<table class="table"><thead>{}</thead><tbody>{}</tbody></table>').format(row(header, "th"), body)
+
+
+def warning(text: str) -> Markup:
+    return Markup('<p class="warning">{}</p>').format(text)
+
+
+def verdict_label(verdict: str, lang: Language) -> Markup:
+    return Markup('<span class="verdict-{}">{}</span>').format(verdict, verdict_name(verdict, lang))
+
+
+def strip(cells: list[tuple[str, str, bool]]) -> Markup:
+    """The status strip: (label, value, whether it is a warning)."""
+    parts = [
+        Markup("<div{}><dt>{}</dt><dd>{}</dd></div>").format(Markup(' class="warn"' if warn else ""), label, value)
+        for label, value, warn in cells
+    ]
+    return Markup('<dl class="strip">{}</dl>').format(Markup("").join(parts))
+
+
+def overview(bench: "Workbench", attempted: "pd.DataFrame", errors: "pd.DataFrame") -> "HTML":
+    """The first screen: one sentence, the status strip, and what to do now."""
+    sentence = Markup('<p class="headline">{}</p>').format(headline(bench, attempted, errors))
+    return html(sentence + status(bench) + next_steps(bench, errors))
+
+
+def headline(bench: "Workbench", attempted: "pd.DataFrame", errors: "pd.DataFrame") -> str:
+    """What happened, in one sentence with its numbers."""
+    _, n, number = bench.lang.gettext, bench.lang.ngettext, bench.lang.number
+    failed, known = int(errors["failed"].sum()), attempted[attempted["attempted"].notna()]
+    if len(known) == 1 and len(attempted) == 1:
+        row = known.iloc[0]
+        sentence = _(
+            "{channel}: {attempted} attempted, {delivered} delivered, {failed} failed.",
+            channel=row["channel"], attempted=number(int(row["attempted"])),
+            delivered=number(int(row["delivered"])), failed=number(int(row["failed"])),
+        )  # fmt: skip
+        if row["quota"]:
+            explained = min(int(row["quota"]), int(row["failed"]))
+            sentence += " " + _("The limit explains {quota} of the failures.", quota=number(explained))
+        return sentence
+    top = errors.groupby("cause", sort=False)["failed"].sum().sort_values(ascending=False, kind="stable")
+    return n("{n} message failed.", "{n} messages failed.", failed) + " " + _(
+        "The most frequent cause is “{cause}”, with {count} of them ({share}).",
+        cause=cause_name(top.index[0], bench.lang), count=number(int(top.iloc[0])), share=bench.lang.percent(top.iloc[0] / failed),
+    )  # fmt: skip
+
+
+def status(bench: "Workbench") -> Markup:
+    """Period, channels, freshness, rows read and rejected, time zone."""
+    _, lang, failed = bench.lang.gettext, bench.lang, bench.failed
+    seen = (
+        failed.aggregate(
+            first=failed.local_at.min(),
+            last=failed.local_at.max(),
+            channels=failed.channel_id.nunique(),
+            contacts=failed.contact_id.nunique(),
+        )
+        .execute()
+        .iloc[0]
+    )
+    dated = seen["first"] == seen["first"] and seen["first"] is not None
+    given = bool(bench.text("timezone") or bench.channels.timezone)
+    zone = bench.timezone if given else _("{zone} (assumed: none was given)", zone=bench.timezone)
+    rejected = len(bench.export.rejected)
+    return strip([
+        (_("Period"), f"{lang.date(seen['first'])} – {lang.date(seen['last'])}" if dated else _("the export has no dates"), not dated),
+        (_("Newest failure"), lang.datetime(seen["last"]) if dated else "—", False),
+        (_("Channels"), lang.number(int(seen["channels"])), False),
+        (_("Contacts"), lang.number(int(seen["contacts"])), False),
+        (_("Rows read"), lang.number(bench.export.rows), False),
+        (_("Rows with a message seen before"), lang.number(bench.repeats), False),
+        (_("Rows rejected"), lang.number(rejected), rejected > 0),
+        (_("Time zone"), zone, not given),
+    ])  # fmt: skip
+
+
+def next_steps(bench: "Workbench", errors: "pd.DataFrame") -> Markup:
+    """What to do now, in up to four lines: wait, fix, never, unknown."""
+    _, n = bench.lang.gettext, bench.lang.ngettext
+    rows = {v: errors[errors["verdict"] == v] for v in VERDICTS}
+    count = {v: int(frame["failed"].sum()) for v, frame in rows.items()}
+    lines = []
+    if count["wait"]:
+        lines.append(n(
+            "{n} failure passes by itself: send the same message again later. The tag_import notebook writes the file.",
+            "{n} failures pass by themselves: send the same message again later. The tag_import notebook writes the file.",
+            count["wait"]))  # fmt: skip
+    if count["fix"]:
+        lines.append(n(
+            "{n} failure needs a change first: {title}",
+            "{n} failures need a change first. Start with the most frequent: {title}",
+            count["fix"], title=rows["fix"].iloc[0]["title"]))  # fmt: skip
+    if count["never"]:
+        lines.append(n(
+            "{n} failure is final: leave this contact out, sending again does harm.",
+            "{n} failures are final: leave these contacts out, sending again does harm.", count["never"]))  # fmt: skip
+    if count["unknown"]:
+        lines.append(n(
+            "{n} failure has no known reason: look at its text before you decide.",
+            "{n} failures have no known reason: look at their texts before you decide.", count["unknown"]))  # fmt: skip
+    items = Markup("").join(Markup("<li>{}</li>").format(line) for line in lines)
+    return Markup('<h3>{}</h3><ol class="next">{}</ol>').format(_("What to do now"), items)
+
+
+def advice(bench: "Workbench", errors: "pd.DataFrame") -> "HTML":
+    """The table of errors: meaning, verdict, how long, what to fix, source; most frequent first."""
+    _, lang = bench.lang.gettext, bench.lang
+    shown = (
+        errors.groupby(["rule", "cause", "verdict", "title", "fix", "source"], dropna=False, sort=False)
+        .agg(error=("error", "first"), failed=("failed", "sum"), wait_s=("wait_s", "max"), texts=("error", "size"))
+        .reset_index()
+    )
+    shown = shown.sort_values("failed", ascending=False, kind="stable").head(SAFE_ROWS)
+    rows = [
+        [lang.number(int(r.failed)), Markup("{}<br><code>{}</code>").format(r.title, str(r.error)[:160]),
+         verdict_label(r.verdict, lang), how_long(r.wait_s, r.verdict, lang), r.fix, _source(r.source)]
+        for r in shown.itertuples()
+    ]  # fmt: skip
+    header = [
+        _("Failed"),
+        _("What it means, and an example"),
+        _("Verdict"),
+        _("How long"),
+        _("What to do"),
+        _("Source"),
+    ]
+    return html(table(rows, header, numbers=(0,)))
+
+
+def how_long(wait_s: float, verdict: str, lang: Language) -> str:
+    """The wait before the same message may be sent again, in words."""
+    from datetime import timedelta
+
+    if verdict == "wait" and wait_s == wait_s and wait_s is not None:
+        return lang.duration(timedelta(seconds=wait_s))
+    return lang.gettext("not stated") if verdict == "wait" else "—"
+
+
+def _source(source: str) -> str | Markup:
+    if source.startswith(("https://", "http://")):
+        return Markup('<a href="{0}" rel="noreferrer">{1}</a>').format(source, source.split("/")[2])
+    return source or "—"
+
+
+def tagged(bench: "Workbench", files: list[dict]) -> "HTML":
+    """Who is tagged, in one sentence, and what became of the other rows."""
+    _, n = bench.lang.gettext, bench.lang.ngettext
+    total = sum(f["contacts"] for f in files)
+    sentence = n("{n} contact can be reached again.", "{n} contacts can be reached again.", total)
+    kept = {k: v for k, v in bench.counts.items() if k in ("never", "fix_first", "unknown") and v}
+    if kept:
+        listed = ", ".join(f"{bench.lang.number(v)} {disposition_name(k, bench.lang).lower()}" for k, v in kept.items())
+        sentence += " " + _("Left out: {listed}.", listed=listed)
+    return html(Markup('<p class="headline">{}</p>').format(sentence) + status(bench))
+
+
+def dispositions(bench: "Workbench") -> "HTML":
+    """Every row of the files and what became of it."""
+    _, lang = bench.lang.gettext, bench.lang
+    rows = [[disposition_name(k, lang), lang.number(v), _meaning(k, lang)] for k, v in bench.counts.items()]
+    rows.append([_("Rows in the files"), lang.number(sum(bench.counts.values())), ""])
+    return html(table(rows, [_("Disposition"), _("Rows"), _("Rule")], numbers=(1,)))
+
+
+def _meaning(disposition: str, lang: Language) -> str:
+    _ = lang.gettext
+    return {
+        "rejected": _("The row could not be read; data/rejected.csv says why."),
+        "filtered": _("Another channel, date or sender type than the one asked for."),
+        "repeated": _("An earlier failure of the same contact; its latest one decides."),
+        "never": _("At least one failure of the contact is final, such as a block."),
+        "fix_first": _("Something must be changed before the message can arrive."),
+        "unknown": _("No rule knows the error; nobody is tagged on a guess."),
+        "reached_later": _("A later message reached the contact."),
+        "tagged_before": _("The ledger shows the contact as tagged for the same broadcast."),
+        "tagged": _("In the import files."),
+    }[disposition]
+
+
+def import_steps(bench: "Workbench", files: list[dict]) -> "HTML":
+    """The exact steps on the platform: import, segment, resend (the platform's help on failed broadcasts)."""
+    _, n = bench.lang.gettext, bench.lang.ngettext
+    names = ", ".join(f["file"] for f in files)
+    tags = list(dict.fromkeys(f["tag"] for f in files))
+    steps = [
+        _("Try one row first: make a copy of the file with the header and one contact, import it, and look at that contact’s tags."),
+        _("Open Contacts > Import contacts and add the CSV file: {files}.", files=names),
+        _("Choose “Update existing contacts only”, and Contact ID as the identifier."),
+        _("Check that Contact ID and Tags are mapped to the fields of the same names, and import."),
+        *(_("Create a segment: Contact tag > has any of > {tag}.", tag=t) for t in tags),
+        n("The segment should hold {n} contact. If it holds fewer, look at the import’s result before you send.",
+          "The segment should hold {n} contacts. If it holds fewer, look at the import’s result before you send.",
+          sum(f["contacts"] for f in files)),
+        _("Send the broadcast again, to that segment only."),
+    ]  # fmt: skip
+    items = Markup("").join(Markup("<li>{}</li>").format(step) for step in steps)
+    note = _("Whether an import adds to a contact’s tags or replaces them is not documented by the platform.")
+    kept = _("Existing tags were kept in each cell, from the contacts export.") if bench.contacts else _(
+        "Give the contacts export (contacts) and existing tags are kept in each cell.")  # fmt: skip
+    return html(Markup('<ol class="steps">{}</ol><p class="fine">{} {}</p>').format(items, note, kept))
+
+
+def provenance(bench: "Workbench") -> "HTML":
+    """How the report was made: parameters, rules and overrides, files with SHA-256, versions."""
+    _, lang = bench.lang.gettext, bench.lang
+    given = [
+        [k.strip("_"), ", ".join(map(str, v)) if isinstance(v, list) else str(v)]
+        for k, v in bench.given.items()
+        if v not in ("", None, [], {}) and k != "out"
+    ]
+    read = [[kind, s.name, lang.number(s.size), s.sha256] for kind, sources in bench.sources.items() for s in sources]
+    parts = [
+        table(given, [_("Parameter"), _("Value")]),
+        table(read, [_("Read as"), _("File"), _("Bytes"), "SHA-256"], numbers=(2,)),
+    ]
+    if bench.rules.overrides:
+        replaced = [[ours, theirs or _("a new rule")] for ours, theirs in bench.rules.overrides]
+        parts.append(table(replaced, [_("Your rule"), _("Goes before")]))
+    parts.append(Markup('<p class="fine">{}</p>').format(_("rebroadcast {version}.", version=__version__)))
+    return html(Markup("").join(parts))
+
+
+def rejected(bench: "Workbench") -> "HTML":
+    """The rows that could not be read, by reason, with their lines."""
+    _, lang, frame = bench.lang.gettext, bench.lang, bench.export.rejected
+    if frame.empty:
+        return html(Markup("<p>{}</p>").format(_("Every row could be read.")))
+    groups = frame.groupby(["file", "reason"], sort=True)["line"].agg(
+        ["size", lambda x: ", ".join(map(str, list(x)[:10]))]
+    )
+    rows = [
+        [file, _reason(reason, lang), lang.number(int(size)), lines]
+        for (file, reason), (size, lines) in zip(groups.index, groups.to_numpy(), strict=True)
+    ]
+    return html(table(rows, [_("File"), _("Reason"), _("Rows"), _("Lines")], numbers=(2,)))
+
+
+def _reason(reason: str, lang: Language) -> str:
+    _ = lang.gettext
+    return {
+        "too few columns": _("too few columns"),
+        "too many columns": _("too many columns"),
+        "a stray quote": _("a stray quote"),
+        "not valid UTF-8": _("not valid UTF-8"),
+        "a line that is too long": _("a line that is too long"),
+        "no contact ID": _("no contact ID"),
+        "a contact ID damaged by a spreadsheet": _("a contact ID damaged by a spreadsheet"),
+        "a channel ID damaged by a spreadsheet": _("a channel ID damaged by a spreadsheet"),
+        "a message ID damaged by a spreadsheet": _("a message ID damaged by a spreadsheet"),
+        "a date that cannot be read": _("a date that cannot be read"),
+    }.get(reason, reason)
+
+
+def limit_overview(bench: "Workbench", found: "Assessment") -> "HTML":
+    """The sentence of the fullest window, what it rests on, and where sources disagree."""
+    _ = bench.lang.gettext
+    basis = {
+        "measured": _("Measured: the failed and the messages export were compared contact by contact."),
+        "computed": _("Computed from the failed export and the attempted counts that were given."),
+        "inferred": _(
+            "A lower bound from the failed export alone: each limit error is taken as a contact beyond the limit, and the "
+            "export as complete. How many were attempted, and so the limit itself, it cannot tell."
+        ),
+    }[found.basis]
+    sentences = [limit_sentence(bench, row) for row in found.windows.head(3).to_dict("records")]
+    sentences = sentences or [_("No message failed at a limit.")]
+    parts = [Markup('<p class="headline">{}</p>').format(sentences[0])]
+    parts += [Markup("<p>{}</p>").format(s) for s in sentences[1:]]
+    parts += [status(bench), Markup("<p>{}</p>").format(basis)]
+    parts += [warning(note) for note in found.notes]
+    return html(Markup("").join(parts))
+
+
+def limit_sentence(bench: "Workbench", row: dict) -> str:
+    """One window of one limit, in one plain sentence."""
+    _, number = bench.lang.gettext, lambda v: bench.lang.number(int(v))
+    from pandas import isna
+
+    known = {k: v for k, v in row.items() if not isna(v)}
+    if "attempted" not in known:
+        return _(
+            "{name}: at least {overflow} contacts were beyond the limit, from {begin} to {end}.",
+            name=row["name"], overflow=number(row["overflow"]),
+            begin=bench.lang.datetime(bench.wall_clock(row["begin"])), end=bench.lang.datetime(bench.wall_clock(row["end"])),
+        )  # fmt: skip
+    facts = {
+        k: number(v)
+        for k, v in known.items()
+        if k in ("attempted", "delivered", "failed", "size", "overflow", "explained", "other")
+    }
+    if "size" not in known:
+        return _(
+            "{name}: {attempted} attempted, {delivered} delivered, {failed} failed; its limit is not known.",
+            name=row["name"],
+            **facts,
+        )
+    return _(
+        "{name}: {attempted} attempted against a limit of {size}, {delivered} delivered, {failed} failed. "
+        "The overflow is {overflow}; the limit explains {explained} of the failures, {other} have other causes.",
+        name=row["name"], **facts,
+    )  # fmt: skip
+
+
+def limit_windows(bench: "Workbench", found: "Assessment") -> "HTML":
+    """The windows in which a limit was reached: counts in unique contacts."""
+    _, lang = bench.lang.gettext, bench.lang
+    from pandas import isna
+
+    columns = ["attempted", "delivered", "failed", "size", "overflow", "explained", "other"]
+    frame = bench.table(found.windows, "windows").reindex(columns=["name", "begin", "end", *columns]).head(SAFE_ROWS)
+
+    def number(value: object) -> str:
+        return "—" if isna(value) else lang.number(int(value))
+
+    rows = [
+        [r["name"], lang.datetime(bench.wall_clock(r["begin"])), lang.datetime(bench.wall_clock(r["end"])), *(number(r[c]) for c in columns)]
+        for r in frame.to_dict("records")
+    ]  # fmt: skip
+    header = [_("Limit"), _("From"), _("To"), _("Attempted"), _("Delivered"), _("Failed"), _("Limit size"), _("Overflow"),
+              _("Explained by the limit"), _("Other causes")]  # fmt: skip
+    note = Markup('<p class="fine">{}</p>').format(_("Numbers count different contacts, as limits do."))
+    return html(table(rows, header, numbers=tuple(range(3, 10))) + note)
+
+
+def plan_table(bench: "Workbench", planned: "Plan") -> "HTML":
+    """Each wave: its start in the workspace's zone and in UTC, channel, contacts, and how fast to send."""
+    from .limits import plan_frame
+
+    _, lang = bench.lang.gettext, bench.lang
+    frame = bench.table(plan_frame(bench, planned), "plan")
+    rows = [
+        [lang.number(r.wave), lang.datetime(r.start), f"{r.start_utc:%Y-%m-%d %H:%M}", r.channel, lang.number(r.contacts), _pace(bench, r)]
+        for r in frame.head(SAFE_ROWS).itertuples()
+    ]  # fmt: skip
+    header = [
+        _("Wave"),
+        _("Start ({zone})", zone=bench.timezone),
+        _("Start (UTC)"),
+        _("Channel"),
+        _("Contacts"),
+        _("Pace"),
+    ]
+    return html(table(rows, header, numbers=(0, 4)))
+
+
+def _pace(bench: "Workbench", wave) -> str:
+    limit = next((x for x in bench.limits for c in x.channels if bench.channels.name(c) == wave.channel), None)
+    if limit is None or not limit.pace:
+        return "—"
+    return bench.lang.gettext("at most {n} a second", n=bench.lang.number(limit.pace))

@@ -1,0 +1,113 @@
+"""Whole tables of messages in, small pandas frames out: what charts and reports show."""
+
+from typing import TYPE_CHECKING
+
+from .channels import Channels
+from .errors import Rules, advice
+from .exceptions import QuotaError
+from .recovery import outgoing
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+    import pandas as pd
+
+DAYS_BY_HOUR = 5  # a longer span is charted by day
+
+
+def by_error(failed: "ir.Table", rules: Rules, language: str = "en") -> "pd.DataFrame":
+    """One row per rule and masked text: error, rule, cause, verdict, wait_s, failed, contacts, title, fix, source."""
+    frame = (
+        failed.group_by(error="masked", rule="rule", cause="cause", verdict="verdict")
+        .aggregate(failed=failed.count(), contacts=failed.contact_id.nunique(), wait_s=failed.wait_s.max())
+        .to_pandas()
+        .sort_values(["failed", "error"], ascending=[False, True], ignore_index=True)
+    )
+    told = {rule: advice(rule, language, rules) for rule in frame["rule"].dropna().unique()}
+    nothing = advice(None, language, rules)
+    frame["title"] = [told.get(rule, nothing)[0] for rule in frame["rule"]]
+    frame["fix"] = [told.get(rule, nothing)[1] for rule in frame["rule"]]
+    sources = {rule.id: rule.source for rule in rules.by_id.values()}
+    frame["source"] = [sources.get(rule) or "" for rule in frame["rule"]]
+    return frame
+
+
+def by_cause(failed: "ir.Table") -> "pd.DataFrame":
+    """cause, verdict, failed; most first."""
+    frame = failed.group_by("cause", "verdict").aggregate(failed=failed.count()).to_pandas()
+    return frame.sort_values(["failed", "cause", "verdict"], ascending=[False, True, True], ignore_index=True)
+
+
+def by_channel(failed: "ir.Table", channels: Channels) -> "pd.DataFrame":
+    """channel (its name), channel_id, verdict, failed."""
+    frame = failed.group_by("channel_id", "verdict").aggregate(failed=failed.count()).to_pandas()
+    return _named(frame, channels).sort_values(
+        ["failed", "channel", "verdict"], ascending=[False, True, True], ignore_index=True
+    )
+
+
+def error_by_channel(failed: "ir.Table", channels: Channels) -> "pd.DataFrame":
+    """error (masked), channel (its name), failed."""
+    frame = failed.group_by("channel_id", error=failed.masked).aggregate(failed=failed.count()).to_pandas()
+    return _named(frame, channels).sort_values(
+        ["failed", "error", "channel"], ascending=[False, True, True], ignore_index=True
+    )
+
+
+def by_time(failed: "ir.Table") -> tuple["pd.DataFrame", str]:
+    """hour (wall clock), cause, failed, and the unit used: "hour", or "day" over more than five days."""
+    dated = failed.filter(failed.local_at.notnull())
+    span = dated.aggregate(first=dated.local_at.min(), last=dated.local_at.max()).execute().iloc[0]
+    unit = "day" if (span["last"] - span["first"]).days > DAYS_BY_HOUR else "hour"
+    hour = dated.local_at.truncate("D" if unit == "day" else "h")
+    frame = dated.group_by(hour=hour, cause="cause").aggregate(failed=dated.count()).to_pandas()
+    return frame.sort_values(["hour", "cause"], ignore_index=True), unit
+
+
+def attempted(
+    failed: "ir.Table", channels: Channels, messages: "ir.Table | None" = None, given: dict[str, int] | None = None
+) -> "pd.DataFrame":
+    """Per channel: attempted, delivered, failed (messages), limit and overflow (contacts); source of the counts.
+
+    attempted comes from a messages export (its outgoing messages) or from given counts (channel ID → number);
+    a count that was given outranks a measured one, and `measured` keeps the other. Columns that are not known
+    are null. The limit is compared with one broadcast, so it is left out where a channel's messages span
+    more than its window.
+    """
+    import pandas as pd
+
+    unique = failed.message_id.fill_null(failed.row_id.cast("string")).nunique()
+    limited = (failed.cause == "quota").cast("int64").sum()
+    span = (failed.sent_at.max().epoch_seconds() - failed.sent_at.min().epoch_seconds()).cast("float64")
+    frame = failed.group_by("channel_id").aggregate(failed=unique, quota=limited, span=span).to_pandas()
+    frame["measured"] = pd.NA
+    if messages is not None:
+        sent = outgoing(messages)
+        measured = sent.group_by("channel_id").aggregate(attempted=sent.message_id.nunique()).to_pandas()
+        frame = frame.drop(columns="measured").merge(
+            measured.rename(columns={"attempted": "measured"}), on="channel_id", how="left"
+        )
+    frame["attempted"] = [(given or {}).get(c, m) for c, m in zip(frame["channel_id"], frame["measured"], strict=True)]
+    frame["attempted"] = frame["attempted"].astype("Int64")
+    for c, count, failures in frame[["channel_id", "attempted", "failed"]].itertuples(index=False):
+        if not pd.isna(count) and count < failures:
+            raise QuotaError(
+                f"Channel {c}: {count} attempted, but {failures} failed messages; attempted counts delivered and failed. "
+                "Check the counts, or the days that the messages export covers.")  # fmt: skip
+    frame["delivered"] = (frame["attempted"] - frame["failed"]).astype("Int64")
+    limits = {c: limit for limit in channels.limits() for c in limit.channels if len(limit.channels) == 1}
+    rows = [limits.get(c) for c in frame["channel_id"]]
+    fits = [
+        r is not None and r.window.length is not None and not s > r.window.length.total_seconds()
+        for r, s in zip(rows, frame["span"], strict=True)
+    ]
+    frame["limit"] = pd.array([r.size if ok else None for r, ok in zip(rows, fits, strict=True)], dtype="Int64")
+    frame["overflow"] = (frame["attempted"] - frame["limit"]).clip(lower=0)
+    return _named(frame.drop(columns="span"), channels).sort_values(
+        ["failed", "channel"], ascending=[False, True], ignore_index=True
+    )
+
+
+def _named(frame: "pd.DataFrame", channels: Channels) -> "pd.DataFrame":
+    frame["channel_id"] = frame["channel_id"].fillna("")
+    frame.insert(0, "channel", [channels.name(c) if c else "—" for c in frame["channel_id"]])
+    return frame

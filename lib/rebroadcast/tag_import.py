@@ -1,0 +1,80 @@
+"""The CSV files that the platform's contact import takes: contact IDs and the tag to add."""
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .exceptions import InputError
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+    from .engine import Engine
+
+# The platform's contact import: CSV only, under 20 MB and fewer than 200,000 rows.
+MOST_ROWS = 199_999
+MOST_BYTES = 19_000_000
+HEADER = ("Contact ID", "Tags")
+
+
+def cells(tagged: "ir.Table", contacts: "ir.Table | None" = None) -> "ir.Table":
+    """Turn tagged contacts (contact_id, tag) into the rows of an import file: contact_id and tags.
+
+    A contact with several tags gets them in one cell. With a contacts export (contact_id, tags), the
+    tags that a contact already has stay in its cell, before the new one, since it is not known whether
+    an import adds to them or replaces them.
+    """
+    import ibis
+
+    rows = tagged.select("contact_id", "tag").distinct()
+    if contacts is not None:
+        kept = contacts.select(contact_id="contact_id", tag=contacts.tags.split(",").unnest().strip())
+        kept = kept.semi_join(rows, "contact_id").filter(lambda t: t.tag != "").distinct()
+        new = rows.mutate(new=ibis.literal(1, "int8"))
+        rows = new.union(kept.anti_join(rows, ["contact_id", "tag"]).mutate(new=ibis.literal(0, "int8")))
+    else:
+        rows = rows.mutate(new=ibis.literal(1, "int8"))
+    return rows.group_by("contact_id").aggregate(tags=rows.tag.group_concat(",", order_by=[rows.new, rows.tag]))
+
+
+def check_contacts(contacts: "ir.Table") -> None:
+    """Raise InputError where a contacts export names a contact twice."""
+    twice = contacts.group_by("contact_id").aggregate(n=contacts.count()).filter(lambda t: t.n > 1)
+    found = twice.aggregate(n=twice.count(), one=twice.contact_id.min()).execute().iloc[0]
+    if found["n"]:
+        raise InputError(
+            f"The contacts export has {found['n']} contact IDs more than once, such as {found['one']}; "
+            "expected one row per contact. Export the contacts again.")  # fmt: skip
+
+
+def write(engine: "Engine", rows: "ir.Table", folder: Path, name: str) -> list[dict]:
+    """Write import rows (contact_id, tags) as CSV files, sorted, split where the platform's limits ask for it.
+
+    Returns one dict per file: file name, contacts. The same rows give the same bytes.
+    """
+    import ibis
+
+    most = rows.contact_id.length() + rows.tags.length() * 4 + 4  # bytes, at the most
+    order, before = ibis.window(order_by="contact_id"), ibis.window(order_by="contact_id", rows=(None, 0))
+    parts = ["by_rows", "by_bytes"]  # together, so that a file keeps to both limits
+    place = {"by_rows": ibis.row_number().over(order) // MOST_ROWS, "by_bytes": most.sum().over(before) // MOST_BYTES}
+    rows = engine.keep(rows.mutate(**place))
+    split = rows.group_by(parts).aggregate(n=rows.count()).order_by(parts).to_pandas()
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    written = []
+    for number, (by_rows, by_bytes, contacts) in enumerate(split.itertuples(index=False), 1):
+        file = f"{name}.csv" if len(split) == 1 else f"{name}-{number}of{len(split)}.csv"
+        one = rows.filter((rows.by_rows == by_rows) & (rows.by_bytes == by_bytes)).order_by("contact_id")
+        one.select(**dict(zip(HEADER, (one.contact_id, one.tags), strict=True))).to_csv(folder / file, header=True)
+        (folder / file).chmod(0o600)
+        written.append({"file": file, "contacts": int(contacts)})
+    return written
+
+
+def file_name(tag: str) -> str:
+    """A file name for a tag: letters, digits and dashes.
+
+    >>> file_name("failed broadcast 110122")
+    'failed-broadcast-110122'
+    """
+    return re.sub(r"[^\w]+", "-", tag, flags=re.ASCII).strip("-").lower()[:80] or "import"

@@ -1,0 +1,107 @@
+"""What an error text says: its words and its codes, without what identifies a person."""
+
+import html
+import re
+import unicodedata
+from typing import TYPE_CHECKING
+
+import re2
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+# --- masking: one pattern that RE2 (Python, DuckDB) and Java (Spark) understand alike -----------------------
+MASK_TOKEN = "‹…›"
+MASK_LENGTH = 2000
+MASK_PATTERN = "|".join(
+    (
+        r"[^\s<>()\[\]\",;:@'\\]+@[A-Za-z0-9.*-]+",  # e-mail addresses and WhatsApp's internal ones
+        r"(?:[Ww][Aa])?[Mm][Ii][Dd][.][$A-Za-z0-9+/=_:-]+",  # wamid: holds the phone number in base64
+        r"fbtrace_id[^A-Za-z0-9]{1,12}[A-Za-z0-9_-]+",
+        r"\b[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}\b",  # UUID
+        r"\b\d{4}-\d\d-\d\d(?:[T ]\d\d?:\d\d(?::\d\d)?(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?)?",
+        r"\b\d\d?[ /.-](?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*[ /.,-]+\d{2,4}\b",
+        r"\b\d\d?/\d\d?/\d{4}\b",
+        r"\b\d\d?:\d\d:\d\d(?:[.,]\d+)?(?: ?[AP]M)?(?: [A-Z]{3,4}\b| ?[+-]\d\d:?\d\d)?",
+        r"\b\d{1,3}(?:[.]\d{1,3}){3}\b",  # IPv4
+        r"\b(?:[0-9A-Fa-f]{1,4}:){3,7}[0-9A-Fa-f:.]*",  # IPv6
+        r"\+\d[\dXx*().-]{6,}|\+\d{1,3}(?:[ ().-]{1,2}\d{2,5}){2,5}\b",  # phone numbers, however grouped
+        r"\b\d{1,3}[ .-]\(?\d{2,4}\)?[ .-]\d{3,5}[ .-]\d{3,5}\b",
+        r"(?:\(\d{2,4}\)|\b\d{2,4})[ .-]\d{3,4}[ .-]\d{4}\b",
+        r"\b\d{2}(?:[ .]\d{2}){4}\b",
+        r"[+-]?\d{8,}[Xx*]*",
+        r"\b[0-9A-Fa-f]{16,}\b",
+        r"[A-Za-z0-9+_-]{40,}={0,2}",  # access tokens, and ids that mix letters and digits
+        r"\b\d*(?:[_-]*[A-Za-z][A-Za-z_-]*\d+){3,}[A-Za-z_-]*={0,2}",
+    )
+)
+
+
+def mask(text: str | None) -> str:
+    """Return text without what identifies one message or person; codes of up to seven digits stay.
+
+    At most 2,000 characters are kept. None gives "".
+
+    >>> mask("(#131026) Message undeliverable to +52 55 1234 5678")
+    '(#131026) Message undeliverable to ‹…›'
+    """
+    clean = _utf8((text or "")[:MASK_LENGTH])
+    return re2.sub(MASK_PATTERN, lambda _: MASK_TOKEN, clean)  # a text with accents would be garbled
+
+
+def mask_expr(column: "ir.StringColumn") -> "ir.StringColumn":
+    """Return the expression that does in the engine what `mask` does to one text."""
+    return column.fill_null("").left(MASK_LENGTH).re_replace(MASK_PATTERN, MASK_TOKEN)
+
+
+# --- what a text says: its codes and its words --------------------------------------------------------------
+_CODE_KEY = re2.compile(
+    r"(?i)(?:code|codigo|status|cause|number|err(?:or|o|no)?|fehler|meta|http(?:/[\d.]+)?|api|twilio|[#_])"
+    r"[\"']?\]?\s*(?:=>|[:=(#\[-]|is)?\s*[\"'\[(]{0,2}#?(-?\d{1,7})(\.\d)?(?:\D|$)"
+)
+_CODE_ALONE = re2.compile(r"(?:^[\s\"'(\[{]*|\()(?:[A-Z]{2}-)?(\d{1,7})(?:\.\d+)?(?:\s*[:)\],;|]|\s+[-(A-Z]|\s*$)")
+_CODE_LONG = re2.compile(r"\b(\d{5,7})\b")
+_CODE_SMTP = re2.compile(r"\b([245]\.\d{1,3}\.\d{1,3})\b")
+_CODE_META = re2.compile(r"13[0-5]\d{3}|137000|2018\d{3}|2534\d{3}|2494\d{3}")
+IS_EMAIL = re2.compile(r"(?i)\b[245]\d\d[ -]#?[245]\.\d{1,3}\.\d{1,3}\b|^\W*(?:smtp|x-\w+|unknown);|\bsmtp\b")
+_SMTP_PREFIX = re2.compile(r"\b(?:[245]\d\d[ -]#?[245]\.\d{1,3}\.\d{1,3}|[245]\d\d-|\(#[245]\.\d\.\d\))(?:[ =:]|\b)")
+_NAMES = re2.compile(r"\b(?:[A-Za-z]+(?:_[A-Za-z]+)+|[A-Za-z][a-z]+(?:[A-Z][a-z]+)+)\b")
+_QUOTES = str.maketrans("‘’´`“”«»‐‑–—‹›", "''''\"\"\"\"----<>")
+
+
+def _utf8(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()
+
+
+def fold(text: str) -> str:
+    """Return text without accents and typographic variants."""
+    if text.isascii():
+        return text
+    return re.sub("[\u0300-\u036f]", "", unicodedata.normalize("NFKD", text.translate(_QUOTES)))
+
+
+def plain_text(masked: str) -> str:
+    """Undo what transport did to a text: escapes (also repeated ones), entities, line breaks, accents."""
+    text = masked.replace(MASK_TOKEN, "~")
+    if "\\" in text:
+        text = re.sub(r"\\+u([0-9a-fA-F]{4})", lambda m: chr(int(m[1], 16)), text)
+        text = re.sub(r"\\+(?:[nrt]\b|[nrt](?=[A-Z])|(?=[\"'/\\]))", " ", text).replace(' "', '"')
+    if "&" in text:
+        text = html.unescape(text)
+    return " ".join(fold(_utf8(re.sub(r"=\r?\n", "", text))).split())
+
+
+def find_codes(plain: str) -> dict[str, bool]:
+    """Return the codes that a text holds, and whether it calls them codes (Meta's need no name)."""
+    found = {c: True for c, rest in _CODE_KEY.findall(plain) if not rest}
+    found |= {c: True for pattern in (_CODE_ALONE, _CODE_SMTP) for c in pattern.findall(plain)}
+    long = {c: c in found or bool(_CODE_META.fullmatch(c)) for c in _CODE_LONG.findall(plain)}
+    return found | long
+
+
+def find_words(plain: str) -> str:
+    """Return a text for the patterns to search: without SMTP codes, and with names split into words."""
+    words = " ".join(_SMTP_PREFIX.sub(" ", plain).split())
+    if names := _NAMES.findall(words):  # receiverNotSubscribed, USER_IS_BLOCKED
+        words += " | " + re.sub(r"(?<=[a-z])(?=[A-Z])|_", " ", " | ".join(names))
+    return words

@@ -1,0 +1,336 @@
+"""What a notebook opens: exports read, classified and filtered by its parameters, and a place for results."""
+
+import os
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from . import channels as channel_files
+from . import engine as engines
+from . import errors, exports, files, limits, parameters, quota, record, recovery
+from .exceptions import InputError, ParameterError, did_you_mean
+from .language import Language, language
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+    import pandas as pd
+    import plotly.graph_objects as go
+
+STAGING = "REBROADCAST_STAGING"  # set by reports.run: results go there, and the caller publishes them
+NAMES = (
+    "exports", "channels", "messages", "contacts", "channel", "from_", "to", "sender_type", "timezone", "date_format",
+    "attempted", "tag", "fixed", "waves", "reserve", "start", "quiet", "deadline", "rules", "ledger", "language", "engine", "out",
+)  # fmt: skip
+
+
+def open(namespace: Mapping[str, object], notebook: str = "") -> "Workbench":
+    """Open the workbench with a notebook's own variables: `bench = workbench.open(globals())`.
+
+    Raises a RebroadcastError with one sentence for any parameter or file that cannot be used.
+    """
+    given = parameters.from_namespace(namespace, NAMES)
+    if given.get("exports") == "sample":
+        given = given | {k: v for k, v in parameters.SAMPLE.items() if given.get(k) in ("", "sample", None)}
+    return Workbench(given, notebook)
+
+
+def check(given: Mapping[str, object]) -> None:
+    """Raise the error that opening the workbench with these parameters would, as far as no file need be read."""
+    bench = Workbench({k: v for k, v in given.items() if k in NAMES})
+    for name in ("exports", "messages", "contacts"):
+        if (paths := bench.paths(name)) and paths != ["sample"]:
+            files.find(paths)
+    if "tag" in given:
+        parameters.check_tag(bench.text("tag"))
+
+
+@dataclass
+class Workbench:
+    """The tables and settings of one run. Everything is read once, when it is first asked for."""
+
+    given: dict
+    notebook: str = ""
+    counts: dict = field(default_factory=dict)
+    waves: list = field(default_factory=list)
+    figures: list[str] = field(default_factory=list)
+    repeats: int = 0  # rows that hold a message which another row holds already
+    _stack: ExitStack = field(default_factory=ExitStack, repr=False)
+
+    def __post_init__(self) -> None:
+        self.started = record.now()
+        self.lang: Language = language(self.text("language") or "en")
+        self.period = tuple(parameters.moment(self.text(n), n, end=n == "to") for n in ("from_", "to"))
+        if all(self.period) and self.period[0] >= self.period[1]:
+            raise ParameterError(
+                f"from ({self.text('from_')}) lies after to ({self.text('to')}); expected from before to.", "from"
+            )
+        path = self.text("channels")
+        self.channels = channel_files.load_channels(files.find(path)[0] if path else None)
+        self.timezone = engines.check_zone(self.text("timezone") or self.channels.timezone or "UTC")
+        self.rules = errors.load_rules(files.find(self.text("rules"))[0] if self.text("rules") else None)
+        attempted = self.given.get("attempted") or {}
+        self.attempted = (
+            parameters.pairs(attempted)
+            if isinstance(attempted, str)
+            else {str(k): int(v) for k, v in attempted.items()}
+        )
+        self.fixed = recovery.fixed_causes(self.list("fixed"), self.rules.causes)
+
+        self.quiet = limits.parse_quiet(self.text("quiet"))
+        self.reserve = self.text("reserve")
+        if self.reserve and not self.reserve.isdigit():
+            raise ParameterError(f"reserve is '{self.reserve}'; expected a number of contacts such as 100.", "reserve")
+
+    def text(self, name: str) -> str:
+        """One parameter as text ("" where it was not given)."""
+        value = self.given.get(name)
+        return "" if value is None else str(value).strip()
+
+    def paths(self, name: str) -> list[str]:
+        """One parameter as file names or patterns: a list, or one text."""
+        value = self.given.get(name) or []
+        return [str(v) for v in (value if isinstance(value, (list, tuple)) else [value])]
+
+    def list(self, name: str) -> list[str]:
+        """One parameter as a list: a list, or one text with commas."""
+        value = self.given.get(name) or []
+        value = value if isinstance(value, (list, tuple)) else str(value).split(",")
+        return [str(v).strip() for v in value if str(v).strip()]
+
+    @cached_property
+    def engine(self) -> engines.Engine:
+        return self._stack.enter_context(engines.connect(self.text("engine")))
+
+    def _read(self, name: str, kind: str) -> exports.Export | None:
+        if not (paths := self.paths(name)):
+            return None
+        return exports.read(self.engine, paths, kind, self.timezone, self.text("date_format"))
+
+    @cached_property
+    def export(self) -> exports.Export:
+        """The failed-messages export, as read."""
+        found = self._read("exports", "failed")
+        if found is None:
+            raise ParameterError("No export was named; expected the path of a failed-messages export.", "exports")
+        return found
+
+    @cached_property
+    def messages(self) -> exports.Export | None:
+        """The messages export, or None where none was given."""
+        return self._read("messages", "messages")
+
+    @cached_property
+    def contacts(self) -> exports.Export | None:
+        """The contacts export, or None where none was given."""
+        return self._read("contacts", "contacts")
+
+    @cached_property
+    def all_failed(self) -> "ir.Table":
+        """Every readable row of the export, classified (columns of `errors.classify`)."""
+        table = self.export.table
+        present = sorted(
+            c for c in table.channel_id.as_table().distinct().execute()["channel_id"] if isinstance(c, str)
+        )
+        for asked in self.list("channel"):
+            if asked not in present:
+                names = ", ".join(f"{c} ({self.channels.name(c)})" if self.channels.get(c) else c for c in present)
+                raise ParameterError(
+                    f"No failed message has channel ID '{asked}'.{did_you_mean(asked, present)} Present: {names or 'none'}.",
+                    "channel",
+                )
+        kinds = {c: self.channels.kind(c) or "" for c in present}
+        kind = table.channel_id.fill_null("").substitute(kinds, else_="") if kinds else ""
+        classified = errors.classify(table.drop("content").mutate(kind=kind), self.rules)
+        return self.engine.keep(classified)
+
+    def selected(self, table: "ir.Table", broadcast: bool = False) -> "ir.BooleanValue":
+        """Whether a row lies in the channel, dates and sender type that were asked for.
+
+        With broadcast, and no sender type asked for, only broadcast messages count where the export has any.
+        """
+        import ibis
+
+        tests = [ibis.literal(True)]
+        if channels := self.list("channel"):
+            tests.append(table.channel_id.isin(channels))
+        start, end = self.period
+        if start:
+            tests.append(table.local_at >= start)
+        if end:
+            tests.append(table.local_at < end)
+        senders = [s.lower() for s in self.list("sender_type")] or (
+            ["broadcast"] if broadcast and self.has_broadcasts else []
+        )
+        if senders:
+            tests.append(table.sender_type.lower().isin(senders))
+        return ibis.and_(*tests)
+
+    @cached_property
+    def has_broadcasts(self) -> bool:
+        """Whether any failed message was sent by a broadcast."""
+        return bool((self.all_failed.sender_type.lower() == "broadcast").any().execute())
+
+    @cached_property
+    def failed(self) -> "ir.Table":
+        """The classified messages in the channel, dates and sender type that were asked for, each message once."""
+        found = self.all_failed.filter(self.selected(self.all_failed))
+        named = found.message_id.notnull().sum().fill_null(0)
+        rows, named, unique = (
+            found.aggregate(rows=found.count(), named=named, unique=found.message_id.nunique()).execute().iloc[0]
+        )
+        self.repeats = int(named - unique)
+        if self.repeats:
+            once = (
+                found.filter(found.message_id.notnull())
+                .group_by("message_id")
+                .aggregate(row_id=lambda t: t.row_id.min())
+            )
+            found = found.filter(found.message_id.isnull()).union(found.semi_join(once, "row_id"))
+        if not rows:
+            start, end = (self.text(n) or "…" for n in ("from_", "to"))
+            raise ParameterError(
+                f"No failed message is left for channel {self.text('channel') or 'any'}, from {start} to {end}; the export has {self.export.rows}.",
+                "from",
+            )
+        return found
+
+    @cached_property
+    def broadcasts(self) -> "ir.Table":
+        """The failed messages of broadcasts among those asked for, or all of them where none is marked as such."""
+        return self.failed.filter(self.selected(self.failed, broadcast=True))
+
+    @cached_property
+    def sent(self) -> "ir.Table | None":
+        """The outgoing messages of the same selection, delivered or not; None without a messages export."""
+        if self.messages is None:
+            return None
+        table = recovery.outgoing(self.messages.table)
+        return table.filter(self.selected(table, broadcast=True))
+
+    @cached_property
+    def delivered(self) -> "ir.Table | None":
+        """All outgoing messages that arrived, whatever was selected; None without a messages export."""
+        if self.messages is None:
+            return None
+        self.check_coverage()
+        return recovery.delivered(self.messages.table, self.all_failed)
+
+    @cached_property
+    def audience(self) -> "ir.Table":
+        """The contacts to reach again: contact_id, channel_id, cause, waited_since, earliest (UTC)."""
+        selected = self.selected(self.all_failed, broadcast=True)
+        rows = recovery.dispositions(self.all_failed, selected, True, self.fixed, self.delivered)
+        rows = rows.filter(rows.disposition == "tagged")
+        return self.engine.keep(rows.select("contact_id", "channel_id", "cause", "waited_since", "earliest"))
+
+    def recover(self) -> recovery.Recovery:
+        """Decide every row's disposition, and write the import files where the run has a folder."""
+        return recovery.recover(self)
+
+    def check_coverage(self, start: bool = False) -> None:
+        """Raise InputError where the messages export ends before the failures do (with start: or begins after)."""
+        table, rows = self.messages.table, self.broadcasts
+        sent, lost = (
+            t.aggregate(first=t.local_at.min(), last=t.local_at.max()).execute().iloc[0] for t in (table, rows)
+        )
+        early = start and sent["first"].date() > lost["first"].date()
+        if sent["last"].date() < lost["last"].date() or early:
+            raise InputError(
+                f"The messages export runs from {sent['first']:%Y-%m-%d} to {sent['last']:%Y-%m-%d}, but the failed messages "
+                f"from {lost['first']:%Y-%m-%d} to {lost['last']:%Y-%m-%d}; export the messages of those days."
+            )
+
+    # Limits and times
+
+    @cached_property
+    def limits(self) -> tuple[quota.Limit, ...]:
+        """The limits of the channels file and the kinds, with the reserve that was asked for."""
+        found = self.channels.limits(self.timezone)
+        return tuple(replace(x, reserve=int(self.reserve)) for x in found) if self.reserve else found
+
+    def limit_name(self, name: str, known: tuple[quota.Limit, ...]) -> str:
+        """What a limit is called in a report: its channel's name, or the pool and its channels."""
+        found = next((x for x in known if x.name == name), None)
+        if found is None or found.channels == (name,):
+            return self.channels.name(name)
+        return f"{name} ({' + '.join(self.channels.name(c) for c in found.channels)})"
+
+    def wall_clock(self, at: datetime) -> datetime:
+        """An instant as naive wall-clock time of the workspace's zone."""
+        return at.astimezone(ZoneInfo(self.timezone)).replace(tzinfo=None)
+
+    def _instant(self, name: str) -> datetime | None:
+        found = parameters.moment(self.text(name), name)
+        return found and found.replace(tzinfo=ZoneInfo(self.timezone)).astimezone(UTC)
+
+    @cached_property
+    def start(self) -> datetime:
+        """When sending may begin (UTC): as asked, else now; on the sample, right after its newest failure."""
+        if self.given.get("exports") != parameters.SAMPLE["exports"] or self.text("start"):
+            return self._instant("start") or limits.next_minute()
+        return self.all_failed.sent_at.max().execute().to_pydatetime().replace(second=0) + timedelta(minutes=1)
+
+    @cached_property
+    def deadline(self) -> datetime | None:
+        """When all must be sent (UTC), or None."""
+        return self._instant("deadline")
+
+    # Results
+
+    @cached_property
+    def folder(self) -> Path | None:
+        """Where this run's results are written until they are complete; None where nothing was asked for."""
+        if staging := os.environ.get(STAGING):
+            return Path(staging)
+        if out := self.text("out"):
+            from .folder import staged
+
+            return self._stack.enter_context(staged(Path(out)))
+        return None
+
+    def table(self, frame: "pd.DataFrame", name: str) -> "pd.DataFrame":
+        """Keep a small frame as `data/<name>.csv` beside the report, and return it."""
+        if self.folder:
+            (self.folder / "data").mkdir(mode=0o700, exist_ok=True)
+            frame.to_csv(self.folder / "data" / f"{name}.csv", index=False, lineterminator="\n")
+        return frame
+
+    def figure(self, chart, frame: "pd.DataFrame", save_as: str = "", **options) -> "go.Figure":
+        """Draw a chart of a frame in the run's language, and keep the frame as CSV beside the report."""
+        figure = chart(frame, lang=self.lang, **options)
+        name = save_as or figure.layout.meta["id"]
+        self.table(frame, name)
+        self.figures.append(name)
+        if self.folder:
+            figure.layout.meta = dict(figure.layout.meta) | {"csv": f"data/{name}.csv"}
+        return figure
+
+    @property
+    def sources(self) -> dict[str, tuple[files.Source, ...]]:
+        """The files read so far, by kind."""
+        read = {"exports": "export", "messages": "messages", "contacts": "contacts"}
+        return {n: found.sources for n, a in read.items() if (found := self.__dict__.get(a)) is not None}
+
+    def finish(self) -> dict:
+        """Write the run record, publish the results where the notebook runs on its own, and close the engine.
+
+        Returns the record.
+        """
+        shown = {k: v for k, v in self.given.items() if v not in ("", None, [], {})}
+        content = {
+            "notebook": self.notebook, "status": "ok", "started": self.started, "finished": record.now(),
+            "parameters": shown, "timezone": self.timezone,
+            "overrides": [{"rule": ours, "replaces": theirs} for ours, theirs in self.rules.overrides],
+            "inputs": [{"as": kind, "name": s.name, "bytes": s.size, "sha256": s.sha256}
+                       for kind, sources in self.sources.items() for s in sources],
+            "counts": self.counts, "waves": self.waves, "outputs": record.outputs(self.folder) if self.folder else [],
+        }  # fmt: skip
+        if self.folder:
+            record.write(self.folder, content)
+        self._stack.close()
+        return content

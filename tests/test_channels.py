@@ -1,0 +1,178 @@
+"""Kinds and the user's channels file: what is read, and one clear sentence for each thing that cannot be."""
+
+from datetime import date, timedelta
+
+import pytest
+
+from rebroadcast.channels import find_kind, kinds, load_channels
+from rebroadcast.exceptions import ChannelsError
+from rebroadcast.quota import Window
+
+FILE = """
+timezone = "America/Mexico_City"
+segment_limit = 100
+
+[pool.main]
+limit = 1000
+window = "24h"
+reserve = 50
+
+[channel.1001]
+name = "WhatsApp México"
+kind = "whatsapp"
+pool = "main"
+
+[channel.1002]
+kind = "WhatsApp Cloud API"
+pool = "main"
+pace = 20
+
+[channel.1003]
+name = "Avisos"
+kind = "sms"
+limit = 200
+window = "day"
+
+[channel.1004]
+kind = "telegram"
+
+[channel.1005]
+kind = "whatsapp"
+
+[channel.1006]
+kind = "line"
+limit = 500
+
+[channel.1007]
+limit = "unlimited"
+"""
+
+
+@pytest.fixture
+def read(tmp_path):
+    def load(text):
+        path = tmp_path / "channels.toml"
+        path.write_text(text, encoding="utf-8")
+        return load_channels(path)
+
+    return load
+
+
+def test_no_file_gives_empty_channels():
+    channels = load_channels(None)
+    assert (channels.timezone, channels.segment_limit, channels.limits()) == (None, None, ())
+    assert channels.name("1001") == "channel 1001"
+    assert channels.kind("1001") is None and channels.get("1001") is None
+
+
+def test_the_file_gives_names_kinds_and_settings(read):
+    channels = read(FILE)
+    assert (channels.timezone, channels.segment_limit) == ("America/Mexico_City", 100)
+    assert channels.name("1001") == "WhatsApp México" and channels.name("1004") == "channel 1004"
+    assert channels.kind("1002") == "whatsapp" and channels.kind("1007") is None
+    assert channels.get("1003").kind.settling == timedelta(hours=72)
+
+
+def test_limits_come_from_pools_channels_and_kinds(read):
+    limits = {limit.name: limit for limit in read(FILE).limits()}
+    assert sorted(limits) == ["1003", "1004", "1006", "1007", "main"]
+    main, zone = limits["main"], "America/Mexico_City"
+    assert (main.channels, main.size, main.reserve, main.pace) == (("1001", "1002"), 1000, 50, 20)
+    assert main.window == Window("moving", timedelta(hours=24), zone)
+    assert (limits["1003"].size, limits["1003"].window) == (200, Window("day", None, zone))
+    assert (limits["1004"].size, limits["1004"].pace) == (None, 30)
+    assert limits["1006"].window.kind == "month"
+    assert limits["1007"].size is None
+
+
+def test_a_limit_that_nobody_stated_is_not_known(read):
+    assert read(FILE).unknown_limits() == ("1005",)
+
+
+def test_the_zone_of_a_calendar_window_can_be_given_beside_the_file(read):
+    channels = read('[channel.1]\nlimit = 5\nwindow = "day"')
+    assert channels.limits()[0].window.zone == "UTC"
+    assert channels.limits("Europe/Madrid")[0].window.zone == "Europe/Madrid"
+
+
+def test_a_file_saved_by_a_spreadsheet_editor_with_a_byte_order_mark_is_read(tmp_path):
+    path = tmp_path / "channels.toml"
+    path.write_bytes(b"\xef\xbb\xbfsegment_limit = 500\n")
+    assert load_channels(path).segment_limit == 500
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("segment_limits = 5", "segment_limits is no setting; .* Did you mean 'segment_limit'"),
+        ("[channel.1]\nlimti = 5", r"channel\.1\.limti is no setting; .* Did you mean 'limit'"),
+        ("[pool.a]\nlimit = 0", r"pool\.a\.limit is 0; expected a whole number above 0"),
+        ("[pool.a]\nlimit = -3", r"pool\.a\.limit is -3"),
+        ("[channel.1]\nlimit = 2.5", r"channel\.1\.limit is 2\.5; expected a whole number"),
+        ("[channel.1]\nlimit = true", r"channel\.1\.limit is True"),
+        ('[channel.1]\nlimit = "many"', "'many'; expected .* or \"unlimited\""),
+        ("[pool.a]\nwindow = '24h'", r"pool\.a\.limit is missing"),
+        ('[channel.1]\nlimit = 5\nwindow = "week"', 'expected "24h" .*, "day" or "month"'),
+        ('[channel.1]\nkind = "whatsap"', "Did you mean 'whatsapp'"),
+        ('[channel.1]\npool = "mian"\n[pool.main]\nlimit = 5', r"no \[pool\.mian\]\. Did you mean 'main'"),
+        ("[pool.a]\nlimit = 5", r"pool\.a names no channel"),
+        ('[pool.a]\nlimit = 5\n[channel.1]\npool = "a"\nlimit = 5', "both a pool and its own limit"),
+        ('[pool.1]\nlimit = 5\n[channel.1]\npool = "1"', "ID of a channel"),
+        ('timezone = "America/Mexico_Cty"', "Did you mean 'America/Mexico_City'"),
+        ("segment_limit = 0", "segment_limit is 0"),
+        ("[channel]\n1001 = 3", r"channel\.1001 is 3; expected a table"),
+        ("channel = 3", "channel is 3; expected a table"),
+        ("timezone = America", "not TOML"),
+    ],
+)
+def test_what_cannot_be_is_said_in_one_sentence_that_names_file_and_key(read, text, sentence):
+    with pytest.raises(ChannelsError, match=sentence) as error:
+        read(text)
+    assert "channels.toml: " in str(error.value) and "\n" not in str(error.value)
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path):
+    with pytest.raises(ChannelsError, match=r"nowhere\.toml: the channels file cannot be read"):
+        load_channels(tmp_path / "nowhere.toml")
+    path = tmp_path / "channels.toml"
+    path.write_bytes(b'timezone = "\xe9"')
+    with pytest.raises(ChannelsError, match="not UTF-8"):
+        load_channels(path)
+
+
+def test_every_kind_states_what_it_can_its_source_and_its_date():
+    refused = {name for name, kind in kinds().items() if not kind.can_broadcast}
+    assert refused == {"instagram", "webchat", "wechat", "gmail", "email"}
+    for kind in kinds().values():
+        assert bool(kind.reason) is not kind.can_broadcast
+        assert kind.source and kind.settling_basis and isinstance(kind.date, date)
+        assert kind.settling > timedelta(0)
+    identifiers = {name: kind.identifier for name, kind in kinds().items() if kind.identifier}
+    assert identifiers == {"whatsapp": "phone", "sms": "phone", "email": "email", "gmail": "email"}
+
+
+def test_whatsapp_names_its_tiers_but_fixes_none():
+    whatsapp = kinds()["whatsapp"]
+    assert whatsapp.tiers == (250, 1000, 2000, 10000, 100000) and whatsapp.size is None
+
+
+@pytest.mark.parametrize(
+    ("word", "name"),
+    [
+        ("whatsapp_cloud", "whatsapp"),
+        ("WhatsApp Cloud API", "whatsapp"),
+        ("Facebook", "messenger"),
+        ("twilio", "sms"),
+        ("email_other", "email"),
+        ("Website Chat", "webchat"),
+        ("LINE", "line"),
+    ],
+)
+def test_a_kind_is_found_by_its_other_names(word, name):
+    assert find_kind(word).name == name
+
+
+def test_an_unknown_kind_is_not_found_and_no_alias_means_two():
+    assert find_kind("pigeon") is None
+    names = [word for kind in kinds().values() for word in (kind.name, *kind.aliases)]
+    assert len(names) == len(set(names))

@@ -1,0 +1,366 @@
+"""What an error means: measured on real error texts, and how the rules, masking and tables behave."""
+
+import csv
+from collections import defaultdict
+from datetime import timedelta
+from pathlib import Path
+
+import ibis
+import pytest
+import re2
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rebroadcast import errors
+from rebroadcast.errors import advice, canonical_kind, classify, explain, load_rules, mask, mask_expr
+from rebroadcast.exceptions import RulesError
+
+EXAMPLES = list(csv.DictReader((Path(__file__).parent / "data" / "error_examples.csv").open(encoding="utf-8")))
+LIMIT = "Messaging limit reached: this business can start conversations with 1,000 unique contacts in 24 hours."
+
+anything = st.one_of(
+    st.text(max_size=200),
+    st.text(alphabet="0123456789+-. ()@:abcdefABCDEF_/<>[]{}\\\"'wamid\n\x00é\ud800", max_size=120),
+    st.sampled_from([row["text"] for row in EXAMPLES]),
+)
+
+
+# ---- accuracy ----------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("with_kind", [True, False])
+def test_real_texts_get_their_cause_and_verdict(with_kind):
+    counts = defaultdict(lambda: [0, 0, 0])
+    for row in EXAMPLES:
+        told = explain(row["text"], row["kind"] if with_kind else None)
+        cause, verdict = told.cause in row["cause"].split("|"), told.verdict in row["verdict"].split("|")
+        for group in (row["kind"], "e-mail" if row["kind"] == "email" else "messaging"):
+            counts[group] = [a + b for a, b in zip(counts[group], (1, cause, verdict), strict=True)]
+        assert not (row["verdict"] == "never" and told.verdict == "wait"), row["text"]
+    for group, (rows, cause, verdict) in sorted(counts.items()):
+        print(f"{group:<10} {rows:>4} texts   cause {cause / rows:6.1%}   verdict {verdict / rows:6.1%}")
+    least = {"messaging": 0.97, "e-mail": 0.95}
+    for group, share in least.items():
+        rows, cause, verdict = counts[group]
+        assert cause / rows >= share and verdict / rows >= share
+
+
+@pytest.mark.parametrize("kind", ["whatsapp", None])
+def test_the_messaging_limit_is_a_quota_that_returns_after_a_day(kind):
+    told = explain(LIMIT, kind)
+    assert (told.cause, told.verdict, told.wait) == ("quota", "wait", timedelta(hours=24))
+
+
+# Not among the examples: other vendors' documented errors, other languages, texts that users report.
+ELSEWHERE = """
+whatsapp|recipient_cap|wait|In order to maintain a healthy ecosystem engagement, the message failed to be delivered.
+whatsapp|outside_window|fix|No se pudo enviar porque pasaron más de 24 horas desde la última respuesta del cliente.
+whatsapp|outside_window|fix|Fora da janela de 24 horas
+whatsapp|outside_window|fix|[63016]
+whatsapp|opted_out|never|Este destinatario eligió dejar de recibir mensajes de marketing de tu empresa en WhatsApp
+whatsapp|unreachable|unknown|Message Undeliverable. Reasons can include: the number is not a WhatsApp phone number
+whatsapp|invalid_recipient|never|Este número não possui WhatsApp
+whatsapp|invalid_recipient|fix|(#100) Param to must be a valid phone number
+whatsapp|template|fix|header: Format mismatch, expected IMAGE, received UNKNOWN
+whatsapp|template|fix|La plantilla no existe o no está aprobada
+whatsapp|media|wait|Downloading media from weblink failed with http code 503, status message Service Unavailable
+whatsapp|media|fix|Media file size too big. Max file size we currently support: 16777216 bytes.
+whatsapp|account|fix|Message failed to send because there were one or more errors related to your payment method
+whatsapp|configuration|fix|O token de acesso expirou
+whatsapp|quota|wait|Limite de mensagens atingido para este número
+whatsapp|quota|wait|Ha superado el límite de 1.000 contactos en 24 horas
+whatsapp|rate_limit|wait|Demasiados mensajes enviados en poco tiempo
+whatsapp|outage|wait|cURL error 28: Operation timed out after 30001 milliseconds
+whatsapp|unknown|unknown|131999: an error that nobody has described
+messenger|invalid_recipient|never|(#100) No matching user found
+messenger|configuration|fix|(#100) Cannot tag messages with 'HUMAN_AGENT' without prior approval.
+messenger|content|fix|(#100) Length of param message[text] must be less than or equal to 2000
+telegram|opted_out|never|ETELEGRAM: 403 Forbidden: bot was blocked by the user
+telegram|content|fix|Bad Request: can't parse entities: Can't find end of the entity starting at byte offset 120
+telegram|rate_limit|wait|420 FLOOD_WAIT_86400
+viber|opted_out|never|receiverNotSubscribed
+viber|account|fix|publicAccountSuspended
+line|rate_limit|wait|The API rate limit has been exceeded. Try again later.
+wechat|outside_window|fix|{"errcode":45015,"errmsg":"response out of time limit or subscription is canceled"}
+vk|opted_out|never|[901] Can't send messages for users without permission
+sms|unreachable|unknown|EC_ABSENT_SUBSCRIBER","description":"Absent Subscriber","permanent":false
+sms|invalid_recipient|never|Absent Subscriber - Permanent
+sms|opted_out|never|The message From/To pair violates a blacklist rule.
+email|quota|wait|550 5.4.5 Daily user sending quota exceeded.
+email|invalid_recipient|never|450 4.1.1 <a@example.org>: Recipient address rejected: User unknown
+email|outage|wait|451 4.7.1 Greylisting in action, please come back later
+email|configuration|fix|530 5.7.0 Must issue a STARTTLS command first
+email|policy|fix|554 Denied (Mode: normal) The sending IP has poor reputation
+|audience|fix|No se pudo encontrar el segmento de contacto.
+|audience|fix|Límite alcanzado: el número máximo de segmentos en un espacio de trabajo es 100.
+|audience|fix|El nombre del segmento está duplicado.
+|audience|fix|La transmisión falló porque no hay destinatarios en el segmento de destino seleccionado.
+|audience|fix|La transmisión falló porque no se encontró el segmento de destino.
+|audience|fix|Contact segment not found
+|audience|fix|The maximum number of segments in a workspace is 100; delete one before creating a new one
+|audience|fix|The contact segment's name must be unique
+|audience|fix|Broadcast failed: no contacts in the target segment
+|audience|fix|Broadcast failed: target segment not found
+"""
+
+
+@pytest.mark.parametrize("line", ELSEWHERE.strip().splitlines())
+def test_texts_of_other_sources(line):
+    kind, cause, verdict, text = line.split("|", 3)
+    told = explain(text, kind or None)
+    assert (told.cause, told.verdict) == (cause, verdict)
+
+
+# ---- wrappings and codes -----------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    "text",
+    [
+        "131049",
+        "(#131049)",
+        "Erro Meta 131049",
+        "WOZTELL_131049: x",
+        "[Code 131049] x",
+        'HTTP 400 {"error":{"code":131049}}',
+        '{\\\\\\"code\\\\\\": 131049, \\\\\\"title\\\\\\": \\\\\\"Message undeliverable\\\\\\"}',
+        "'code' => 131049,\n   'title' => 'Message undeliverable'",
+        "Esta mensagem n\\u00e3o foi entregue para manter o engajamento saud\\u00e1vel do ecossistema.",
+        "not delivered to maintain&nbsp;healthy ecosystem engage",
+    ],
+)
+@pytest.mark.parametrize("kind", ["whatsapp", "custom", None])
+def test_wrappings_do_not_matter(text, kind):
+    assert explain(text, kind).cause == "recipient_cap"
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "cause"),
+    [
+        ("(#10) This message is sent outside of allowed window.", "messenger", "outside_window"),
+        ("(#9) no (correct) recipients found; (#10) originator is invalid", "sms", "invalid_recipient"),
+        ("(#10)", "whatsapp", "configuration"),
+        ("(#10)", None, "unknown"),
+        ('{"code": 1005, "title": "Access denied"}', "whatsapp", "configuration"),
+        ('{"code": 1005, "reason": "user is inactive for session message and template did not match"}',
+         "whatsapp", "template"),
+        ('{"code": 1006, "title": "Resource not found"}', "whatsapp", "unknown"),
+        ("1006 - user is inactive for session message and not opted in", "whatsapp", "opted_out"),
+        ('{"status":12}', "viber", "rate_limit"),
+        ('{"status":12}', "sms", "unknown"),
+        ("Operation timed out after 30003 milliseconds", "sms", "outage"),
+        ("30003", "sms", "unreachable"),
+        ("Request failed with status code 400: Forbidden: bot was blocked by the user", "telegram", "opted_out"),
+    ],
+)  # fmt: skip
+def test_the_channel_says_what_a_number_means(text, kind, cause):
+    assert explain(text, kind).cause == cause
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("Too Many Requests: retry after 35", 35),
+        ('{"description": "Too Many Requests: retry after X", "parameters": {"retry_after": 123}}', 123),
+        ("FLOOD_WAIT_86400", 86400),
+        ("Throughput Rate Exceeded - please wait [ 250 ] and retry", 0.25),
+    ],
+)
+def test_a_wait_is_read_from_the_text(text, seconds):
+    assert explain(text).wait == timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize("text", [None, "", "   ", "null", "[object Object]"])
+def test_no_text_is_said_to_be_no_text(text):
+    told = explain(text)
+    assert (told.cause, told.verdict, told.title) == ("unknown", "unknown", "The export gives no reason")
+
+
+def test_what_no_rule_knows_stays_unknown():
+    told = explain("Flux capacitor misaligned", "whatsapp")
+    assert (told.cause, told.verdict, told.rule, told.wait) == ("unknown", "unknown", None, None)
+    assert (told.title, told.fix) == advice(None)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("whatsapp_cloud", "whatsapp"), ("twilio_whatsapp", "whatsapp"), ("Facebook Messenger", "messenger"),
+     ("twilio_sms", "sms"), ("gmail", "email"), ("LINE", "line"), ("online chat", None), ("custom", None),
+     (None, None)],
+)  # fmt: skip
+def test_kinds_have_other_names(name, kind):
+    assert canonical_kind(name) == kind
+
+
+@settings(max_examples=150, deadline=None)
+@given(text=anything, kind=st.sampled_from([None, "whatsapp", "email", "no such kind"]))
+def test_no_text_makes_it_fail(text, kind):
+    told = explain(text, kind)
+    assert told.cause in errors.CHOICES["cause"].split() and told.title and told.fix
+
+
+def test_huge_texts_are_cut():
+    assert len(explain("9" * 7 + " x" * 10**6).masked) == errors.texts.MASK_LENGTH
+
+
+# ---- masking -----------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    "private",
+    [
+        "+5215512345678", "5215512345678", "+52 (55) 1234-5678", "55 1234 5678", "(555) 123-4567", "+551195348XXXX",
+        "06 12 34 56 78", "ana.perez+1@example.org", "5215512345678@s.whatsapp.net", "192.0.2.25",
+        "2401:2500:102:3032:192:0:2:222", "wamid.HBgNNTIxNTUxMjM0NTY3OBUCABEYEjQ1Rjk4QUM0RDkzNTdGAA==",
+        "0a1b2c3d-0a1b-2c3d-4e5f-0123456789ab", "ACEyrTehk6IAd0lm05Ixogh", "5f2a9c0b7d1e4f3a", "-1001234567890",
+        "2024-05-01 10:11:12", "2024-05-01T10:11:12.000Z", "26-Apr-24 06:00:00 PDT",
+        "EAAGm0PX4ZCpsBAKZCZCZBQZDZDaaaaBBBBccccDDDDeeee",
+    ],
+)  # fmt: skip
+def test_what_identifies_a_person_or_message_is_masked(private):
+    for text in (f"failed for {private} today", f'{{"to":"{private}"}}', f"<{private}>: user unknown"):
+        masked = mask(text)
+        assert private not in masked and errors.MASK_TOKEN in masked
+        assert not re2.search(r"\d{4}", masked)
+    assert mask(f"a {private} b") == mask(f"a {private} b").replace(private, "")
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        "(#131047) Re-engagement message", "63016: x", "error_subcode 2494010", "550-5.7.1 550 5.7.1", "550 5.1.1",
+        "Too Many Requests: retry after 35", "FLOOD_WAIT_86400", "WOZTELL_131026: x", "please wait [ 250 ] and retry",
+        "body: number of localizable_params (5) does not match the expected number of params (4)",
+        "STOREDRV.Submission.Exception:SubmissionQuotaExceededException", "421 4.7.0 [TSS04]", "10DLC", LIMIT,
+    ],
+)  # fmt: skip
+def test_codes_survive_masking(kept):
+    assert mask(kept) == kept
+
+
+@settings(max_examples=40, deadline=None)
+@given(texts=st.lists(st.one_of(st.none(), anything), min_size=1, max_size=30))
+def test_the_engine_masks_as_python_does(texts):
+    texts = [t and t.encode("utf-8", "replace").decode() for t in texts] + ["é" * 1999 + "12345678901"]
+    table = ibis.memtable({"error": texts}, schema={"error": "string"})
+    found = ibis.duckdb.connect().to_pyarrow(table.select(masked=mask_expr(table.error)))["masked"].to_pylist()
+    assert found == [mask(t) for t in texts]
+
+
+def test_masking_is_stable():
+    for row in EXAMPLES:
+        once = mask(row["text"])
+        assert explain(once, row["kind"]).rule == explain(row["text"], row["kind"]).rule
+
+
+# ---- tables ------------------------------------------------------------------------------------------------
+def test_a_table_is_classified_in_the_engine():
+    texts = [LIMIT, None, "(#131026) Message undeliverable to +5215512345678", "retry after 35", LIMIT]
+    kinds = ["whatsapp", "whatsapp", None, "telegram", None]
+    connection = ibis.duckdb.connect()
+    connection.raw_sql("create table failed (id integer, error text, kind text)")
+    for row in zip(range(1, 6), texts, kinds, strict=True):
+        connection.con.execute("insert into failed values (?, ?, ?)", row)
+    table = connection.table("failed")
+    found = classify(table).order_by("id").to_pandas()
+    added = ["masked", "rule", "code", "cause", "verdict", "scope", "wait_s"]
+    assert list(found.columns) == ["id", "error", "kind", *added]
+    assert list(found["cause"]) == ["quota", "unknown", "unreachable", "rate_limit", "quota"]
+    assert found["wait_s"].fillna(-1).tolist() == [86400, -1, -1, 35, 86400]
+    assert found.loc[2, "code"] == "131026" and "521551" not in found.loc[2, "masked"]
+
+
+def test_an_empty_table_is_classified_too():
+    connection = ibis.duckdb.connect()
+    connection.raw_sql("create table failed (error text, kind text)")
+    table = connection.table("failed")
+    assert len(classify(table).to_pandas()) == 0
+
+
+# ---- rules -------------------------------------------------------------------------------------------------
+def test_every_rule_is_complete_and_can_match():
+    for rule in load_rules().by_id.values():
+        assert rule.text is None or re2.compile(f"(?is){rule.text}")
+        for language in ("en", "es"):
+            title, fix = advice(rule.id, language)
+            assert title and len(fix) > 20 and "!" not in title + fix, rule.id
+        assert (rule.verdict == "wait") == bool(rule.wait), rule.id
+        assert rule.text or rule.code
+        if rule.code and not rule.text:
+            code, kind = min(rule.code), next(iter(rule.kind), None)
+            if len(code) > 3 or kind:
+                assert explain(f"error code: {code}" if "." not in code else f"550 {code} x", kind).rule, rule.id
+
+
+def test_the_advice_comes_in_the_asked_language():
+    assert explain(LIMIT, language="es").title == "Se alcanzó el límite de contactos por 24 horas"
+
+
+def write(tmp_path, text):
+    path = tmp_path / "rules.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_a_users_rule_goes_first(tmp_path):
+    path = write(
+        tmp_path,
+        """
+        [[rule]]
+        id = "ours"
+        text = "flux capacitor|healthy ecosystem"
+        cause = "outage"
+        wait = "2h"
+        title = "Our own trouble"
+
+        [[rule]]
+        id = "whatsapp-131026"
+        code = ["131026"]
+        cause = "invalid_recipient"
+        """,
+    )
+    rules = load_rules(path)
+    assert rules.overrides == [("ours", None), ("whatsapp-131026", "whatsapp-131026")]
+    told = explain("131049 healthy ecosystem engagement", "whatsapp", rules)
+    assert (told.rule, told.wait, told.title) == ("ours", timedelta(hours=2), "Our own trouble")
+    assert explain("(#131026) Message undeliverable", "whatsapp", rules, "es").verdict == "never"
+    assert explain("(#131049) x", "whatsapp", rules).cause == "recipient_cap"
+    assert load_rules().overrides == []
+
+
+def test_a_users_rule_may_be_like_one_of_ours(tmp_path):
+    path = write(tmp_path, '[[rule]]\nid = "ours"\nlike = "whatsapp-131047"\ntext = "zu spät"\n')
+    told = explain("ZU SPAT", rules=load_rules(path))
+    assert (told.rule, told.cause) == ("ours", "outside_window") and told.source
+
+
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [
+        ('id = "a"\ntext = "x"\ncause = "quoat"', "Did you mean 'quota'"),
+        ('id = "a"\ntext = "x"\ncause = "quota"\nverdict = "later"', "verdict is 'later'"),
+        ('id = "a"\ntext = "x"\ncause = "quota"\nscope = "all"', "scope is 'all'"),
+        ('id = "a"\ntext = "x"\ncause = "quota"\nkind = ["whatsap"]', "Did you mean 'whatsapp'"),
+        ('id = "a"\ntext = "x"\ncause = "quota"\ntitel = "y"', "Did you mean 'title'"),
+        ('id = "a"\ntext = "(x"\ncause = "quota"', "pattern"),
+        ('id = "a"\ntext = "(?=x)"\ncause = "quota"', "pattern"),
+        ('id = "a"\ncause = "quota"', "neither code nor text"),
+        ('id = "a"\ntext = "x"\ncause = "quota"\nwait = "soon"', "wait is 'soon'"),
+        ('id = "a"\ntext = "x"\nlike = "whatsapp-131947"', "whatsapp-131047"),
+        ('id = "a"\ntext = "x"\nlike = "a"', "like is 'a'"),
+        ('id = "a"\ntext = "x"\ncause = "quota"\ntitle = { en = "y" }', "title must be"),
+        ('id = "a"\ncode = "131026"\ncause = "quota"', "lists"),
+        ('id = "a"\ntext = "x"', "cause is 'None'"),
+    ],
+)
+def test_a_bad_rule_is_named(tmp_path, rule, said):
+    with pytest.raises(RulesError) as caught:
+        load_rules(write(tmp_path, f"# ours\n[[rule]]\n{rule}\n"))
+    assert said in str(caught.value) and "rules.toml, line 3: a:" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text", ["[[rule", "rule = 3", "[rules]\nx = 1", '[[rule]]\ntext = "x"', '[cause.quoat]\nwait = "1h"']
+)
+def test_a_bad_file_is_named(tmp_path, text):
+    with pytest.raises(RulesError, match=r"rules\.toml"):
+        load_rules(write(tmp_path, text))
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(RulesError, match=r"none\.toml"):
+        load_rules(tmp_path / "none.toml")

@@ -1,0 +1,244 @@
+"""Load, overflow, capacity left and what a failed export alone tells, against counting by hand."""
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import ibis
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from rebroadcast.exceptions import QuotaError
+from rebroadcast.quota import (
+    Limit,
+    Window,
+    capacity,
+    ceilings,
+    compare_tiers,
+    infer,
+    load,
+    overflow,
+    period,
+    reached,
+)
+
+START = datetime(2026, 11, 2, 15, tzinfo=UTC)
+H = timedelta(hours=1)
+EVENTS = {"at": "timestamp('UTC')", "contact_id": "string", "channel_id": "string"}
+
+
+def table(rows):
+    return ibis.memtable(rows, schema=EVENTS)
+
+
+def burst(n, start=START, channel="1001", prefix="c"):
+    return [(start + timedelta(seconds=i), f"{prefix}{i}", channel) for i in range(n)]
+
+
+def by_hand(rows, limit, moment):
+    """Unique contacts that count at a moment, one message at a time."""
+    window, counted = limit.window, set()
+    zone = ZoneInfo(window.zone)
+    for at, contact, channel in rows:
+        if channel not in limit.channels or at > moment:
+            continue
+        if window.kind == "moving":
+            inside = at > moment - window.length
+        else:
+            form = "%Y-%m-%d" if window.kind == "day" else "%Y-%m"
+            inside = at.astimezone(zone).strftime(form) == moment.astimezone(zone).strftime(form)
+        if inside:
+            counted.add(contact)
+    return len(counted)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 60 * 24 * 3600), st.sampled_from("abcdef"), st.sampled_from(["1", "2", "3"])),
+        max_size=40,
+    ),
+    st.sampled_from(["UTC", "America/Mexico_City", "Asia/Kathmandu", "Europe/Madrid", "Australia/Lord_Howe"]),
+    st.sampled_from([H, 24 * H, 100 * H]),
+    st.sampled_from([1, 60, 3600]),
+)
+def test_load_is_what_counting_by_hand_gives(sent, zone, length, coarse):
+    rows = [(START - timedelta(days=30) + timedelta(seconds=s // coarse), c, ch) for s, c, ch in sent]
+    limits = [
+        Limit("pool", ("1", "2"), 3, Window("moving", length)),
+        Limit("day", ("1",), 2, Window("day", None, zone)),
+        Limit("month", ("3",), 2, Window("month", None, zone)),
+    ]
+    found = load(table(rows), limits).to_pandas()
+    for limit in limits:
+        steps = found[found["limit"] == limit.name]
+        for step in steps.itertuples():
+            assert step.load == by_hand(rows, limit, step.at.to_pydatetime())
+        for at in {at for at, _, channel in rows if channel in limit.channels}:
+            before = steps[steps["at"] <= at].sort_values("at")
+            assert before["load"].iloc[-1] == by_hand(rows, limit, at)
+        assert steps["load"].iloc[steps["at"].argmax()] == 0 if len(steps) else True
+
+
+def test_load_reads_a_table_of_the_engine_with_every_kind_of_window():
+    engine = ibis.duckdb.connect()
+    engine.raw_sql(
+        "create table sent as select to_timestamp(1793600000.5 + i) as at, i::varchar as contact_id, "
+        "'1' as channel_id from range(50) t(i)"
+    )
+    windows = [Window(), Window("day", None, "America/Mexico_City"), Window("month")]
+    limits = [Limit(w.kind, ("1",), 50, w) for w in windows]
+    assert reached(load(engine.table("sent"), limits), limits)["peak"].tolist() == [50, 50, 50]
+
+
+def test_load_needs_times_with_a_zone():
+    naive = ibis.memtable([], schema=EVENTS | {"at": "timestamp"})
+    with pytest.raises(QuotaError, match="no time zone"):
+        load(naive, [Limit("1", ("1",), 5)])
+
+
+def test_load_of_nothing_is_empty():
+    assert load(table([]), [Limit("1001", ("1001",), 5), Limit("d", ("2",), 5, Window("day"))]).count().execute() == 0
+    assert load(table(burst(3)), []).count().execute() == 0
+
+
+def test_reached_says_when_the_limit_was_full():
+    limits = [Limit("1001", ("1001",), 1000), Limit("1002", ("1002",), 10), Limit("1003", ("1003",), None)]
+    rows = burst(1000) + burst(4, channel="1002") + burst(7, channel="1003")
+    found = reached(load(table(rows), limits), limits).set_index("limit")
+    assert found["peak"].tolist() == [1000, 4, 7]
+    assert found.loc["1001", "reached_at"] == START + timedelta(seconds=999)
+    assert found["reached_at"].isna().tolist() == [False, True, True]
+
+
+def test_a_pool_counts_a_contact_of_two_channels_once():
+    rows = burst(5, channel="1001") + burst(5, START + H, channel="1002")
+    limits = [Limit("pool", ("1001", "1002"), 5)]
+    assert reached(load(table(rows), limits), limits)["peak"].tolist() == [5]
+
+
+def test_capacity_returns_message_by_message():
+    limits = [Limit("1001", ("1001",), 1000, reserve=100), Limit("1002", ("1002",), None)]
+    now = load(table(burst(900)), limits)
+    assert capacity(now, limits, START - H)["left"].tolist() == [900, pd.NA]
+    at = START + 24 * H + timedelta(seconds=9)
+    found = capacity(now, limits, at)
+    assert found.loc[0, ["size", "reserve", "load", "left"]].tolist() == [1000, 100, 890, 10]
+    assert found.loc[1, "load"] == 0 and found["left"].isna().tolist() == [False, True]
+
+
+def counts(**columns):
+    return pd.DataFrame({"channel_id": ["1001"], **{k: [v] for k, v in columns.items()}})
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"attempted": 1500, "failed": 500}, (1500, 1000, 500, 500, 500, 0)),
+        ({"attempted": 1500, "delivered": 980, "failed": 520, "quota": 500}, (1500, 980, 520, 500, 500, 20)),
+        ({"attempted": pd.NA, "delivered": 900, "failed": 20}, (920, 900, 20, 0, 0, 20)),
+        ({"attempted": 1500, "failed": 620, "quota": 600, "used": 200}, (1500, 880, 620, 700, 600, 20)),
+    ],
+)
+def test_overflow_is_attempted_beyond_the_limit(given, expected):
+    found = overflow(counts(**given), [Limit("1001", ("1001",), 1000)]).iloc[0]
+    names = ["attempted", "delivered", "failed", "overflow", "explained", "other"]
+    assert tuple(found[names]) == expected
+
+
+def test_overflow_of_a_pool_adds_its_channels():
+    frame = pd.DataFrame({"channel_id": ["1001", "1002"], "attempted": [800, 700], "failed": [200, 300]})
+    found = overflow(frame, [Limit("main", ("1001", "1002"), 1000)])
+    assert found[["limit", "attempted", "overflow", "explained"]].to_numpy().tolist() == [["main", 1500, 500, 500]]
+
+
+def test_overflow_without_a_known_limit_is_not_known():
+    for limits in ([], [Limit("1001", ("1001",), None)]):
+        found = overflow(counts(attempted=5, failed=1), limits)
+        assert found.loc[0, "limit"] == "1001" and pd.isna(found.loc[0, "overflow"])
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"attempted": 400, "failed": 500}, "400 attempted is less than 500 failed"),
+        ({"attempted": 10, "delivered": 5, "failed": 4}, "10 attempted is not 5 delivered and 4 failed"),
+        ({"attempted": 10}, "two of the counts"),
+        ({"attempted": -1, "failed": 0}, "0 or more"),
+        ({"attempted": 10, "failed": 4, "quota": 5}, "only 4 failed at all"),
+    ],
+)
+def test_overflow_refuses_counts_that_contradict(given, message):
+    with pytest.raises(QuotaError, match=message):
+        overflow(counts(**given), [Limit("1001", ("1001",), 1000)])
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda: Limit("1001", ("1001",), 0), "is 0; it must be 1 or more"),
+        (lambda: Limit("1001", ("1001",), -5), "is -5"),
+        (lambda: Limit("main", (), 5), "names no channel"),
+        (lambda: period(0, Window("day", None, "Mars/Base")), "no time zone"),
+        (lambda: capacity(load(table([]), []), [], datetime(2026, 1, 1)), "no time zone"),
+    ],
+)
+def test_limits_that_cannot_be_are_refused(build, message):
+    with pytest.raises(QuotaError, match=message):
+        build()
+
+
+def test_infer_finds_each_run_of_limit_errors():
+    schema = {
+        "channel_id": "string",
+        "contact_id": "string",
+        "sent_at": "timestamp('UTC')",
+        "cause": "string",
+    }
+    rows = [("1001", f"c{i}", START + timedelta(seconds=i), "quota") for i in range(500)]
+    rows += [("1001", "c3", START + timedelta(seconds=900), "quota")]
+    rows += [("1001", f"x{i}", START + timedelta(seconds=i), "opted_out") for i in range(20)]
+    rows += [("1001", "early", START - H, "opted_out")]
+    rows += [("1001", f"d{i}", START + 72 * H + timedelta(seconds=i), "quota") for i in range(7)]
+    rows += [("1002", "c1", START, "opted_out")]
+    found = infer(ibis.memtable(rows, schema=schema))
+    assert found["channel_id"].tolist() == ["1001", "1001"] and found["run"].tolist() == [1, 2]
+    assert found["overflow_at_least"].tolist() == [500, 7] and found["messages"].tolist() == [501, 7]
+    assert found["other"].tolist() == [20, 0]
+    assert found.loc[0, "first"] == START and found.loc[0, "last"] == START + timedelta(seconds=900)
+
+
+def test_ceilings_are_the_highest_load_of_each_run():
+    second = START + 72 * H
+    rows = burst(1000) + burst(997, second, prefix="d")
+    limits = [Limit("1001", ("1001",), 1000)]
+    runs = pd.DataFrame(
+        {
+            "channel_id": "1001",
+            "run": [1, 2],
+            "first": [START + H, second + H],
+            "last": [START + H, second + H],
+        }
+    )
+    runs = pd.concat([runs, runs.head(1).assign(channel_id="1002")])
+    assert ceilings(load(table(rows), limits), limits, runs)["ceiling"].tolist() == [1000, 997]
+
+
+@pytest.mark.parametrize(
+    ("observed", "configured", "tier", "agrees"),
+    [
+        ([997, 1000], 1000, 1000, True),
+        ([1990], 1000, 2000, False),
+        ([600], None, None, None),
+        ([251], 250, 250, True),
+    ],
+)
+def test_compare_tiers(observed, configured, tier, agrees):
+    found = compare_tiers(observed, configured)
+    assert (found.tier, found.agrees) == (tier, agrees)
+
+
+def test_compare_tiers_needs_a_window():
+    with pytest.raises(QuotaError, match="No full window"):
+        compare_tiers([])

@@ -1,0 +1,199 @@
+"""Who to reach again: every row has one disposition, and the import files hold exactly the right contacts."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from conftest import BLOCKED, HEADER, LIMIT, SAMPLES, row
+from rebroadcast import tag_import, workbench
+from rebroadcast.exceptions import InputError, OutputError, ParameterError
+
+SAMPLE = {"exports": str(SAMPLES / "failed_messages.csv"), "channels": str(SAMPLES / "channels.toml")}
+TEMPLATE = "(#132012) Parameter format does not match format in the created template"
+
+
+def recover(out=None, **given):
+    bench = workbench.open({"tag": "again", "timezone": "UTC", "out": str(out or "")} | given, "tag_import")
+    recovery = bench.recover()
+    table = bench.__dict__
+    rows = None
+    if out:
+        bench.finish()
+        rows = {
+            p.name: list(csv.reader(p.open(encoding="utf-8"))) for p in sorted((Path(out) / "import").glob("*.csv"))
+        }
+    return bench, recovery, rows, table
+
+
+def tagged(path, out, **given):
+    _bench, recovery, files, _ = recover(out, exports=str(path), **given)
+    contacts = [r[0] for rows in files.values() for r in rows[1:]]
+    assert all(rows[0] == ["Contact ID", "Tags"] for rows in files.values())
+    assert sum(f["contacts"] for f in recovery.files) == len(contacts)
+    return contacts
+
+
+def test_sample_gives_exactly_the_contacts_that_its_script_knows(truth, tmp_path):
+    tag = "failed broadcast {date:%d%m%y}"
+    for number, channel in enumerate(("1001", "3001")):
+        for messages, key in (("", "recoverable"), (str(SAMPLES / "messages.csv"), "recoverable_with_messages")):
+            out = tmp_path / f"{number}{key}"
+            bench, _, files, _ = recover(out, **SAMPLE, channel=channel, messages=messages, tag=tag)
+            (rows,) = files.values()
+            assert [r[0] for r in rows[1:]] == sorted(truth["recovery"][channel][key])
+            assert sum(bench.counts.values()) == truth["rows"]["failed_messages.csv"]
+            if channel == "1001":
+                assert {r[1] for r in rows[1:]} == {"failed broadcast 110122"}
+
+
+def test_a_rerun_gives_the_same_bytes(tmp_path):
+    for name in ("a", "b"):
+        recover(tmp_path / name, **SAMPLE, channel="1001", messages=str(SAMPLES / "messages.csv"))
+    files = [
+        p.relative_to(tmp_path / "a")
+        for p in sorted((tmp_path / "a").rglob("*"))
+        if p.is_file() and p.name != "run.json"
+    ]
+    assert {p.parts[0] for p in files} == {"data", "import"}
+    for path in files:
+        assert (tmp_path / "a" / path).read_bytes() == (tmp_path / "b" / path).read_bytes(), path
+
+
+def test_any_never_keeps_a_contact_out_and_otherwise_the_latest_failure_decides(write, tmp_path):
+    path = write([
+        row("1", "11", BLOCKED, "2022-01-10 10:00:00"), row("1", "12", LIMIT, "2022-01-11 10:00:00"),
+        row("2", "21", LIMIT, "2022-01-10 10:00:00"), row("2", "22", TEMPLATE, "2022-01-11 10:00:00"),
+        row("3", "31", TEMPLATE, "2022-01-10 10:00:00"), row("3", "32", LIMIT, "2022-01-11 10:00:00"),
+        row("4", "41", BLOCKED, "2022-01-10 10:00:00", channel="2001"), row("4", "42", LIMIT), row("5", "51", "who knows what"),
+    ])  # fmt: skip
+    assert tagged(path, tmp_path / "a", channel="1001") == ["3", "4"]
+    # With all channels under one tag, a contact that is final on one of them stays out.
+    assert tagged(path, tmp_path / "b") == ["3"]
+    bench, _, files, _ = recover(tmp_path / "c", exports=str(path), tag="again {channel}")
+    assert {name: [r[0] for r in rows[1:]] for name, rows in files.items()} == {"again-channel-1001.csv": ["3", "4"]}
+    assert bench.counts == {"rejected": 0, "filtered": 0, "repeated": 3, "never": 2, "fix_first": 1, "unknown": 1,
+                            "reached_later": 0, "tagged_before": 0, "tagged": 2}  # fmt: skip
+
+
+def test_other_channels_dates_and_senders_are_filtered(write, tmp_path):
+    path = write([row("1", "1"), row("2", "2", channel="2001"), row("3", "3", sender="user"),
+                  row("4", "4", at="2022-01-12 00:00:00"), row("5", "5", at="2022-01-11 23:59:59")])  # fmt: skip
+    assert tagged(path, tmp_path / "a", channel="1001", from_="2022-01-11", to="2022-01-11") == ["1", "5"]
+    assert tagged(path, tmp_path / "b", sender_type="user") == ["3"]
+    assert tagged(path, tmp_path / "c", channel="1001", from_="2022-01-12") == ["4"]
+
+
+def test_contacts_that_a_later_message_reached_are_left_out(write, tmp_path):
+    path = write([row("1", "1"), row("2", "2"), row("3", "3")])
+    later = [
+        row("1", "91", None, "2022-01-12 10:00:00"),
+        row("2", "92", None, "2022-01-10 10:00:00"),
+        row("3", "93", None, "2022-01-12 10:00:00", channel="2001"),
+        row("3", "3", None, "2022-01-13 10:00:00"),
+    ]
+    messages = write(later, "messages.csv", HEADER[:-1])
+    assert tagged(path, tmp_path / "a", messages=str(messages)) == ["2", "3"]
+
+
+def test_what_has_been_mended_moves_to_the_audience(write, tmp_path):
+    path = write([row("1", "1", TEMPLATE), row("2", "2")])
+    assert tagged(path, tmp_path / "a") == ["2"]
+    assert tagged(path, tmp_path / "b", fixed="template") == ["1", "2"]
+    with pytest.raises(ParameterError, match="Did you mean 'template'"):
+        recover(exports=str(path), fixed="tempalte")
+
+
+def test_existing_tags_stay_in_the_cell(write, tmp_path):
+    path = write([row("1", "1"), row("2", "2"), row("3", "3")])
+    contacts = write([["1", "vip, norte"], ["2", "again"], ["9", "x"]], "contacts.csv", ["ContactID", "Tags"])
+    _, recovery, files, _ = recover(tmp_path / "a", exports=str(path), contacts=str(contacts))
+    assert files["again.csv"] == [["Contact ID", "Tags"], ["1", "norte,vip,again"], ["2", "again"], ["3", "again"]]
+    assert recovery.missing == 1
+    twice = write([["1", ""], ["1", ""]], "twice.csv", ["ContactID", "Tags"])
+    with pytest.raises(InputError, match="more than once, such as 1"):
+        recover(exports=str(path), contacts=str(twice))
+
+
+def test_files_are_split_where_the_platform_asks_for_it(engine, tmp_path, monkeypatch):
+    import ibis
+
+    monkeypatch.setattr(tag_import, "MOST_ROWS", 3)
+    ids = [f"{n:04d}" for n in range(10)]
+    rows = ibis.memtable({"contact_id": ids[::-1], "tag": ["again"] * 10})
+    files = tag_import.write(engine, tag_import.cells(rows), tmp_path, "again")
+    assert [(f["file"], f["contacts"]) for f in files] == [
+        (f"again-{i}of4.csv", n) for i, n in enumerate([3, 3, 3, 1], 1)
+    ]
+    assert [r[0] for f in files for r in list(csv.reader((tmp_path / f["file"]).open()))[1:]] == ids
+    monkeypatch.setattr(tag_import, "MOST_BYTES", 100)
+    assert len(tag_import.write(engine, tag_import.cells(rows), tmp_path / "small", "again")) > 4
+    assert (tmp_path / "again-1of4.csv").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    ("tag", "words"),
+    [("", "empty"), ("  ", "empty"), ("a,b", "comma"), ("x" * 256, "256 characters"), ("{dat}", "Did you mean 'date'"),
+     ("=1+1", "formula"), ("a\nb", "cannot be seen"), ("{", "cannot be read")],
+)  # fmt: skip
+def test_a_tag_that_the_platform_would_not_take_is_refused(write, tag, words):
+    with pytest.raises(ParameterError, match=words):
+        recover(exports=str(write([row()])), tag=tag)
+
+
+def test_unknown_channels_dates_and_folders_are_refused(write, tmp_path):
+    path = str(write([row()]))
+    with pytest.raises(ParameterError, match=r"channel ID '1002'.*Did you mean '1001'.*Present: 1001"):
+        recover(exports=path, channel="1002")
+    with pytest.raises(ParameterError, match="expected a date such as"):
+        recover(exports=path, from_="yesterday")
+    with pytest.raises(ParameterError, match="from .* lies after to"):
+        recover(exports=path, from_="2022-01-12", to="2022-01-11")
+    with pytest.raises(ParameterError, match="No failed message is left"):
+        recover(exports=path, from_="2023-01-12")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "run.json").write_text("{}")
+    with pytest.raises(OutputError, match="already holds another run"):
+        recover(tmp_path / "full", exports=path)
+    assert [p.name for p in (tmp_path / "full").iterdir()] == ["run.json"]
+
+
+def test_the_record_tells_the_whole_run(write, tmp_path):
+    path = write([row("1", "1"), row("", "2")])
+    recover(tmp_path / "a", exports=str(path), channel="1001")
+    record = json.loads((tmp_path / "a" / "run.json").read_text())
+    assert record["schema"] == 1 and record["status"] == "ok"
+    assert record["parameters"]["channel"] == "1001"
+    assert record["inputs"][0]["bytes"] == path.stat().st_size and len(record["inputs"][0]["sha256"]) == 64
+    assert record["counts"]["tagged"] == 1 and record["counts"]["rejected"] == 1
+    assert {o["name"] for o in record["outputs"]} >= {"import/again.csv", "data/dispositions.parquet"}
+
+
+ERRORS = st.sampled_from([LIMIT, BLOCKED, TEMPLATE, "who knows", "(#131049) This message was not delivered"])
+ROWS = st.lists(
+    st.tuples(st.integers(1, 6), ERRORS, st.integers(0, 3), st.sampled_from(["1001", "2001"])), min_size=1, max_size=25
+)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(ROWS, st.lists(st.tuples(st.integers(1, 6), st.integers(0, 5)), max_size=6))
+def test_dispositions_partition_the_rows_and_a_messages_export_never_adds_a_contact(write, rows, later):
+    path = write([row(str(c), str(i), e, f"2022-01-1{d} 10:00:00", ch) for i, (c, e, d, ch) in enumerate(rows)])
+    messages = write([row("7", "700", None), *(row(str(c), f"9{i}", None, f"2022-01-1{d} 12:00:00") for i, (c, d) in enumerate(later))],
+                     "messages.csv", HEADER[:-1])  # fmt: skip
+    found = {}
+    for name, given_messages in (("without", ""), ("with", str(messages))):
+        bench = workbench.open({"exports": str(path), "tag": "t", "timezone": "UTC", "messages": given_messages})
+        recovery = bench.recover()
+        assert sum(bench.counts.values()) == len(rows)
+        kept = bench.engine.con.read_parquet(bench.engine.scratch / "dispositions.parquet")
+        frame = kept.to_pandas()
+        found[name] = set(frame.loc[frame["disposition"] == "tagged", "contact_id"])
+        assert sum(f["contacts"] for f in recovery.files) == len(found[name])
+        bench.finish()
+    blocked = {str(c) for c, e, _, _ in rows if e == BLOCKED}
+    assert not found["without"] & blocked
+    assert found["with"] <= found["without"]

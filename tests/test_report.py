@@ -1,0 +1,201 @@
+"""Running the notebooks: from the command line and with plain papermill, in both languages, on good and bad input."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from conftest import ROOT, SAMPLES, row
+from rebroadcast import parameters, reports
+from rebroadcast.exceptions import OutputError, ParameterError, RunError
+
+BIN = Path(sys.executable).parent
+SAMPLE = [str(SAMPLES / "failed_messages.csv"), "--channels", str(SAMPLES / "channels.toml")]
+
+
+def rebroadcast(*words, **options):
+    return subprocess.run(
+        [BIN / "rebroadcast", *map(str, words)], capture_output=True, text=True, timeout=180, **options
+    )
+
+
+@pytest.fixture(scope="session")
+def sample_report(tmp_path_factory):
+    out = tmp_path_factory.mktemp("report") / "run"
+    done = rebroadcast("report", *SAMPLE, "--messages", SAMPLES / "messages.csv", "--channel", "1001", "--out", out)
+    assert done.returncode == 0, done.stderr
+    return out
+
+
+def figure(folder, name):
+    notebook = nbformat.read(folder / "failure_report.ipynb", as_version=4)
+    figures = [
+        o["data"]["application/vnd.plotly.v1+json"]
+        for c in notebook.cells
+        for o in c.get("outputs", ())
+        if "application/vnd.plotly.v1+json" in o.get("data", {})
+    ]
+    return next(f for f in figures if f["layout"]["meta"]["id"] == name)
+
+
+def test_the_sample_tells_its_story(sample_report):
+    page = (sample_report / "failure_report.html").read_text()
+    assert (
+        "WhatsApp México: 1,500 attempted, 1,000 delivered, 500 failed. The limit explains 471 of the failures." in page
+    )
+    title = figure(sample_report, "attempted")["layout"]["title"]["text"]
+    assert all(n in title for n in ("1,500", "1,000", "500"))
+    counts = (sample_report / "data" / "attempted.csv").read_text().splitlines()
+    assert counts[1].startswith("WhatsApp México,1001,500,")
+    cells = dict(zip(counts[0].split(","), counts[1].split(","), strict=True))
+    assert (cells["attempted"], cells["delivered"], cells["limit"], cells["overflow"], cells["quota"]) == (
+        "1500",
+        "1000",
+        "1000",
+        "500",
+        "471",
+    )
+
+
+def test_every_figure_has_its_data_beside_the_report(sample_report):
+    page = (sample_report / "failure_report.html").read_text()
+    linked = set(re.findall(r'href="(data/[^"]+\.csv)"', page))
+    assert len(linked) >= 6
+    assert all((sample_report / name).stat().st_size > 20 for name in linked)
+    record = json.loads((sample_report / "run.json").read_text())
+    assert {o["name"] for o in record["outputs"]} >= linked | {"failure_report.html", "failure_report.ipynb"}
+    assert (record["status"], record["notebook"]) == ("ok", "failure_report")
+    assert len(page) <= 2.3e6
+
+
+def test_a_rerun_differs_in_its_time_of_making_alone(sample_report, tmp_path):
+    done = rebroadcast(
+        "report", *SAMPLE, "--messages", SAMPLES / "messages.csv", "--channel", "1001", "--out", tmp_path / "again"
+    )
+    assert done.returncode == 0, done.stderr
+    for path in sorted((sample_report / "data").iterdir()):
+        assert path.read_bytes() == (tmp_path / "again" / "data" / path.name).read_bytes(), path
+    made = re.compile(r'(<time id="made-at"[^>]*>)[^<]*')
+    pages = [made.sub(r"\1", (f / "failure_report.html").read_text()) for f in (sample_report, tmp_path / "again")]
+    assert pages[0] == pages[1]
+
+
+def test_attempted_counts_do_instead_of_a_messages_export(tmp_path):
+    done = rebroadcast(
+        "report", *SAMPLE, "--channel", "1001", "--attempted", "1001=1500", "--language", "es", "--out", tmp_path / "a"
+    )
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "a" / "failure_report.html").read_text()
+    assert '<html lang="es"' in page
+    assert "WhatsApp México: 1,500 intentados, 1,000 entregados, 500 fallidos." in page
+
+
+def test_plain_papermill_runs_a_notebook_as_it_is(tmp_path):
+    words = [
+        "notebooks/failure_report.ipynb",
+        tmp_path / "out.ipynb",
+        "-p",
+        "exports",
+        "data/samples/failed_messages.csv",
+        "-p",
+        "language",
+        "es",
+    ]
+    done = subprocess.run([BIN / "papermill", *map(str, words)], cwd=ROOT, capture_output=True, text=True, timeout=180)
+    assert done.returncode == 0, done.stderr
+    assert "Qué hacer ahora" in (tmp_path / "out.ipynb").read_text()
+    done = subprocess.run(
+        [BIN / "papermill", *map(str, words[:2]), "-p", "languag", "es"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=180,
+    )
+    assert done.returncode != 0
+    assert "Unknown parameter 'languag'. Did you mean 'language'?" in done.stderr
+
+
+BAD = [
+    (["no.csv"], "No such file: no.csv"),
+    (["{good}", "--languag", "es"], "No such option: --languag"),
+    (["{good}", "--language", "fr"], "language is 'fr', expected one of: en, es"),
+    (["{good}", "--timezone", "Mexico_City"], "no known time zone"),
+    (["{good}", "--channel", "7"], "No failed message has channel ID '7'. Present: 1001"),
+    (["{good}", "--attempted", "1001"], "expected CHANNEL_ID=COUNT"),
+    (["{good}", "--attempted", "1001=0"], "attempted"),
+    (["{good}", "--channels", "{good}"], "channels file"),
+    (["{good}", "--from", "soon"], "expected a date such as"),
+    (["{ambiguous}"], "can be read two ways"),
+]
+
+
+@pytest.mark.parametrize(("words", "sentence"), BAD, ids=[s for _, s in BAD])
+def test_bad_input_is_one_sentence_with_status_2_and_writes_nothing(write, tmp_path, words, sentence):
+    files = {"good": write([row()]), "ambiguous": write([row(at="03/04/2022 10:00")], "ambiguous.csv")}
+    before = sorted(tmp_path.rglob("*"))
+    done = rebroadcast("report", *[w.format(**files) for w in words], "--out", tmp_path / "deep" / "out")
+    assert done.returncode == 2, done.stderr
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_folder_that_holds_another_run_is_refused_without_overwrite(sample_report):
+    before = (sample_report / "run.json").read_bytes()
+    with pytest.raises(OutputError, match="already holds another run"):
+        reports.run("failure_report", {"exports": SAMPLE[0]}, sample_report)
+    assert (sample_report / "run.json").read_bytes() == before
+
+
+def custom(tmp_path, *cells, parameters="n: int = 1\nword = 'a'"):
+    notebook = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(parameters, metadata={"tags": ["parameters"]})]
+    )
+    notebook.cells += [nbformat.v4.new_code_cell(c) for c in cells]
+    nbformat.write(notebook, tmp_path / "custom.ipynb")
+    return tmp_path / "custom.ipynb"
+
+
+@pytest.mark.parametrize(
+    ("cell", "words"), [("1 / 0", "Cell 2 failed: ZeroDivisionError"), ("import os; os._exit(9)", "process died")]
+)
+def test_a_run_that_fails_leaves_a_record_that_says_where(tmp_path, cell, words):
+    notebook = custom(tmp_path, "n + 1", cell)
+    with pytest.raises(RunError, match=words):
+        reports.run(notebook, {"n": 2}, tmp_path / "out")
+    record = json.loads((tmp_path / "out" / "run.json").read_text())
+    assert record["status"] == "failed" and words in record["message"] and "\n" not in record["message"]
+    # The folder of a failed run may be used again.
+    shutil.copy(custom(tmp_path, "n + 1"), notebook.with_name("good.ipynb"))
+    assert reports.run(notebook.with_name("good.ipynb"), {"n": 2}, tmp_path / "out")["status"] == "ok"
+
+
+def test_parameters_are_checked_by_name_and_type(tmp_path):
+    declared = parameters.declared(
+        custom(
+            tmp_path,
+            parameters="n: int | None = None\nflag: bool = False\nids: list[str] = []\nword = 'a'\nfrom_: str = ''\nattempted: dict = {}",
+        )
+    )
+    given = {"n": "7", "flag": "false", "ids": "007", "word": ["a", "b"], "from": "2022-01-01", "attempted": "1=2"}
+    assert parameters.check(declared, given) == {
+        "n": 7,
+        "flag": False,
+        "ids": ["007"],
+        "word": ["a", "b"],
+        "from_": "2022-01-01",
+        "attempted": {"1": 2},
+    }
+    for name, value, words in [
+        ("n", "abc", "Parameter 'n' is 'abc'; expected int"),
+        ("flagg", 1, "Did you mean 'flag'"),
+        ("word", {}, "expected str"),
+    ]:
+        with pytest.raises(ParameterError, match=words):
+            parameters.check(declared, {name: value})
+    assert parameters.check(declared, {"word": 7}) == {"word": "7"}
