@@ -45,9 +45,10 @@ notebooks: $(VENV)/.dev
 
 # Take all texts out of the code into the catalogues, and compile them.
 catalogues: $(VENV)/.dev
-	$(BIN)/pybabel -q extract -k n_:1,2 -k n:1,2 -k ngettext:1,2 --no-location --sort-output --project rebroadcast -o lib/rebroadcast/locale/rebroadcast.pot lib
-	$(BIN)/pybabel -q update -D rebroadcast -N --ignore-obsolete --omit-header -i lib/rebroadcast/locale/rebroadcast.pot -d lib/rebroadcast/locale
-	$(BIN)/pybabel -q compile -D rebroadcast -d lib/rebroadcast/locale
+	@pot=$$(mktemp) && trap 'rm -f "$$pot"' EXIT && \
+	$(BIN)/pybabel -q extract -k n_:1,2 -k n:1,2 --no-location --sort-output -o "$$pot" lib && \
+	$(BIN)/pybabel -q update -D rebroadcast -l es -N --ignore-obsolete --ignore-pot-creation-date -i "$$pot" -d lib/rebroadcast/locale && \
+	$(BIN)/pybabel -q compile -D rebroadcast -l es -d lib/rebroadcast/locale
 
 # Needs uv; both files name every package with its hashes.
 LOCK = uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate

@@ -11,10 +11,10 @@ HERE = Path(__file__).parent
 
 
 def main(names: list[str]) -> None:
-    for path in sorted(HERE.glob("*.ipynb")):
+    for path in sorted(HERE.glob("[a-z]*.ipynb")):
         if names and path.stem not in names:
             continue
-        target = path.with_suffix(".recorded")
+        target = path.with_name(f".{path.stem}.recorded.ipynb")
         if failure := reports.execute(path, {}, target, {}):
             target.unlink(missing_ok=True)
             sys.exit(f"{path.name}: {failure}")

@@ -128,7 +128,7 @@ BAD = [
     (["{good}", "--channel", "7"], "No failed message has channel ID '7'. Present: 1001"),
     (["{good}", "--attempted", "1001"], "expected CHANNEL_ID=COUNT"),
     (["{good}", "--attempted", "1001=0"], "attempted"),
-    (["{good}", "--channels", "{good}"], "channels file"),
+    (["{good}", "--channels", "{good}"], "is not TOML"),
     (["{good}", "--from", "soon"], "expected a date such as"),
     (["{ambiguous}"], "can be read two ways"),
 ]
@@ -162,7 +162,7 @@ def custom(tmp_path, *cells, parameters="n: int = 1\nword = 'a'"):
 
 
 @pytest.mark.parametrize(
-    ("cell", "words"), [("1 / 0", "Cell 2 failed: ZeroDivisionError"), ("import os; os._exit(9)", "process died")]
+    ("cell", "words"), [("1 / 0", "Cell 3 failed: ZeroDivisionError"), ("import os; os._exit(9)", "process died")]
 )
 def test_a_run_that_fails_leaves_a_record_that_says_where(tmp_path, cell, words):
     notebook = custom(tmp_path, "n + 1", cell)

@@ -41,17 +41,26 @@ OPTIONS = {
     "engine": _option("Engine: duckdb (default)."),
     "tag": _option("The tag for the contacts, such as 'failed broadcast {date:%d%m%y}'."),
     "fixed": _option("Causes that have been mended, such as template."),
+    "broadcast": _option("What the ledger calls the broadcast (default: its channels and first day)."),
+    "decided_by": _option("Who says that a cause has been mended (default: the user of this computer)."),
     "waves": _option("One tag and one set of files per wave that fits the limits.", kind=bool, default=False),
     "reserve": _option("Contacts per window kept free for everyday traffic."),
     "start": _option("When sending may begin, in the workspace's time (default: now)."),
     "quiet": _option("Hours in which nothing is sent, such as 21:00-08:00."),
     "deadline": _option("When all must be sent, in the workspace's time."),
     "out": _option("Folder for the results.", kind=Path),
+    "dry_run": _option(
+        "Show counts, first rows and the difference to the last run; write nothing.", kind=bool, default=False
+    ),
     "overwrite": _option("Replace results that are in the folder.", kind=bool, default=False),
     "json": _option("Print the run record as JSON.", "--json", kind=bool, default=False),
 }
 PLAN = ["reserve", "start", "quiet", "deadline"]
-COMMON = [n for n in OPTIONS if n not in ("tag", "fixed", "ledger", "waves", "contacts", *PLAN)]
+COMMON = [
+    n
+    for n in OPTIONS
+    if n not in ("tag", "fixed", "broadcast", "decided_by", "ledger", "dry_run", "waves", "contacts", *PLAN)
+]
 
 
 def _command(name: str, notebook: str, options: list[str], text: str) -> None:
@@ -59,15 +68,26 @@ def _command(name: str, notebook: str, options: list[str], text: str) -> None:
 
     def command(**given) -> None:
         out, overwrite, as_json = given.pop("out"), given.pop("overwrite"), given.pop("json")
+        dry_run = given.pop("dry_run", False)
         from . import reports
 
         asked = {k: v for k, v in given.items() if v is not None}
+        if dry_run:
+            return _dry_run(asked, out or Path("results") / notebook)
         out = out or Path("results") / notebook
         print(f"Running {notebook} on {', '.join(asked['exports'])}", file=sys.stderr)
         _show(reports.run(notebook, asked, out, overwrite), out, as_json)
 
-    empty = inspect.Parameter.empty
-    kinds = {"exports": (EXPORTS, empty)} | {n: OPTIONS[n] for n in OPTIONS if n in options}
+    _add(
+        command,
+        name,
+        {"exports": (EXPORTS, inspect.Parameter.empty)} | {n: OPTIONS[n] for n in OPTIONS if n in options},
+        text,
+    )
+
+
+def _add(command, name: str, kinds: dict, text: str) -> None:
+    """Give a function the options in kinds (name → type, default), and make it a command."""
     keyword = inspect.Parameter.KEYWORD_ONLY
     command.__signature__ = inspect.Signature(
         [inspect.Parameter(n, keyword, annotation=a, default=d) for n, (a, d) in kinds.items()]
@@ -81,21 +101,104 @@ _command("quota", "quota_overflow", [*COMMON, *PLAN], "Limits, overflow and a pl
 _command(
     "recover",
     "tag_import",
-    [*[n for n in COMMON if n != "attempted"], *PLAN, "waves", "contacts", "tag", "fixed"],
+    [
+        *[n for n in COMMON if n != "attempted"],
+        *PLAN,
+        "waves",
+        "contacts",
+        "tag",
+        "fixed",
+        "broadcast",
+        "decided_by",
+        "ledger",
+        "dry_run",
+    ],
     "Who to reach again, as tag-import CSV files.",
 )
+_command(
+    "check", "recovery_check", [*[n for n in COMMON if n != "attempted"], "ledger", "broadcast"],
+    "Did the resend reach them: the ledger against newer exports.",
+)  # fmt: skip
+
+
+def _dry_run(asked: dict, out: Path) -> None:
+    """What a recovery would do, in the terminal."""
+    from . import parameters, reports
+    from .preview import preview
+    from .workbench import Workbench, check
+
+    known = parameters.declared(reports.locate("tag_import"))
+    checked = {name: d.default for name, d in known.items()} | parameters.check(known, asked)
+    check(checked)
+    found = preview(Workbench(checked, "tag_import"), out)
+    _counts(found.counts)
+    typer.echo("First rows of the import files:")
+    for contact, tag in found.first.itertuples(index=False):
+        typer.echo(f"  {contact},{tag}")
+    if found.new is None:
+        typer.echo("There is no earlier run to compare with.")
+    else:
+        typer.echo(f"Compared with {found.since}: {len(found.new)} contacts are new, {len(found.gone)} are gone.")
+        for sign, frame in (("+", found.new), ("-", found.gone)):
+            for contact, now in frame.head(20).itertuples(index=False):
+                typer.echo(
+                    f"  {sign} {contact}  {str(now).replace('_', ' ') if now == now and now else 'not in this export'}"
+                )
+    typer.echo("Dry run: nothing was written.")
+
+
+def _counts(counts: dict[str, int]) -> None:
+    for name, rows in counts.items():
+        if rows:
+            typer.echo(f"{rows:>10,}  {name.replace('_', ' ')}")
 
 
 def _show(content: dict, out: Path, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(content, ensure_ascii=False, indent=2, default=str))
         return
-    for name, rows in content.get("counts", {}).items():
-        if rows:
-            typer.echo(f"{rows:>10,}  {name.replace('_', ' ')}")
+    _counts(content.get("counts", {}))
     for entry in content["outputs"]:
         if entry["name"].endswith(".html") or entry["name"].startswith("import/"):
             typer.echo(out / entry["name"])
+
+
+def _preflight(**given) -> None:
+    from .preflight import preflight
+    from .workbench import Workbench
+
+    as_json, language = given.pop("json"), given.pop("language")
+    earlier = [p for p in (given.pop("failed") or "").split(",") if p]
+    bench = Workbench({k: v for k, v in given.items() if v is not None} | {"exports": earlier, "language": language})
+    found = preflight(bench)
+    if as_json:
+        typer.echo(json.dumps(found.as_dict(), ensure_ascii=False, indent=2, default=str))
+        return
+    _ = bench.lang.gettext
+    lines = {
+        _("Channel"): f"{found.channel} ({found.kind})", _("Contacts"): found.contacts, _("Duplicates"): found.duplicates,
+        _("No identifier for this channel"): found.no_identifier, _("Known to be final on this channel"): found.refused,
+        _("Unreachable before (still sent to)"): found.unreachable, _("Already planned in the ledger"): found.planned,
+        _("Left to send to"): found.sendable, _("Limit"): found.limit, _("Room in the limit at the start"): found.left,
+        _("Waves"): found.waves, _("Done by"): found.finish and bench.lang.datetime(bench.wall_clock(found.finish)),
+        _("Segments needed"): found.segments, _("Segments allowed"): found.segment_limit,
+    }  # fmt: skip
+    width = max(map(len, lines))
+    for name, value in lines.items():
+        shown = bench.lang.number(value) if isinstance(value, int) else value or "—"
+        typer.echo(f"{name:<{width}}  {shown}")
+    if found.note:
+        typer.echo(found.note)
+
+
+_add(
+    _preflight, "preflight",
+    {"contacts": (Annotated[str, typer.Argument(help="The contacts export that the broadcast is for.")], inspect.Parameter.empty),
+     "failed": _option("Failed-messages exports from before (several with commas): who is known to be final."),
+     **{n: OPTIONS[n] for n in ("channel", "channels", "messages", "ledger", "reserve", "start", "quiet", "deadline", "timezone",
+                                "date_format", "rules", "language", "json")}},
+    "A planned broadcast, checked before it is sent.",
+)  # fmt: skip
 
 
 @app.command()

@@ -25,7 +25,13 @@ CAUSE_COLOURS |= {"template": FIX, "content": "#F3C35F", "media": "#B97F00", "ac
 CAUSE_COLOURS |= {"policy": "#D18F00", "configuration": "#F8DA9B", "outside_window": "#FFB82E"}
 CAUSE_COLOURS |= {"audience": "#6B4A00", "opted_out": NEVER, "invalid_recipient": "#F08A43"}
 CAUSE_COLOURS |= {"unreachable": "#B0B0B0", "unknown": UNKNOWN}
-OUTCOME_COLOURS = {"reached": DELIVERED, "failed_again": FAILED, "no_sign": UNKNOWN, "not_due": "#9CCBE6"}
+OUTCOME_COLOURS = {
+    "reached": DELIVERED,
+    "failed_again": FAILED,
+    "no_sign": UNKNOWN,
+    "not_known": "#C8C8C8",
+    "not_due": "#9CCBE6",
+}
 DISPOSITION_COLOURS = {"tagged": WAIT, "fix_first": FIX, "never": NEVER, "unknown": UNKNOWN}
 DISPOSITION_COLOURS |= {"reached_later": DELIVERED}
 WORDS = {"cause": CAUSES, "verdict": VERDICTS, "disposition": DISPOSITIONS, "outcome": OUTCOMES}

@@ -4,17 +4,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from . import salvage
 from .engine import Engine, check_zone
 from .exceptions import DateError, InputError
-from .files import Source, find, known, open_source
+from .files import Source, find, headings, known, open_source
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
     import pandas as pd
 
 IDS = ("contact_id", "channel_id", "message_id")
+TEXTS = {"content", "error", "contact_name", "first_name", "last_name", "channel", "channels", "tags", "sender"}
 DAMAGED = r"^[0-9]+([.,][0-9]+)?[eE]\+?[0-9]+$"  # 1.0E+08: digits are lost
 DECIMAL = r"^[0-9]+[.]0+$"  # 123.0: certainly 123
+CONTACT = r"^[A-Za-z0-9][A-Za-z0-9_.:@-]*$"  # begins no formula, and cannot be a heading or a text
 SLASHED = r"^\s*([0-9]{1,2})[/.-]([0-9]{1,2})[/.-]([0-9]{4})"
 ORDERS = {"DMY": "DD/MM/YYYY", "MDY": "MM/DD/YYYY"}
 REASONS = {
@@ -111,8 +114,7 @@ def _raw(engine: Engine, source: Source) -> tuple["ir.Table", "pd.DataFrame"]:
         return engine.con.read_parquet(source.path, file_row_number=True), pd.DataFrame(
             {"line": [], "error_type": [], "csv_line": []}
         )
-    names = [f"c{i}" for i in range(len(source.header))]
-    return engine.read_csv(source.path, names, source.delimiter, source.skip)
+    return salvage.read(engine, source)
 
 
 def _is_parquet(path: Path) -> bool:
@@ -122,7 +124,7 @@ def _is_parquet(path: Path) -> bool:
 
 def _cells(raw: "ir.Table", source: Source) -> dict[str, "ir.StringValue"]:
     """Our column name → the file's cell as trimmed text (empty cells are null)."""
-    names = [c for c in raw.columns if c != "file_row_number"]
+    names = raw.columns[: len(source.header)]
     cells = {ours: raw[name].cast("string") for ours, name in zip(source.columns, names, strict=True) if ours}
     return {ours: c if ours in ("content", "error") else c.strip().nullif("") for ours, c in cells.items()}
 
@@ -187,19 +189,43 @@ def _checked(
             problems.append(
                 (value.upper().contains("E") & value.re_search(DAMAGED), f"a {label} damaged by a spreadsheet")
             )
+            if name == "contact_id":
+                wrong = value.try_cast("int64").isnull() & ~(value.re_search(CONTACT) & value.re_search("[0-9]"))
+                problems.append((wrong, "a contact ID that is none"))
     if "sent_at" in columns:
         dated = "sent_at" in cells
         columns["sent_at"] = _instant(engine, cells["sent_at"], zone, order) if dated else ibis.null("timestamp('UTC')")
         columns["local_at"] = engine.to_wall_clock(columns["sent_at"], zone)
         if dated:
             problems.append((columns["sent_at"].isnull(), "a date that cannot be read"))
+    for name in cells.keys() - TEXTS:
+        problems.append((cells[name].contains('"'), "a stray quote"))
+    if (last := _cut_off(raw, source)) is not None:
+        problems.append((raw.file_row_number == last, "the file’s last line has no end and may be cut off"))
     problem = ibis.cases(*problems) if problems else ibis.null("string")
-    names = [c for c in raw.columns if c != "file_row_number"]
+    names = raw.columns[: len(source.header)]
     newlines = sum((_count_newlines(raw[c]) for c in names), ibis.literal(0)) if not _is_parquet(source.path) else 0
     text = ibis.literal(source.delimiter).join([raw[c].cast("string").fill_null("") for c in names])
     row = raw["file_row_number"]
-    return raw.select(**columns, source_file=ibis.literal(source.name), row=row + 1, row_id=row + offset,
+    line = {"line": raw.line.cast("int64")} if "line" in raw.columns else {}
+    return raw.select(**columns, **line, source_file=ibis.literal(source.name), row=row + 1, row_id=row + offset,
                       problem=problem, newlines=newlines, text=text)  # fmt: skip
+
+
+def _cut_off(raw: "ir.Table", source: Source) -> int | None:
+    """The last row (from 0) of a file without a last line break, if no other row ends with the same value."""
+    if _is_parquet(source.path):
+        return None
+    with source.path.open("rb") as file:
+        file.seek(max(0, source.path.stat().st_size - 4096))
+        tail = file.read().decode("utf-8", "replace")
+    rows = raw.count().execute()
+    if tail.endswith(("\n", "\r")) or not rows:
+        return None
+    ends = raw.select("file_row_number", value=raw[raw.columns[len(source.header) - 1]].fill_null(""))
+    value = ends.filter(ends.file_row_number == rows - 1).value.execute().iloc[0]
+    twins = ends.filter((ends.value == value) & (ends.file_row_number != rows - 1)).count().execute()
+    return None if twins and value or not tail.rstrip(' "').endswith(value[-1000:].rstrip(' "')) else int(rows - 1)
 
 
 def _count_newlines(cell: "ir.StringValue") -> "ir.IntegerValue":
@@ -211,10 +237,12 @@ def _split(engine: Engine, checked: "ir.Table") -> tuple["ir.Table", "pd.DataFra
     """Materialise the good rows; return the others with the line on which each starts."""
     import ibis
 
-    aside = ("problem", "newlines", "text")
+    aside = tuple({"problem", "newlines", "text", "line"} & set(checked.columns))
     good = engine.keep(checked.filter(checked.problem.isnull()).drop(*aside))
     if not checked.problem.count().execute():
         return good, checked.limit(0).to_pandas()
+    if "line" in checked.columns:  # sifted: each row knows its line
+        return good, checked.filter(checked.problem.notnull()).order_by("row").to_pandas()
     before = ibis.window(order_by="row", rows=(None, -1))
     lines = checked.mutate(line=checked.row + checked.newlines.sum().over(before).fill_null(0))
     return good, lines.filter(lines.problem.notnull()).order_by("row").to_pandas()
@@ -230,6 +258,7 @@ def _rejected(source: Source, refused: "pd.DataFrame", bad: "pd.DataFrame") -> "
         for line, kind, text in refused.itertuples(index=False)
     ]
     spans = [(line, text.count("\n") + 1) for line, _, text in rows]
+    sifted = "cut" not in bad.columns
     for line, problem, text in bad[["line", "problem", "text"]].itertuples(index=False) if len(bad) else ():
         line = int(line) + source.skip
         for start, span in spans:  # unreadable records before it are not among the counted rows

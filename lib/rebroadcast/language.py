@@ -59,9 +59,12 @@ class Language:
         """Format the wall-clock time that value carries (its zone is not shown)."""
         return f"{self.date(value)} {value:%H:%M}"
 
-    def duration(self, value: timedelta) -> str:
-        """Format a length of time in its largest fitting unit: 90 s, 10 minutes, 24 hours, 3 days."""
+    def duration(self, value: timedelta, rough: bool = False) -> str:
+        """Format a length of time in its largest fitting unit: 90 s, 10 minutes, 24 hours, 3 days; rough: 5 hours."""
         from babel.dates import format_timedelta
+
+        if rough:
+            return format_timedelta(value, granularity="minute", locale=self.locale)
 
         seconds = int(value.total_seconds())
         units = (("day", 86400, 2), ("hour", 3600, 1), ("minute", 60, 1), ("second", 1, 0))

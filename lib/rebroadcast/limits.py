@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 SERVICE_WINDOW = timedelta(hours=24)  # WhatsApp: replies within it do not count against the messaging limit
 MOST_RUNS = 50  # runs of limit errors that are looked at one by one
-MOST_POINTS = 2_000  # of a load line
+MOST_POINTS = 600  # of a load line
 DAY = timedelta(hours=24)
 
 

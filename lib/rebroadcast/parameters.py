@@ -10,10 +10,13 @@ from string import Formatter
 
 from .exceptions import ParameterError, did_you_mean
 
+AFTER = "data/samples/after_resend"
 TAG_LENGTH = 255  # the platform's API: a tag has at most 255 characters
 TAG_WORDS = ("date", "channel", "wave", "waves")
 SAMPLE = {"exports": "data/samples/failed_messages.csv", "channels": "data/samples/channels.toml",
           "messages": "data/samples/messages.csv", "contacts": "data/samples/contacts.csv"}  # fmt: skip
+SAMPLE_AFTER = SAMPLE | {"exports": f"{AFTER}/failed_messages.csv", "messages": f"{AFTER}/messages.csv"}
+SAMPLE_RECOVERY = SAMPLE | {"channel": "1001", "tag": "failed broadcast 110122", "start": "2022-01-31 09:00"}
 
 
 @dataclass(frozen=True)

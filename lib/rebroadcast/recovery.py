@@ -4,10 +4,12 @@ import os
 import tempfile
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import tag_import
+from . import matching, tag_import
+from .errors import advice
 from .exceptions import ParameterError, RunError, did_you_mean
 from .parameters import check_tag, fill_tag
 
@@ -32,6 +34,7 @@ class Recovery:
 
     files: list[dict]
     flow: "pd.DataFrame"
+    fix: "pd.DataFrame"  # what must be changed first: cause, title, fix, contacts
     missing: int = 0  # tagged contacts that a contacts export does not have
     plan: "Plan | None" = None  # where waves were asked for
 
@@ -48,9 +51,9 @@ def recover(bench: "Workbench") -> Recovery:
     template = check_tag(bench.text("tag"))
     failed, _known = bench.all_failed, bench.failed  # the second says where nothing is left
     selected = bench.selected(failed, broadcast=True)
-    rows = dispositions(failed, selected, "{channel" in template, bench.fixed, bench.delivered)
+    before = bench.ledger and bench.ledger.tagged(bench.engine.con, bench.broadcast, without=bench.run_id)
+    rows = dispositions(failed, selected, "{channel" in template, bench.fixed, bench.delivered, before)
     rows = bench.engine.keep(rows)
-    bench.counts = counts(rows, len(bench.export.rejected), bench.export.rows + len(bench.export.rejected))
     audience = rows.filter(rows.disposition == "tagged")
     planned = None
     if bench.given.get("waves"):
@@ -62,14 +65,56 @@ def recover(bench: "Workbench") -> Recovery:
         audience = audience.mutate(wave=ibis.literal(1, "int64"))
     tags = _tags(rows, audience, template, bench, len(planned.waves) if planned else 1)
     audience = bench.engine.keep(audience.join(tags, ["audience", "wave"]))
+    if bench.ledger and bench.folder:
+        audience, rows = _claim(bench, audience, rows, planned)
+    bench.counts = counts(rows, len(bench.export.rejected), bench.export.rows + len(bench.export.rejected))
     _keep(bench, rows, audience)
     files, missing = _files(bench, audience)
+    if bench.folder:
+        matching.write_checklist(bench, bench.folder / "import")
     bench.waves = [{"wave": int(w), "tag": t, "contacts": int(n)} for w, t, n in _sizes(audience)]
     flow = audience.group_by("disposition", "wave").aggregate(rows=audience.count()).to_pandas()
     others = [{"disposition": name, "rows": n} for name, n in bench.counts.items() if name != "tagged"]
     kept = flow if planned else flow.drop(columns="wave")
     flow = pd.concat([pd.DataFrame(others), kept.sort_values(list(kept.columns[:-1]))], ignore_index=True)
-    return Recovery(files, flow, missing, planned)
+    return Recovery(files, flow, _to_fix(bench, rows), missing, planned)
+
+
+def _to_fix(bench: "Workbench", rows: "ir.Table") -> "pd.DataFrame":
+    """Contacts by what must be changed before the message can reach them, most first."""
+    import pandas as pd
+
+    found = rows.filter(rows.disposition == "fix_first").group_by("cause", "rule")
+    frame = found.aggregate(contacts=lambda t: t.contact_id.nunique()).to_pandas()
+    told = [advice(r, bench.lang.code, bench.rules) for r in frame["rule"]]
+    frame = frame.assign(title=[t for t, _ in told], fix=[f for _, f in told]).astype({"title": "str", "fix": "str"})
+    frame = frame.groupby(["cause", "title", "fix"], as_index=False)["contacts"].sum() if len(frame) else frame
+    return pd.DataFrame(frame).sort_values(["contacts", "title"], ascending=[False, True], ignore_index=True)
+
+
+def _claim(bench: "Workbench", audience: "ir.Table", rows: "ir.Table", planned) -> tuple["ir.Table", "ir.Table"]:
+    """Claim the audience in the ledger before any import file is written; another run may have been first."""
+    import ibis
+
+    now = datetime.now(UTC)
+    due = audience.mutate(due_at=ibis.literal(bench.start).cast("timestamp('UTC')"))
+    if planned:
+        starts = ibis.memtable(planned.waves[["wave", "start"]]).rename(wave_="wave")
+        due = audience.join(starts, audience.wave == starts.wave_).mutate(
+            due_at=lambda t: t.start.cast("timestamp('UTC')")
+        )
+    claim = bench.ledger.claim(
+        bench.engine.con, bench.run_id, due.select("contact_id", "channel_id", "wave", "tag", "due_at", "cause"),
+        bench.broadcast, now, {"notebook": bench.notebook, "channel": bench.list("channel")}, bench.results,
+    )  # fmt: skip
+    bench.claimed = claim.run_id
+    ours = claim.table.select("contact_id").distinct().mutate(ours=ibis.literal(True)).rename(claimed_="contact_id")
+    rows = rows.left_join(ours, rows.contact_id == ours.claimed_)
+    lost = (rows.disposition == "tagged") & rows.ours.isnull()
+    rows = bench.engine.keep(
+        rows.mutate(disposition=lost.ifelse("tagged_before", rows.disposition)).drop("ours", "claimed_")
+    )
+    return bench.engine.keep(audience.semi_join(claim.table, "contact_id")), rows
 
 
 def _sizes(audience: "ir.Table") -> list[tuple]:

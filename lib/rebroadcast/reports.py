@@ -53,6 +53,7 @@ def run(notebook: str | Path, given: Mapping[str, object], out: str | Path, over
     code = str(checked.get("language") or "en")
     lang = language(code)
     from .folder import staged
+    from .ledger import open_ledger
 
     started = record.now()
     failed_before = record.read(out).get("status") == "failed"
@@ -60,7 +61,9 @@ def run(notebook: str | Path, given: Mapping[str, object], out: str | Path, over
     try:
         with staged(out, overwrite or failed_before) as staging:
             target = staging / f"{path.stem}.ipynb"
-            failure = execute(path, checked, target, {workbench.STAGING: str(staging)})
+            failure = execute(
+                path, checked, target, {workbench.STAGING: str(staging), workbench.RESULTS: str(out.absolute())}
+            )
             if isinstance(failure, RebroadcastError) and failure.exit_status == 2:
                 raise failure
             content, executed = record.read(staging), clean(_load(target))
@@ -82,6 +85,8 @@ def run(notebook: str | Path, given: Mapping[str, object], out: str | Path, over
             if not any(folder.iterdir()):
                 folder.rmdir()
         raise
+    if claim := content.get("ledger"):
+        open_ledger(claim["path"]).confirm(claim["run_id"])
     if failure:
         raise RunError(f"{failure} The run record is in {out / record.NAME}.")
     return content
@@ -111,7 +116,7 @@ def execute(path: Path, checked: Mapping[str, object], target: Path, env: Mappin
         kind = getattr(exceptions, error.ename, None)
         if isinstance(kind, type) and issubclass(kind, RebroadcastError):
             return kind(error.evalue)
-        return _at(error.cell_index, f"{error.ename}: {_one_line(error.evalue)}")
+        return _at(error.cell_index + (not checked), f"{error.ename}: {_one_line(error.evalue)}")
     except CellTimeoutError as error:
         return _at(_last(target), f"a cell took too long ({_one_line(error)})")
     except DeadKernelError:

@@ -6,15 +6,13 @@ from markupsafe import Markup
 
 from . import __version__
 from .language import Language
-from .words import cause_name, disposition_name, verdict_name
+from .words import cause_name, verdict_name
 
 if TYPE_CHECKING:
     import pandas as pd
     from IPython.display import HTML
     from IPython.display import Markdown as MarkdownOutput
 
-    from .limits import Assessment
-    from .waves import Plan
     from .workbench import Workbench
 
 VERDICTS = ("wait", "fix", "never", "unknown")
@@ -86,7 +84,7 @@ def strip(cells: list[tuple[str, str, bool]]) -> Markup:
 def overview(bench: "Workbench", attempted: "pd.DataFrame", errors: "pd.DataFrame") -> "HTML":
     """The first screen: one sentence, the status strip, and what to do now."""
     sentence = Markup('<p class="headline">{}</p>').format(headline(bench, attempted, errors))
-    return html(sentence + status(bench) + next_steps(bench, errors))
+    return html(sentence + status(bench) + warnings(bench) + next_steps(bench, errors))
 
 
 def headline(bench: "Workbench", attempted: "pd.DataFrame", errors: "pd.DataFrame") -> str:
@@ -138,6 +136,30 @@ def status(bench: "Workbench") -> Markup:
         (_("Rows rejected"), lang.number(rejected), rejected > 0),
         (_("Time zone"), zone, not given),
     ])  # fmt: skip
+
+
+def warnings(bench: "Workbench") -> Markup:
+    """What makes the numbers less sure: an export that is too early, or that cuts a broadcast in half."""
+    from datetime import UTC, datetime
+
+    _, lang, rows = bench.lang.gettext, bench.lang, bench.broadcasts
+    newest = rows.sent_at.max().execute()
+    found = []
+    if newest is not None and newest == newest and (age := datetime.now(UTC) - newest) < bench.settling:
+        found.append(_(
+            "The newest failure is {age} old, and failures on these channels may arrive for {settling}. Export again later, or more contacts may turn out to have failed.",
+            age=lang.duration(max(age, age * 0), rough=True), settling=lang.duration(bench.settling)))  # fmt: skip
+    if cut := bench.cut_broadcasts:
+        found.append(lang.ngettext(
+            "{n} broadcast is only partly within the dates that were asked for: widen them to see all of it.",
+            "{n} broadcasts are only partly within the dates that were asked for: widen them to see all of them.", cut))  # fmt: skip
+    elif bench.ends_at_midnight:
+        found.append(
+            _(
+                "Broadcast messages failed within minutes of midnight at the edge of the export: its dates may cut a broadcast in half. Export one day more."
+            )
+        )
+    return Markup("").join(warning(text) for text in found)
 
 
 def next_steps(bench: "Workbench", errors: "pd.DataFrame") -> Markup:
@@ -208,64 +230,6 @@ def _source(source: str) -> str | Markup:
     return source or "—"
 
 
-def tagged(bench: "Workbench", files: list[dict]) -> "HTML":
-    """Who is tagged, in one sentence, and what became of the other rows."""
-    _, n = bench.lang.gettext, bench.lang.ngettext
-    total = sum(f["contacts"] for f in files)
-    sentence = n("{n} contact can be reached again.", "{n} contacts can be reached again.", total)
-    kept = {k: v for k, v in bench.counts.items() if k in ("never", "fix_first", "unknown") and v}
-    if kept:
-        listed = ", ".join(f"{bench.lang.number(v)} {disposition_name(k, bench.lang).lower()}" for k, v in kept.items())
-        sentence += " " + _("Left out: {listed}.", listed=listed)
-    return html(Markup('<p class="headline">{}</p>').format(sentence) + status(bench))
-
-
-def dispositions(bench: "Workbench") -> "HTML":
-    """Every row of the files and what became of it."""
-    _, lang = bench.lang.gettext, bench.lang
-    rows = [[disposition_name(k, lang), lang.number(v), _meaning(k, lang)] for k, v in bench.counts.items()]
-    rows.append([_("Rows in the files"), lang.number(sum(bench.counts.values())), ""])
-    return html(table(rows, [_("Disposition"), _("Rows"), _("Rule")], numbers=(1,)))
-
-
-def _meaning(disposition: str, lang: Language) -> str:
-    _ = lang.gettext
-    return {
-        "rejected": _("The row could not be read; data/rejected.csv says why."),
-        "filtered": _("Another channel, date or sender type than the one asked for."),
-        "repeated": _("An earlier failure of the same contact; its latest one decides."),
-        "never": _("At least one failure of the contact is final, such as a block."),
-        "fix_first": _("Something must be changed before the message can arrive."),
-        "unknown": _("No rule knows the error; nobody is tagged on a guess."),
-        "reached_later": _("A later message reached the contact."),
-        "tagged_before": _("The ledger shows the contact as tagged for the same broadcast."),
-        "tagged": _("In the import files."),
-    }[disposition]
-
-
-def import_steps(bench: "Workbench", files: list[dict]) -> "HTML":
-    """The exact steps on the platform: import, segment, resend (the platform's help on failed broadcasts)."""
-    _, n = bench.lang.gettext, bench.lang.ngettext
-    names = ", ".join(f["file"] for f in files)
-    tags = list(dict.fromkeys(f["tag"] for f in files))
-    steps = [
-        _("Try one row first: make a copy of the file with the header and one contact, import it, and look at that contact’s tags."),
-        _("Open Contacts > Import contacts and add the CSV file: {files}.", files=names),
-        _("Choose “Update existing contacts only”, and Contact ID as the identifier."),
-        _("Check that Contact ID and Tags are mapped to the fields of the same names, and import."),
-        *(_("Create a segment: Contact tag > has any of > {tag}.", tag=t) for t in tags),
-        n("The segment should hold {n} contact. If it holds fewer, look at the import’s result before you send.",
-          "The segment should hold {n} contacts. If it holds fewer, look at the import’s result before you send.",
-          sum(f["contacts"] for f in files)),
-        _("Send the broadcast again, to that segment only."),
-    ]  # fmt: skip
-    items = Markup("").join(Markup("<li>{}</li>").format(step) for step in steps)
-    note = _("Whether an import adds to a contact’s tags or replaces them is not documented by the platform.")
-    kept = _("Existing tags were kept in each cell, from the contacts export.") if bench.contacts else _(
-        "Give the contacts export (contacts) and existing tags are kept in each cell.")  # fmt: skip
-    return html(Markup('<ol class="steps">{}</ol><p class="fine">{} {}</p>').format(items, note, kept))
-
-
 def provenance(bench: "Workbench") -> "HTML":
     """How the report was made: parameters, rules and overrides, files with SHA-256, versions."""
     _, lang = bench.lang.gettext, bench.lang
@@ -310,107 +274,10 @@ def _reason(reason: str, lang: Language) -> str:
         "not valid UTF-8": _("not valid UTF-8"),
         "a line that is too long": _("a line that is too long"),
         "no contact ID": _("no contact ID"),
+        "several contacts fit this name": _("several contacts have this name; see import/checklist.csv"),
+        "no contact has this name": _("no contact has this name; see import/checklist.csv"),
         "a contact ID damaged by a spreadsheet": _("a contact ID damaged by a spreadsheet"),
         "a channel ID damaged by a spreadsheet": _("a channel ID damaged by a spreadsheet"),
         "a message ID damaged by a spreadsheet": _("a message ID damaged by a spreadsheet"),
         "a date that cannot be read": _("a date that cannot be read"),
     }.get(reason, reason)
-
-
-def limit_overview(bench: "Workbench", found: "Assessment") -> "HTML":
-    """The sentence of the fullest window, what it rests on, and where sources disagree."""
-    _ = bench.lang.gettext
-    basis = {
-        "measured": _("Measured: the failed and the messages export were compared contact by contact."),
-        "computed": _("Computed from the failed export and the attempted counts that were given."),
-        "inferred": _(
-            "A lower bound from the failed export alone: each limit error is taken as a contact beyond the limit, and the "
-            "export as complete. How many were attempted, and so the limit itself, it cannot tell."
-        ),
-    }[found.basis]
-    sentences = [limit_sentence(bench, row) for row in found.windows.head(3).to_dict("records")]
-    sentences = sentences or [_("No message failed at a limit.")]
-    parts = [Markup('<p class="headline">{}</p>').format(sentences[0])]
-    parts += [Markup("<p>{}</p>").format(s) for s in sentences[1:]]
-    parts += [status(bench), Markup("<p>{}</p>").format(basis)]
-    parts += [warning(note) for note in found.notes]
-    return html(Markup("").join(parts))
-
-
-def limit_sentence(bench: "Workbench", row: dict) -> str:
-    """One window of one limit, in one plain sentence."""
-    _, number = bench.lang.gettext, lambda v: bench.lang.number(int(v))
-    from pandas import isna
-
-    known = {k: v for k, v in row.items() if not isna(v)}
-    if "attempted" not in known:
-        return _(
-            "{name}: at least {overflow} contacts were beyond the limit, from {begin} to {end}.",
-            name=row["name"], overflow=number(row["overflow"]),
-            begin=bench.lang.datetime(bench.wall_clock(row["begin"])), end=bench.lang.datetime(bench.wall_clock(row["end"])),
-        )  # fmt: skip
-    facts = {
-        k: number(v)
-        for k, v in known.items()
-        if k in ("attempted", "delivered", "failed", "size", "overflow", "explained", "other")
-    }
-    if "size" not in known:
-        return _(
-            "{name}: {attempted} attempted, {delivered} delivered, {failed} failed; its limit is not known.",
-            name=row["name"],
-            **facts,
-        )
-    return _(
-        "{name}: {attempted} attempted against a limit of {size}, {delivered} delivered, {failed} failed. "
-        "The overflow is {overflow}; the limit explains {explained} of the failures, {other} have other causes.",
-        name=row["name"], **facts,
-    )  # fmt: skip
-
-
-def limit_windows(bench: "Workbench", found: "Assessment") -> "HTML":
-    """The windows in which a limit was reached: counts in unique contacts."""
-    _, lang = bench.lang.gettext, bench.lang
-    from pandas import isna
-
-    columns = ["attempted", "delivered", "failed", "size", "overflow", "explained", "other"]
-    frame = bench.table(found.windows, "windows").reindex(columns=["name", "begin", "end", *columns]).head(SAFE_ROWS)
-
-    def number(value: object) -> str:
-        return "—" if isna(value) else lang.number(int(value))
-
-    rows = [
-        [r["name"], lang.datetime(bench.wall_clock(r["begin"])), lang.datetime(bench.wall_clock(r["end"])), *(number(r[c]) for c in columns)]
-        for r in frame.to_dict("records")
-    ]  # fmt: skip
-    header = [_("Limit"), _("From"), _("To"), _("Attempted"), _("Delivered"), _("Failed"), _("Limit size"), _("Overflow"),
-              _("Explained by the limit"), _("Other causes")]  # fmt: skip
-    note = Markup('<p class="fine">{}</p>').format(_("Numbers count different contacts, as limits do."))
-    return html(table(rows, header, numbers=tuple(range(3, 10))) + note)
-
-
-def plan_table(bench: "Workbench", planned: "Plan") -> "HTML":
-    """Each wave: its start in the workspace's zone and in UTC, channel, contacts, and how fast to send."""
-    from .limits import plan_frame
-
-    _, lang = bench.lang.gettext, bench.lang
-    frame = bench.table(plan_frame(bench, planned), "plan")
-    rows = [
-        [lang.number(r.wave), lang.datetime(r.start), f"{r.start_utc:%Y-%m-%d %H:%M}", r.channel, lang.number(r.contacts), _pace(bench, r)]
-        for r in frame.head(SAFE_ROWS).itertuples()
-    ]  # fmt: skip
-    header = [
-        _("Wave"),
-        _("Start ({zone})", zone=bench.timezone),
-        _("Start (UTC)"),
-        _("Channel"),
-        _("Contacts"),
-        _("Pace"),
-    ]
-    return html(table(rows, header, numbers=(0, 4)))
-
-
-def _pace(bench: "Workbench", wave) -> str:
-    limit = next((x for x in bench.limits for c in x.channels if bench.channels.name(c) == wave.channel), None)
-    if limit is None or not limit.pace:
-        return "—"
-    return bench.lang.gettext("at most {n} a second", n=bench.lang.number(limit.pace))

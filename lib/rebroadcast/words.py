@@ -35,7 +35,8 @@ DISPOSITIONS = VERDICTS | {
 OUTCOMES = {
     "reached": _("reached"),
     "failed_again": _("failed again"),
-    "no_sign": _("no sign yet"),
+    "no_sign": _("no sign of a send"),
+    "not_known": _("not known"),
     "not_due": _("not due yet"),
 }
 COLUMNS = {

@@ -1,5 +1,7 @@
 """What a notebook opens: exports read, classified and filtered by its parameters, and a place for results."""
 
+import hashlib
+import json
 import os
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -13,7 +15,7 @@ from zoneinfo import ZoneInfo
 from . import channels as channel_files
 from . import engine as engines
 from . import errors, exports, files, limits, parameters, quota, record, recovery
-from .exceptions import InputError, ParameterError, did_you_mean
+from .exceptions import ColumnError, InputError, ParameterError, did_you_mean
 from .language import Language, language
 
 if TYPE_CHECKING:
@@ -21,10 +23,16 @@ if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
 
+    from . import ledger as ledgers
+
 STAGING = "REBROADCAST_STAGING"  # set by reports.run: results go there, and the caller publishes them
+RESULTS = "REBROADCAST_RESULTS"  # the folder that they will be published as
+FILES = ("exports", "messages", "contacts", "channels", "rules")  # they count by what is in them
+OWN = ("out", "language", "ledger", "engine", "decided_by")  # parameters that do not change who is tagged
 NAMES = (
     "exports", "channels", "messages", "contacts", "channel", "from_", "to", "sender_type", "timezone", "date_format",
-    "attempted", "tag", "fixed", "waves", "reserve", "start", "quiet", "deadline", "rules", "ledger", "language", "engine", "out",
+    "cause", "verdict", "text", "attempted", "tag", "fixed", "waves", "reserve", "start", "quiet", "deadline", "broadcast", "decided_by", "rules",
+    "ledger", "language", "engine", "out",
 )  # fmt: skip
 
 
@@ -35,7 +43,8 @@ def open(namespace: Mapping[str, object], notebook: str = "") -> "Workbench":
     """
     given = parameters.from_namespace(namespace, NAMES)
     if given.get("exports") == "sample":
-        given = given | {k: v for k, v in parameters.SAMPLE.items() if given.get(k) in ("", "sample", None)}
+        sample = parameters.SAMPLE_AFTER if notebook == "recovery_check" else parameters.SAMPLE
+        given = given | {k: v for k, v in sample.items() if given.get(k) in ("", "sample", None)}
     return Workbench(given, notebook)
 
 
@@ -58,6 +67,9 @@ class Workbench:
     counts: dict = field(default_factory=dict)
     waves: list = field(default_factory=list)
     figures: list[str] = field(default_factory=list)
+    claimed: str = ""  # the run's ID in the ledger, once it has claimed its contacts
+    results: Path | None = None
+    checklist: "pd.DataFrame | None" = None  # rows of a failed-message log to be tagged by hand
     repeats: int = 0  # rows that hold a message which another row holds already
     _stack: ExitStack = field(default_factory=ExitStack, repr=False)
 
@@ -85,6 +97,13 @@ class Workbench:
         self.reserve = self.text("reserve")
         if self.reserve and not self.reserve.isdigit():
             raise ParameterError(f"reserve is '{self.reserve}'; expected a number of contacts such as 100.", "reserve")
+
+    @property
+    def decided_by(self) -> str:
+        """Who says that a cause has been mended: as named, else the user of this computer."""
+        import getpass
+
+        return self.text("decided_by") or getpass.getuser()
 
     def text(self, name: str) -> str:
         """One parameter as text ("" where it was not given)."""
@@ -114,7 +133,15 @@ class Workbench:
     @cached_property
     def export(self) -> exports.Export:
         """The failed-messages export, as read."""
-        found = self._read("exports", "failed")
+        try:
+            found = self._read("exports", "failed")
+        except ColumnError as error:  # a failed-message log has names instead of contact IDs
+            from . import matching
+
+            try:
+                return matching.export(self, self._read("exports", "log"))
+            except ColumnError:
+                raise error from None
         if found is None:
             raise ParameterError("No export was named; expected the path of a failed-messages export.", "exports")
         return found
@@ -168,7 +195,20 @@ class Workbench:
         )
         if senders:
             tests.append(table.sender_type.lower().isin(senders))
+        if broadcast and table is self.__dict__.get("all_failed") and (narrow := self.narrowing(table)):
+            # Whole contacts: their other failures still count, so that a `never` is not filtered away.
+            whole = ["contact_id", "channel_id"] if "{channel" in self.text("tag") else "contact_id"
+            tests.append(ibis.and_(*tests, *narrow).any().over(group_by=whole))
         return ibis.and_(*tests)
+
+    def narrowing(self, table: "ir.Table") -> "list[ir.BooleanValue]":
+        """Tests for the cause, the verdict and the error's masked text (contains it; "=..." is all of it)."""
+        tests, text = (
+            [table[n].isin(self.list(n)) for n in ("cause", "verdict") if self.list(n)],
+            self.text("text").lower(),
+        )
+        masked = table.masked.fill_null("").lower() if text else None
+        return [*tests, masked == text[1:] if text[0] == "=" else masked.contains(text)] if text else tests
 
     @cached_property
     def has_broadcasts(self) -> bool:
@@ -245,6 +285,59 @@ class Workbench:
                 f"from {lost['first']:%Y-%m-%d} to {lost['last']:%Y-%m-%d}; export the messages of those days."
             )
 
+    @cached_property
+    def settling(self) -> timedelta:
+        """How long failures may still arrive on the channels of the selected broadcasts."""
+        ids = self.broadcasts.channel_id.as_table().distinct().execute()["channel_id"]
+        kinds = [c.kind for i in ids if isinstance(i, str) and (c := self.channels.get(i)) and c.kind]
+        return max((k.settling for k in kinds), default=timedelta(hours=24))
+
+    @cached_property
+    def cut_broadcasts(self) -> int:
+        """How many broadcasts (by sender ID and channel) have failures both inside and outside the dates asked for."""
+        if not any(self.period):
+            return 0
+        rows = self.all_failed.filter(self.all_failed.sender_type.lower() == "broadcast")
+        inside = self.selected(rows, broadcast=True)
+        edge = rows.group_by("sender_id", "channel_id").aggregate(some=inside.any(), every=inside.all())
+        return int(edge.filter(edge.some & ~edge.every).count().execute())
+
+    @cached_property
+    def ends_at_midnight(self) -> bool:
+        """Whether broadcast messages failed within ten minutes of midnight on the first or last day of the export."""
+        rows = self.all_failed.filter(self.all_failed.sender_type.lower() == "broadcast").local_at
+        first, last = rows.min().execute(), rows.max().execute()
+        if first is None or first != first:
+            return False
+        return (first.hour == 0 and first.minute < 10) or (last.hour == 23 and last.minute >= 50)
+
+    # The ledger
+
+    @property
+    def broadcast(self) -> str:
+        """What the ledger calls this broadcast: as named, else its channels and first day."""
+        first = self.broadcasts.local_at.min().execute()
+        day = "" if first is None or first != first else f" {first:%Y-%m-%d}"
+        return self.text("broadcast") or f"{'+'.join(sorted(self.list('channel'))) or 'all channels'}{day}"
+
+    @property
+    def run_id(self) -> str:
+        """The same for the same input and parameters, so that a rerun is the same run."""
+        asked = {k: v for k, v in self.given.items() if v not in ("", None, [], {}, False) and k not in (*OWN, *FILES)}
+        read = sorted(s.sha256 for sources in self.sources.values() for s in sources)
+        settings = [
+            files.find(p)[0].read_text("utf-8", "replace") for n in ("channels", "rules") if (p := self.text(n))
+        ]
+        return hashlib.sha256(json.dumps([asked, read, settings], sort_keys=True).encode()).hexdigest()[:24]
+
+    @cached_property
+    def ledger(self) -> "ledgers.Ledger | None":
+        """The ledger that was named, or None. Without a folder for results it is only read."""
+        from . import ledger as ledgers
+
+        path = self.text("ledger")
+        return ledgers.open_ledger(Path(path), create=self.folder is not None) if path else None
+
     # Limits and times
 
     @cached_property
@@ -286,10 +379,12 @@ class Workbench:
     def folder(self) -> Path | None:
         """Where this run's results are written until they are complete; None where nothing was asked for."""
         if staging := os.environ.get(STAGING):
+            self.results = Path(os.environ[RESULTS])
             return Path(staging)
         if out := self.text("out"):
             from .folder import staged
 
+            self.results = Path(out)
             return self._stack.enter_context(staged(Path(out)))
         return None
 
@@ -330,7 +425,14 @@ class Workbench:
                        for kind, sources in self.sources.items() for s in sources],
             "counts": self.counts, "waves": self.waves, "outputs": record.outputs(self.folder) if self.folder else [],
         }  # fmt: skip
+        if self.claimed:
+            content["ledger"] = {"path": self.text("ledger"), "run_id": self.claimed, "broadcast": self.broadcast}
+            content["run_id"] = self.claimed
+        if self.fixed:
+            content["fixed"] = {"causes": sorted(self.fixed), "decided_by": self.decided_by}
         if self.folder:
             record.write(self.folder, content)
         self._stack.close()
+        if self.claimed and STAGING not in os.environ:
+            self.ledger.confirm(self.claimed)
         return content

@@ -1,0 +1,146 @@
+"""Did the resend reach them: the ledger's contacts against the exports made after the resend."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from .exceptions import LedgerError, ParameterError, did_you_mean
+from .parameters import SAMPLE_AFTER, SAMPLE_RECOVERY
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+    import pandas as pd
+
+    from .ledger import Ledger
+    from .workbench import Workbench
+
+
+@dataclass(frozen=True)
+class Check:
+    """What became of the contacts that were tagged.
+
+    `outcomes`: run_id, broadcast, wave, cause, outcome (reached, failed_again, no_sign, not_due, not_known), contacts.
+    `again`: cause, verdict and title of the new failures, contacts. `runs`: run_id, broadcast, claimed_at, contacts,
+    due, reached, share. `horizon`: the newest moment that the exports show (UTC).
+    """
+
+    outcomes: "pd.DataFrame"
+    again: "pd.DataFrame"
+    runs: "pd.DataFrame"
+    horizon: datetime
+    measured: bool
+
+
+def check(bench: "Workbench") -> Check:
+    """Compare who was tagged with what arrived since; raises LedgerError without a ledger that knows the broadcast.
+
+    A contact is reached by any message delivered to it on its channel from its due time on; with no such message it
+    failed again, or there is no sign of a send. Without a messages export nobody can be called reached: contacts that
+    did not fail again are `not_known`.
+    """
+    if bench.given.get("exports") == SAMPLE_AFTER["exports"] and not bench.text("ledger"):
+        bench.ledger = _sample_ledger(bench)
+    if bench.ledger is None:
+        raise ParameterError("No ledger was named; expected the folder that the recovery was run with.", "ledger")
+    records = bench.ledger.runs()
+    known = sorted({r["broadcast"] for r in records})
+    asked = bench.text("broadcast") or None
+    if not records or (asked and asked not in known):
+        hint = did_you_mean(asked or "", known)
+        raise LedgerError(
+            f"The ledger knows no run for '{asked or 'any broadcast'}'.{hint} Known: {', '.join(known) or 'none'}."
+        )
+    fates = bench.engine.keep(_fates(bench, bench.ledger.tagged(bench.engine.con, asked)))
+    keys = ["run_id", "broadcast", "wave", "cause", "outcome"]
+    outcomes = fates.group_by(keys).aggregate(contacts=fates.count()).order_by(keys).to_pandas()
+    again = fates.filter(fates.outcome == "failed_again").group_by("rule", cause="new_cause", verdict="new_verdict")
+    again = again.aggregate(contacts=lambda t: t.count()).to_pandas()
+    return Check(
+        outcomes, _titled(bench, again), _runs(bench, outcomes, records), horizon(bench), bench.messages is not None
+    )
+
+
+def _sample_ledger(bench: "Workbench") -> "Ledger":
+    """The ledger that the sample's recovery would have written, for the sample's resend."""
+    from .ledger import open_ledger
+    from .workbench import Workbench
+
+    before = Workbench(
+        SAMPLE_RECOVERY
+        | {"ledger": str(bench.engine.scratch / "ledger"), "out": str(bench.engine.scratch / "recovery")}
+    )
+    before.recover()
+    before.finish()
+    return open_ledger(bench.engine.scratch / "ledger")
+
+
+def horizon(bench: "Workbench") -> datetime:
+    """The newest moment (UTC) of which the exports tell."""
+    tables = [bench.export.table] + ([bench.messages.table] if bench.messages else [])
+    seen = [t.sent_at.max().execute() for t in tables]
+    return max(t for t in seen if t == t and t is not None).to_pydatetime()
+
+
+def _fates(bench: "Workbench", tagged: "ir.Table") -> "ir.Table":
+    import ibis
+
+    rows = tagged.mutate(channel_id=tagged.channel_id.fill_null(""))
+    failed = bench.all_failed.select("sent_at", "rule", "row_id", on=bench.all_failed.channel_id.fill_null(""),
+                                     to="contact_id", new_cause="cause", new_verdict="verdict")  # fmt: skip
+    same = [rows.contact_id == failed.to, rows.channel_id == failed.on, failed.sent_at >= rows.due_at]
+    latest = rows.join(failed, same).group_by("run_id", "contact_id", "channel_id")
+    latest = latest.aggregate(
+        new_cause=lambda t: t.new_cause.argmax(t.sent_at), new_verdict=lambda t: t.new_verdict.argmax(t.sent_at),
+        rule=lambda t: t.rule.argmax(t.sent_at),
+    )  # fmt: skip
+    keys = ["run_id", "contact_id", "channel_id"]
+    rows = rows.left_join(latest, keys, rname="{name}_again")
+    reached, other = ibis.literal(False), "not_known"
+    if bench.messages is not None:
+        sent = bench.delivered.select("sent_at", to="contact_id", on=bench.delivered.channel_id.fill_null(""))
+        same = [rows.contact_id == sent.to, rows.channel_id == sent.on, sent.sent_at >= rows.due_at]
+        arrived = rows.join(sent, same).select(*keys).distinct().mutate(arrived=ibis.literal(True))
+        rows = rows.left_join(arrived, keys, rname="{name}_arrived")
+        reached, other = rows.arrived.fill_null(False), "no_sign"
+    end = ibis.literal(horizon(bench)).cast("timestamp('UTC')")
+    outcome = ibis.cases(
+        (reached, "reached"), (rows.new_cause.notnull(), "failed_again"), (rows.due_at > end, "not_due"), else_=other
+    )
+    columns = ["run_id", "broadcast", "wave", "cause", "contact_id", "channel_id", "rule", "new_cause", "new_verdict"]
+    return rows.select(*columns, outcome=outcome)
+
+
+def _titled(bench: "Workbench", again: "pd.DataFrame") -> "pd.DataFrame":
+    from .errors import advice
+
+    rules = [r if isinstance(r, str) else None for r in again.pop("rule")]
+    again["title"], again["fix"] = (
+        zip(*(advice(r, bench.lang.code, bench.rules) for r in rules), strict=True) if rules else ((), ())
+    )
+    return again.sort_values(["contacts", "title"], ascending=[False, True], ignore_index=True)
+
+
+def _runs(bench: "Workbench", outcomes: "pd.DataFrame", records: list[dict]) -> "pd.DataFrame":
+    """One row per run, in order: how many contacts were due, and how many of them were reached."""
+    import pandas as pd
+
+    rows = []
+    for record in records:
+        mine = outcomes[outcomes["run_id"] == record["run_id"]]
+        if len(mine):
+            sums = mine.groupby("outcome")["contacts"].sum()
+            due = int(mine["contacts"].sum() - sums.get("not_due", 0))
+            reached = int(sums.get("reached", 0))
+            share = reached / due if due and bench.messages else None
+            rows.append(
+                (
+                    record["run_id"],
+                    record["broadcast"],
+                    record["claimed_at"],
+                    int(mine["contacts"].sum()),
+                    due,
+                    reached,
+                    share,
+                )
+            )
+    return pd.DataFrame(rows, columns=["run_id", "broadcast", "claimed_at", "contacts", "due", "reached", "share"])

@@ -1,0 +1,146 @@
+"""A planned broadcast, looked at before it is sent: can this channel do it, whom will it miss, and how many waves it takes."""
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from . import limits, quota, waves
+from .channels import kinds
+from .exceptions import ParameterError, QuotaError, did_you_mean
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+    from .workbench import Workbench
+
+
+@dataclass(frozen=True)
+class Preflight:
+    """What a broadcast to these contacts would meet. Counts are contacts; times are UTC.
+
+    `left` is the room in the limit at the start (None: not limited, or not known, see `note`), `waves` how many waves the
+    `sendable` contacts take, `segments` how many segments that needs, of `segment_limit`.
+    """
+
+    channel: str
+    kind: str
+    contacts: int
+    duplicates: int
+    no_identifier: int
+    refused: int
+    unreachable: int
+    planned: int
+    sendable: int
+    limit: int | None
+    left: int | None
+    waves: int | None
+    finish: datetime | None
+    segments: int | None
+    segment_limit: int | None
+    note: str = ""
+
+    def as_dict(self) -> dict:
+        return asdict(self)
+
+
+def preflight(bench: "Workbench") -> Preflight:
+    """Check a contacts export against one channel, its limit, earlier exports and the ledger of a workbench.
+
+    Raises ParameterError for a channel that is not known or whose kind cannot broadcast, with the reason.
+    """
+    channel = _channel(bench)
+    people = bench.contacts.table
+    identifier = channel.kind.identifier
+    rows = people.group_by("contact_id").aggregate(
+        n=people.count(), known=(people[identifier].notnull().any() if identifier else people.count() > 0)
+    )
+    bad, gone, planned = _known(bench, channel.id)
+    rows = rows.left_join(bad, "contact_id", rname="bad_{name}").left_join(gone, "contact_id", rname="gone_{name}")
+    rows = rows.left_join(planned, "contact_id", rname="planned_{name}")
+    rows = bench.engine.keep(
+        rows.mutate(**{c: rows[c].fill_null(False) for c in ("refused", "unreachable", "planned")})
+    )
+    good = rows.filter(rows.known & ~rows.refused & ~rows.planned)
+    counts = rows.aggregate(
+        contacts=rows.n.sum(), duplicates=(rows.n - 1).sum(), no_identifier=(~rows.known).sum(), refused=rows.refused.sum(),
+        unreachable=(rows.unreachable & ~rows.refused).sum(), planned=rows.planned.sum(),
+    ).execute().iloc[0].astype(int).to_dict()  # fmt: skip
+    return Preflight(channel.name, channel.kind.name, **counts, **_room(bench, channel, good))
+
+
+def _channel(bench: "Workbench"):
+    asked, known = bench.text("channel"), {c.id: c.name for c in bench.channels.channels}
+    listed = ", ".join(f"{i} ({n})" for i, n in known.items()) or "none; name a channels file (channels)"
+    if asked not in known:
+        raise ParameterError(
+            f"Channel '{asked}' is not in the channels file.{did_you_mean(asked, known)} Known: {listed}.", "channel"
+        )
+    channel = bench.channels.get(asked)
+    if channel.kind is None:
+        raise ParameterError(
+            f"The channels file gives no kind for channel {asked}; expected kind = one of {', '.join(kinds())}.",
+            "channel",
+        )
+    if not channel.kind.can_broadcast:
+        raise ParameterError(f"{channel.name} ({channel.kind.name}) cannot broadcast: {channel.kind.reason}", "channel")
+    if bench.contacts is None:
+        raise ParameterError(
+            "No contacts export was named; expected the contacts that the broadcast is for.", "contacts"
+        )
+    return channel
+
+
+def _known(bench: "Workbench", channel: str) -> tuple["ir.Table", "ir.Table", "ir.Table"]:
+    """Contacts that are final or unreachable on the channel in earlier exports, and those the ledger has still to send to."""
+    import ibis
+
+    nobody = ibis.memtable({"contact_id": ["0"]}, schema={"contact_id": "string"}).filter(ibis.literal(False))
+    bad, gone, planned = nobody, nobody, nobody
+    if bench.paths("exports"):
+        rows = bench.all_failed.filter(bench.all_failed.channel_id == channel)
+        bad = rows.filter(rows.verdict == "never").select("contact_id").distinct()
+        gone = rows.filter(rows.cause == "unreachable").select("contact_id").distinct()
+    if bench.ledger:
+        rows = bench.ledger.tagged(bench.engine.con)
+        start = ibis.literal(bench.start).cast("timestamp('UTC')")
+        planned = rows.filter((rows.channel_id == channel) & (rows.due_at >= start)).select("contact_id").distinct()
+    names = ("refused", "unreachable", "planned")
+    return tuple(t.mutate(**{n: ibis.literal(True)}) for t, n in zip((bad, gone, planned), names, strict=True))
+
+
+def _room(bench: "Workbench", channel, good: "ir.Table") -> dict:
+    """The room in the limit, and the waves and segments that the good contacts take."""
+    import ibis
+
+    sendable = int(good.count().execute())
+    limit = next((x for x in bench.limits if channel.id in x.channels), None)
+    found = {"sendable": sendable, "limit": limit and limit.size, "left": None, "waves": None, "finish": None,
+             "segments": None, "segment_limit": bench.channels.segment_limit}  # fmt: skip
+    if limit is None:
+        return found | {
+            "note": "The channel's limit is not known, so no waves could be planned; state it in the channels file."
+        }
+    load = quota.load(limits.counted(bench), bench.limits) if bench.messages else None
+    note = "" if load is not None else "No messages export was named, so the window is taken as empty now."
+    if load is not None:
+        state = quota.capacity(load, [limit], bench.start).iloc[0]
+        found["left"] = None if limit.size is None else int(state["left"])
+    elif limit.size:
+        found["left"] = limit.room
+    audience = good.select("contact_id", channel_id=ibis.literal(channel.id))
+    try:
+        plan = waves.plan(
+            audience,
+            bench.limits,
+            bench.start,
+            traffic=load,
+            quiet=bench.quiet,
+            zone=bench.timezone,
+            deadline=bench.deadline,
+        )
+    except QuotaError as error:
+        return found | {"note": str(error)}
+    found |= {"waves": len(plan.waves), "finish": plan.finish, "segments": len(plan.waves)}
+    if found["segment_limit"] and len(plan.waves) > found["segment_limit"]:
+        note = f"{len(plan.waves)} segments are needed, but a workspace has {found['segment_limit']}. {note}".strip()
+    return found | {"note": note}

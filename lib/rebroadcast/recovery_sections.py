@@ -1,0 +1,170 @@
+"""The text of the recovery: who is tagged, what to fix, the steps on the platform, and what came of it, as HTML."""
+
+from typing import TYPE_CHECKING
+
+from markupsafe import Markup
+
+from .language import Language
+from .sections import SAFE_ROWS, html, status, table, verdict_label, warning, warnings
+from .words import cause_name, disposition_name
+
+if TYPE_CHECKING:
+    from IPython.display import HTML
+
+    from .check import Check
+    from .recovery import Recovery
+    from .workbench import Workbench
+
+
+def tagged(bench: "Workbench", files: list[dict]) -> "HTML":
+    """Who is tagged, in one sentence, and what became of the other rows."""
+    _, n = bench.lang.gettext, bench.lang.ngettext
+    total = sum(f["contacts"] for f in files)
+    sentence = n("{n} contact can be reached again.", "{n} contacts can be reached again.", total)
+    kept = {k: v for k, v in bench.counts.items() if k in ("never", "fix_first", "unknown") and v}
+    if kept:
+        listed = ", ".join(f"{bench.lang.number(v)} {disposition_name(k, bench.lang).lower()}" for k, v in kept.items())
+        sentence += " " + _("Left out: {listed}.", listed=listed)
+    return html(Markup('<p class="headline">{}</p>').format(sentence) + status(bench) + warnings(bench))
+
+
+def dispositions(bench: "Workbench") -> "HTML":
+    """Every row of the files and what became of it."""
+    _, lang = bench.lang.gettext, bench.lang
+    rows = [[disposition_name(k, lang), lang.number(v), _meaning(k, lang)] for k, v in bench.counts.items()]
+    rows.append([_("Rows in the files"), lang.number(sum(bench.counts.values())), ""])
+    return html(table(rows, [_("Disposition"), _("Rows"), _("Rule")], numbers=(1,)))
+
+
+def _meaning(disposition: str, lang: Language) -> str:
+    _ = lang.gettext
+    return {
+        "rejected": _("The row could not be read; data/rejected.csv says why."),
+        "filtered": _("Another channel, date or sender type than the one asked for."),
+        "repeated": _("An earlier failure of the same contact; its latest one decides."),
+        "never": _("At least one failure of the contact is final, such as a block."),
+        "fix_first": _("Something must be changed before the message can arrive."),
+        "unknown": _("No rule knows the error; nobody is tagged on a guess."),
+        "reached_later": _("A later message reached the contact."),
+        "tagged_before": _("The ledger shows the contact as tagged for the same broadcast."),
+        "tagged": _("In the import files."),
+    }[disposition]
+
+
+def import_steps(bench: "Workbench", files: list[dict]) -> "HTML":
+    """The exact steps on the platform: import, segment, resend (the platform's help on failed broadcasts)."""
+    _, n = bench.lang.gettext, bench.lang.ngettext
+    names = ", ".join(f["file"] for f in files)
+    tags = list(dict.fromkeys(f["tag"] for f in files))
+    steps = [
+        _("Try one row first: make a copy of the file with the header and one contact, import it, and look at that contact’s tags."),
+        _("Open Contacts > Import contacts and add the CSV file: {files}.", files=names),
+        _("Choose “Update existing contacts only”, and Contact ID as the identifier."),
+        _("Check that Contact ID and Tags are mapped to the fields of the same names, and import."),
+        *(_("Create a segment: Contact tag > has any of > {tag}.", tag=t) for t in tags),
+        n("The segment should hold {n} contact. If it holds fewer, look at the import’s result before you send.",
+          "The segment should hold {n} contacts. If it holds fewer, look at the import’s result before you send.",
+          sum(f["contacts"] for f in files)),
+        _("Send the broadcast again, to that segment only."),
+    ]  # fmt: skip
+    items = Markup("").join(Markup("<li>{}</li>").format(step) for step in steps)
+    note = _("Whether an import adds to a contact’s tags or replaces them is not documented by the platform.")
+    kept = _("Existing tags were kept in each cell, from the contacts export.") if bench.contacts else _(
+        "Give the contacts export (contacts) and existing tags are kept in each cell.")  # fmt: skip
+    return html(Markup('<ol class="steps">{}</ol><p class="fine">{} {}</p>').format(items, note, kept))
+
+
+def fix_first(bench: "Workbench", recovery: "Recovery") -> "HTML":
+    """Contacts grouped by what must be changed before the message can reach them."""
+    _, n, lang = bench.lang.gettext, bench.lang.ngettext, bench.lang
+    rows = [
+        [lang.number(int(r.contacts)), cause_name(r.cause, lang), r.title, r.fix, f"--fixed {r.cause}"]
+        for r in recovery.fix.head(SAFE_ROWS).itertuples()
+    ]
+    parts = []
+    if bench.fixed:
+        causes = ", ".join(cause_name(c, lang) for c in sorted(bench.fixed))
+        parts.append(
+            Markup("<p>{}</p>").format(
+                _("Taken as mended: {causes}. Decided by {who}.", causes=causes, who=bench.decided_by)
+            )
+        )
+    if not rows:
+        parts.append(Markup("<p>{}</p>").format(_("Nothing has to be changed first.")))
+        return html(Markup("").join(parts))
+    total = int(recovery.fix["contacts"].sum())
+    parts.append(Markup("<p>{}</p>").format(n(
+        "{n} contact can be reached once something is changed. Change it, then run again with the words in the last column.",
+        "{n} contacts can be reached once something is changed. Change it, then run again with the words in the last column.",
+        total)))  # fmt: skip
+    parts.append(
+        table(rows, [_("Contacts"), _("Cause"), _("What it means"), _("What to do"), _("Then add")], numbers=(0,))
+    )
+    return html(Markup("").join(parts))
+
+
+def checked(bench: "Workbench", found: "Check") -> "HTML":
+    """How many were reached, in one sentence, and what that can and cannot tell."""
+    _, lang = bench.lang.gettext, bench.lang
+    sums = found.outcomes.groupby("outcome")["contacts"].sum()
+    facts = {
+        k: lang.number(int(sums.get(k, 0))) for k in ("reached", "failed_again", "no_sign", "not_due", "not_known")
+    }
+    total = int(sums.sum())
+    due = total - int(sums.get("not_due", 0))
+    if found.measured and due:
+        sentence = _(
+            "{reached} of the {due} contacts that were due have been reached ({share}); {failed_again} failed again, {no_sign} show no sign of a send.",
+            due=lang.number(due), share=lang.percent(int(sums.get("reached", 0)) / due), **facts,
+        )  # fmt: skip
+    elif due:
+        sentence = _("{failed_again} of the {due} contacts that were due failed again.", due=lang.number(due), **facts)
+    else:
+        sentence = _("No contact is due yet; {not_due} wait for their wave.", **facts)
+    parts = [Markup('<p class="headline">{}</p>').format(sentence), status(bench)]
+    if not found.measured:
+        parts.append(warning(_(
+            "Without the messages export of the days after the resend, only new failures can be seen. Whether the others "
+            "were reached or never sent to cannot be told: export Messages for those days and name it (messages).")))  # fmt: skip
+    elif sums.get("no_sign", 0):
+        parts.append(warning(_(
+            "{no_sign} contacts show no message at all since they were due. Check that the import succeeded, that the segment's "
+            "tag is spelled as in the file, and that the broadcast was sent to that segment.", **facts)))  # fmt: skip
+    if facts["not_due"] != lang.number(0):
+        until = lang.datetime(bench.wall_clock(found.horizon))
+        parts.append(
+            Markup("<p>{}</p>").format(
+                _("The exports end on {until}; {not_due} contacts were not due by then.", until=until, **facts)
+            )
+        )
+    return html(Markup("").join(parts))
+
+
+def failed_again(bench: "Workbench", found: "Check") -> "HTML":
+    """Why contacts failed again, and whether another try is worth it."""
+    _, lang = bench.lang.gettext, bench.lang
+    if found.again.empty:
+        return html(Markup("<p>{}</p>").format(_("No contact failed again.")))
+    worth = {"wait": _("yes, later"), "fix": _("after the change"), "never": _("no"), "unknown": _("look first")}
+    rows = [
+        [lang.number(int(r.contacts)), r.title, verdict_label(r.verdict, lang), worth.get(r.verdict, "—"), r.fix]
+        for r in found.again.head(SAFE_ROWS).itertuples()
+    ]
+    header = [_("Contacts"), _("What it means"), _("Verdict"), _("Another try"), _("What to do")]
+    return html(table(rows, header, numbers=(0,)))
+
+
+def history(bench: "Workbench", found: "Check") -> "HTML":
+    """The recovery rate of each run, in order."""
+    from datetime import datetime
+
+    _, lang = bench.lang.gettext, bench.lang
+    bench.table(found.runs, "runs")
+    rows = [
+        [r.broadcast, lang.datetime(bench.wall_clock(datetime.fromisoformat(r.claimed_at))), lang.number(int(r.contacts)),
+         lang.number(int(r.due)), lang.number(int(r.reached)) if r.share == r.share and r.share is not None else "—",
+         lang.percent(r.share) if r.share == r.share and r.share is not None else "—"]
+        for r in found.runs.tail(SAFE_ROWS).itertuples()
+    ]  # fmt: skip
+    header = [_("Broadcast"), _("Tagged"), _("Contacts"), _("Due"), _("Reached"), _("Recovery rate")]
+    return html(table(rows, header, numbers=(2, 3, 4, 5)))

@@ -1,0 +1,163 @@
+"""The ledger around a recovery: nobody twice, the full circle with known truth, the log without IDs, and privacy."""
+
+import csv
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from conftest import HEADER, SAMPLES, row
+from rebroadcast import check, reports, workbench
+from rebroadcast.exceptions import InputError, LedgerError, ParameterError
+
+BIN = Path(sys.executable).parent
+SAMPLE = {
+    "exports": str(SAMPLES / "failed_messages.csv"),
+    "channels": str(SAMPLES / "channels.toml"),
+    "messages": str(SAMPLES / "messages.csv"),
+    "channel": "1001",
+    "tag": "failed broadcast {date:%d%m%y}",
+}
+AFTER = {
+    n: str(SAMPLES / "after_resend" / f"{f}.csv") for n, f in (("exports", "failed_messages"), ("messages", "messages"))
+}
+
+
+def recover(ledger, out, **given):
+    bench = workbench.open(
+        {"timezone": "UTC", "tag": "t", "ledger": str(ledger), "out": str(out)} | given, "tag_import"
+    )
+    bench.recover()
+    record = bench.finish()
+    folder = Path(out) / "import"
+    tagged = {r[0] for p in folder.glob("*.csv") for r in list(csv.reader(p.open()))[1:]} if folder.exists() else set()
+    return record, tagged
+
+
+def test_contacts_tagged_before_for_the_same_broadcast_are_left_out(write, tmp_path):
+    first, later = (
+        write([row("1", "1"), row("2", "2")]),
+        write([row("1", "1"), row("2", "2"), row("3", "3")], "later.csv"),
+    )
+    ledger = tmp_path / "ledger"
+    assert recover(ledger, tmp_path / "a", exports=str(first))[1] == {"1", "2"}
+    record, tagged = recover(ledger, tmp_path / "b", exports=str(later))
+    assert tagged == {"3"} and record["counts"]["tagged_before"] == 2
+    # The same input again is the same run, not a second one; another broadcast is another matter.
+    assert recover(ledger, tmp_path / "c", exports=str(first))[1] == {"1", "2"}
+    assert len(list((ledger / "runs").glob("*.json"))) == 2
+    assert recover(ledger, tmp_path / "d", exports=str(first), broadcast="another")[1] == {"1", "2"}
+
+
+def test_full_circle_on_the_sample_equals_the_truth(tmp_path):
+    given = SAMPLE | {"ledger": str(tmp_path / "ledger"), "start": "2022-01-31 09:00"}
+    reports.run("tag_import", given, tmp_path / "recovery")
+    truth = json.loads((SAMPLES / "after_resend" / "truth.json").read_text())
+    asked = AFTER | {"channels": SAMPLE["channels"], "ledger": str(tmp_path / "ledger")}
+    bench = workbench.open(asked, "recovery_check")
+    found = check.check(bench)
+    sums = found.outcomes.groupby("outcome")["contacts"].sum().to_dict()
+    assert sums == {k: truth[k] for k in ("reached", "failed_again", "no_sign")}
+    assert sorted(found.again["contacts"]) == sorted(truth["again"].values())
+    assert found.runs[["contacts", "due", "reached"]].to_numpy().tolist() == [
+        [truth["tagged"], truth["tagged"], truth["reached"]]
+    ]
+    # Without the messages export, only new failures can be told.
+    partly = check.check(workbench.open(asked | {"messages": ""}, "recovery_check"))
+    assert set(partly.outcomes["outcome"]) == {"failed_again", "not_known"} and not partly.measured
+    record = reports.run("recovery_check", asked | {"language": "es"}, tmp_path / "check")
+    assert record["status"] == "ok" and "87 %" in (tmp_path / "check" / "recovery_check.html").read_text()
+
+
+def test_contacts_whose_wave_is_not_due_are_not_blamed(write, tmp_path):
+    path = write([row("1", "1"), row("2", "2")])
+    recover(tmp_path / "ledger", tmp_path / "a", exports=str(path), start="2023-01-01 00:00")
+    found = check.check(workbench.open({"exports": str(path), "timezone": "UTC", "ledger": str(tmp_path / "ledger")}))
+    assert found.outcomes[["outcome", "contacts"]].to_numpy().tolist() == [["not_due", 2]]
+
+
+def test_a_dry_run_shows_the_difference_and_writes_nothing(write, tmp_path):
+    path = write([row("1", "1"), row("2", "2")])
+    recover(tmp_path / "ledger", tmp_path / "out", exports=str(path))
+    (tmp_path / "more").mkdir()
+    other = write([row("1", "1"), row("2", "3", "Forbidden: bot was blocked by the user"), row("3", "3")], "more/f.csv")
+    before = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*")}
+    words = ["recover", other, "--tag", "t", "--timezone", "UTC", "--dry-run", "--out", tmp_path / "out"]
+    done = subprocess.run([BIN / "rebroadcast", *map(str, words)], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert "1 contacts are new, 1 are gone" in done.stdout
+    assert "+ 3" in done.stdout and "- 2  never" in done.stdout and "nothing was written" in done.stdout
+    assert {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*")} == before
+
+
+def test_the_log_without_ids_gives_sure_matches_and_a_checklist(write, tmp_path, truth):
+    out = tmp_path / "sample"
+    _, tagged = recover(
+        tmp_path / "l1",
+        out,
+        exports=str(SAMPLES / "failed_message_log.csv"),
+        contacts=str(SAMPLES / "contacts.csv"),
+        channels=SAMPLE["channels"],
+    )
+    assert tagged == set(truth["recovery"]["1001"]["recoverable"])
+    header = ["Date & Time", "Sender", "Contact Name", "Channel", "Type", "Sub Type", "Content", "Error"]
+    line = "Messaging limit reached"
+    log = write([["2022-01-11 15:00:00", "b", name, "WA", "outgoing", "text", "x", line] for name in ("Ana Uno", "Eva Dos", "Nobody", "+52 55 5555 0009", "Leo Tres")], "log.csv", header)  # fmt: skip
+    people = [["1", "Ana", "Uno", "", "WA"], ["2", "Eva", "Dos", "", "WA"], ["3", "eva ", "Dos", "", "WA"], ["4", "", "", "+525555550009", ""],
+              ["5", "Leo", "Tres", "", "WA"], ["6", "Leo", "Tres", "", "Telegram"]]  # fmt: skip
+    contacts = write(people, "contacts.csv", ["ContactID", "FirstName", "LastName", "PhoneNumber", "Channels"])
+    record, tagged = recover(tmp_path / "l2", tmp_path / "out", exports=str(log), contacts=str(contacts))
+    assert tagged - {"2022-01-11 15:00:00"} == {"1", "4", "5"}
+    assert record["counts"]["rejected"] == 2 and sum(record["counts"].values()) == 5
+    checklist = (tmp_path / "out" / "import" / "checklist.csv").read_text()
+    assert "Eva Dos" in checklist and "Nobody" in checklist and "Ana Uno" not in checklist
+    assert "Eva Dos" in (tmp_path / "out" / "import" / "checklist.html").read_text()
+    with pytest.raises(InputError, match="no contact IDs; name a contacts export"):
+        recover(tmp_path / "l3", tmp_path / "out3", exports=str(log))
+
+
+def test_shared_artefacts_hold_nothing_personal(tmp_path):
+    """Every name, phone, e-mail, contact ID, wamid and message text of the samples is looked for in all that is shared."""
+    given = {k: v for k, v in SAMPLE.items() if k != "channel"} | {"contacts": str(SAMPLES / "contacts.csv")}
+    secrets = set()
+    for name in ("contacts.csv", "failed_messages.csv", "messages.csv"):
+        for cells in csv.DictReader((SAMPLES / name).open(encoding="utf-8")):
+            fields = [
+                cells.get(k) for k in ("ContactID", "Contact ID", "PhoneNumber", "Email", "FirstName", "Message ID")
+            ]
+            secrets |= {f for f in fields if f and len(f) >= 8 and f != "1.0E+08"}
+            secrets |= set(re.findall(r"wamid\.[\w=+/-]+|\+?\d{10,}", cells.get("Error") or ""))
+            if (content := cells.get("Content") or "").startswith("{"):
+                secrets |= {t for t in [str(json.loads(content).get("text", ""))] if len(t) > 12}
+    assert len(secrets) > 5_000
+    for notebook, extra in (("failure_report", {}), ("tag_import", {"tag": "t"}), ("quota_overflow", {})):
+        asked = {k: v for k, v in given.items() if k != "tag" and (k != "contacts" or notebook == "tag_import")} | extra
+        reports.run(notebook, asked, tmp_path / notebook)
+        for name in (f"{notebook}.html", f"{notebook}.ipynb", "run.json"):
+            text = (tmp_path / notebook / name).read_text("utf-8")
+            text = re.sub(r'<script type="text/plain" id="plotly[^<]*</script>', "", text)
+            words = set(re.findall(r"[\w.+@-]{8,}", text))
+            found = {s for s in secrets if (s in words if re.fullmatch(r"[\w.+@-]+", s) else s in text)}
+            assert not found, (notebook, name, sorted(found)[:5])
+
+
+def test_ledgers_that_cannot_be_used_are_refused(write, tmp_path):
+    path = str(write([row()]))
+    with pytest.raises(ParameterError, match="No ledger was named"):
+        check.check(workbench.open({"exports": path, "timezone": "UTC"}))
+    recover(tmp_path / "ledger", tmp_path / "a", exports=path)
+    with pytest.raises(LedgerError, match="knows no run for 'x'"):
+        check.check(
+            workbench.open({"exports": path, "timezone": "UTC", "ledger": str(tmp_path / "ledger"), "broadcast": "x"})
+        )
+    content = json.loads((tmp_path / "ledger" / "ledger.json").read_text())
+    (tmp_path / "ledger" / "ledger.json").write_text(json.dumps(content | {"schema": 99}))
+    with pytest.raises(LedgerError, match="schema|newer"):
+        recover(tmp_path / "ledger", tmp_path / "b", exports=path)
+    assert not (tmp_path / "b").exists()
+    ends = write([row("9", "9", None, "2022-01-01 10:00:00")], "m.csv", HEADER[:-1])
+    with pytest.raises(InputError, match="export the messages of those days"):
+        recover(tmp_path / "fresh", tmp_path / "c", exports=path, messages=str(ends))
