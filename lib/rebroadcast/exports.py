@@ -69,7 +69,7 @@ def read(
             offset += raw.count().execute()
             good, bad = _split(engine, checked)
             count = good.count().execute()
-            frame = _rejected(source, refused, bad)
+            frame = _rejected(source, refused, bad, "line" in raw.columns)
             if not count:
                 why = (
                     f"every row was rejected, the first because of {frame['reason'].iloc[0]}"
@@ -248,7 +248,19 @@ def _split(engine: Engine, checked: "ir.Table") -> tuple["ir.Table", "pd.DataFra
     return good, lines.filter(lines.problem.notnull()).order_by("row").to_pandas()
 
 
-def _rejected(source: Source, refused: "pd.DataFrame", bad: "pd.DataFrame") -> "pd.DataFrame":
+def _heading(source: Source, line: int, text: str) -> str | None:
+    """Say that a row repeats the header; InputError where it begins another table."""
+    cells = [c.strip().strip('"') for c in text.lstrip("\ufeff").split(source.delimiter)]
+    if any(c.isdigit() for c in text) or sum(map(bool, found := headings(cells))) < 2:
+        return None
+    if found != headings(source.header):
+        raise InputError(
+            f"{source.name} holds a second table with other columns from line {line} on; "
+            "expected one table. Split the file, or export it again.", source.path)  # fmt: skip
+    return "the header again"
+
+
+def _rejected(source: Source, refused: "pd.DataFrame", bad: "pd.DataFrame", sifted: bool) -> "pd.DataFrame":
     """One frame of all rows of a file that cannot be used, in the order of the file."""
     import pandas as pd
 
@@ -258,12 +270,12 @@ def _rejected(source: Source, refused: "pd.DataFrame", bad: "pd.DataFrame") -> "
         for line, kind, text in refused.itertuples(index=False)
     ]
     spans = [(line, text.count("\n") + 1) for line, _, text in rows]
-    sifted = "cut" not in bad.columns
     for line, problem, text in bad[["line", "problem", "text"]].itertuples(index=False) if len(bad) else ():
-        line = int(line) + source.skip
-        for start, span in spans:  # unreadable records before it are not among the counted rows
+        line = int(line) + (0 if sifted else source.skip)
+        for start, span in () if sifted else spans:  # unreadable records before it are not among the counted rows
             line += span if start <= line else 0
         rows.append((line, problem, text))
+    rows = [(line, _heading(source, line, text) or reason, text) for line, reason, text in rows]
     frame = pd.DataFrame(sorted(rows, key=lambda r: r[0]), columns=["line", "reason", "text"])
     frame.insert(0, "file", source.name)
     return frame

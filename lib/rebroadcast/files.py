@@ -8,6 +8,7 @@ import io
 import tomllib
 import unicodedata
 import zipfile
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -261,6 +262,11 @@ def _aliases() -> dict[str, str]:
     return {alias: name for name, aliases in known()["names"].items() for alias in [*aliases, key(name)]}
 
 
+def headings(cells: Iterable[str]) -> list[str | None]:
+    """Our names of the columns that a row of headings names; None for each that is unknown."""
+    return [_aliases().get(key(cell)) for cell in cells]
+
+
 def _listed(cells: list[str]) -> str:
     shown = [repr(c.strip()[:40]) for c in cells[:20]]
     return ", ".join(shown) + (f" and {len(cells) - 20} more" if len(cells) > 20 else "")
@@ -269,8 +275,7 @@ def _listed(cells: list[str]) -> str:
 def _match(source: Source, header: list[str], export: str) -> Source:
     """Name the columns of a header; ColumnError where a required one is missing or two fit."""
     kind = known()["exports"][export]
-    names = [_aliases().get(key(cell)) for cell in header]
-    names = [name if name in kind["columns"] else None for name in names]
+    names = [name if name in kind["columns"] else None for name in headings(header)]
     for name in kind["columns"]:
         both = [cell for cell, n in zip(header, names, strict=True) if n == name]
         if len(both) > 1:

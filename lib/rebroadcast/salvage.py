@@ -47,13 +47,20 @@ def needed(raw: "ir.Table", refused: "pd.DataFrame", source: Source) -> bool:
     """Whether the engine's reading is in doubt: broken quotes, a value that swallowed rows, or lines unaccounted for."""
     import ibis
 
-    plain = refused.error_type.isin(PLAIN) & ~refused.csv_line.str.contains("\n") & (refused.csv_line.str.count('"') % 2 == 0)
+    plain = (
+        refused.error_type.isin(PLAIN)
+        & ~refused.csv_line.str.contains("\n")
+        & (refused.csv_line.str.count('"') % 2 == 0)
+    )
     if not plain.all():
         return True
     cells = [raw[c].fill_null("") for c in raw.columns[: len(source.header)]]
     most, d = len(cells) - 1, re.escape(source.delimiter)
     # A swallowed row: the first line of a value has the rest of its row, and the last line the start of another.
-    swallowed = [c.re_search(rf"^([^{d}\n]*{d}){{{most - i}}}[^\n]*\n(?s:.*\n)?([^{d}\n]*{d}){{{i}}}") for i, c in enumerate(cells)]
+    swallowed = [
+        c.re_search(rf"^([^{d}\n]*{d}){{{most - i}}}[^\n]*\n(?s:.*\n)?([^{d}\n]*{d}){{{i}}}")
+        for i, c in enumerate(cells)
+    ]
     found = raw.filter(ibis.or_(*(c.contains("\n") for c in cells)))
     breaks = sum(c.length() - c.replace("\n", "").length() for c in cells).sum().fill_null(0)
     found = found.aggregate(breaks=breaks, swallowed=ibis.or_(*swallowed).any().fill_null(False)).execute().iloc[0]
@@ -119,7 +126,9 @@ def sift(source: Source, target: Path) -> tuple[int, "pd.DataFrame"]:
             if not found or not utf8:  # what follows on its own lines may be whole
                 waiting.extendleft(reversed(taken[1:]))
                 taken = taken[:1]
-            reason = "not valid UTF-8" if not utf8 else "a line that is too long" if size >= LONGEST else "a stray quote"
+            reason = (
+                "not valid UTF-8" if not utf8 else "a line that is too long" if size >= LONGEST else "a stray quote"
+            )
             if utf8 and not found and len(taken) == 1 and legal.fullmatch(first):
                 reason = "too few columns" if len(cells.findall(first)) <= count else "too many columns"
             for number, part in taken:
