@@ -96,7 +96,11 @@ def test_numbers_dates_and_lengths_of_time_in_both_languages():
     lengths = [timedelta(seconds=90), timedelta(minutes=10), timedelta(hours=24), timedelta(days=3)]
     assert [en.duration(x) for x in lengths] == ["90 seconds", "10 minutes", "24 hours", "3 days"]
     assert [es.duration(x) for x in lengths] == ["90 segundos", "10 minutos", "24 horas", "3 días"]
-    assert [es.ngettext("{n} wave", "{n} waves", n) for n in (0, 1, 1500)] == ["0 tandas", "1 tanda", "1,500 tandas"]
+    assert [es.ngettext("{n} wave", "{n} waves", n) for n in (0, 1, 1500)] == [
+        "0 tandas",
+        "1 tanda",
+        "1,500 tandas",
+    ]
 
 
 def test_an_unknown_language_names_the_choices():

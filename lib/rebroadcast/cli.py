@@ -35,6 +35,7 @@ OPTIONS = {
     "timezone": _option("Time zone of the export's times, such as America/Mexico_City."),
     "date_format": _option("Order of ambiguous dates: DMY, MDY or a pattern such as %d/%m/%Y."),
     "attempted": _option("Messages attempted on a channel, such as 1001=1500 (several with commas)."),
+    "compare": _option("Folder of an earlier report: shows what rose and fell."),
     "rules": _option("Your own rules file (TOML), which goes before the packaged rules."),
     "language": _option("Language of the report: en or es.", default="en"),
     "ledger": _option("The ledger folder: who was tagged before."),
@@ -59,7 +60,7 @@ PLAN = ["reserve", "start", "quiet", "deadline"]
 COMMON = [
     n
     for n in OPTIONS
-    if n not in ("tag", "fixed", "broadcast", "decided_by", "ledger", "dry_run", "waves", "contacts", *PLAN)
+    if n not in ("tag", "fixed", "broadcast", "decided_by", "ledger", "dry_run", "waves", "contacts", "compare", *PLAN)
 ]
 
 
@@ -96,7 +97,7 @@ def _add(command, name: str, kinds: dict, text: str) -> None:
     app.command(name, help=text)(command)
 
 
-_command("report", "failure_report", COMMON, "What failed and why, as one HTML file.")
+_command("report", "failure_report", [*COMMON, "compare"], "What failed and why, as one HTML file.")
 _command("quota", "quota_overflow", [*COMMON, *PLAN], "Limits, overflow and a plan in waves.")
 _command(
     "recover",

@@ -30,7 +30,7 @@ def limit_overview(bench: "Workbench", found: "Assessment") -> "HTML":
     parts = [Markup('<p class="headline">{}</p>').format(sentences[0])]
     parts += [Markup("<p>{}</p>").format(s) for s in sentences[1:]]
     parts += [status(bench), Markup("<p>{}</p>").format(basis)]
-    parts += [warning(note) for note in found.notes]
+    parts += [Markup("<p>{}</p>").format(note) for note in found.agreed] + [warning(note) for note in found.notes]
     return html(Markup("").join(parts))
 
 
@@ -76,13 +76,13 @@ def limit_windows(bench: "Workbench", found: "Assessment") -> "HTML":
         return "—" if isna(value) else lang.number(int(value))
 
     rows = [
-        [r["name"], lang.datetime(bench.wall_clock(r["begin"])), lang.datetime(bench.wall_clock(r["end"])), *(number(r[c]) for c in columns)]
+        [r["name"], lang.datetime(bench.wall_clock(r["begin"])), *(number(r[c]) for c in columns)]
         for r in frame.to_dict("records")
     ]  # fmt: skip
-    header = [_("Limit"), _("From"), _("To"), _("Attempted"), _("Delivered"), _("Failed"), _("Limit size"), _("Overflow"),
-              _("Explained by the limit"), _("Other causes")]  # fmt: skip
+    header = [_("Limit"), _("From"), _("Attempted"), _("Delivered"), _("Failed"), _("Size"), _("Overflow"),
+              _("Explained"), _("Other")]  # fmt: skip
     note = Markup('<p class="fine">{}</p>').format(_("Numbers count different contacts, as limits do."))
-    return html(table(rows, header, numbers=tuple(range(3, 10))) + note)
+    return html(table(rows, header, numbers=tuple(range(2, 9))) + note)
 
 
 def plan_table(bench: "Workbench", planned: "Plan") -> "HTML":

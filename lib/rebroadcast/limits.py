@@ -27,7 +27,7 @@ class Assessment:
     `basis`: "measured" (failed and messages exports, contact by contact), "computed" (failed export and attempted
     counts) or "inferred" (failed export alone: a lower bound). `windows`: per limit and full window: name, begin,
     end, attempted, delivered, failed, quota, size, overflow, explained, other (unique contacts). `load` and
-    `reached` are those of `quota`, None where not measured. `notes`: sentences about sources that disagree.
+    `reached` are those of `quota`, None where not measured. `agreed` and `notes`: sentences about sources that agree, and that do not.
     """
 
     basis: str
@@ -36,6 +36,7 @@ class Assessment:
     load: "ir.Table | None" = None
     reached: "pd.DataFrame | None" = None
     notes: list[str] = field(default_factory=list)
+    agreed: list[str] = field(default_factory=list)
 
 
 def assess(bench: "Workbench") -> Assessment:
@@ -109,25 +110,25 @@ def _measured(bench: "Workbench", limits: tuple[Limit, ...]) -> Assessment:
 
     frame = pd.DataFrame(counts).drop_duplicates(["channel_id", "begin"]) if counts else pd.DataFrame()
     windows = _overflow(bench, frame, tuple(replace(x, channels=(x.name,)) for x in limits)) if counts else frame
-    notes = []
+    notes, agreed = [], []
     seen = quota.ceilings(load, limits, runs)
     for limit in limits:
         observed = seen.loc[seen["limit"] == limit.name, "ceiling"].tolist()
         if observed and max(observed):
             found = quota.compare_tiers(observed, limit.size)
             facts = {"name": bench.limit_name(limit.name, limits), "size": number(limit.size or 0),
-                     "low": number(found.low), "high": number(found.high)}  # fmt: skip
+                     "high": number(found.high)}  # fmt: skip
             if found.agrees:
-                notes.append(
+                agreed.append(
                     _(
-                        "{name}: you configured {size}; {low} to {high} contacts were counted in each full window. They agree.",
+                        "{name}: you configured {size}; at most {high} contacts were counted in a full window. They agree.",
                         **facts,
                     )
                 )
             elif found.tier:
                 notes.append(
                     _(
-                        "{name}: you configured {size}, but {low} to {high} contacts were counted in each full window, which fits the tier of {tier}. Check the limit.",
+                        "{name}: you configured {size}, but at most {high} contacts were counted in a full window, which fits the tier of {tier}. Check the limit.",
                         tier=number(found.tier),
                         **facts,
                     )
@@ -135,7 +136,7 @@ def _measured(bench: "Workbench", limits: tuple[Limit, ...]) -> Assessment:
             else:
                 notes.append(
                     _(
-                        "{name}: you configured {size}, but {low} to {high} contacts were counted in each full window, which fits no known tier. Check the limit.",
+                        "{name}: you configured {size}, but at most {high} contacts were counted in a full window, which fits no known tier. Check the limit.",
                         **facts,
                     )
                 )
@@ -151,7 +152,7 @@ def _measured(bench: "Workbench", limits: tuple[Limit, ...]) -> Assessment:
                     measured=number(measured),
                 )
             )
-    return Assessment("measured", limits, windows, load, reached, notes)
+    return Assessment("measured", limits, windows, load, reached, notes, agreed)
 
 
 def _window(bench: "Workbench", limit: Limit, run) -> dict:
@@ -212,7 +213,7 @@ def load_figures(bench: "Workbench", found: Assessment) -> list:
 
     figures = []
     order = found.reached.assign(share=found.reached["peak"] / found.reached["size"].astype("Float64"))
-    for row in order.sort_values("share", ascending=False).itertuples():
+    for row in order.dropna(subset=["size"]).sort_values("share", ascending=False).itertuples():
         mine = found.load.filter(found.load["limit"] == row.limit)
         frame = _line(bench, mine)
         if len(frame):
@@ -224,15 +225,16 @@ def load_figures(bench: "Workbench", found: Assessment) -> list:
 
 
 def _line(bench: "Workbench", load: "ir.Table") -> "pd.DataFrame":
-    """at (wall clock) and load, thinned to the highest of each stretch where there are too many points."""
+    """at (wall clock) and load, thinned to the highest and the last of each stretch where there are too many points."""
     span = load.aggregate(n=load.count(), first=load["at"].min(), last=load["at"].max()).execute().iloc[0]
     if not span["n"]:
         return load.select("at", "load").to_pandas()
     if span["n"] > MOST_POINTS:
-        step = max(1, int((span["last"] - span["first"]).total_seconds() // MOST_POINTS) + 1)
-        load = load.group_by(stretch=load["at"].epoch_seconds() // step).aggregate(
-            at=load["at"].min(), load=load["load"].max()
-        )
+        step = max(1, 2 * int((span["last"] - span["first"]).total_seconds() // MOST_POINTS) + 1)
+        parts = load.group_by(stretch=load["at"].epoch_seconds() // step)
+        most = parts.aggregate(at=load["at"].min(), load=load["load"].max())
+        last = parts.aggregate(at=load["at"].max(), load=load["load"].argmax(load["at"]))
+        load = most.union(last).distinct()
     at = bench.engine.to_wall_clock(load["at"], bench.timezone)
     return load.select(at=at, load="load").order_by("at").to_pandas()
 
@@ -245,7 +247,14 @@ def plan(bench: "Workbench", audience: "ir.Table", found: Assessment, **changes)
     limits = tuple(changes.pop("limits", found.limits))
     traffic = found.load if found.load is not None else _assumed(bench, limits)
     options = {"traffic": traffic, "quiet": bench.quiet, "zone": bench.timezone, "deadline": bench.deadline}
-    return waves.plan(audience, limits, changes.pop("start", bench.start), **options | changes)
+    return waves.plan(_relaxed(audience, found), limits, changes.pop("start", bench.start), **options | changes)
+
+
+def _relaxed(audience: "ir.Table", found: Assessment) -> "ir.Table":
+    """Where the load is measured, the planner knows itself when there is room again for those who failed at the limit."""
+    if found.load is None:
+        return audience
+    return audience.mutate(earliest=(audience.cause == "quota").ifelse(None, audience.earliest))
 
 
 def _assumed(bench: "Workbench", limits: tuple[Limit, ...]) -> "pd.DataFrame":
@@ -282,17 +291,9 @@ def scenarios(bench: "Workbench", audience: "ir.Table", found: Assessment) -> "p
         _("a tenth kept free for everyday traffic"): {"limits": [replace(x, reserve=(x.size or 0) // 10) for x in found.limits]},
         _("start 12 hours later"): {"start": bench.start + timedelta(hours=12)},
     }  # fmt: skip
-    traffic = found.load if found.load is not None else _assumed(bench, found.limits)
-    frame = waves.what_if(
-        audience,
-        found.limits,
-        options,
-        bench.start,
-        traffic=traffic,
-        quiet=bench.quiet,
-        zone=bench.timezone,
-        deadline=bench.deadline,
-    )
+    people, traffic = _relaxed(audience, found), found.load if found.load is not None else _assumed(bench, found.limits)
+    given = {"traffic": traffic, "quiet": bench.quiet, "zone": bench.timezone, "deadline": bench.deadline}
+    frame = waves.what_if(people, found.limits, options, bench.start, **given)
     frame["finish"] = [None if t != t else bench.wall_clock(t) for t in frame["finish"]]
     return frame.assign(finish=frame["finish"].astype("datetime64[us]"), contacts=int(audience.count().execute()))
 

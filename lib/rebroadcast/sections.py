@@ -1,5 +1,6 @@
 """The text of the reports, as HTML: what happened, what to do now, the steps on the platform, how it was made."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from markupsafe import Markup
@@ -35,6 +36,8 @@ def heading(bench: "Workbench", name: str) -> "MarkdownOutput":
         "where": _("Where"),
         "when": _("When"),
         "limit": _("Against the limit"),
+        "unknown": _("Errors that no rule knows"),
+        "compare": _("Against an earlier run"),
         "rows": _("What became of each row"),
         "steps": _("Next steps on the platform"),
         "rejected": _("Rows that could not be read"),
@@ -213,6 +216,39 @@ def advice(bench: "Workbench", errors: "pd.DataFrame") -> "HTML":
         _("Source"),
     ]
     return html(table(rows, header, numbers=(0,)))
+
+
+def unknown_errors(bench: "Workbench", shapes: "pd.DataFrame") -> "HTML":
+    """Errors that no rule knows, by shape, each with a rule that is ready to be completed and pasted."""
+    from .summaries import suggested_rule
+
+    _, lang = bench.lang.gettext, bench.lang
+    bench.table(shapes, "unknown-errors")
+    if shapes.empty:
+        return html(Markup("<p>{}</p>").format(_("Every error is known to a rule.")))
+    rows = [
+        [lang.number(int(r.failed)), lang.number(int(r.texts)), r.channels, Markup("<code>{}</code>").format(str(r.example)[:300]),
+         Markup("<pre>{}</pre>").format(suggested_rule(r.shape))]
+        for r in shapes.head(SAFE_ROWS).itertuples()
+    ]  # fmt: skip
+    header = [_("Failed"), _("Texts"), _("Channels"), _("Masked example"), _("A rule for your rules file")]
+    note = _(
+        "Put a rule into a file, choose its cause and verdict, and try it: rebroadcast explain TEXT --rules FILE. Then name the file (rules)."
+    )
+    return html(table(rows, header, numbers=(0, 1)) + Markup('<p class="fine">{}</p>').format(note))
+
+
+def compare(bench: "Workbench", where: "pd.DataFrame"):
+    """What rose and fell against the run named by `compare`, as a figure; nothing where none was named."""
+    from . import charts, summaries
+
+    if not bench.text("compare"):
+        return html(
+            Markup('<p class="fine">{}</p>').format(
+                bench.lang.gettext("No earlier run was named to compare with (compare).")
+            )
+        )
+    return bench.figure(charts.comparison, summaries.comparison(where, Path(bench.text("compare"))))
 
 
 def how_long(wait_s: float, verdict: str, lang: Language) -> str:

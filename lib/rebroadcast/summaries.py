@@ -1,11 +1,15 @@
 """Whole tables of messages in, small pandas frames out: what charts and reports show."""
 
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .channels import Channels
 from .errors import Rules, advice
-from .exceptions import QuotaError
+from .exceptions import InputError, QuotaError
 from .recovery import outgoing
+from .texts import MASK_TOKEN as TOKEN
+from .texts import shape
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -61,6 +65,47 @@ def by_time(failed: "ir.Table") -> tuple["pd.DataFrame", str]:
     hour = dated.local_at.truncate("D" if unit == "day" else "h")
     frame = dated.group_by(hour=hour, cause="cause").aggregate(failed=dated.count()).to_pandas()
     return frame.sort_values(["hour", "cause"], ignore_index=True), unit
+
+
+def unknown_shapes(errors: "pd.DataFrame", where: "pd.DataFrame") -> "pd.DataFrame":
+    """Unknown errors grouped by shape, largest first: shape, example (masked), texts, failed, channels.
+
+    errors is what `by_error` returned, where what `error_by_channel` did. Words with a digit do not count for the shape:
+    on the sample's unknown texts that gives one group per kind of text.
+    """
+    unknown = errors[errors["rule"].isna()]
+    frame = unknown.assign(shape=[shape(text) for text in unknown["error"]])
+    names = where.groupby("error")["channel"].agg(set).to_dict()
+    groups = frame.groupby("shape", sort=False)
+    found = groups.agg(example=("error", "first"), texts=("error", "size"), failed=("failed", "sum")).reset_index()
+    found["channels"] = [", ".join(sorted(set().union(*(names.get(e, set()) for e in g["error"])))) for _, g in groups]
+    return found.sort_values(["failed", "shape"], ascending=[False, True], ignore_index=True)
+
+
+def suggested_rule(text_shape: str) -> str:
+    """A rule for the user's rules file that would match a shape, to be completed and pasted."""
+    words = [re.escape(w).replace("\\ ", " ") for w in text_shape.split(TOKEN) if w.strip()]
+    pattern = ".*".join(w.strip() for w in words).replace("'", ".")
+    name = "-".join(re.findall("[a-z]+", text_shape.lower())[:4]) or "unknown"
+    return f'[[rule]]\nid = "my-{name}"\ntext = \'{pattern}\'\ncause = "unknown"\nverdict = "unknown"\n'
+
+
+def comparison(now: "pd.DataFrame", folder: Path) -> "pd.DataFrame":
+    """error, channel, before, now: `error_by_channel` of this run beside that of the run in folder.
+
+    Raises InputError where folder holds no report.
+    """
+    import pandas as pd
+
+    path = folder / "data" / "error-by-channel.csv"
+    if not path.is_file():
+        raise InputError(
+            f"{folder} holds no failure report to compare with; expected a folder with data/error-by-channel.csv."
+        )
+    before = pd.read_csv(path, dtype={"error": "str", "channel": "str"}, keep_default_na=False)
+    both = now.merge(before, on=["error", "channel"], how="outer", suffixes=("_now", "_before")).fillna(0)
+    both = both.rename(columns={"failed_now": "now", "failed_before": "before"})
+    return both.astype({"now": "int64", "before": "int64"})[["error", "channel", "before", "now"]]
 
 
 def attempted(

@@ -105,3 +105,13 @@ def find_words(plain: str) -> str:
     if names := _NAMES.findall(words):  # receiverNotSubscribed, USER_IS_BLOCKED
         words += " | " + re.sub(r"(?<=[a-z])(?=[A-Z])|_", " ", " | ".join(names))
     return words
+
+
+def shape(masked: str) -> str:
+    """Fold a masked text to its shape: every word that holds a digit becomes the mask's token, and tokens in a row one.
+
+    >>> shape("Order ORD-17 put aside, batch 4")
+    'Order ‹…› put aside, batch ‹…›'
+    """
+    words = [MASK_TOKEN if MASK_TOKEN in word or any(c.isdigit() for c in word) else word for word in masked.split()]
+    return " ".join(w for i, w in enumerate(words) if not (i and w == words[i - 1] == MASK_TOKEN))

@@ -31,7 +31,7 @@ FILES = ("exports", "messages", "contacts", "channels", "rules")  # they count b
 OWN = ("out", "language", "ledger", "engine", "decided_by")  # parameters that do not change who is tagged
 NAMES = (
     "exports", "channels", "messages", "contacts", "channel", "from_", "to", "sender_type", "timezone", "date_format",
-    "cause", "verdict", "text", "attempted", "tag", "fixed", "waves", "reserve", "start", "quiet", "deadline", "broadcast", "decided_by", "rules",
+    "cause", "verdict", "text", "attempted", "compare", "tag", "fixed", "waves", "reserve", "start", "quiet", "deadline", "broadcast", "decided_by", "rules",
     "ledger", "language", "engine", "out",
 )  # fmt: skip
 
