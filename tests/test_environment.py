@@ -39,6 +39,8 @@ def test_environment_yml_holds_the_declared_versions():
     entries = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
     conda = dict(e.split(" ", 1) for e in entries if isinstance(e, str) and " " in e)
     named = {CONDA.get(n, n): spec.replace(" ", "") for n, spec in conda.items() if n not in NOT_PYTHON}
+    pip = next(e["pip"] for e in entries if isinstance(e, dict))
+    named |= {r.name: str(r.specifier) for e in pip if not e.startswith("--") for r in [Requirement(e)]}
     assert named == declared()
 
 

@@ -4,6 +4,7 @@ import os
 import tempfile
 from dataclasses import dataclass, field
 from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
@@ -133,7 +134,9 @@ def connect(url: str | None = None, memory_limit: str = MEMORY_LIMIT) -> Engine:
         memory_limit=memory_limit,
         temp_directory=str(Path(scratch.name) / "spill"),
     )
-    con.raw_sql("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
+    con.raw_sql("SET TimeZone = 'UTC'")
+    if find_spec("ipywidgets"):  # DuckDB draws a bar into notebooks where it can, and refuses the setting where it cannot
+        con.raw_sql("SET enable_progress_bar = false")
     return Engine(con, scratch)
 
 

@@ -213,19 +213,20 @@ def _checked(
 
 
 def _cut_off(raw: "ir.Table", source: Source) -> int | None:
-    """The last row (from 0) of a file without a last line break, if no other row ends with the same value."""
+    """The last row (from 0) of a file without a last line break, where no other row vouches for its last value."""
     if _is_parquet(source.path):
         return None
     with source.path.open("rb") as file:
         file.seek(max(0, source.path.stat().st_size - 4096))
         tail = file.read().decode("utf-8", "replace")
-    rows = raw.count().execute()
-    if tail.endswith(("\n", "\r")) or not rows:
+    if tail.endswith(("\n", "\r")) or not (rows := raw.count().execute()):
         return None
     ends = raw.select("file_row_number", value=raw[raw.columns[len(source.header) - 1]].fill_null(""))
     value = ends.filter(ends.file_row_number == rows - 1).value.execute().iloc[0]
-    twins = ends.filter((ends.value == value) & (ends.file_row_number != rows - 1)).count().execute()
-    return None if twins and value or not tail.rstrip(' "').endswith(value[-1000:].rstrip(' "')) else int(rows - 1)
+    like = ends.filter(ends.value.startswith(value) & (ends.file_row_number != rows - 1)).value
+    same = like.count().execute() > 0 and not (like != value).any().execute()
+    refused = not tail.rstrip(' "').endswith(value[-1000:].rstrip(' "'))  # then another row is the last
+    return None if same or refused else int(rows - 1)
 
 
 def _count_newlines(cell: "ir.StringValue") -> "ir.IntegerValue":

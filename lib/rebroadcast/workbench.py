@@ -203,12 +203,11 @@ class Workbench:
 
     def narrowing(self, table: "ir.Table") -> "list[ir.BooleanValue]":
         """Tests for the cause, the verdict and the error's masked text (contains it; "=..." is all of it)."""
-        tests, text = (
-            [table[n].isin(self.list(n)) for n in ("cause", "verdict") if self.list(n)],
-            self.text("text").lower(),
-        )
-        masked = table.masked.fill_null("").lower() if text else None
-        return [*tests, masked == text[1:] if text[0] == "=" else masked.contains(text)] if text else tests
+        import ibis
+
+        tests, text = [table[n].isin(self.list(n)) for n in ("cause", "verdict") if self.list(n)], self.text("text")
+        masked, sought = table.masked.fill_null("").strip().lower(), ibis.literal(text.removeprefix("=").strip()).lower()
+        return [*tests, masked == sought if text[0] == "=" else masked.contains(sought)] if text else tests
 
     @cached_property
     def has_broadcasts(self) -> bool:

@@ -1,0 +1,86 @@
+"""The sample's reports in a real browser: everything drawn without a network, accessible, readable on a phone and in the dark."""
+
+import shutil
+
+import pytest
+from conftest import SAMPLES
+
+from rebroadcast import reports
+
+CHROMIUM = shutil.which("chromium")
+pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no Chromium; install it with: apt-get install chromium")
+ARGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+GIVEN = {
+    "exports": str(SAMPLES / "failed_messages.csv"),
+    "channels": str(SAMPLES / "channels.toml"),
+    "messages": str(SAMPLES / "messages.csv"),
+}
+REPORTS = {
+    "failure_report": {"channel": "1001"},
+    "tag_import": {"channel": "1001", "language": "es", "waves": True, "start": "2022-01-12 08:00"},
+    "quota_overflow": {"start": "2022-01-31 08:00"},
+}
+
+
+@pytest.fixture(scope="module")
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="module", params=REPORTS)
+def report(request, tmp_path_factory):
+    out = tmp_path_factory.mktemp("look") / "run"
+    reports.run(request.param, GIVEN | REPORTS[request.param], out)
+    return out / f"{request.param}.html"
+
+
+def open_page(browser, path, **options):
+    page = browser.new_context(offline=True, **options).new_page()
+    page.seen, page.problems = [], []
+    page.on("request", lambda r: page.seen.append(r.url) if not r.url.startswith(("file:", "data:", "blob:")) else None)
+    page.on("console", lambda m: page.problems.append(m.text) if m.type in ("error", "warning") else None)
+    page.on("pageerror", lambda e: page.problems.append(str(e)))
+    page.goto(path.as_uri())
+    page.wait_for_load_state()
+    return page
+
+
+def draw_all(page):
+    for place in range(0, page.evaluate("document.documentElement.scrollHeight"), 500):
+        page.evaluate(f"window.scrollTo(0, {place})")
+        page.wait_for_timeout(60)
+    page.wait_for_function(
+        "[...document.querySelectorAll('figure')].every(f => f.querySelector('.main-svg') || f.querySelector('svg'))",
+        timeout=30_000,
+    )
+    return page.evaluate("document.querySelectorAll('figure').length")
+
+
+def test_every_figure_is_drawn_with_no_request_and_no_error(browser, report):
+    page = open_page(browser, report, viewport={"width": 1200, "height": 900})
+    assert draw_all(page) >= 1
+    assert page.seen == [] and page.problems == []
+    assert report.stat().st_size <= 2.3e6
+    assert page.locator("h1").inner_text() and page.locator("nav a").count() >= 3
+
+
+def test_axe_core_finds_nothing_serious(browser, report):
+    from axe_playwright_python.sync_playwright import Axe
+
+    for scheme in ("light", "dark"):
+        page = open_page(browser, report, viewport={"width": 1200, "height": 900}, color_scheme=scheme, bypass_csp=True)
+        draw_all(page)
+        found = Axe().run(page).response["violations"]
+        serious = [(v["id"], v["nodes"][0]["html"][:200]) for v in found if v["impact"] in ("serious", "critical")]
+        assert serious == [], scheme
+
+
+def test_a_phone_shows_it_without_scrolling_sideways(browser, report):
+    page = open_page(browser, report, viewport={"width": 360, "height": 740})
+    draw_all(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
