@@ -156,7 +156,12 @@ def delimiters():
             yield f"row {i} with {d!r}", changed(file(), i, b"".join([d.join(cells_of(i)), b"\n"])), frozenset({i})
     for two in (b"||", b",,", b", ", b" ,", b" , "):
         chunks = [("header", two.join(line([h], "") for h in HEADER) + b"\n")]
-        yield repr(two), [*chunks, *((i, two.join(cells_of(i)) + b"\n") for i in range(40))], frozenset(range(40)), False
+        yield (
+            repr(two),
+            [*chunks, *((i, two.join(cells_of(i)) + b"\n") for i in range(40))],
+            frozenset(range(40)),
+            False,
+        )
 
 
 def delimiter_lost_or_added():
@@ -166,7 +171,11 @@ def delimiter_lost_or_added():
         for c in range(12):
             rest = b",".join(cells[c + 1 :])
             if c < 11:
-                yield f"lost: row {i} after {c}", changed(base, i, b",".join([*cells[:c], cells[c] + rest]) + b"\n"), frozenset({i})
+                yield (
+                    f"lost: row {i} after {c}",
+                    changed(base, i, b",".join([*cells[:c], cells[c] + rest]) + b"\n"),
+                    frozenset({i}),
+                )
             added = b",".join([*cells[: c + 1], b"", *cells[c + 1 :]]) + b"\n"
             yield f"added: row {i} after {c}", changed(base, i, added), frozenset({i})
 
@@ -185,7 +194,14 @@ def short_and_long_rows():
 
 
 def line_ends():
-    for name, end in {"CRLF": "\r\n", "CR": "\r", "LFCR": "\n\r", "CRCRLF": "\r\r\n", "two LF": "\n\n", "two CRLF": "\r\n\r\n"}.items():
+    for name, end in {
+        "CRLF": "\r\n",
+        "CR": "\r",
+        "LFCR": "\n\r",
+        "CRCRLF": "\r\r\n",
+        "two LF": "\n\n",
+        "two CRLF": "\r\n\r\n",
+    }.items():
         yield name, file(end)
         yield f"{name}, all quoted", file(end, quoting=csv.QUOTE_ALL)
     ends = {"LF": b"\n", "CRLF": b"\r\n", "CR": b"\r"}
@@ -199,7 +215,10 @@ def line_ends():
                 yield f"{a} and {b} in turn", mixed
     for name, blank in {"blank": b"\n", "spaces": b"   \n", "tab": b"\t\n", "CR": b"\r\n"}.items():
         for i in ("header", 0, 7, 20, 39):
-            yield f"{name} line after {i}", list(chain.from_iterable([(o, p), ("junk", blank)] if o == i else [(o, p)] for o, p in file()))
+            yield (
+                f"{name} line after {i}",
+                list(chain.from_iterable([(o, p), ("junk", blank)] if o == i else [(o, p)] for o, p in file())),
+            )
         yield f"{name} line first", [("junk", blank), *file()]
     yield "no last line end", [*file()[:-1], (39, file()[-1][1][:-1])], frozenset({39})
 
@@ -228,7 +247,12 @@ def encodings():
         yield name, list(zip([o for o, _ in base], data, strict=True)), frozenset(range(40)), False
     for name in ("utf-16-be", "utf-32-be"):
         mark = "\ufeff".encode(name)
-        yield f"{name} with mark", [("junk", mark), *((o, p.decode().encode(name)) for o, p in base)], frozenset(range(40)), False
+        yield (
+            f"{name} with mark",
+            [("junk", mark), *((o, p.decode().encode(name)) for o, p in base)],
+            frozenset(range(40)),
+            False,
+        )
     utf16 = b"".join(p.decode().encode("utf-16-le") for _, p in base)
     for cut in range(1, 60, 7):
         yield f"utf-16 cut by {cut}", [("junk", b"\xff\xfe"), ("junk", utf16[:-cut])], frozenset(range(40)), False
@@ -250,7 +274,16 @@ def preambles():
     for title in titles:
         for n in (1, 2, 5, 18, 19, 25):
             yield f"{n} x {title[:20]!r}", [("junk", (title + "\n").encode() * n), *file()], frozenset(range(40)), False
-    for foot in ["Total,40", "40 rows", "End of report", ",,,,,,,,,,,", '"', "\x1a", "-- \n--\n--", "Generated 2022-01-11"]:
+    for foot in [
+        "Total,40",
+        "40 rows",
+        "End of report",
+        ",,,,,,,,,,,",
+        '"',
+        "\x1a",
+        "-- \n--\n--",
+        "Generated 2022-01-11",
+    ]:
         yield f"footer {foot!r}", [*file(), ("junk", foot.encode() + b"\n")]
         yield f"footer {foot!r} without end", [*file(), ("junk", foot.encode())]
 
@@ -269,14 +302,59 @@ def headers():
             name = HEADER[c][:where] + '"' + HEADER[c][where:]
             new = b",".join([*head[:c], name.encode(), *head[c + 1 :]]) + b"\n"
             yield f"quote in {HEADER[c]} at {where}", changed(base, "header", new), everyone, False
-        yield f"without {HEADER[c]}", changed(base, "header", b",".join(head[:c] + head[c + 1 :]) + b"\n"), everyone, False
-        yield f"{HEADER[c]} twice", changed(base, "header", b",".join([*head[:c], head[c], *head[c:]]) + b"\n"), everyone, False
-        yield f"{HEADER[c]} again in place", changed(base, "header", b",".join([*head[:-1], head[c]]) + b"\n"), everyone, False
-        yield f"empty {HEADER[c]}", changed(base, "header", b",".join([*head[:c], b"", *head[c + 1 :]]) + b"\n"), everyone, False
-        yield f"line break in {HEADER[c]}", changed(base, "header", b",".join([*head[:c], b'"' + HEADER[c][:3].encode() + b"\n" + HEADER[c][3:].encode() + b'"', *head[c + 1 :]]) + b"\n"), everyone, False
+        yield (
+            f"without {HEADER[c]}",
+            changed(base, "header", b",".join(head[:c] + head[c + 1 :]) + b"\n"),
+            everyone,
+            False,
+        )
+        yield (
+            f"{HEADER[c]} twice",
+            changed(base, "header", b",".join([*head[:c], head[c], *head[c:]]) + b"\n"),
+            everyone,
+            False,
+        )
+        yield (
+            f"{HEADER[c]} again in place",
+            changed(base, "header", b",".join([*head[:-1], head[c]]) + b"\n"),
+            everyone,
+            False,
+        )
+        yield (
+            f"empty {HEADER[c]}",
+            changed(base, "header", b",".join([*head[:c], b"", *head[c + 1 :]]) + b"\n"),
+            everyone,
+            False,
+        )
+        yield (
+            f"line break in {HEADER[c]}",
+            changed(
+                base,
+                "header",
+                b",".join(
+                    [*head[:c], b'"' + HEADER[c][:3].encode() + b"\n" + HEADER[c][3:].encode() + b'"', *head[c + 1 :]]
+                )
+                + b"\n",
+            ),
+            everyone,
+            False,
+        )
         yield f"cut after {HEADER[c]}", changed(base, "header", b",".join(head[: c + 1]) + b"\n"), everyone, False
-        yield f"line end after {HEADER[c]}", changed(base, "header", b",".join(head[: c + 1]) + b"\n" + b",".join(head[c + 1 :]) + b"\n"), everyone, False
-    for new in (b"", b"\n", b",".join(head).upper() + b"\n", b";".join(head) + b"\n", b"a,b,c,d,e,f,g,h,i,j,k,l\n", b",".join(head) + b",Notes\n", b",".join(head) + b',"Notes\n'):
+        yield (
+            f"line end after {HEADER[c]}",
+            changed(base, "header", b",".join(head[: c + 1]) + b"\n" + b",".join(head[c + 1 :]) + b"\n"),
+            everyone,
+            False,
+        )
+    for new in (
+        b"",
+        b"\n",
+        b",".join(head).upper() + b"\n",
+        b";".join(head) + b"\n",
+        b"a,b,c,d,e,f,g,h,i,j,k,l\n",
+        b",".join(head) + b",Notes\n",
+        b",".join(head) + b',"Notes\n',
+    ):
         yield f"{new[:30]!r}", changed(base, "header", new), everyone, False
 
 
@@ -310,7 +388,10 @@ def nul_bytes():
     yield "1,000 at the end", [*base, ("junk", b"\0" * 1000)]
     yield "100,000 at the end", [*base, ("junk", b"\0" * 100_000)]
     for i in range(0, 40, 4):  # beyond what is looked at first
-        filler = [("junk", line([*ROWS[0][:3], f"777{n:06}", f"555{n:06}", *ROWS[0][5:7], "y" * 900, *ROWS[0][8:]])) for n in range(100)]
+        filler = [
+            ("junk", line([*ROWS[0][:3], f"777{n:06}", f"555{n:06}", *ROWS[0][5:7], "y" * 900, *ROWS[0][8:]]))
+            for n in range(100)
+        ]
         new = base[:1] + filler + changed(base, i, dict(base)[i].replace(b"broadcast", b"broad\0cast"))[1:]
         yield f"row {i} far down", new, frozenset({i})
 
@@ -341,7 +422,11 @@ def blocks():
         yield f"zeros {a} to {b}", *at_bytes(base, a, b, b"\0" * (b - a)), False
     for _ in range(60):
         i = dice.randrange(0, 39)
-        again = list(chain.from_iterable([(o, p), ("junk", p[: dice.randrange(3, len(p) - 1)] + b"\n")] if o == i else [(o, p)] for o, p in base))
+        again = list(
+            chain.from_iterable(
+                [(o, p), ("junk", p[: dice.randrange(3, len(p) - 1)] + b"\n")] if o == i else [(o, p)] for o, p in base
+            )
+        )
         yield f"row {i} begun twice", again, frozenset({i, i + 1}), False
     assert len(data) == size
 
@@ -352,7 +437,7 @@ def flipped_bytes():
     data = b"".join(p for _, p in base)
     for _ in range(400):
         at = dice.randrange(top, size)
-        new = bytes([dice.choice([b for b in b'",\n\r;\\\'\t x\x00\x80\xff' if b != data[at]])])
+        new = bytes([dice.choice([b for b in b"\",\n\r;\\'\t x\x00\x80\xff" if b != data[at]])])
         chunks, touched = at_bytes(base, at, at + 1, new)
         yield f"byte {at} is {new!r}", chunks, touched
 
@@ -431,7 +516,11 @@ def judge(case: Case, read: Callable[[Path], Reading], path: Path, refusal: type
     try:
         good, rejected = read(path)
     except refusal as error:
-        return "refused" if refusal is not RebroadcastError or ("\n" not in str(error) and path.stem in str(error)) else f"wrong: {error}"
+        return (
+            "refused"
+            if refusal is not RebroadcastError or ("\n" not in str(error) and path.stem in str(error))
+            else f"wrong: {error}"
+        )
     except Exception as error:
         return f"wrong: {type(error).__name__}: {str(error)[:150]}"
     spans, start = [], 1  # the lines of each chunk
@@ -469,7 +558,9 @@ def judge(case: Case, read: Callable[[Path], Reading], path: Path, refusal: type
 def _alike(values: tuple[str, ...], row: list[str]) -> bool:
     """Whether a damaged row was read with each cell in its place, and at most one text as it stands in the file."""
     odd = [c for c in range(12) if values[c].strip() != row[c].strip()]
-    return not odd or (len(odd) == 1 and odd[0] in TEXTS and abs(len(values[odd[0]]) - len(row[odd[0]])) <= 4 + row[odd[0]].count('"'))
+    return not odd or (
+        len(odd) == 1 and odd[0] in TEXTS and abs(len(values[odd[0]]) - len(row[odd[0]])) <= 4 + row[odd[0]].count('"')
+    )
 
 
 def main(pick: str = "") -> int:
@@ -495,7 +586,10 @@ def main(pick: str = "") -> int:
     words = ("right", "rejected", "refused", "wrong")
     print(f"{'':32}{'ways':>8}" + "".join(f"{w:>10}" for w in words))
     for name, count in [*families.items(), ("", {}), *counts.items()]:
-        print(f"{name:32}{sum(count.values()) or '':>8}" + "".join(f"{count.get(w, 0) if count else '':>10}" for w in words))
+        print(
+            f"{name:32}{sum(count.values()) or '':>8}"
+            + "".join(f"{count.get(w, 0) if count else '':>10}" for w in words)
+        )
     print(*bad[:60], f"{time.monotonic() - began:.0f} s", sep="\n")
     return bool(bad)
 

@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from conftest import BLOCKED, HEADER, LIMIT, SAMPLES, row
-from rebroadcast import tag_import, workbench
-from rebroadcast.exceptions import InputError, OutputError, ParameterError
+from rebroadcast import recovery, tag_import, workbench
+from rebroadcast.exceptions import InputError, OutputError, ParameterError, RunError
 
 SAMPLE = {"exports": str(SAMPLES / "failed_messages.csv"), "channels": str(SAMPLES / "channels.toml")}
 TEMPLATE = "(#132012) Parameter format does not match format in the created template"
@@ -107,12 +107,23 @@ def test_what_has_been_mended_moves_to_the_audience(write, tmp_path):
         recover(exports=str(path), fixed="tempalte")
 
 
+def test_every_input_row_has_one_line_and_a_lost_row_fails_the_run(write, tmp_path, engine):
+    path = write([row("1", "1"), row("", "2"), row("1", "3"), ["too", "few"]])
+    bench, _, _, _ = recover(tmp_path / "a", exports=str(path))
+    frame = engine.con.read_parquet(tmp_path / "a" / "data" / "dispositions.parquet").to_pandas()
+    assert frame["disposition"].tolist() == ["repeated", "tagged", "rejected", "rejected"]
+    assert frame["line"].tolist()[2:] == [3, 5]
+    with pytest.raises(RunError, match="add up to 4 rows, but the files hold 5"):
+        recovery.counts(bench_rows := engine.con.read_parquet(tmp_path / "a" / "data" / "dispositions.parquet"), 2, 5)
+    assert sum(bench.counts.values()) == bench_rows.count().execute()
+
+
 def test_existing_tags_stay_in_the_cell(write, tmp_path):
     path = write([row("1", "1"), row("2", "2"), row("3", "3")])
     contacts = write([["1", "vip, norte"], ["2", "again"], ["9", "x"]], "contacts.csv", ["ContactID", "Tags"])
-    _, recovery, files, _ = recover(tmp_path / "a", exports=str(path), contacts=str(contacts))
+    _, result, files, _ = recover(tmp_path / "a", exports=str(path), contacts=str(contacts))
     assert files["again.csv"] == [["Contact ID", "Tags"], ["1", "norte,vip,again"], ["2", "again"], ["3", "again"]]
-    assert recovery.missing == 1
+    assert result.missing == 1
     twice = write([["1", ""], ["1", ""]], "twice.csv", ["ContactID", "Tags"])
     with pytest.raises(InputError, match="more than once, such as 1"):
         recover(exports=str(path), contacts=str(twice))
@@ -182,7 +193,7 @@ ROWS = st.lists(
 @given(ROWS, st.lists(st.tuples(st.integers(1, 6), st.integers(0, 5)), max_size=6))
 def test_dispositions_partition_the_rows_and_a_messages_export_never_adds_a_contact(write, rows, later):
     path = write([row(str(c), str(i), e, f"2022-01-1{d} 10:00:00", ch) for i, (c, e, d, ch) in enumerate(rows)])
-    messages = write([row("7", "700", None), *(row(str(c), f"9{i}", None, f"2022-01-1{d} 12:00:00") for i, (c, d) in enumerate(later))],
+    messages = write([row("7", "700", None, "2022-01-16 10:00:00"), *(row(str(c), f"9{i}", None, f"2022-01-1{d} 12:00:00") for i, (c, d) in enumerate(later))],
                      "messages.csv", HEADER[:-1])  # fmt: skip
     found = {}
     for name, given_messages in (("without", ""), ("with", str(messages))):

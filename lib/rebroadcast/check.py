@@ -20,7 +20,7 @@ class Check:
     """What became of the contacts that were tagged.
 
     `outcomes`: run_id, broadcast, wave, cause, outcome (reached, failed_again, no_sign, not_due, not_known), contacts.
-    `again`: cause, verdict and title of the new failures, contacts. `runs`: run_id, broadcast, claimed_at, contacts,
+    `again`: cause, verdict and title of the new failures, contacts. `runs`: run_id, broadcast, due_from, contacts,
     due, reached, share. `horizon`: the newest moment that the exports show (UTC).
     """
 
@@ -53,10 +53,16 @@ def check(bench: "Workbench") -> Check:
     fates = bench.engine.keep(_fates(bench, bench.ledger.tagged(bench.engine.con, asked)))
     keys = ["run_id", "broadcast", "wave", "cause", "outcome"]
     outcomes = fates.group_by(keys).aggregate(contacts=fates.count()).order_by(keys).to_pandas()
+    starts = fates.group_by("run_id").aggregate(first=fates.due_at.min()).to_pandas()
+    starts = dict(zip(starts["run_id"], starts["first"], strict=True))
     again = fates.filter(fates.outcome == "failed_again").group_by("rule", cause="new_cause", verdict="new_verdict")
     again = again.aggregate(contacts=lambda t: t.count()).to_pandas()
     return Check(
-        outcomes, _titled(bench, again), _runs(bench, outcomes, records), horizon(bench), bench.messages is not None
+        outcomes,
+        _titled(bench, again),
+        _runs(bench, outcomes, records, starts),
+        horizon(bench),
+        bench.messages is not None,
     )
 
 
@@ -106,7 +112,18 @@ def _fates(bench: "Workbench", tagged: "ir.Table") -> "ir.Table":
     outcome = ibis.cases(
         (reached, "reached"), (rows.new_cause.notnull(), "failed_again"), (rows.due_at > end, "not_due"), else_=other
     )
-    columns = ["run_id", "broadcast", "wave", "cause", "contact_id", "channel_id", "rule", "new_cause", "new_verdict"]
+    columns = [
+        "run_id",
+        "broadcast",
+        "wave",
+        "cause",
+        "contact_id",
+        "channel_id",
+        "due_at",
+        "rule",
+        "new_cause",
+        "new_verdict",
+    ]
     return rows.select(*columns, outcome=outcome)
 
 
@@ -120,7 +137,7 @@ def _titled(bench: "Workbench", again: "pd.DataFrame") -> "pd.DataFrame":
     return again.sort_values(["contacts", "title"], ascending=[False, True], ignore_index=True)
 
 
-def _runs(bench: "Workbench", outcomes: "pd.DataFrame", records: list[dict]) -> "pd.DataFrame":
+def _runs(bench: "Workbench", outcomes: "pd.DataFrame", records: list[dict], starts: dict) -> "pd.DataFrame":
     """One row per run, in order: how many contacts were due, and how many of them were reached."""
     import pandas as pd
 
@@ -136,11 +153,11 @@ def _runs(bench: "Workbench", outcomes: "pd.DataFrame", records: list[dict]) -> 
                 (
                     record["run_id"],
                     record["broadcast"],
-                    record["claimed_at"],
+                    starts[record["run_id"]],
                     int(mine["contacts"].sum()),
                     due,
                     reached,
                     share,
                 )
             )
-    return pd.DataFrame(rows, columns=["run_id", "broadcast", "claimed_at", "contacts", "due", "reached", "share"])
+    return pd.DataFrame(rows, columns=["run_id", "broadcast", "due_from", "contacts", "due", "reached", "share"])

@@ -135,7 +135,9 @@ def connect(url: str | None = None, memory_limit: str = MEMORY_LIMIT) -> Engine:
         temp_directory=str(Path(scratch.name) / "spill"),
     )
     con.raw_sql("SET TimeZone = 'UTC'")
-    if find_spec("ipywidgets"):  # DuckDB draws a bar into notebooks where it can, and refuses the setting where it cannot
+    if find_spec(
+        "ipywidgets"
+    ):  # DuckDB draws a bar into notebooks where it can, and refuses the setting where it cannot
         con.raw_sql("SET enable_progress_bar = false")
     return Engine(con, scratch)
 

@@ -140,12 +140,25 @@ def _files(bench: "Workbench", audience: "ir.Table") -> tuple[list[dict], int]:
 
 def _keep(bench: "Workbench", rows: "ir.Table", audience: "ir.Table") -> None:
     """Write one line per input row, in the order of the files, to `data/dispositions.parquet`."""
+    import ibis
+
     columns = ["source_file", "row", "contact_id", "channel_id", "message_id", "sent_at", "local_at", "rule", "cause",
                "verdict", "waited_since", "earliest", "disposition", "wave", "tag"]  # fmt: skip
     folder = bench.folder / "data" if bench.folder else bench.engine.scratch
     folder.mkdir(mode=0o700, exist_ok=True)
     places = audience.select("row_id", "wave", "tag")
-    rows.left_join(places, "row_id").order_by("row_id").select(columns).to_parquet(folder / "dispositions.parquet")
+    full = rows.left_join(places, "row_id").select("row_id", *columns).mutate(line=ibis.null("int64"))
+    lost = bench.export.rejected
+    if len(lost):  # the others, by the line on which they start
+        kinds = full.schema()
+        given = {"source_file": lost["file"].tolist(), "line": lost["line"].tolist()}
+        unread = ibis.memtable(given, schema={"source_file": "string", "line": "int64"}).mutate(
+            disposition=ibis.literal("rejected")
+        )
+        unread = unread.select(**{c: unread[c] if c in unread.columns else ibis.null(kinds[c]) for c in full.columns})
+        full = full.union(unread)
+    full = full.order_by(full.row_id.asc(nulls_first=False), "source_file", "line").drop("row_id")
+    full.to_parquet(folder / "dispositions.parquet")
     os.chmod(folder / "dispositions.parquet", 0o600)
 
 

@@ -156,15 +156,13 @@ def failed_again(bench: "Workbench", found: "Check") -> "HTML":
 
 def history(bench: "Workbench", found: "Check") -> "HTML":
     """The recovery rate of each run, in order."""
-    from datetime import datetime
-
     _, lang = bench.lang.gettext, bench.lang
     bench.table(found.runs, "runs")
     rows = [
-        [r.broadcast, lang.datetime(bench.wall_clock(datetime.fromisoformat(r.claimed_at))), lang.number(int(r.contacts)),
+        [r.broadcast, lang.datetime(bench.wall_clock(r.due_from)), lang.number(int(r.contacts)),
          lang.number(int(r.due)), lang.number(int(r.reached)) if r.share == r.share and r.share is not None else "—",
          lang.percent(r.share) if r.share == r.share and r.share is not None else "—"]
         for r in found.runs.tail(SAFE_ROWS).itertuples()
     ]  # fmt: skip
-    header = [_("Broadcast"), _("Tagged"), _("Contacts"), _("Due"), _("Reached"), _("Recovery rate")]
+    header = [_("Broadcast"), _("Due from"), _("Contacts"), _("Due"), _("Reached"), _("Recovery rate")]
     return html(table(rows, header, numbers=(2, 3, 4, 5)))

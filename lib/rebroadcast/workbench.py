@@ -206,7 +206,10 @@ class Workbench:
         import ibis
 
         tests, text = [table[n].isin(self.list(n)) for n in ("cause", "verdict") if self.list(n)], self.text("text")
-        masked, sought = table.masked.fill_null("").strip().lower(), ibis.literal(text.removeprefix("=").strip()).lower()
+        masked, sought = (
+            table.masked.fill_null("").strip().lower(),
+            ibis.literal(text.removeprefix("=").strip()).lower(),
+        )
         return [*tests, masked == sought if text[0] == "=" else masked.contains(sought)] if text else tests
 
     @cached_property
