@@ -127,10 +127,12 @@ def status(bench: "Workbench") -> Markup:
     )
     dated = seen["first"] == seen["first"] and seen["first"] is not None
     given = bool(bench.text("timezone") or bench.channels.timezone)
-    zone = bench.timezone if given else _("{zone} (assumed: none was given)", zone=bench.timezone)
+    zone = bench.timezone.replace("_", " ")
+    zone = zone if given else _("{zone} (assumed: none was given)", zone=zone)
+    days = list(dict.fromkeys(lang.date(seen[n]) for n in ("first", "last"))) if dated else []
     rejected = len(bench.export.rejected)
     return strip([
-        (_("Period"), f"{lang.date(seen['first'])} – {lang.date(seen['last'])}" if dated else _("the export has no dates"), not dated),
+        (_("Period"), " – ".join(days) or _("the export has no dates"), not dated),
         (_("Newest failure"), lang.datetime(seen["last"]) if dated else "—", False),
         (_("Channels"), lang.number(int(seen["channels"])), False),
         (_("Contacts"), lang.number(int(seen["contacts"])), False),
