@@ -211,19 +211,18 @@ def explain(
     as_json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
 ) -> None:
     """One error, explained: cause, verdict, how long to wait, what to fix, and the source of the advice."""
-    from .channels import find_kind
-    from .errors import explain, load_rules
+    from .errors import canonical_kind, explain, load_rules
     from .exceptions import ParameterError, did_you_mean
     from .language import language as speak
     from .words import cause_name, verdict_name
 
     lang = speak(language)
-    if kind and not find_kind(kind):
-        from .channels import kinds
+    if kind and not canonical_kind(kind):
+        from .channels import find_kind, kinds
 
-        raise ParameterError(
-            f"'{kind}' is no channel kind.{did_you_mean(kind, kinds())} Known: {', '.join(kinds())}.", "kind"
-        )
+        if not find_kind(kind):
+            names = ", ".join(kinds())
+            raise ParameterError(f"'{kind}' is no channel kind.{did_you_mean(kind, kinds())} Known: {names}.", "kind")
     found = explain(text, kind, load_rules(rules), language)
     if as_json:
         answer = {name: getattr(found, name) for name in found.__dataclass_fields__}

@@ -163,6 +163,21 @@ def audience(asked: workbench.Workbench) -> tuple[dict[str, int], "ir.Table"]:
     return recovery.counts(rows, rejected, asked.export.rows + rejected), rows.filter(rows.disposition == "tagged")
 
 
+def waves(asked: workbench.Workbench, contacts: "ir.Table", found: "limits.Assessment | QuotaError") -> "pd.DataFrame":
+    """The waves of an audience within the known limits (frame of `charts.waves`); QuotaError where none is known."""
+    if isinstance(found, QuotaError):
+        raise found
+    return limits.plan_frame(asked, limits.plan(asked, limits.covered(contacts, found), found))
+
+
+def write(asked: workbench.Workbench) -> recovery.Recovery:
+    """Recover into a workbench's folder as `tag_import` does; after an error or a stop nothing is left there."""
+    with asked._stack:
+        found = asked.recover()
+        asked.finish()
+    return found
+
+
 def job(asked: workbench.Workbench) -> dict[str, object]:
     """The parameters that make a notebook do what a workbench was asked for, with whole paths."""
     given = {k: v for k, v in asked.given.items() if k not in ("out", "engine") and v not in ("", None, [], {}, False)}
@@ -207,3 +222,147 @@ def free(folder: Path, name: str, *ends: str) -> str:
     while any((folder / f"{found}{end}").exists() for end in ends or ("",)):
         found = f"{name}-{next(numbers)}"
     return str(folder / found)
+
+
+def show(namespace: Mapping[str, object]) -> "Explorer":
+    """Open the explorer with a notebook's own variables, and display it: `explorer.show(globals())`."""
+    from IPython.display import display
+
+    explorer = Explorer(from_namespace(namespace, workbench.NAMES))
+    display(explorer.ui)
+    explorer.load(explorer.given)
+    explorer.follow()
+    return explorer
+
+
+class Explorer:
+    """The ipywidgets face: `ui` is the widget. One thing at a time runs in a thread, so that it can be stopped."""
+
+    def __init__(self, given: dict):
+        import ipywidgets as w
+        from plotly.graph_objects import FigureWidget
+
+        self.given, self.prepared, self.working, self.task = given, None, None, None
+        self.pool, self.quiet, self.front, self.stopped = ThreadPoolExecutor(1), False, False, False
+        self.number, self.sort, self.descending, self.uploaded, self.tried = 0, "local_at", True, "", None
+        self.lang = workbench.language(str(given.get("language") or "en"))
+        self.out = str(given.get("out") or "results/explorer")
+        _, wide = self.lang.gettext, {"width": "100%"}
+        long = {"style": {"description_width": "130px"}, "layout": {"width": "98%"}, "continuous_update": False}
+
+        def button(text: str, action: Callable[[], object], **more) -> w.Button:
+            made = w.Button(description=text, **more)
+            made.on_click(lambda _made: action())
+            return made
+
+        names = {"exports": _("Failed messages"), "messages": _("Messages export"), "contacts": _("Contacts export"),
+                 "channels": _("Channels file"), "timezone": _("Time zone"), "date_format": _("Order of dates")}  # fmt: skip
+        self.fields = {n: w.Text(str(given.get(n) or ""), description=t, **long) for n, t in names.items()}
+        self.upload = w.FileUpload(accept=".csv,.zip,.xlsx,.parquet,.gz", description=_("Upload (to 9 MB)"))
+        self.upload.observe(lambda _change: self.upload.value and self.open(self.upload.value[0]), "value")
+        opening = w.HBox([button(_("Open"), self.open, button_style="primary"), self.upload])
+        self.status, self.bar = w.HTML(), w.IntProgress(max=4, layout={"visibility": "hidden", "width": "160px"})
+        self.stop = button(_("Stop"), lambda: Thread(target=self.halt).start(), layout={"visibility": "hidden"})
+        self.state, self.panel, self.result, self.table = w.HTML(), w.HTML(), w.HTML(), w.HTML(layout=wide)
+        several = {"cause": _("Causes"), "verdict": _("Verdicts"), "channel": _("Channels"), "sender_type": _("Sender types")}
+        self.controls = {n: w.SelectMultiple(rows=5, layout={"width": "24%"}) for n in several}
+        heads = w.HBox([w.HTML(f"<b>{html.escape(t)}</b>", layout={"width": "24%"}) for t in several.values()])
+        lists = w.VBox([heads, w.HBox(list(self.controls.values()))])
+        for name, text in (("from_", _("From")), ("to", _("Before"))):
+            self.controls[name] = w.NaiveDatetimePicker(description=text, style={"description_width": "50px"})
+        self.controls["text"] = w.Text(placeholder=_("Text in the error"), continuous_update=False)
+        for control in self.controls.values():
+            control.observe(lambda _change: self.refresh(), "value")
+        reset = button(_("Reset"), lambda: self.choose(**dict.fromkeys(self.controls)))
+        times = w.HBox([*list(self.controls.values())[4:], reset])
+        self.figures = {n: FigureWidget() for n in ("causes", "times", "errors")}
+        for figure in self.figures.values():
+            figure._config = {"responsive": True, "displayModeBar": False}
+        columns = {"local_at": _("Time"), "contact_id": _("Contact ID"), "message_id": _("Message ID"), "masked": _("Error"),
+                   "channel_id": _("Channel"), "sender_type": _("Sender type"), "cause": _("Cause")}  # fmt: skip
+        self.heads = {n: button(columns[n], lambda n=n: self.order(n), layout={"width": f"{size}%", "margin": "0"})
+                      for n, size in COLUMNS_SHOWN.items()}  # fmt: skip
+        self.names = columns
+        self.pages = [button(t, lambda by=by: self.turn(by), layout={"width": "110px"}) for t, by in
+                      ((_("Previous"), -1), (_("Next"), 1))]  # fmt: skip
+        self.content = w.Checkbox(description=_("Show what the messages say"), indent=False)
+        self.content.observe(lambda _change: self.refresh(), "value")
+        self.place = w.HTML()
+        self.tag = w.Text(str(given.get("tag") or TAG), description=_("Tag"), **long)
+        self.fixed = w.Text(description=_("Causes mended"), placeholder="template, window, token", **long)
+        self.folder = w.Text(self.out, description=_("Folder"), **long)
+        self.by_wave = w.Checkbox(description=_("One set of files per wave"), indent=False)
+        for field in (self.tag, self.fixed, self.by_wave):
+            field.observe(lambda _change: self.refresh(), "value")
+        self.write = button(_("Write import files"), self.run, disabled=True, button_style="primary", layout={"width": "170px"})
+        jobs = w.HBox([button(_("Dry run"), lambda: self.run(dry=True)), self.write,
+                       button(_("Save for tonight's run"), self.save, layout={"width": "190px"})])  # fmt: skip
+        right = w.VBox([self.panel, self.tag, self.fixed, self.by_wave, self.folder, jobs, self.result])
+        boxes = [self.figures["causes"], self.figures["times"], self.figures["errors"], right]
+        grid = w.GridBox(boxes, layout={"grid_template_columns": "minmax(0, 1fr) minmax(0, 1fr)", "grid_gap": "8px 24px"})
+        self.files = w.Accordion([w.VBox([*self.fields.values(), opening])], titles=[_("Another export")])
+        listing = [w.HBox([*self.pages, self.place, self.content]), w.HBox(list(self.heads.values())), self.table]
+        working = w.HBox([self.status, self.bar, self.stop])
+        self.ui = w.VBox([w.HTML(STYLE), self.files, working, lists, times, self.state, grid, *listing])
+        self.ui.add_class("rebroadcast")
+
+    # One thing at a time
+
+    def start(self, action: Callable[[], object], front: bool = True) -> None:
+        """Do something in the thread; what is not in front gives way to whatever the user does next."""
+        if not self.settle():
+            return
+        self.front, self.stopped = front, False
+        self.busy(front)
+
+        def run() -> None:
+            try:
+                action()
+            except Exception as error:  # whatever went wrong is said here, not in a log
+                self.fail(error)
+            finally:
+                self.busy(False)
+
+        self.task = self.pool.submit(run)
+
+    def settle(self) -> bool:
+        """Whether the engine is free, now that what was not in front has been stopped."""
+        if self.task and not self.task.done():
+            if self.front:
+                self.say(self.lang.gettext("Still at work: wait, or press Stop."))
+                return False
+            self.halt()
+        return True
+
+    def halt(self) -> None:
+        """Interrupt the engine until the thread has noticed."""
+        self.stopped = True
+        while self.task and not self.task.done():
+            for bench in filter(None, (self.working, self.prepared and self.prepared.bench)):
+                if engine := bench.__dict__.get("engine"):
+                    engine.con.con.interrupt()
+            time.sleep(0.02)
+
+    def busy(self, at_work: bool) -> None:
+        for shown in (self.bar, self.stop):
+            shown.layout.visibility = "visible" if at_work else "hidden"
+        self.bar.value = 0
+
+    def step(self, text: str) -> None:
+        self.bar.value += 1
+        self.say(f"{text} …")
+        if self.stopped:
+            raise InterruptedError
+
+    def say(self, text: str, error: bool = False) -> None:
+        self.status.value = f'<span class="{"rb-error" if error else ""}">{html.escape(text)}</span>'
+
+    def fail(self, error: Exception) -> None:
+        _ = self.lang.gettext
+        if self.stopped:
+            self.say(_("Stopped.") if self.front else "")
+        elif isinstance(error, RebroadcastError):
+            self.say(str(error), error=True)
+        else:
+            said = " ".join(str(error).split())[:200]
+            self.say(_("That did not work: {kind}, {text}", kind=type(error).__name__, text=said), error=True)
