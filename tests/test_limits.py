@@ -35,6 +35,7 @@ def test_measured_with_a_messages_export_tells_the_sample_story_in_both_language
         assert assessment.basis == "measured"
         names = ("attempted", "size", "delivered", "failed", "overflow", "explained", "other")
         assert [int(window[k]) for k in names] == [1500, 1000, 1000, 500, 500, 471, 29]
+        assert (str(bench.wall_clock(window["first"]))[11:16], int(window["after"])) == ("15:16", 480)
         reached = assessment.reached.set_index("limit").loc["1001"]
         assert reached["peak"] == 1000 and str(bench.wall_clock(reached["reached_at"]))[:16] == "2022-01-11 15:16"
         assert any("1,000" in note for note in assessment.agreed) and not assessment.notes

@@ -264,7 +264,12 @@ class Explorer:
         self.status, self.bar = w.HTML(), w.IntProgress(max=4, layout={"visibility": "hidden", "width": "160px"})
         self.stop = button(_("Stop"), lambda: Thread(target=self.halt).start(), layout={"visibility": "hidden"})
         self.state, self.panel, self.result, self.table = w.HTML(), w.HTML(), w.HTML(), w.HTML(layout=wide)
-        several = {"cause": _("Causes"), "verdict": _("Verdicts"), "channel": _("Channels"), "sender_type": _("Sender types")}
+        several = {
+            "cause": _("Causes"),
+            "verdict": _("Verdicts"),
+            "channel": _("Channels"),
+            "sender_type": _("Sender types"),
+        }
         self.controls = {n: w.SelectMultiple(rows=5, layout={"width": "24%"}) for n in several}
         heads = w.HBox([w.HTML(f"<b>{html.escape(t)}</b>", layout={"width": "24%"}) for t in several.values()])
         lists = w.VBox([heads, w.HBox(list(self.controls.values()))])
@@ -294,12 +299,16 @@ class Explorer:
         self.by_wave = w.Checkbox(description=_("One set of files per wave"), indent=False)
         for field in (self.tag, self.fixed, self.by_wave):
             field.observe(lambda _change: self.refresh(), "value")
-        self.write = button(_("Write import files"), self.run, disabled=True, button_style="primary", layout={"width": "170px"})
+        self.write = button(
+            _("Write import files"), self.run, disabled=True, button_style="primary", layout={"width": "170px"}
+        )
         jobs = w.HBox([button(_("Dry run"), lambda: self.run(dry=True)), self.write,
                        button(_("Save for tonight's run"), self.save, layout={"width": "190px"})])  # fmt: skip
         right = w.VBox([self.panel, self.tag, self.fixed, self.by_wave, self.folder, jobs, self.result])
         boxes = [self.figures["causes"], self.figures["times"], self.figures["errors"], right]
-        grid = w.GridBox(boxes, layout={"grid_template_columns": "minmax(0, 1fr) minmax(0, 1fr)", "grid_gap": "8px 24px"})
+        grid = w.GridBox(
+            boxes, layout={"grid_template_columns": "minmax(0, 1fr) minmax(0, 1fr)", "grid_gap": "8px 24px"}
+        )
         self.files = w.Accordion([w.VBox([*self.fields.values(), opening])], titles=[_("Another export")])
         listing = [w.HBox([*self.pages, self.place, self.content]), w.HBox(list(self.heads.values())), self.table]
         working = w.HBox([self.status, self.bar, self.stop])

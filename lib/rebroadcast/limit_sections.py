@@ -69,20 +69,23 @@ def limit_windows(bench: "Workbench", found: "Assessment") -> "HTML":
     _, lang = bench.lang.gettext, bench.lang
     from pandas import isna
 
-    columns = ["attempted", "delivered", "failed", "size", "overflow", "explained", "other"]
-    frame = bench.table(found.windows, "windows").reindex(columns=["name", "begin", "end", *columns]).head(SAFE_ROWS)
+    columns = ["attempted", "delivered", "failed", "size", "overflow", "explained", "other", "after"]
+    frame = bench.table(found.windows, "windows").reindex(columns=["name", "begin", "first", *columns]).head(SAFE_ROWS)
+
+    def time(value: object) -> str:
+        return "—" if isna(value) else lang.datetime(bench.wall_clock(value))
 
     def number(value: object) -> str:
         return "—" if isna(value) else lang.number(int(value))
 
     rows = [
-        [r["name"], lang.datetime(bench.wall_clock(r["begin"])), *(number(r[c]) for c in columns)]
+        [r["name"], time(r["begin"]), time(r["first"]), *(number(r[c]) for c in columns)]
         for r in frame.to_dict("records")
     ]  # fmt: skip
-    header = [_("Limit"), _("From"), _("Attempted"), _("Delivered"), _("Failed"), _("Size"), _("Overflow"),
-              _("Explained"), _("Other")]  # fmt: skip
+    header = [_("Limit"), _("From"), _("Reached"), _("Attempted"), _("Delivered"), _("Failed"), _("Size"), _("Overflow"),
+              _("Explained"), _("Other"), _("Failed after")]  # fmt: skip
     note = Markup('<p class="fine">{}</p>').format(_("Numbers count different contacts, as limits do."))
-    return html(table(rows, header, numbers=tuple(range(2, 9))) + note)
+    return html(table(rows, header, numbers=tuple(range(3, 11))) + note)
 
 
 def plan_table(bench: "Workbench", planned: "Plan") -> "HTML":

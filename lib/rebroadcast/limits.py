@@ -26,7 +26,7 @@ class Assessment:
 
     `basis`: "measured" (failed and messages exports, contact by contact), "computed" (failed export and attempted
     counts) or "inferred" (failed export alone: a lower bound). `windows`: per limit and full window: name, begin,
-    end, attempted, delivered, failed, quota, size, overflow, explained, other (unique contacts). `load` and
+    end, first (limit error), after (contacts that failed from then on), attempted, delivered, failed, quota, size, overflow, explained, other (unique contacts). `load` and
     `reached` are those of `quota`, None where not measured. `agreed` and `notes`: sentences about sources that agree, and that do not.
     """
 
@@ -170,25 +170,19 @@ def _window(bench: "Workbench", limit: Limit, run) -> dict:
     attempted = tried.select("contact_id").union(lost.select("contact_id")).contact_id.nunique().execute()
     delivered = reached.count().execute()
     at_limit = missed.contact_id.nunique(where=missed.cause == "quota").execute()
-    return {
-        "channel_id": limit.name,
-        "begin": begin,
-        "end": end,
-        "attempted": int(attempted),
-        "delivered": int(delivered),
-        "quota": int(at_limit),
-    }
+    after = failed.filter(failed.sent_at.between(run.first, end)).contact_id.nunique().execute()
+    return {"channel_id": limit.name, "begin": begin, "end": end, "first": run.first, "after": int(after),
+            "attempted": int(attempted), "delivered": int(delivered), "quota": int(at_limit)}  # fmt: skip
 
 
 def _overflow(bench: "Workbench", counts: "pd.DataFrame", limits: tuple[Limit, ...]) -> "pd.DataFrame":
     """One row per window, with the overflow and the failures that it explains; fullest first."""
     import pandas as pd
 
-    rows = []
+    rows, aside = [], [c for c in ("begin", "end", "first", "after") if c in counts]
     for place in range(len(counts)):
         one = counts.iloc[[place]]
-        found = quota.overflow(one.drop(columns=["begin", "end"]), limits).iloc[0].to_dict()
-        rows.append(found | {"begin": one["begin"].iloc[0], "end": one["end"].iloc[0]})
+        rows.append(quota.overflow(one.drop(columns=aside), limits).iloc[0].to_dict() | one[aside].iloc[0].to_dict())
     frame = pd.DataFrame(rows)
     frame.insert(0, "name", [bench.limit_name(x, bench.limits) for x in frame["limit"]])
     return frame.sort_values(["overflow", "name"], ascending=[False, True], ignore_index=True)

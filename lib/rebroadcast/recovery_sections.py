@@ -25,7 +25,12 @@ def tagged(bench: "Workbench", files: list[dict]) -> "HTML":
     if kept:
         listed = ", ".join(f"{bench.lang.number(v)} {disposition_name(k, bench.lang).lower()}" for k, v in kept.items())
         sentence += " " + _("Left out: {listed}.", listed=listed)
-    return html(Markup('<p class="headline">{}</p>').format(sentence) + status(bench) + warnings(bench))
+    several = int(bench.broadcasts.channel_id.nunique().execute())
+    note = "" if several < 2 or "{channel" in bench.text("tag") else warning(_(
+        "These failures are of {several} channels, and a broadcast goes out on one. Choose it (channel), or put {{channel}} "
+        "into the tag for one tag per channel. Until then, a contact that is final on one of them is left out.",
+        several=bench.lang.number(several)))  # fmt: skip
+    return html(Markup('<p class="headline">{}</p>').format(sentence) + status(bench) + note + warnings(bench))
 
 
 def dispositions(bench: "Workbench") -> "HTML":
