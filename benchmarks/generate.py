@@ -28,7 +28,7 @@ CONTENT = """[
  '{{"type":"text","text":"Hola"}}',
  '{{"type":"text","text":"Hola, \\"promo\\" hoy"}}',
  '{{\n  "type": "text",\n  "text": "Su pedido va en camino"\n}}',
- '{{"type":"template","name":"oferta_' || (h % 900) || '"}}'][1 + (h // 7 % 4)::INT]"""
+ '{{"type":"template","name":"oferta_' || (g % 900) || '"}}'][(1 + g // 7 % 4)::INT]"""
 
 
 def _case() -> str:
@@ -36,9 +36,9 @@ def _case() -> str:
     upto, cases = 0, []
     for weight, text, _, _ in ERRORS:
         upto += weight
-        marks = {"n": "' || lpad((h // 11 % 900)::VARCHAR, 3, '0') || '", "d": "' || (h // 13 % 10) || '"}
-        marks["u"] = "' || lpad((h // 17 % 100000000)::VARCHAR, 8, '0') || '"
-        cases.append(f"WHEN h // 1009 % 1000 < {upto} THEN '{text.replace(chr(39), chr(39) * 2).format(**marks)}'")
+        marks = {"n": "' || lpad((g // 11 % 900)::VARCHAR, 3, '0') || '", "d": "' || (g // 13 % 10) || '"}
+        marks["u"] = "' || lpad((g * 31 % 100000000)::VARCHAR, 8, '0') || '"
+        cases.append(f"WHEN g // 1009 % 1000 < {upto} THEN '{text.replace(chr(39), chr(39) * 2).format(**marks)}'")
     return f"CASE {' '.join(cases)} END"
 
 
@@ -52,10 +52,11 @@ def generate(rows: int, path: Path) -> Path:
             SELECT strftime(TIMESTAMP '2022-01-10 09:00:00' + to_seconds(i // 40), '%Y-%m-%d %H:%M:%S') "Date & Time",
                    '88001' "Sender ID", 'broadcast' "Sender Type", (100000000 + h % {rows * 7 // 10 + 1})::VARCHAR "Contact ID",
                    1641400000000000 + i "Message ID", 'text' "Content Type", 'message' "Message Type",
-                   {CONTENT.replace("{{", "{").replace("}}", "}")} "Content", (1001 + h // 3 % 6)::VARCHAR "Channel ID",
+                   {CONTENT.replace("{{", "{").replace("}}", "}")} "Content", (1001 + g // 3 % 6)::VARCHAR "Channel ID",
                    'outgoing' "Type", 'text' "Sub Type", {_case()} "Error"
-            FROM (SELECT range i, (range * 6364136223846793005::UHUGEINT + 1442695040888963407) % 4611686018427387847 // 65536 h
-                  FROM range({rows}))
+            FROM (SELECT i, h, xor(h, h >> 13) * 3266489917 % 4294967296 g
+                  FROM (SELECT i, xor(k, k >> 16) * 2246822507 % 4294967296 h
+                        FROM (SELECT range i, range::UBIGINT * 2654435761 % 4294967296 k FROM range({rows}))))
         ) TO '{part}' (HEADER, DELIMITER ',', QUOTE '"', ESCAPE '"')""")
     part.rename(path)
     return path

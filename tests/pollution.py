@@ -37,7 +37,7 @@ OURS = ["local_at", "sender_id", "sender_type", "contact_id", "message_id", "con
 TEXTS = (7, 11)  # columns of free text
 ERRORS = ["Messaging limit reached: 1,000 unique contacts in 24 hours", "Forbidden: bot was blocked by the user",
           '(#131026) "Message" undeliverable, número inválido', "Messaging limit reached", "Línea uno\nlínea dos, fin"]  # fmt: skip
-CONTENTS = [json.dumps({"type": "text", "text": 'Hola, "promo"'}), json.dumps({"type": "text", "text": "Adiós"}, indent=2),
+CONTENTS = [json.dumps({"type": "text", "text": 'Hola, "promo"'}), json.dumps({"type": "text", "text": "Adiós"}, indent=2, ensure_ascii=False),
             "Hola", ", empieza con coma", "\n salto al principio", "", '{"a":"b"}', "dos\n\nsaltos, 5 comas,,,"]  # fmt: skip
 Chunk = tuple[object, bytes]
 
@@ -67,8 +67,8 @@ ROWS = [row(i) for i in range(40)]
 
 def line(cells: list[str], end: str = "\n", **dialect) -> bytes:
     out = io.StringIO()
-    csv.writer(out, lineterminator="", **dialect).writerow(cells)
-    return (out.getvalue() + end).encode()
+    csv.writer(out, lineterminator="\n", **dialect).writerow(cells)
+    return (out.getvalue()[:-1] + end).encode()
 
 
 def file(end: str = "\n", rows: list[list[str]] = ROWS, **dialect) -> list[Chunk]:
@@ -116,6 +116,7 @@ def stray_quote(all_quoted: bool = False):
         for c, cell in enumerate(cells):
             inner = len(cell) > 1 and cell.startswith(b'"')
             places = {"start": 1 if inner else 0, "middle": len(cell) // 2, "end": len(cell) - inner}
+            places.pop(("middle", "end", "")[(i + c) % 3], None) if not all_quoted else None
             for where, at in places.items():
                 while 0 < at < len(cell) and cell[at] & 0xC0 == 0x80:
                     at += 1
@@ -227,7 +228,7 @@ def line_end_lost_or_added():
     base = file()
     for i in range(39):
         yield f"lost after {i}", changed(base, i, dict(base)[i][:-1]), frozenset({i, i + 1})
-    for i in range(0, 40, 3):
+    for i in range(0, 40, 5):
         cells = cells_of(i)
         for c in range(12):
             for end in (b"\n", b"\r", b"\r\n"):
@@ -399,7 +400,7 @@ def nul_bytes():
 def truncation():
     base = file()
     size = sum(len(p) for _, p in base)
-    for at in [*range(40, size - 700, 23), *range(size - 700, size)]:
+    for at in [*range(40, size - 300, 31), *range(size - 300, size)]:
         kept, place = [], 0
         for owner, part in base:
             kept.append((owner, part[: max(0, at - place)]))
@@ -435,7 +436,7 @@ def flipped_bytes():
     base, dice = file(), random.Random(11)
     size, top = sum(len(p) for _, p in base), len(base[0][1])
     data = b"".join(p for _, p in base)
-    for _ in range(400):
+    for _ in range(300):
         at = dice.randrange(top, size)
         new = bytes([dice.choice([b for b in b"\",\n\r;\\'\t x\x00\x80\xff" if b != data[at]])])
         chunks, touched = at_bytes(base, at, at + 1, new)
@@ -563,7 +564,8 @@ def _alike(values: tuple[str, ...], row: list[str]) -> bool:
     )
 
 
-def main(pick: str = "") -> int:
+def main(pick: str = "", step: str = "1") -> int:
+    """Judge every case whose family matches pick, or each step-th of them; 1 where any is wrong."""
     readers = [("rebroadcast", None, RebroadcastError)]
     if not pick:
         readers += [("DuckDB", by_duckdb, Exception), ("pandas", by_pandas, Exception)]
@@ -571,9 +573,7 @@ def main(pick: str = "") -> int:
     families: dict[str, Counter] = {}
     with tempfile.TemporaryDirectory() as folder, engines.connect() as engine:
         path = Path(folder) / "export.csv"
-        for case in cases():
-            if pick and not re.search(pick, case.family):
-                continue
+        for case in [c for c in cases() if re.search(pick, c.family)][:: int(step)]:
             for name, read, refusal in readers:
                 verdict = judge(case, read or ours(engine), path, refusal)
                 counts[name][verdict.partition(":")[0]] += 1

@@ -3,8 +3,8 @@
 import shutil
 
 import pytest
-from conftest import SAMPLES
 
+from conftest import SAMPLES
 from rebroadcast import reports
 
 CHROMIUM = shutil.which("chromium")

@@ -38,7 +38,7 @@ def make() -> dict[str, str]:
         if place < len(errors):
             failed.append([*row, errors[place]])
     truth = {"tagged": len(contacts), "reached": len(sent) - len(failed), "failed_again": len(failed), "no_sign": NO_SIGN,
-             "again": {text: count for text, count in FAILURES}}  # fmt: skip
+             "again": dict(FAILURES)}  # fmt: skip
     return {
         "messages.csv": _csv([HEADER, *sent]),
         "failed_messages.csv": _csv([[*HEADER, "Error"], *failed]),

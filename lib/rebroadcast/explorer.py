@@ -1,227 +1,33 @@
-"""The explorer: filters and clicks in, figures, messages and the audience out, and the job that does it again tonight.
+"""The explorer: an ipywidgets face of `selection`, with linked figures, messages, the audience and its import files."""
 
-The first part is plain functions from `Filters` to small frames; `Explorer` is their ipywidgets face.
-"""
-
-import glob
 import html
-import json
-import os
 import re
+import tempfile
+import textwrap
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Thread
-from typing import TYPE_CHECKING
 
-from . import limits, recovery, tag_import, workbench
-from .exceptions import ParameterError, QuotaError, RebroadcastError
+from . import charts, drawing, limits, recovery, selection, tag_import, workbench
+from .exceptions import InputError, QuotaError, RebroadcastError
 from .parameters import from_namespace
 from .words import CAUSES, COLUMNS, DISPOSITIONS, VERDICTS, word
 
-if TYPE_CHECKING:
-    import ibis.expr.types as ir
-    import pandas as pd
-
-FILES = ("exports", "messages", "contacts", "channels")
-SETTINGS = (*FILES, "timezone", "date_format")
-SHARED = ("engine", "export", "messages", "contacts", "all_failed", "has_broadcasts")  # read once for all filters
-CELL = ("masked", "cause", "verdict", "channel_id", "sender_type")
-COLUMNS_SHOWN = {"local_at": 13, "channel_id": 14, "contact_id": 10, "message_id": 14, "sender_type": 9, "cause": 11,
-                 "masked": 29}  # fmt: skip
-PAGE, ROWS_TRIED = 15, 5
 TAG = "failed broadcast {date:%d%m%y}"
-
-
-@dataclass(frozen=True)
-class Filters:
-    """What is looked at, with the names and meanings of the notebooks' parameters; empty is everything."""
-
-    channel: tuple[str, ...] = ()
-    from_: str = ""
-    to: str = ""
-    sender_type: tuple[str, ...] = ()
-    cause: tuple[str, ...] = ()
-    verdict: tuple[str, ...] = ()
-    text: str = ""
-
-
-def parameters(filters: Filters) -> dict[str, str]:
-    """The filters as parameters of a notebook.
-
-    >>> parameters(Filters(channel=("1001", "1002"), text="limit"))
-    {'channel': '1001,1002', 'text': 'limit'}
-    """
-    return {k: v if isinstance(v, str) else ",".join(v) for k, v in asdict(filters).items() if v}
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """An export made ready: its workbench, its messages (each once), and their counts by `CELL` and hour."""
-
-    bench: workbench.Workbench
-    rows: "ir.Table"
-    cells: "ir.Table"
-    total: int
-    options: dict[str, list[str]]  # what each filter can be, most frequent first
-
-
-def prepare(bench: workbench.Workbench, step: Callable[[str], None] = lambda _text: None) -> Prepared:
-    """Read and classify a workbench's export, and count it; step is told what begins."""
-    import ibis
-
-    _ = bench.lang.gettext
-    step(_("Reading the export"))
-    bench.export, bench.messages, bench.contacts  # noqa: B018
-    step(_("Saying why each message failed"))
-    bench.all_failed, bench.has_broadcasts  # noqa: B018
-    step(_("Counting"))
-    rows = bench.failed.mutate(failed=ibis.literal(1, "int64"))
-    rows = bench.engine.keep(rows.select("row_id", "local_at", "contact_id", "message_id", *CELL, "failed"))
-    hours = rows.group_by(*CELL, local_at=rows.local_at.truncate("h")).aggregate(failed=rows.count())
-    cells = bench.engine.keep(hours)
-    options = {}
-    for name in ("channel_id", "cause", "verdict", "sender_type"):
-        values = cells.group_by(name).aggregate(n=cells.failed.sum()).filter(lambda t, n=name: t[n].notnull())
-        options[name] = values.order_by(ibis.desc("n"), name).to_pandas()[name].tolist()
-    return Prepared(bench, rows, cells, int(cells.failed.sum().execute()), options)
-
-
-def view(bench: workbench.Workbench, filters: Filters, **given) -> workbench.Workbench:
-    """The same exports under other parameters, without reading them again."""
-    other = workbench.Workbench(bench.given | {"out": ""} | parameters(filters) | given, "tag_import")
-    other.__dict__ |= {k: v for k, v in bench.__dict__.items() if k in SHARED}
-    return other
-
-
-def chosen(prepared: Prepared, filters: Filters, rows: bool = False) -> "ir.Table":
-    """The messages, or (without rows) their counts, that pass the filters."""
-    asked = view(prepared.bench, filters)
-    whole_hours = not any(end and (end.minute or end.second) for end in asked.period)
-    table = prepared.cells if whole_hours and not rows else prepared.rows
-    return table.filter(asked.selected(table), *asked.narrowing(table))
-
-
-def frames(prepared: Prepared, filters: Filters) -> dict[str, "pd.DataFrame"]:
-    """What the figures show: causes, errors (by channel) and times, each one row per bar or cell.
-
-    Causes are counted without the filter on causes, and errors without that of a clicked cell, so that
-    another one can be clicked. `times` has the start of each hour, or day where they span more than five.
-    """
-    from .summaries import DAYS_BY_HOUR, _named
-
-    def sums(change: dict, *by, **more) -> "pd.DataFrame":
-        table = chosen(prepared, replace(filters, **change))
-        frame = table.group_by(*by, **{k: f(table) for k, f in more.items()}).aggregate(failed=table.failed.sum())
-        frame = frame.to_pandas()
-        return frame.sort_values(["failed", *frame.columns[:-1]], ascending=False, ignore_index=True)
-
-    cell = {"text": "", "channel": ()} if filters.text.startswith("=") else {}
-    times = sums({}, "cause", hour=lambda t: t.local_at).dropna(subset="hour")
-    if len(times) and (times["hour"].max() - times["hour"].min()).days > DAYS_BY_HOUR:
-        times = times.assign(hour=times["hour"].dt.normalize()).groupby(["cause", "hour"], as_index=False).sum()
-        times.attrs["unit"] = "day"
-    errors = sums(cell, "channel_id", error=lambda t: t.masked)
-    return {
-        "causes": sums({"cause": ()}, "cause", "verdict"),
-        "errors": _named(errors, prepared.bench.channels),
-        "times": times,
-    }
-
-
-def page(
-    prepared: Prepared,
-    filters: Filters,
-    number: int = 0,
-    sort: str = "local_at",
-    descending: bool = True,
-    content: bool = False,
-) -> "pd.DataFrame":
-    """One page of messages: row_id, the columns of `COLUMNS_SHOWN`, verdict, and the content where asked for."""
-    import ibis
-
-    table = chosen(prepared, filters, rows=True)
-    order = ibis.desc(sort) if descending else ibis.asc(sort)
-    frame = table.order_by([order, "row_id"]).limit(PAGE, offset=number * PAGE).to_pandas()
-    if content:
-        read = prepared.bench.export.table
-        read = read.filter(read.row_id.isin(frame["row_id"].tolist())).select("row_id", "content").to_pandas()
-        frame = frame.merge(read, on="row_id", how="left")
-    return frame
-
-
-def audience(asked: workbench.Workbench) -> tuple[dict[str, int], "ir.Table"]:
-    """Rows of each disposition for a workbench's filters, and the contacts to reach again."""
-    failed = asked.all_failed
-    rows = recovery.dispositions(failed, asked.selected(failed, broadcast=True), "{channel" in asked.text("tag"),
-                                 asked.fixed, asked.delivered if len(asked.failed.columns) else None)  # fmt: skip
-    rows = asked.engine.keep(rows)
-    rejected = len(asked.export.rejected)
-    return recovery.counts(rows, rejected, asked.export.rows + rejected), rows.filter(rows.disposition == "tagged")
-
-
-def waves(asked: workbench.Workbench, contacts: "ir.Table", found: "limits.Assessment | QuotaError") -> "pd.DataFrame":
-    """The waves of an audience within the known limits (frame of `charts.waves`); QuotaError where none is known."""
-    if isinstance(found, QuotaError):
-        raise found
-    return limits.plan_frame(asked, limits.plan(asked, limits.covered(contacts, found), found))
-
-
-def write(asked: workbench.Workbench) -> recovery.Recovery:
-    """Recover into a workbench's folder as `tag_import` does; after an error or a stop nothing is left there."""
-    with asked._stack:
-        found = asked.recover()
-        asked.finish()
-    return found
-
-
-def job(asked: workbench.Workbench) -> dict[str, object]:
-    """The parameters that make a notebook do what a workbench was asked for, with whole paths."""
-    given = {k: v for k, v in asked.given.items() if k not in ("out", "engine") and v not in ("", None, [], {}, False)}
-    for name in (*FILES, "rules"):
-        if name in given:
-            found = [_whole(path) for path in asked.paths(name)]
-            given[name] = found if len(found) > 1 else found[0]
-    return given
-
-
-def _whole(path: str) -> str:
-    places = (path, os.path.join("..", path))
-    return next((os.path.abspath(p) for p in places if os.path.exists(p) or glob.glob(p)), path)
-
-
-def batch_entry(name: str, given: Mapping[str, object]) -> str:
-    """One entry of a batch file (TOML) that runs `tag_import` with these parameters."""
-    lines = ["[[entry]]", f"name = {_value(name)}", 'notebook = "tag_import"', "", "[entry.parameters]"]
-    return "\n".join([*lines, *(f"{key} = {_value(value)}" for key, value in given.items()), ""])
-
-
-def _value(value: object) -> str:
-    """A text, number or list as JSON, which is also YAML and TOML."""
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-
-
-def save(folder: Path, name: str, given: Mapping[str, object]) -> list[Path]:
-    """Write parameters for `papermill -f` and a batch entry into a folder, beside what is there; return both."""
-    folder.mkdir(parents=True, exist_ok=True)
-    parts = {".yaml": "".join(f"{key}: {_value(value)}\n" for key, value in given.items())}
-    paths = [free(folder, name, *parts, ".toml") + end for end in (".yaml", ".toml")]
-    parts[".toml"] = batch_entry(Path(paths[0]).stem, given)
-    for path, text in zip(paths, parts.values(), strict=True):
-        Path(path).write_text(text, "utf-8")
-    return [Path(path) for path in paths]
-
-
-def free(folder: Path, name: str, *ends: str) -> str:
-    """The first of name, name-2, name-3 that nothing in a folder has yet."""
-    numbers = iter(range(2, 10_000))
-    found = name
-    while any((folder / f"{found}{end}").exists() for end in ends or ("",)):
-        found = f"{name}-{next(numbers)}"
-    return str(folder / found)
+WIDTHS = {"local_at": 13, "channel_id": 14, "contact_id": 10, "message_id": 14, "sender_type": 9, "cause": 12, "masked": 28}
+LINES = 6  # of an import file, shown by a dry run
+STYLE = """<style>
+.rebroadcast { max-width: 1240px; }
+.rb-table { width: 100%; table-layout: fixed; border-collapse: collapse; font-size: 13px; line-height: 1.45; }
+.rb-table td, .rb-table th { padding: 3px 6px; text-align: left; vertical-align: top; overflow-wrap: anywhere;
+  border-bottom: 1px solid rgba(138, 138, 138, .3); }
+.rb-table .num { text-align: right; font-variant-numeric: tabular-nums; }
+.rb-lead { font-size: 16px; font-weight: 600; margin: 6px 0; } .rb-note { font-size: 13px; margin: 4px 0; }
+.rb-error { color: #B3261E; font-weight: 600; }
+</style>"""
 
 
 def show(namespace: Mapping[str, object]) -> "Explorer":
@@ -375,3 +181,181 @@ class Explorer:
         else:
             said = " ".join(str(error).split())[:200]
             self.say(_("That did not work: {kind}, {text}", kind=type(error).__name__, text=said), error=True)
+
+    # Another export
+
+    def open(self, upload: dict | None = None) -> None:
+        """Open what the fields name, or a file that was uploaded."""
+        given = self.given | {name: field.value.strip() for name, field in self.fields.items()}
+        self.start(lambda: self.load(given, upload))
+
+    def load(self, given: dict, upload: dict | None = None) -> None:
+        """Read an export and show it; the one before stays where that fails."""
+        if upload:
+            given = given | {"exports": Path(upload["name"]).name}
+        bench = self.working = workbench.open(given, "explore")
+        try:
+            if upload:
+                path = bench.engine.scratch / given["exports"]
+                path.write_bytes(upload["content"])
+                bench.given["exports"] = str(path)
+            prepared = selection.prepare(bench, self.step)
+        except BaseException:
+            bench._stack.close()
+            raise
+        before, self.prepared, self.given = self.prepared, prepared, given
+        self.uploaded, self.assessed, self.number = upload["name"] if upload else "", None, 0
+        bench.lang, self.working = self.lang, None
+        if before:
+            before.bench._stack.close()
+        name, words = bench.channels.name, {"cause": CAUSES, "verdict": VERDICTS}
+        self.quiet = True
+        for field, values in prepared.options.items():
+            label = name if field == "channel" else lambda v, f=field: word(words.get(f, {}), v, self.lang)
+            self.controls[field].value = ()
+            self.controls[field].options = [(label(value), value) for value in values]
+        self.quiet = False
+        self.choose(**dict.fromkeys(self.controls), draw=False)
+        self.draw()
+        self.say("")
+
+    # Filters
+
+    @property
+    def filters(self) -> selection.Filters:
+        found = {n: c.value for n, c in self.controls.items()}
+        found |= {n: f"{found[n]:%Y-%m-%d %H:%M:%S}" if found[n] else "" for n in ("from_", "to")}
+        return selection.Filters(**found | {"text": found["text"].strip()})
+
+    def choose(self, draw: bool = True, **values) -> None:
+        """Set filters (None: all) and show what passes."""
+        self.quiet = True
+        for name, value in values.items():
+            self.controls[name].value = value or {"text": "", "from_": None, "to": None}.get(name, ())
+        self.quiet = False
+        if draw:
+            self.refresh()
+
+    def refresh(self) -> None:
+        """Show the present filters, then, in the thread, who can be reached again."""
+        if self.quiet or not self.prepared or not self.settle():
+            return
+        self.number = 0
+        try:
+            self.draw()
+        except RebroadcastError as error:
+            self.fail(error)
+        else:
+            self.say("")
+            self.follow()
+
+    def draw(self) -> None:
+        """Figures, messages, and how many they are."""
+        _, filters, lang = self.lang.gettext, self.filters, self.lang
+        found = selection.frames(self.prepared, filters)
+        causes = found["causes"]
+        self.shown = int(causes.loc[causes["cause"].isin(filters.cause or causes["cause"]), "failed"].sum())
+        drawn = {
+            "causes": charts.failures_by_cause(causes, lang=lang),
+            "errors": charts.error_by_channel(found["errors"], lang=lang),
+            "times": charts.failures_by_hour(found["times"], unit=found["times"].attrs.get("unit", "hour"), lang=lang),
+        }
+        self.unit = timedelta(days=1) if "unit" in found["times"].attrs else timedelta(hours=1)
+        if filters.cause and causes["failed"].sum():
+            bars = drawn["causes"].data[0]
+            bars.marker.opacity = [1 if cause in filters.cause else 0.3 for cause in bars.customdata]
+        clicks = {"causes": self.click_cause, "errors": self.click_cell, "times": self.click_time}
+        for name, figure in drawn.items():
+            _put(self.figures[name], figure, clicks[name])
+        state = lang.ngettext("{n} of {total} failed messages is shown", "{n} of {total} failed messages are shown",
+                              self.shown, total=lang.number(self.prepared.total))  # fmt: skip
+        bench = self.prepared.bench
+        aside = _("Not counted: {repeats} repeated rows, {rejected} rows that could not be read.",
+                  repeats=lang.number(bench.repeats), rejected=lang.number(len(bench.export.rejected)))  # fmt: skip
+        self.state.value = f'<div class="rb-lead">{state}</div><div class="rb-note">{aside}</div>'
+        self.list()
+
+    def click_cause(self, trace, points, _state) -> None:
+        if points.point_inds:
+            cause = (trace.customdata[points.point_inds[0]],)
+            self.choose(cause=None if self.filters.cause == cause else cause)
+
+    def click_cell(self, trace, points, _state) -> None:
+        if points.xs:
+            error, channel = trace.customdata[int(points.ys[0])][int(points.xs[0])]
+            named = self.prepared.bench.channels.name
+            ids = tuple(c for c in self.prepared.options["channel"] if named(c) == channel)
+            text = "=" if error == self.lang.gettext("(none)") else f"={error}"
+            again = (self.filters.text, self.filters.channel) == (text, ids)
+            self.choose(text="" if again else text, channel=None if again else ids)
+
+    def click_time(self, trace, points, _state) -> None:
+        if points.point_inds:
+            start = datetime.fromisoformat(str(trace.x[points.point_inds[0]])[:19])
+            again = (self.controls["from_"].value, self.controls["to"].value) == (start, start + self.unit)
+            self.choose(from_=None if again else start, to=None if again else start + self.unit)
+
+    # Messages
+
+    def order(self, column: str) -> None:
+        """Sort by a column; by the same one again, the other way round."""
+        self.descending, self.sort, self.number = column == self.sort and not self.descending, column, 0
+        self.relist()
+
+    def turn(self, by: int) -> None:
+        self.number = min(max(0, self.number + by), max(0, self.shown - 1) // selection.PAGE)
+        self.relist()
+
+    def relist(self) -> None:
+        if self.prepared and self.settle():
+            self.list()
+            self.follow()
+
+    def list(self) -> None:
+        """One page of messages."""
+        _, lang, number = self.lang.gettext, self.lang, self.lang.number
+        frame = selection.page(self.prepared, self.filters, self.number, self.sort, self.descending, self.content.value)
+        for column, head in self.heads.items():
+            arrow = (" ▼" if self.descending else " ▲") if column == self.sort else ""
+            head.description = self.names[column] + arrow
+        named, rows = self.prepared.bench.channels.name, []
+        for row in frame.astype(object).where(frame.notna(), None).to_dict("records"):
+            row["local_at"] = row["local_at"] and f"{row['local_at']:%Y-%m-%d %H:%M:%S}"
+            row["channel_id"] = row["channel_id"] and named(row["channel_id"])
+            row["cause"] = f"{word(CAUSES, row['cause'], lang)} · {word(VERDICTS, row['verdict'], lang)}"
+            rows.append([row[c] for c in WIDTHS])
+            if row.get("content"):
+                rows.append([row["content"]])
+        self.table.value = _table([], rows, WIDTHS.values())
+        facts = {"first": number(self.number * selection.PAGE + 1), "last": number(self.number * selection.PAGE + len(frame))}
+        self.place.value = _("Messages {first} to {last} of {total}", **facts, total=number(self.shown)) if len(frame) else ""
+
+    # The audience and its files
+
+    def asked(self, **given) -> workbench.Workbench:
+        """The workbench of `tag_import` with the present filters and tag."""
+        given |= {"tag": self.tag.value, "fixed": self.fixed.value, "waves": self.by_wave.value}
+        return selection.view(self.prepared.bench, self.filters, **given)
+
+    def follow(self) -> None:
+        """Say in the thread who can be reached again, and when."""
+        key = (id(self.prepared), self.filters, self.tag.value, self.fixed.value, self.by_wave.value)
+        if key != self.tried:
+            self.write.disabled = True
+        if key == self.followed:
+            return
+        self.panel.value = f'<div class="rb-note">{self.lang.gettext("Counting who can be reached again …")}</div>'
+
+        def count() -> None:
+            asked = self.asked()
+            counts, contacts = selection.audience(asked)
+            self.panel.value = said = self.told(asked, counts)
+            if counts["tagged"]:
+                try:
+                    self.assessed = self.assessed or limits.assess(self.prepared.bench)
+                    self.panel.value = said + self.timetable(selection.waves(asked, contacts, self.assessed))
+                except QuotaError as error:
+                    self.panel.value = f'{said}<div class="rb-note">{html.escape(str(error))}</div>'
+            self.followed = key
+
+        self.start(count, front=False)
