@@ -181,3 +181,13 @@ def test_any_text_in_content_and_error_comes_back_as_it_was(engine, write, texts
     path = write([row(str(i), str(i), error=e, content=c) for i, (c, e) in enumerate(texts)])
     table = exports.read(engine, path).table.order_by("row").to_pandas()
     assert table["error"].fillna("").tolist() == [e for _, e in texts]
+
+
+def test_a_stray_quote_costs_its_own_row_only(engine, write):
+    path = write([row(str(n), f"m{n}") for n in range(1, 7)])
+    lines = path.read_text().splitlines()
+    lines[3] = lines[3].replace(",text,message,", ',text,"message,')  # opens a value that nothing closes
+    path.write_text("\n".join(lines) + "\n")
+    export = exports.read(engine, path)
+    assert sorted(export.table.contact_id.execute()) == ["1", "2", "4", "5", "6"]
+    assert export.rejected["line"].tolist() == [4]

@@ -5,18 +5,16 @@ import json
 import os
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
-from . import channels as channel_files
 from . import engine as engines
-from . import errors, exports, files, limits, parameters, quota, record, recovery
+from . import errors, exports, files, limits, parameters, record, recovery
 from .exceptions import ColumnError, InputError, ParameterError, did_you_mean
-from .language import Language, language
+from .settings import NAMES, Settings
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -29,11 +27,6 @@ STAGING = "REBROADCAST_STAGING"  # set by reports.run: results go there, and the
 RESULTS = "REBROADCAST_RESULTS"  # the folder that they will be published as
 FILES = ("exports", "messages", "contacts", "channels", "rules")  # they count by what is in them
 OWN = ("out", "language", "ledger", "engine", "decided_by")  # parameters that do not change who is tagged
-NAMES = (
-    "exports", "channels", "messages", "contacts", "channel", "from_", "to", "sender_type", "timezone", "date_format",
-    "cause", "verdict", "text", "attempted", "compare", "tag", "fixed", "waves", "reserve", "start", "quiet", "deadline", "broadcast", "decided_by", "rules",
-    "ledger", "language", "engine", "out",
-)  # fmt: skip
 
 
 def open(namespace: Mapping[str, object], notebook: str = "") -> "Workbench":
@@ -50,20 +43,18 @@ def open(namespace: Mapping[str, object], notebook: str = "") -> "Workbench":
 
 def check(given: Mapping[str, object]) -> None:
     """Raise the error that opening the workbench with these parameters would, as far as no file need be read."""
-    bench = Workbench({k: v for k, v in given.items() if k in NAMES})
+    asked = Settings({k: v for k, v in given.items() if k in NAMES})
     for name in ("exports", "messages", "contacts"):
-        if (paths := bench.paths(name)) and paths != ["sample"]:
+        if (paths := asked.paths(name)) and paths != ["sample"]:
             files.find(paths)
     if "tag" in given:
-        parameters.check_tag(bench.text("tag"))
+        parameters.check_tag(asked.text("tag"))
 
 
 @dataclass
-class Workbench:
-    """The tables and settings of one run. Everything is read once, when it is first asked for."""
+class Workbench(Settings):
+    """The tables of one run, and its results. Everything is read once, when it is first asked for."""
 
-    given: dict
-    notebook: str = ""
     counts: dict = field(default_factory=dict)
     waves: list = field(default_factory=list)
     figures: list[str] = field(default_factory=list)
@@ -72,54 +63,6 @@ class Workbench:
     checklist: "pd.DataFrame | None" = None  # rows of a failed-message log to be tagged by hand
     repeats: int = 0  # rows that hold a message which another row holds already
     _stack: ExitStack = field(default_factory=ExitStack, repr=False)
-
-    def __post_init__(self) -> None:
-        self.started = record.now()
-        self.lang: Language = language(self.text("language") or "en")
-        self.period = tuple(parameters.moment(self.text(n), n, end=n == "to") for n in ("from_", "to"))
-        if all(self.period) and self.period[0] >= self.period[1]:
-            raise ParameterError(
-                f"from ({self.text('from_')}) lies after to ({self.text('to')}); expected from before to.", "from"
-            )
-        path = self.text("channels")
-        self.channels = channel_files.load_channels(files.find(path)[0] if path else None)
-        self.timezone = engines.check_zone(self.text("timezone") or self.channels.timezone or "UTC")
-        self.rules = errors.load_rules(files.find(self.text("rules"))[0] if self.text("rules") else None)
-        attempted = self.given.get("attempted") or {}
-        self.attempted = (
-            parameters.pairs(attempted)
-            if isinstance(attempted, str)
-            else {str(k): int(v) for k, v in attempted.items()}
-        )
-        self.fixed = recovery.fixed_causes(self.list("fixed"), self.rules.causes)
-
-        self.quiet = limits.parse_quiet(self.text("quiet"))
-        self.reserve = self.text("reserve")
-        if self.reserve and not self.reserve.isdigit():
-            raise ParameterError(f"reserve is '{self.reserve}'; expected a number of contacts such as 100.", "reserve")
-
-    @property
-    def decided_by(self) -> str:
-        """Who says that a cause has been mended: as named, else the user of this computer."""
-        import getpass
-
-        return self.text("decided_by") or getpass.getuser()
-
-    def text(self, name: str) -> str:
-        """One parameter as text ("" where it was not given)."""
-        value = self.given.get(name)
-        return "" if value is None else str(value).strip()
-
-    def paths(self, name: str) -> list[str]:
-        """One parameter as file names or patterns: a list, or one text."""
-        value = self.given.get(name) or []
-        return [str(v) for v in (value if isinstance(value, (list, tuple)) else [value])]
-
-    def list(self, name: str) -> list[str]:
-        """One parameter as a list: a list, or one text with commas."""
-        value = self.given.get(name) or []
-        value = value if isinstance(value, (list, tuple)) else str(value).split(",")
-        return [str(v).strip() for v in value if str(v).strip()]
 
     @cached_property
     def engine(self) -> engines.Engine:
@@ -227,11 +170,8 @@ class Workbench:
         )
         self.repeats = int(named - unique)
         if self.repeats:
-            once = (
-                found.filter(found.message_id.notnull())
-                .group_by("message_id")
-                .aggregate(row_id=lambda t: t.row_id.min())
-            )
+            known = found.filter(found.message_id.notnull())
+            once = known.group_by("message_id").aggregate(row_id=known.row_id.min())
             found = found.filter(found.message_id.isnull()).union(found.semi_join(once, "row_id"))
         if not rows:
             start, end = (self.text(n) or "…" for n in ("from_", "to"))
@@ -313,8 +253,6 @@ class Workbench:
             return False
         return (first.hour == 0 and first.minute < 10) or (last.hour == 23 and last.minute >= 50)
 
-    # The ledger
-
     @property
     def broadcast(self) -> str:
         """What the ledger calls this broadcast: as named, else its channels and first day."""
@@ -340,42 +278,12 @@ class Workbench:
         path = self.text("ledger")
         return ledgers.open_ledger(Path(path), create=self.folder is not None) if path else None
 
-    # Limits and times
-
-    @cached_property
-    def limits(self) -> tuple[quota.Limit, ...]:
-        """The limits of the channels file and the kinds, with the reserve that was asked for."""
-        found = self.channels.limits(self.timezone)
-        return tuple(replace(x, reserve=int(self.reserve)) for x in found) if self.reserve else found
-
-    def limit_name(self, name: str, known: tuple[quota.Limit, ...]) -> str:
-        """What a limit is called in a report: its channel's name, or the pool and its channels."""
-        found = next((x for x in known if x.name == name), None)
-        if found is None or found.channels == (name,):
-            return self.channels.name(name)
-        return f"{name} ({' + '.join(self.channels.name(c) for c in found.channels)})"
-
-    def wall_clock(self, at: datetime) -> datetime:
-        """An instant as naive wall-clock time of the workspace's zone."""
-        return at.astimezone(ZoneInfo(self.timezone)).replace(tzinfo=None)
-
-    def _instant(self, name: str) -> datetime | None:
-        found = parameters.moment(self.text(name), name)
-        return found and found.replace(tzinfo=ZoneInfo(self.timezone)).astimezone(UTC)
-
     @cached_property
     def start(self) -> datetime:
         """When sending may begin (UTC): as asked, else now; on the sample, right after its newest failure."""
         if self.given.get("exports") != parameters.SAMPLE["exports"] or self.text("start"):
             return self._instant("start") or limits.next_minute()
         return self.all_failed.sent_at.max().execute().to_pydatetime().replace(second=0) + timedelta(minutes=1)
-
-    @cached_property
-    def deadline(self) -> datetime | None:
-        """When all must be sent (UTC), or None."""
-        return self._instant("deadline")
-
-    # Results
 
     @cached_property
     def folder(self) -> Path | None:
