@@ -9,8 +9,8 @@ import pytest
 from babel.messages.extract import DEFAULT_KEYWORDS, extract_from_dir
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
-from conftest import ROOT
 
+from conftest import ROOT
 from rebroadcast.exceptions import ParameterError
 from rebroadcast.language import LOCALE, Language
 
