@@ -191,3 +191,10 @@ def test_a_stray_quote_costs_its_own_row_only(engine, write):
     export = exports.read(engine, path)
     assert sorted(export.table.contact_id.execute()) == ["1", "2", "4", "5", "6"]
     assert export.rejected["line"].tolist() == [4]
+
+
+def test_a_file_without_a_last_line_break_keeps_its_last_row(engine, write):
+    path = write([row("1", "1"), row("2", "2", "an error that no other row has")])
+    path.write_text(path.read_text().rstrip("\n"))
+    export = exports.read(engine, path)
+    assert sorted(export.table.contact_id.execute()) == ["1", "2"] and export.rejected.empty

@@ -200,8 +200,6 @@ def _checked(
             problems.append((columns["sent_at"].isnull(), "a date that cannot be read"))
     for name in cells.keys() - TEXTS:
         problems.append((cells[name].contains('"'), "a stray quote"))
-    if (last := _cut_off(raw, source)) is not None:
-        problems.append((raw.file_row_number == last, "the file’s last line has no end and may be cut off"))
     problem = ibis.cases(*problems) if problems else ibis.null("string")
     names = raw.columns[: len(source.header)]
     newlines = sum((_count_newlines(raw[c]) for c in names), ibis.literal(0)) if not _is_parquet(source.path) else 0
@@ -210,23 +208,6 @@ def _checked(
     line = {"line": raw.line.cast("int64")} if "line" in raw.columns else {}
     return raw.select(**columns, **line, source_file=ibis.literal(source.name), row=row + 1, row_id=row + offset,
                       problem=problem, newlines=newlines, text=text)  # fmt: skip
-
-
-def _cut_off(raw: "ir.Table", source: Source) -> int | None:
-    """The last row (from 0) of a file without a last line break, where no other row vouches for its last value."""
-    if _is_parquet(source.path):
-        return None
-    with source.path.open("rb") as file:
-        file.seek(max(0, source.path.stat().st_size - 4096))
-        tail = file.read().decode("utf-8", "replace")
-    if tail.endswith(("\n", "\r")) or not (rows := raw.count().execute()):
-        return None
-    ends = raw.select("file_row_number", value=raw[raw.columns[len(source.header) - 1]].fill_null(""))
-    value = ends.filter(ends.file_row_number == rows - 1).value.execute().iloc[0]
-    like = ends.filter(ends.value.startswith(value) & (ends.file_row_number != rows - 1)).value
-    same = like.count().execute() > 0 and not (like != value).any().execute()
-    refused = not tail.rstrip(' "').endswith(value[-1000:].rstrip(' "'))  # then another row is the last
-    return None if same or refused else int(rows - 1)
 
 
 def _count_newlines(cell: "ir.StringValue") -> "ir.IntegerValue":
