@@ -92,6 +92,7 @@ class _Channel(_Limit):
 class _File(BaseModel, extra="forbid"):
     timezone: Text | None = None
     segment_limit: Count | None = None
+    workspace: str | None = None
     pool: dict[str, _Pool] = {}
     channel: dict[str, _Channel] = {}
 
@@ -108,12 +109,13 @@ class Channel:
 
 
 class Channels:
-    """The channels of one workspace; its `timezone` and `segment_limit` are None where nobody gave them."""
+    """The channels of one workspace; its `workspace` (a name), `timezone` and `segment_limit` are None where nobody gave them."""
 
     def __init__(self, content: _File | None = None):
         self._content = content or _File()
         self.timezone: str | None = self._content.timezone
         self.segment_limit: int | None = self._content.segment_limit
+        self.workspace: str | None = self._content.workspace
         self.channels: tuple[Channel, ...] = tuple(_channel(*item) for item in self._content.channel.items())
 
     def get(self, channel_id: str) -> Channel | None:

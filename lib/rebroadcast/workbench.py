@@ -275,8 +275,10 @@ class Workbench(Settings):
         """The ledger that was named, or None. Without a folder for results it is only read."""
         from . import ledger as ledgers
 
-        path = self.text("ledger")
-        return ledgers.open_ledger(Path(path), create=self.folder is not None) if path else None
+        path, recovering = self.text("ledger"), bool(self.text("tag"))
+        if not path or (recovering and not self.folder and not Path(path).exists()):
+            return None
+        return ledgers.open_ledger(Path(path), self.channels.workspace, create=recovering and self.folder is not None)
 
     @cached_property
     def start(self) -> datetime:
