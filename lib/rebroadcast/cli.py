@@ -8,13 +8,18 @@ from typing import Annotated
 
 import typer
 
-from .exceptions import RebroadcastError
+from .exceptions import RebroadcastError, visible
 
 app = typer.Typer(
     name="rebroadcast", no_args_is_help=True, add_completion=False, rich_markup_mode=None,
     pretty_exceptions_enable=False, context_settings={"help_option_names": ["-h", "--help"]},
     help="Why a broadcast's messages failed, who can be reached again and when, and whether it worked.",
 )  # fmt: skip
+
+
+def _say(text: object, err: bool = False) -> None:
+    """Print a text that may hold a stranger's: nothing in it can steer the terminal."""
+    typer.echo(visible(text), err=err)
 
 
 def _option(text: str, *names: str, kind: type = str, default: object = None):
@@ -76,7 +81,7 @@ def _command(name: str, notebook: str, options: list[str], text: str) -> None:
         if dry_run:
             return _dry_run(asked, out or Path("results") / notebook)
         out = out or Path("results") / notebook
-        print(f"Running {notebook} on {', '.join(asked['exports'])}", file=sys.stderr)
+        _say(f"Running {notebook} on {', '.join(asked['exports'])}", err=True)
         _show(reports.run(notebook, asked, out, overwrite), out, as_json)
 
     _add(
@@ -133,35 +138,35 @@ def _dry_run(asked: dict, out: Path) -> None:
     check(checked)
     found = preview(Workbench(checked, "tag_import"), out)
     _counts(found.counts)
-    typer.echo("First rows of the import files:")
+    _say("First rows of the import files:")
     for contact, tag in found.first.itertuples(index=False):
-        typer.echo(f"  {contact},{tag}")
+        _say(f"  {contact},{tag}")
     if found.new is None:
-        typer.echo("There is no earlier run to compare with.")
+        _say("There is no earlier run to compare with.")
     else:
-        typer.echo(f"Compared with {found.since}: {len(found.new)} contacts are new, {len(found.gone)} are gone.")
+        _say(f"Compared with {found.since}: {len(found.new)} contacts are new, {len(found.gone)} are gone.")
         for sign, frame in (("+", found.new), ("-", found.gone)):
             for contact, now in frame.head(20).itertuples(index=False):
-                typer.echo(
+                _say(
                     f"  {sign} {contact}  {str(now).replace('_', ' ') if now == now and now else 'not in this export'}"
                 )
-    typer.echo("Dry run: nothing was written.")
+    _say("Dry run: nothing was written.")
 
 
 def _counts(counts: dict[str, int]) -> None:
     for name, rows in counts.items():
         if rows:
-            typer.echo(f"{rows:>10,}  {name.replace('_', ' ')}")
+            _say(f"{rows:>10,}  {name.replace('_', ' ')}")
 
 
 def _show(content: dict, out: Path, as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps(content, ensure_ascii=False, indent=2, default=str))
+        _say(json.dumps(content, ensure_ascii=False, indent=2, default=str))
         return
     _counts(content.get("counts", {}))
     for entry in content["outputs"]:
         if entry["name"].endswith(".html") or entry["name"].startswith("import/"):
-            typer.echo(out / entry["name"])
+            _say(out / entry["name"])
 
 
 def _preflight(**given) -> None:
@@ -173,7 +178,7 @@ def _preflight(**given) -> None:
     bench = Workbench({k: v for k, v in given.items() if v is not None} | {"exports": earlier, "language": language})
     found = preflight(bench)
     if as_json:
-        typer.echo(json.dumps(found.as_dict(), ensure_ascii=False, indent=2, default=str))
+        _say(json.dumps(found.as_dict(), ensure_ascii=False, indent=2, default=str))
         return
     _ = bench.lang.gettext
     lines = {
@@ -187,9 +192,9 @@ def _preflight(**given) -> None:
     width = max(map(len, lines))
     for name, value in lines.items():
         shown = bench.lang.number(value) if isinstance(value, int) else value or "—"
-        typer.echo(f"{name:<{width}}  {shown}")
+        _say(f"{name:<{width}}  {shown}")
     if found.note:
-        typer.echo(found.note)
+        _say(found.note)
 
 
 _add(
@@ -227,7 +232,7 @@ def explain(
     if as_json:
         answer = {name: getattr(found, name) for name in found.__dataclass_fields__}
         answer["wait"] = found.wait.total_seconds() if found.wait is not None else None
-        typer.echo(json.dumps(answer, ensure_ascii=False, indent=2))
+        _say(json.dumps(answer, ensure_ascii=False, indent=2))
         return
     _ = lang.gettext
     wait = f" ({lang.duration(found.wait)})" if found.wait else ""
@@ -238,7 +243,7 @@ def explain(
     ]  # fmt: skip
     width = max(len(name) for name, _text in lines)
     for name, value in lines:
-        typer.echo(f"{name:<{width}}  {value}")
+        _say(f"{name:<{width}}  {value}")
 
 
 def main() -> None:

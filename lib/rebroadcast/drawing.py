@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import plotly.graph_objects as go
 
+from .exceptions import visible
 from .language import Language, language
 from .words import CAUSES, COLUMNS, DISPOSITIONS, OUTCOMES, VERDICTS, word
 
@@ -85,7 +86,7 @@ def chart(draw: Callable[..., go.Figure]) -> Callable[..., go.Figure]:
 
 def escape(text: object) -> str:
     """Make a text safe for plotly, which reads tags, %{templates} and $TeX$ in its texts."""
-    plain = html.escape(" ".join(str(text).split()), quote=False).replace(" %", "\u00a0%")
+    plain = html.escape(visible(" ".join(str(text).split())), quote=False).replace(" %", "\u00a0%")
     return plain.replace("%{", "%&#123;").replace("$", "&#36;")
 
 

@@ -1,13 +1,34 @@
 """What can go wrong, as one family: every message says what was found, what was expected and how to go on."""
 
 import difflib
+import re
 from collections.abc import Iterable
+
+# Control characters, escapes, marks that turn the direction of reading, characters without width, half characters.
+UNSEEN = re.compile(
+    "[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb"
+    "\U000e0000-\U000e007f]"
+)
+
+
+def visible(text: object) -> str:
+    r"""Return text with characters that act instead of being seen written out; tabs and line breaks stay.
+
+    >>> visible("a\x1b[31m red\u202e")
+    'a\\u001b[31m red\\u202e'
+    """  # as JSON writes them, so that JSON stays JSON
+    return UNSEEN.sub(
+        lambda c: re.sub("(....)", r"\\u\1", c[0].encode("utf-16-be", "surrogatepass").hex()), str(text)
+    )
 
 
 class RebroadcastError(Exception):
     """Base of every error that rebroadcast raises on purpose. Its text is a sentence for the user."""
 
     exit_status = 2
+
+    def __str__(self) -> str:
+        return visible(super().__str__())
 
     def _render_traceback_(self) -> list[str]:
         """Have a notebook show the sentence alone: the traceback tells a user nothing."""

@@ -9,14 +9,19 @@ import tomllib
 import unicodedata
 import zipfile
 from collections.abc import Iterable
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
 from .exceptions import ColumnError, InputError, did_you_mean
+from .folder import disk_full
 
 LARGEST = 64 * 2**30  # bytes that one file may unpack to
+RATIO = 250  # and how many times its size, beyond the first ROOM bytes; exports pack 5 to 40 times
+ROOM = 64 * 2**20
 MEMBERS = 1_000  # files in one archive
+WIDEST, LONGEST = 1_000, 2**20  # columns and rows of a workbook
 HEADER_LINES = 20  # how far down the header row is looked for
 SMALL_WORDS = {"de", "del", "la", "el", "los", "y", "and", "of", "the"}
 FOREIGN = {
@@ -123,11 +128,8 @@ def open_source(path: Path, export: str, scratch: Path) -> list[Source]:
     if start.startswith(b"\x1f\x8b"):
         import gzip
 
-        try:
-            with gzip.open(path) as packed:
-                source = replace(source, path=_unpack(packed, scratch / f"{sha256}.csv", path))
-        except (OSError, EOFError) as error:
-            raise InputError(f"{path} is a damaged gzip file ({error}); download it again.", path) from None
+        with _unpacking(path), gzip.open(path) as packed:
+            source = replace(source, path=_unpack(packed, scratch / f"{sha256}.csv", path))
     return [_open_csv(source, export, scratch)]
 
 
@@ -135,36 +137,51 @@ def _unpack(packed: io.BufferedIOBase, target: Path, path: Path) -> Path:
     written = 0
     with target.open("wb") as file:
         while block := packed.read(2**20):
-            written += len(block)
-            if written > LARGEST:
-                raise InputError(f"{path} unpacks to more than {LARGEST // 2**30} GiB; expected an export.", path)
             file.write(block)
+            _fits(written := written + len(block), path)
     return target
+
+
+def _fits(unpacked: int, path: Path) -> None:
+    """Raise InputError where a file unpacks to more than an export can: it is made to fill the disk."""
+    most = min(LARGEST, ROOM + RATIO * path.stat().st_size)
+    if unpacked > most:
+        raise InputError(f"{path} unpacks to more than {most // 2**20:,} MiB, which no export does; give it unpacked.", path)
+
+
+@contextmanager
+def _unpacking(path: Path):
+    """Turn whatever the libraries raise for a damaged file into an InputError; a full disk stays what it is."""
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, InputError) or disk_full(error):
+            raise
+        why = str(error) or type(error).__name__
+        raise InputError(f"{path} is a damaged or protected file ({why}); download it again.", path) from None
 
 
 def _open_zip(source: Source, export: str, scratch: Path) -> list[Source]:
     path = source.path
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
-            if "[Content_Types].xml" in names:
-                return [
-                    _open_csv(replace(source, path=_sheet(path, scratch / f"{source.sha256}.csv")), export, scratch)
-                ]
-            members = [n for n in names if n.lower().endswith((".csv", ".txt", ".tsv")) and "__MACOSX" not in n]
-            if not members or len(names) > MEMBERS:
-                raise InputError(
-                    f"{path} holds {len(names)} files, {len(members)} of them CSV; expected one export.", path
-                )
-            sources = []
-            for number, member in enumerate(sorted(members)):
-                with archive.open(member) as packed:
-                    unpacked = _unpack(packed, scratch / f"{source.sha256}-{number}.csv", path)
-                one = replace(source, name=f"{source.name}/{Path(member).name}", path=unpacked)
-                sources.append(_open_csv(one, export, scratch))
-            return sources
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, OSError) as error:
-        raise InputError(f"{path} is a damaged or protected archive ({error}); download it again.", path) from None
+    with _unpacking(path), zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+        _fits(sum(member.file_size for member in archive.infolist()), path)
+        if "[Content_Types].xml" in names:
+            return [
+                _open_csv(replace(source, path=_sheet(path, scratch / f"{source.sha256}.csv")), export, scratch)
+            ]
+        members = [n for n in names if n.lower().endswith((".csv", ".txt", ".tsv")) and "__MACOSX" not in n]
+        if not members or len(names) > MEMBERS:
+            raise InputError(
+                f"{path} holds {len(names)} files, {len(members)} of them CSV; expected one export.", path
+            )
+        sources = []
+        for number, member in enumerate(sorted(members)):
+            with archive.open(member) as packed:
+                unpacked = _unpack(packed, scratch / f"{source.sha256}-{number}.csv", path)
+            one = replace(source, name=f"{source.name}/{Path(member).name}", path=unpacked)
+            sources.append(_open_csv(one, export, scratch))
+        return sources
 
 
 def _sheet(path: Path, target: Path) -> Path:
@@ -180,16 +197,20 @@ def _sheet(path: Path, target: Path) -> Path:
             return f"{value:.14E}"
         return "" if value is None else str(value)
 
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            sheet = openpyxl.load_workbook(path, read_only=True, data_only=True).worksheets[0]
-            with target.open("w", newline="", encoding="utf-8") as file:
-                csv.writer(file).writerows([cell(v) for v in row] for row in sheet.iter_rows(values_only=True))
-    except Exception as error:  # openpyxl raises whatever its XML parser meets
-        raise InputError(
-            f"{path} is a workbook that cannot be read ({type(error).__name__}); save it as CSV.", path
-        ) from None
+    with _unpacking(path), warnings.catch_warnings(), target.open("w", newline="", encoding="utf-8") as file:
+        warnings.simplefilter("ignore")
+        sheet = openpyxl.load_workbook(path, read_only=True, data_only=True).worksheets[0]
+        sheet.reset_dimensions()  # a claim of the file's: two cells could ask for 17 thousand million
+        width, blank, out = 0, 0, csv.writer(file)
+        for number, row in enumerate(sheet.iter_rows(values_only=True)):
+            cells = [cell(v) for v in row[:WIDEST]]
+            while cells and not cells[-1]:
+                cells.pop()
+            width, blank = max(width, len(cells) if number < HEADER_LINES else 0), blank + 1
+            if number > LONGEST or cells:
+                _fits(LARGEST + 1 if number > LONGEST else file.tell() + blank * width, path)
+                out.writerows([*[[""] * width] * (blank - 1), cells + [""] * (width - len(cells))])
+                blank = 0  # empty rows count as lines where rows follow them
     return target
 
 

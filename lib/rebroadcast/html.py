@@ -12,7 +12,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .exceptions import InputError, OutputError
+from .exceptions import InputError, OutputError, visible
 from .language import Language
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def export(
     page = _Page(lang)
     for cell in read.cells:
         page.add(cell)
-    text = page.render(title, made_at)
+    text = visible(page.render(title, made_at))
     try:
         target.write_text(text, encoding="utf-8", newline="\n")
     except OSError as error:

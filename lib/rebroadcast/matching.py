@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
+from . import sheets
 from .exceptions import InputError
 from .files import known
 from .sections import table
@@ -105,7 +106,7 @@ def write_checklist(bench: "Workbench", folder: Path) -> list[str]:
     if frame is None or frame.empty:
         return []
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    frame.to_csv(folder / "checklist.csv", index=False, lineterminator="\n")
+    sheets.write(frame, folder / "checklist.csv")
     header = ["☐", _("Time"), _("Contact"), _("Channel"), _("Error"), _("Why by hand")]
     reasons = {MISSING: _("no contact has this name"), AMBIGUOUS: _("several contacts have this name")}
     rows = [["☐", str(r[0]), *r[1:4], reasons[r[4]]] for r in frame.fillna("").itertuples(index=False)]

@@ -104,8 +104,7 @@ def execute(path: Path, checked: Mapping[str, object], target: Path, env: Mappin
     os.environ.update(env)
     try:
         papermill.execute_notebook(
-            str(path),
-            str(target),
+            *(str(p).replace("{", "{{").replace("}", "}}") for p in (path, target)),  # papermill fills in {names}
             dict(checked),
             kernel_name="python3",
             language="python",

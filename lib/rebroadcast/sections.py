@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from markupsafe import Markup
 
 from . import __version__
+from .exceptions import visible
 from .language import Language
 from .words import cause_name, verdict_name
 
@@ -20,10 +21,12 @@ VERDICTS = ("wait", "fix", "never", "unknown")
 SAFE_ROWS = 60  # rows of a table in a report; all of them are in its CSV
 
 
-def html(text: str) -> "HTML":
+def html(text: Markup) -> "HTML":
+    """Show escaped markup; no notebook may read TeX ($...$) into a stranger's text."""
     from IPython.display import HTML
 
-    return HTML(str(text))
+    plain = not set("$\\") & set(text)
+    return HTML(visible(text) if plain else f'<div class="tex2jax_ignore mathjax_ignore">{visible(text)}</div>')
 
 
 def heading(bench: "Workbench", name: str) -> "MarkdownOutput":

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from . import sheets
 from .channels import Channels
 from .errors import Rules, advice
 from .exceptions import InputError, QuotaError
@@ -95,14 +96,12 @@ def comparison(now: "pd.DataFrame", folder: Path) -> "pd.DataFrame":
 
     Raises InputError where folder holds no report.
     """
-    import pandas as pd
-
     path = folder / "data" / "error-by-channel.csv"
     if not path.is_file():
         raise InputError(
             f"{folder} holds no failure report to compare with; expected a folder with data/error-by-channel.csv."
         )
-    before = pd.read_csv(path, dtype={"error": "str", "channel": "str"}, keep_default_na=False)
+    before = sheets.read(path, ("error", "channel"))
     both = now.merge(before, on=["error", "channel"], how="outer", suffixes=("_now", "_before")).fillna(0)
     both = both.rename(columns={"failed_now": "now", "failed_before": "before"})
     return both.astype({"now": "int64", "before": "int64"})[["error", "channel", "before", "now"]]

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from . import sheets
 from .exceptions import InputError
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ def cells(tagged: "ir.Table", contacts: "ir.Table | None" = None) -> "ir.Table":
     """Turn tagged contacts (contact_id, tag) into the rows of an import file: contact_id and tags.
 
     A contact with several tags gets them in one cell. With a contacts export (contact_id, tags), the
-    tags that a contact already has stay in its cell, before the new one, since it is not known whether
+    tags that a contact already has stay in its cell beside the new one, unchanged, since it is not known whether
     an import adds to them or replaces them.
     """
     import ibis
@@ -31,7 +32,9 @@ def cells(tagged: "ir.Table", contacts: "ir.Table | None" = None) -> "ir.Table":
         kept = contacts.select(contact_id="contact_id", tag=contacts.tags.split(",").unnest().strip())
         kept = kept.semi_join(rows, "contact_id").filter(lambda t: t.tag != "").distinct()
         new = rows.mutate(new=ibis.literal(1, "int8"))
-        rows = new.union(kept.anti_join(rows, ["contact_id", "tag"]).mutate(new=ibis.literal(0, "int8")))
+        # A tag that would start a formula goes behind the new one, which never does: so the cell never does.
+        behind = (kept.tag.re_search(f"^[{sheets.FORMULA}]").cast("int8") * 2).cast("int8")
+        rows = new.union(kept.mutate(new=behind).anti_join(rows, ["contact_id", "tag"]))
     else:
         rows = rows.mutate(new=ibis.literal(1, "int8"))
     return rows.group_by("contact_id").aggregate(tags=rows.tag.group_concat(",", order_by=[rows.new, rows.tag]))

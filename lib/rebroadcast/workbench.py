@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import engine as engines
-from . import errors, exports, files, limits, parameters, record, recovery
+from . import errors, exports, files, limits, parameters, record, recovery, sheets
 from .exceptions import ColumnError, InputError, ParameterError, did_you_mean
 from .settings import NAMES, Settings
 
@@ -304,7 +304,7 @@ class Workbench(Settings):
         """Keep a small frame as `data/<name>.csv` beside the report, and return it."""
         if self.folder:
             (self.folder / "data").mkdir(mode=0o700, exist_ok=True)
-            frame.to_csv(self.folder / "data" / f"{name}.csv", index=False, lineterminator="\n")
+            sheets.write(frame, self.folder / "data" / f"{name}.csv")
         return frame
 
     def figure(self, chart, frame: "pd.DataFrame", save_as: str = "", **options) -> "go.Figure":
