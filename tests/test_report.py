@@ -199,3 +199,64 @@ def test_parameters_are_checked_by_name_and_type(tmp_path):
         with pytest.raises(ParameterError, match=words):
             parameters.check(declared, {name: value})
     assert parameters.check(declared, {"word": 7}) == {"word": "7"}
+
+
+def test_the_parts_come_in_the_order_in_which_they_are_asked_for(sample_report):
+    page = (sample_report / "failure_report.html").read_text()
+    parts = re.findall(r'<h2 id="[^"]*">(.*?)</h2>', page)
+    wanted = ["Why", "Where", "When", "Who can be reached again", "Next steps on the platform", "How this was made"]
+    assert [p for p in parts if p in wanted] == wanted and parts[0] == "Why" and parts[-1] == wanted[-1]
+    assert "Against an earlier run" not in parts
+    first = page[page.index("What to do now") :]
+    assert first[: first.index("</ol>")].count("<li>") == 3
+
+
+def test_who_can_be_reached_again_is_what_a_recovery_tags(sample_report):
+    page = (sample_report / "failure_report.html").read_text()
+    again = page[page.index("Who can be reached again</h2>") :]
+    assert "460 contacts can be reached again." in again[:500]  # 478 less 18 that a later message reached
+    assert re.search(r">tagged</td><td[^>]*>460<.*?between 12 Jan 2022 15:0\d and 12 Jan 2022 15:2\d", again)
+
+
+def test_every_text_of_the_report_is_in_its_language(sample_report, tmp_path):
+    """What is the same in both languages is a number, a name, a file or a masked error text."""
+    done = rebroadcast("report", *SAMPLE, "--messages", SAMPLES / "messages.csv", "--channel", "1001", "--language", "es",
+                       "--out", tmp_path / "es")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    pages = [folder / "failure_report.html" for folder in (sample_report, tmp_path / "es")]
+    both = [set(re.findall(r">\s*([^<>{]*[A-Za-z]{3}[^<>{]*?)\s*<", re.sub(r"(?s)<(script|style|code|pre)\b.*?</\1>", "", p.read_text())))
+            for p in pages]  # fmt: skip
+    assert min(map(len, both)) > 60
+    same = {t for t in both[0] & both[1] if not re.search(r"\.csv|\.toml|\.com$|^[0-9a-f]{64}$|^\(#", t)}
+    errors = (sample_report / "data" / "failures-by-error.csv").read_text()
+    same = {t for t in same if t not in errors}
+    assert same <= {"WhatsApp México", "Mexico City", "SHA-256", "Bytes", "Error", "rebroadcast 0.1.0.", "channel", "channels", "exports",
+                    "messages", "language"}  # fmt: skip
+
+
+def test_the_rule_that_the_report_suggests_fits_its_errors(tmp_path):
+    from rebroadcast import errors, summaries, texts
+
+    for example in examples():
+        masked, rules = texts.mask(example), tmp_path / "rules.toml"
+        rules.write_text(summaries.suggested_rule(texts.shape(masked), masked))
+        assert errors.explain(example, None, errors.load_rules(rules)).rule.startswith("my-"), example
+
+
+def test_unknown_errors_that_differ_in_a_name_or_a_number_are_one_group():
+    from rebroadcast import texts
+
+    names = ["Ana", "Luis", "Eva", "Juan", "Sol"]
+    several = [f"Relay for {name} closed, ticket {n}0{n}" for n, name in enumerate(names)]
+    other = ["Relay for Ana closed by operator", "Route gone"]
+    found = texts.shapes([*several, *other])
+    assert {found[t] for t in several} == {"Relay for ‹…› closed, ticket ‹…›"}
+    assert [found[t] for t in other] == other
+
+
+def examples():
+    import csv
+
+    with (ROOT / "tests" / "data" / "error_examples.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    return [r["text"] for r in rows if r["text"].strip()]

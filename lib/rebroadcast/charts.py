@@ -87,7 +87,7 @@ def failures_by_error(frame: "DataFrame", *, lang: Language = ENGLISH) -> go.Fig
     Columns: error, cause, verdict, failed.
     """
     _, rows = lang.gettext, draw.ranked(frame, "error")
-    facts = draw.facts(rows, lang) | {"error": draw.shorten(rows.error[0], 48)}
+    facts = draw.facts(rows, lang) | {"error": draw.brief(rows.error[0])}
     title = _("{share} of the failures carry one error: {error}", **facts)
     subtitle = _("{total} failed messages by error; there are {kinds} different ones", **facts)
     names, counts = draw.folded(rows, "error", lang)
@@ -118,8 +118,8 @@ def error_by_channel(frame: "DataFrame", *, lang: Language = ENGLISH) -> go.Figu
     cells = cells.loc[errors.error[:TOP], channels.channel[:CHANNELS_SHOWN]].astype(int)
     (error, channel), values = cells.stack().idxmax(), cells.to_numpy().tolist()
     facts = draw.facts(errors, lang) | {
-        "error": draw.shorten(error, 40),
-        "channel": draw.shorten(channel, 20),
+        "error": draw.brief(error),
+        "channel": draw.shorten(channel, 30),
     }
     facts |= {"count": lang.number(max(map(max, values))), "shown": lang.number(sum(map(sum, values)))}
     pairs, texts, hover = [], [], []
@@ -145,14 +145,14 @@ def error_by_channel(frame: "DataFrame", *, lang: Language = ENGLISH) -> go.Figu
 def failures_by_hour(frame: "DataFrame", *, unit: str = "hour", lang: Language = ENGLISH) -> go.Figure:
     """Failed messages over time, stacked by cause: the six most frequent, and the others.
 
-    Columns: hour (naive local time at which the hour or day starts), cause, failed. unit is "hour" or "day".
+    Columns: hour (naive local time at which the minute, hour or day starts), cause, failed. unit names which.
     """
     _, causes, peak = lang.gettext, draw.ranked(frame, "cause"), draw.ranked(frame, "hour")
     names = {cause: cause_name(cause, lang) for cause in causes.cause[:CAUSES_SHOWN]}
     names |= {"": _("other causes")} if len(causes) > CAUSES_SHOWN else {}
     shown = frame.assign(cause=frame.cause.where(frame.cause.isin(names), ""))
     split = draw.split(shown, "hour", "cause", "failed")
-    at, step = peak.hour[0], timedelta(days=1) if unit == "day" else timedelta(hours=1)
+    at, step = peak.hour[0], timedelta(**{f"{unit}s": 1})
     facts = draw.facts(peak, lang) | {"cause": cause_name(peak.cause[0], lang), "day": lang.date(at)}
     if unit == "day":
         title = _("Failures peak on {day} with {count}, mostly: {cause}", **facts)
@@ -161,6 +161,8 @@ def failures_by_hour(frame: "DataFrame", *, unit: str = "hour", lang: Language =
         facts["time"], when = f"{at:%H:%M}", lang.datetime
         title = _("Failures peak on {day} at {time} with {count}, mostly: {cause}", **facts)
         subtitle = _("{total} failed messages by hour (local time) and cause", **facts)
+        if unit == "minute":
+            subtitle = _("{total} failed messages by minute (local time) and cause", **facts)
     times, key = [time.to_pydatetime() for time in split.index], []
     figure = go.Figure()
     for cause, name in names.items():
@@ -233,7 +235,8 @@ def flow(frame: "DataFrame", *, lang: Language = ENGLISH) -> go.Figure:
     node = {"label": texts, "color": [colour for *_, colour in nodes], "pad": 20, "thickness": 14}
     node |= {"line": {"width": 0}, "align": "left", "hovertemplate": "%{label}<extra></extra>"}
     link = {"source": links, "target": list(range(1, len(nodes))), "value": [int(n[1]) for n in nodes[1:]]}
-    link |= {"customdata": texts[1:], "hovertemplate": "%{customdata}<extra></extra>", "color": draw.GRID}
+    link |= {"customdata": texts[1:], "hovertemplate": "%{customdata}<extra></extra>"}
+    link["color"] = [draw.faded(colour) for *_, colour in nodes[1:]]
     title = lang.ngettext(
         "{n} of {total} rows is a contact to reach again", "{n} of {total} rows are contacts to reach again",
         int(sums.get("tagged", 0)), total=lang.number(total),
@@ -329,6 +332,7 @@ def comparison(frame: "DataFrame", *, lang: Language = ENGLISH) -> go.Figure:
     colours = [FAILED if change > 0 else DELIVERED for change in shown.change]
     hover = [draw.hover(r.error, r.channel, f"{r.before:.0f} → {r.now:.0f}") for r in shown.itertuples()]
     dots = {"y": at, "mode": "markers", "hovertext": hover, "hoverinfo": "text"}
+    dots |= {"cliponaxis": False}
     dots["customdata"] = shown[["error", "channel"]].to_numpy().tolist()
     line = {"orientation": "h", "width": 0.07, "marker_color": colours, "hoverinfo": "skip"}
     traces = [
@@ -342,7 +346,7 @@ def comparison(frame: "DataFrame", *, lang: Language = ENGLISH) -> go.Figure:
         (_("more now"), FAILED, up),
         (_("not more now"), DELIVERED, down),
     ]
-    names = [f"{draw.shorten(r.error, 27)} · {draw.shorten(r.channel, 12)}" for r in shown.itertuples()]
+    names = [f"{draw.shorten(r.channel, 20)} · {draw.shorten(r.error, 70)}" for r in shown.itertuples()]
     figure = draw.figure(traces, title, subtitle, SLOT * len(at) + 16, lang, key)
     figure.update_yaxes(draw.lines(names))
     longest = shown[["before", "now"]].max(axis=1)

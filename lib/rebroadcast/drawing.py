@@ -40,7 +40,7 @@ COUNTS = ("failed", "attempted", "delivered", "load", "rows", "contacts", "waves
 NUMBERS = (*COUNTS, "limit", "overflow", "capacity")
 TEXTS = ("channel", "error", "cause", "verdict", "scenario")
 # Rows that are drawn, characters of a label, pixels for a bar with its label, rows of data.
-TOP, LABEL, SLOT, ROWS = 15, 42, 46, 200
+TOP, LABEL, SLOT, ROWS = 15, 96, 46, 200  # a phone shortens labels further
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 Key = Iterable[tuple[str, str, Iterable[float]]]  # name, colour and counts of what a legend explains
 
@@ -95,6 +95,11 @@ def shorten(text: object, width: int = LABEL) -> str:
     plain = " ".join(str(text).split())
     ahead = width * 2 // 3
     return plain if len(plain) <= width else f"{plain[:ahead].rstrip()}…{plain[ahead + 1 - width :].lstrip()}"
+
+
+def brief(text: object, width: int = 80) -> str:
+    """Shorten a text for a title: whole words from its beginning, without its full stop."""
+    return textwrap.shorten(str(text), width, placeholder="…").rstrip(".")
 
 
 def hover(*texts: object, width: int = 50) -> str:
@@ -247,6 +252,11 @@ def verdicts(frame: "DataFrame", lang: Language) -> list[tuple]:
     """The legend of verdicts: name, colour, counts."""
     sums = frame.groupby("verdict").failed.sum()
     return [(word(VERDICTS, v, lang), colour, [sums[v]]) for v, colour in VERDICT_COLOURS.items() if sums.get(v)]
+
+
+def faded(colour: str) -> str:
+    """A colour (#RRGGBB) for what lies behind the marks of that colour, on light paper and on dark."""
+    return f"rgba({int(colour[1:3], 16)},{int(colour[3:5], 16)},{int(colour[5:7], 16)},0.35)"
 
 
 def wave(wave: object, lang: Language) -> str:

@@ -55,6 +55,12 @@ class Language:
 
         return format_date(value, format="d MMM y", locale=self.locale)
 
+    def period(self, first: date, last: date) -> str:
+        """Format the days from first to last, without what the two have in common."""
+        from babel.dates import format_interval
+
+        return format_interval(first, last, skeleton="yMMMd", locale=self.locale)
+
     def datetime(self, value: datetime) -> str:
         """Format the wall-clock time that value carries (its zone is not shown)."""
         return f"{self.date(value)} {value:%H:%M}"

@@ -3,8 +3,11 @@
 from typing import TYPE_CHECKING
 
 from markupsafe import Markup
+from markupsafe import escape as html_escape
 
+from .exceptions import InputError
 from .language import Language
+from .recovery import DISPOSITIONS
 from .sections import SAFE_ROWS, html, status, table, verdict_label, warning, warnings
 from .words import cause_name, disposition_name
 
@@ -23,14 +26,53 @@ def tagged(bench: "Workbench", files: list[dict]) -> "HTML":
     sentence = n("{n} contact can be reached again.", "{n} contacts can be reached again.", total)
     kept = {k: v for k, v in bench.counts.items() if k in ("never", "fix_first", "unknown") and v}
     if kept:
-        listed = ", ".join(f"{bench.lang.number(v)} {disposition_name(k, bench.lang).lower()}" for k, v in kept.items())
-        sentence += " " + _("Left out: {listed}.", listed=listed)
+        listed = "; ".join(f"{disposition_name(k, bench.lang)}: {bench.lang.number(v)}" for k, v in kept.items())
+        sentence += " " + n("{n} is left out ({listed}).", "{n} are left out ({listed}).", sum(kept.values()), listed=listed)
     several = int(bench.broadcasts.channel_id.nunique().execute())
     note = "" if several < 2 or "{channel" in bench.text("tag") else warning(_(
         "These failures are of {several} channels, and a broadcast goes out on one. Choose it (channel), or put {{channel}} "
         "into the tag for one tag per channel. Until then, a contact that is final on one of them is left out.",
         several=bench.lang.number(several)))  # fmt: skip
-    return html(Markup('<p class="headline">{}</p>').format(sentence) + status(bench) + note + warnings(bench))
+    return html(Markup('<p class="headline">{}</p>').format(sentence) + status(bench) + note + Markup("").join(warnings(bench)))
+
+
+def again(bench: "Workbench") -> "HTML":
+    """How many contacts can be reached again, from when, and what is in the way of the others."""
+    _, n, lang = bench.lang.gettext, bench.lang.ngettext, bench.lang
+    try:
+        rows = bench.fates
+    except InputError as error:  # the messages export does not cover the failures
+        return html(warning(str(error)))
+    counted = rows.group_by("disposition").aggregate(
+        contacts=rows.count(), first=rows.earliest.min(), last=rows.earliest.max())  # fmt: skip
+    found = {r.disposition: r for r in counted.to_pandas().itertuples()}
+    tagged, when = found.get("tagged"), {"fix_first": _("after the change"), "unknown": _("look first"), "never": _("no")}
+    sentence = n("{n} contact can be reached again.", "{n} contacts can be reached again.", tagged.contacts if tagged else 0)
+    if tagged and tagged.last == tagged.last:
+        first, last = (lang.datetime(bench.wall_clock(t.to_pydatetime())) for t in (tagged.first, tagged.last))
+        when["tagged"] = first if first == last else _("between {first} and {last}", first=first, last=last)
+    cells = [[disposition_name(k, lang), lang.number(int(found[k].contacts)), _meaning(k, lang), when.get(k, "—")]
+             for k in reversed(DISPOSITIONS) if k in found]  # fmt: skip
+    header = [_("Disposition"), _("Contacts"), _("Rule"), _("Another try")]
+    return html(Markup("<p><strong>{}</strong></p>").format(sentence) + table(cells, header, numbers=(1,)))
+
+
+def steps_after_report(bench: "Workbench") -> "HTML":
+    """From the report to the resend, in order; the clicks in detail are in the report of `recover`."""
+    _ = bench.lang.gettext
+    channel = bench.text("channel") or "ID"
+    command = Markup('<code>rebroadcast recover {} --channel {} --tag "{}"</code>').format(
+        " ".join(s.name for s in bench.sources["exports"]), channel, _("failed broadcast 110122"))  # fmt: skip
+    steps = [
+        _("Change what has to be changed first (the table under “Why” says what)."),
+        Markup(html_escape(_("Write the tag-import file: {command}, or the notebook tag_import."))).format(command=command),
+        _("Open Contacts > Import contacts and add the CSV file: {files}.", files="import/*.csv"),
+        _("Choose “Update existing contacts only”, and Contact ID as the identifier."),
+        _("Create a segment: Contact tag > has any of > {tag}.", tag=_("the tag")),
+        _("Send the broadcast again, to that segment only."),
+        _("Afterwards export again and run “check”: it says who was reached."),
+    ]
+    return html(Markup('<ol class="steps">{}</ol>').format(Markup("").join(Markup("<li>{}</li>").format(s) for s in steps)))
 
 
 def dispositions(bench: "Workbench") -> "HTML":
@@ -52,7 +94,7 @@ def _meaning(disposition: str, lang: Language) -> str:
         "unknown": _("No rule knows the error; nobody is tagged on a guess."),
         "reached_later": _("A later message reached the contact."),
         "tagged_before": _("The ledger shows the contact as tagged for the same broadcast."),
-        "tagged": _("In the import files."),
+        "tagged": _("The same message can be sent again later."),
     }[disposition]
 
 

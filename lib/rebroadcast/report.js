@@ -44,6 +44,12 @@
     }
     return out.slice(0, lines).join("<br>") + (out.length > lines ? "…" : "");
   };
+  // Both ends of a long label, where texts often differ; an entity counts as one character.
+  const shorten = (text, width) => {
+    const parts = text.match(/&#?\w+;|[^]/gu) || [];
+    const ahead = Math.floor(width * 2 / 3);
+    return parts.length <= width ? text : [...parts.slice(0, ahead), "…", ...parts.slice(ahead + 1 - width)].join("");
+  };
   // On a phone, labels beside the plot would take its place: break them, and give the margins back.
   const squeeze = ({ data, layout }) => {
     const alias = {};
@@ -56,7 +62,8 @@
     layout.font.size ??= 11;
     layout.margin = { ...layout.margin, l: Math.min(layout.margin.l, 8), r: Math.min(layout.margin.r, 16) };
     for (const key of Object.keys(layout).filter((name) => /^yaxis/.test(name)))
-      layout[key] = { ...layout[key], labelalias: { ...layout[key].labelalias, ...alias } };
+      layout[key] = { ...layout[key], labelalias: { ...layout[key].labelalias, ...alias },
+        ticktext: layout[key].ticktext?.map((text) => shorten(text, 38)) };
   };
   const figure = (plot, night, small) => {
     const it = JSON.parse(plot.nextElementSibling.textContent);

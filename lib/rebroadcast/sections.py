@@ -29,11 +29,13 @@ def html(text: Markup) -> "HTML":
     return HTML(visible(text) if plain else f'<div class="tex2jax_ignore mathjax_ignore">{visible(text)}</div>')
 
 
-def heading(bench: "Workbench", name: str) -> "MarkdownOutput":
-    """The heading of a part of the report, which the table of contents lists."""
+def heading(bench: "Workbench", name: str) -> "MarkdownOutput | None":
+    """The heading of a part of the report, which the table of contents lists; none for a part that would be empty."""
     from IPython.display import Markdown
 
     _ = bench.lang.gettext
+    if (name == "compare" and not bench.text("compare")) or (name == "rejected" and bench.export.rejected.empty):
+        return None
     text = {
         "why": _("Why"),
         "where": _("Where"),
@@ -42,6 +44,7 @@ def heading(bench: "Workbench", name: str) -> "MarkdownOutput":
         "unknown": _("Errors that no rule knows"),
         "compare": _("Against an earlier run"),
         "rows": _("What became of each row"),
+        "again": _("Who can be reached again"),
         "steps": _("Next steps on the platform"),
         "rejected": _("Rows that could not be read"),
         "load": _("How full the limits were"),
@@ -90,7 +93,7 @@ def strip(cells: list[tuple[str, str, bool]]) -> Markup:
 def overview(bench: "Workbench", attempted: "pd.DataFrame", errors: "pd.DataFrame") -> "HTML":
     """The first screen: one sentence, the status strip, and what to do now."""
     sentence = Markup('<p class="headline">{}</p>').format(headline(bench, attempted, errors))
-    return html(sentence + status(bench) + warnings(bench) + next_steps(bench, errors))
+    return html(sentence + status(bench) + Markup("").join(warnings(bench)) + next_steps(bench, errors))
 
 
 def headline(bench: "Workbench", attempted: "pd.DataFrame", errors: "pd.DataFrame") -> str:
@@ -116,7 +119,7 @@ def headline(bench: "Workbench", attempted: "pd.DataFrame", errors: "pd.DataFram
 
 
 def status(bench: "Workbench") -> Markup:
-    """Period, channels, freshness, rows read and rejected, time zone."""
+    """Period, channels, freshness, rows read and rejected, warnings, time zone."""
     _, lang, failed = bench.lang.gettext, bench.lang, bench.failed
     seen = (
         failed.aggregate(
@@ -130,23 +133,24 @@ def status(bench: "Workbench") -> Markup:
     )
     dated = seen["first"] == seen["first"] and seen["first"] is not None
     given = bool(bench.text("timezone") or bench.channels.timezone)
-    zone = bench.timezone.replace("_", " ")
+    zone = bench.timezone.split("/")[-1].replace("_", " ")
     zone = zone if given else _("{zone} (assumed: none was given)", zone=zone)
-    days = list(dict.fromkeys(lang.date(seen[n]) for n in ("first", "last"))) if dated else []
-    rejected = len(bench.export.rejected)
+    read, rejected, warned = lang.number(bench.export.rows), len(bench.export.rejected), len(warnings(bench))
+    if bench.repeats:
+        read = _("{rows}, {repeats} of them repeated", rows=read, repeats=lang.number(bench.repeats))
     return strip([
-        (_("Period"), " – ".join(days) or _("the export has no dates"), not dated),
+        (_("Period"), lang.period(seen["first"], seen["last"]) if dated else _("the export has no dates"), not dated),
         (_("Newest failure"), lang.datetime(seen["last"]) if dated else "—", False),
         (_("Channels"), lang.number(int(seen["channels"])), False),
         (_("Contacts"), lang.number(int(seen["contacts"])), False),
-        (_("Rows read"), lang.number(bench.export.rows), False),
-        (_("Rows with a message seen before"), lang.number(bench.repeats), False),
+        (_("Rows read"), read, False),
         (_("Rows rejected"), lang.number(rejected), rejected > 0),
+        (_("Warnings"), lang.number(warned), warned > 0),
         (_("Time zone"), zone, not given),
     ])  # fmt: skip
 
 
-def warnings(bench: "Workbench") -> Markup:
+def warnings(bench: "Workbench") -> list[Markup]:
     """What makes the numbers less sure: an export that is too early, or that cuts a broadcast in half."""
     from datetime import UTC, datetime
 
@@ -167,30 +171,34 @@ def warnings(bench: "Workbench") -> Markup:
                 "Broadcast messages failed within minutes of midnight at the edge of the export: its dates may cut a broadcast in half. Export one day more."
             )
         )
-    return Markup("").join(warning(text) for text in found)
+    return [warning(text) for text in found]
 
 
 def next_steps(bench: "Workbench", errors: "pd.DataFrame") -> Markup:
-    """What to do now, in up to four lines: wait, fix, never, unknown."""
-    _, n = bench.lang.gettext, bench.lang.ngettext
+    """What to do now, in up to three lines: wait, fix, leave out."""
+    _, n, number = bench.lang.gettext, bench.lang.ngettext, bench.lang.number
     rows = {v: errors[errors["verdict"] == v] for v in VERDICTS}
     count = {v: int(frame["failed"].sum()) for v, frame in rows.items()}
     lines = []
     if count["wait"]:
         lines.append(n(
-            "{n} failure passes by itself: send the same message again later. The tag_import notebook writes the file.",
-            "{n} failures pass by themselves: send the same message again later. The tag_import notebook writes the file.",
+            "{n} failure passes by itself: send the same message again later, with the tag-import file of “recover”.",
+            "{n} failures pass by themselves: send the same message again later, with the tag-import file of “recover”.",
             count["wait"]))  # fmt: skip
     if count["fix"]:
         lines.append(n(
-            "{n} failure needs a change first: {title}",
-            "{n} failures need a change first. Start with the most frequent: {title}",
-            count["fix"], title=rows["fix"].iloc[0]["title"]))  # fmt: skip
-    if count["never"]:
+            "{n} failure needs a change first: {title}.",
+            "{n} failures need a change first. Start with the most frequent: {title}.",
+            count["fix"], title=rows["fix"].iloc[0]["title"].rstrip(".")))  # fmt: skip
+    if count["never"] and count["unknown"]:
+        lines.append(_(
+            "Leave out {never} failures that are final, since sending again does harm, and look at {unknown} without a known reason before you decide.",
+            never=number(count["never"]), unknown=number(count["unknown"])))  # fmt: skip
+    elif count["never"]:
         lines.append(n(
             "{n} failure is final: leave this contact out, sending again does harm.",
             "{n} failures are final: leave these contacts out, sending again does harm.", count["never"]))  # fmt: skip
-    if count["unknown"]:
+    elif count["unknown"]:
         lines.append(n(
             "{n} failure has no known reason: look at its text before you decide.",
             "{n} failures have no known reason: look at their texts before you decide.", count["unknown"]))  # fmt: skip
@@ -233,7 +241,7 @@ def unknown_errors(bench: "Workbench", shapes: "pd.DataFrame") -> "HTML":
         return html(Markup("<p>{}</p>").format(_("Every error is known to a rule.")))
     rows = [
         [lang.number(int(r.failed)), lang.number(int(r.texts)), r.channels, Markup("<code>{}</code>").format(str(r.example)[:300]),
-         Markup("<pre>{}</pre>").format(suggested_rule(r.shape))]
+         Markup("<pre>{}</pre>").format(suggested_rule(r.shape, r.example))]
         for r in shapes.head(SAFE_ROWS).itertuples()
     ]  # fmt: skip
     header = [_("Failed"), _("Texts"), _("Channels"), _("Masked example"), _("A rule for your rules file")]
@@ -248,11 +256,7 @@ def compare(bench: "Workbench", where: "pd.DataFrame"):
     from . import charts, summaries
 
     if not bench.text("compare"):
-        return html(
-            Markup('<p class="fine">{}</p>').format(
-                bench.lang.gettext("No earlier run was named to compare with (compare).")
-            )
-        )
+        return None
     return bench.figure(charts.comparison, summaries.comparison(where, Path(bench.text("compare"))))
 
 
@@ -291,11 +295,11 @@ def provenance(bench: "Workbench") -> "HTML":
     return html(Markup("").join(parts))
 
 
-def rejected(bench: "Workbench") -> "HTML":
+def rejected(bench: "Workbench") -> "HTML | None":
     """The rows that could not be read, by reason, with their lines."""
     _, lang, frame = bench.lang.gettext, bench.lang, bench.export.rejected
     if frame.empty:
-        return html(Markup("<p>{}</p>").format(_("Every row could be read.")))
+        return None
     groups = frame.groupby(["file", "reason"], sort=True)["line"].agg(
         ["size", lambda x: ", ".join(map(str, list(x)[:10]))]
     )

@@ -1,6 +1,7 @@
 """Whole tables of messages in, small pandas frames out: what charts and reports show."""
 
 import re
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,14 +10,14 @@ from .channels import Channels
 from .errors import Rules, advice
 from .exceptions import InputError, QuotaError
 from .recovery import outgoing
-from .texts import MASK_TOKEN as TOKEN
-from .texts import shape
+from .texts import find_words, plain_text, shapes
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
     import pandas as pd
 
 DAYS_BY_HOUR = 5  # a longer span is charted by day
+HOURS_BY_MINUTE = 2  # a shorter span is charted by minute: a limit is often reached within minutes
 
 
 def by_error(failed: "ir.Table", rules: Rules, language: str = "en") -> "pd.DataFrame":
@@ -59,23 +60,29 @@ def error_by_channel(failed: "ir.Table", channels: Channels) -> "pd.DataFrame":
 
 
 def by_time(failed: "ir.Table") -> tuple["pd.DataFrame", str]:
-    """hour (wall clock), cause, failed, and the unit used: "hour", or "day" over more than five days."""
+    """hour (wall clock), cause, failed, and the unit: "hour", "minute" within two hours, "day" beyond five days."""
     dated = failed.filter(failed.local_at.notnull())
     span = dated.aggregate(first=dated.local_at.min(), last=dated.local_at.max()).execute().iloc[0]
-    unit = "day" if (span["last"] - span["first"]).days > DAYS_BY_HOUR else "hour"
-    hour = dated.local_at.truncate("D" if unit == "day" else "h")
+    unit = time_unit(span["last"] - span["first"])
+    hour = dated.local_at.truncate({"day": "D", "hour": "h", "minute": "m"}[unit])
     frame = dated.group_by(hour=hour, cause="cause").aggregate(failed=dated.count()).to_pandas()
     return frame.sort_values(["hour", "cause"], ignore_index=True), unit
+
+
+def time_unit(span: timedelta) -> str:
+    """The unit in which a span of time is charted: "minute", "hour" or "day"."""
+    if span.days > DAYS_BY_HOUR:
+        return "day"
+    return "hour" if span >= timedelta(hours=HOURS_BY_MINUTE) else "minute"
 
 
 def unknown_shapes(errors: "pd.DataFrame", where: "pd.DataFrame") -> "pd.DataFrame":
     """Unknown errors grouped by shape, largest first: shape, example (masked), texts, failed, channels.
 
-    errors is what `by_error` returned, where what `error_by_channel` did. Words with a digit do not count for the shape:
-    on the sample's unknown texts that gives one group per kind of text.
+    errors is what `by_error` returned, where what `error_by_channel` did.
     """
     unknown = errors[errors["rule"].isna()]
-    frame = unknown.assign(shape=[shape(text) for text in unknown["error"]])
+    frame = unknown.assign(shape=unknown["error"].map(shapes(unknown["error"])).astype("str"))
     names = where.groupby("error")["channel"].agg(set).to_dict()
     groups = frame.groupby("shape", sort=False)
     found = groups.agg(example=("error", "first"), texts=("error", "size"), failed=("failed", "sum")).reset_index()
@@ -83,10 +90,11 @@ def unknown_shapes(errors: "pd.DataFrame", where: "pd.DataFrame") -> "pd.DataFra
     return found.sort_values(["failed", "shape"], ascending=[False, True], ignore_index=True)
 
 
-def suggested_rule(text_shape: str) -> str:
-    """A rule for the user's rules file that would match a shape, to be completed and pasted."""
-    words = [re.escape(w).replace("\\ ", " ") for w in text_shape.split(TOKEN) if w.strip()]
-    pattern = ".*".join(w.strip() for w in words).replace("'", ".")
+def suggested_rule(text_shape: str, example: str = "") -> str:
+    """A rule for the user's rules file that matches a shape (without words of its own: the masked example)."""
+    said = [find_words(plain_text(text.partition("http")[0])).partition(" | ")[0] for text in (text_shape, example)]
+    parts = next(filter(None, ([w.strip() for w in text.split("~") if w.strip()] for text in said)), ["?"])
+    pattern = ".*".join(re.escape(part).replace("\\ ", " ") for part in parts).replace("'", ".")
     name = "-".join(re.findall("[a-z]+", text_shape.lower())[:4]) or "unknown"
     return f'[[rule]]\nid = "my-{name}"\ntext = \'{pattern}\'\ncause = "unknown"\nverdict = "unknown"\n'
 

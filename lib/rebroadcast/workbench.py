@@ -203,12 +203,18 @@ class Workbench(Settings):
         return recovery.delivered(self.messages.table, self.all_failed)
 
     @cached_property
-    def audience(self) -> "ir.Table":
-        """The contacts to reach again: contact_id, channel_id, cause, waited_since, earliest (UTC)."""
+    def fates(self) -> "ir.Table":
+        """What became of each selected contact and channel, one row each: contact_id, channel_id, cause, waited_since,
+        earliest (UTC), disposition."""
         selected = self.selected(self.all_failed, broadcast=True)
         rows = recovery.dispositions(self.all_failed, selected, True, self.fixed, self.delivered)
-        rows = rows.filter(rows.disposition == "tagged")
-        return self.engine.keep(rows.select("contact_id", "channel_id", "cause", "waited_since", "earliest"))
+        rows = rows.filter(~rows.disposition.isin(["filtered", "repeated"]))
+        return self.engine.keep(rows.select("contact_id", "channel_id", "cause", "waited_since", "earliest", "disposition"))
+
+    @cached_property
+    def audience(self) -> "ir.Table":
+        """The contacts to reach again: contact_id, channel_id, cause, waited_since, earliest (UTC)."""
+        return self.fates.filter(self.fates.disposition == "tagged").drop("disposition")
 
     def recover(self) -> recovery.Recovery:
         """Decide every row's disposition, and write the import files where the run has a folder."""
