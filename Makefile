@@ -21,7 +21,7 @@ COMMON = $(call option,channels,$(CHANNELS)) $(call option,messages,$(MESSAGES))
          $(call option,timezone,$(TIMEZONE)) $(call option,date-format,$(DATE_FORMAT)) $(call option,rules,$(RULES)) \
          $(call option,from,$(FROM)) $(call option,to,$(TO)) $(call option,attempted,$(ATTEMPTED)) --overwrite
 
-.PHONY: report test lab bench notebooks lock catalogues clean
+.PHONY: report test lab bench notebooks screenshots lock catalogues clean
 
 report: $(VENV)/.run
 	@$(BIN)/rebroadcast report "$(EXPORT)" $(COMMON) --out "$(OUT)/failure_report"
@@ -42,6 +42,10 @@ bench: $(VENV)/.dev
 # Run the notebooks again and keep what they show: nbval compares with it.
 notebooks: $(VENV)/.dev
 	$(BIN)/python notebooks/record.py
+
+# Take the pictures that the README shows.
+screenshots: $(VENV)/.dev
+	$(BIN)/python docs/screenshots.py
 
 # Take all texts out of the code into the catalogues, and compile them.
 catalogues: $(VENV)/.dev

@@ -117,10 +117,7 @@ def error_by_channel(frame: "DataFrame", *, lang: Language = ENGLISH) -> go.Figu
     cells = draw.split(frame, "error", "channel", "failed")
     cells = cells.loc[errors.error[:TOP], channels.channel[:CHANNELS_SHOWN]].astype(int)
     (error, channel), values = cells.stack().idxmax(), cells.to_numpy().tolist()
-    facts = draw.facts(errors, lang) | {
-        "error": draw.brief(error),
-        "channel": draw.shorten(channel, 30),
-    }
+    facts = draw.facts(errors, lang) | {"error": draw.brief(error), "channel": draw.shorten(channel, 30)}
     facts |= {"count": lang.number(max(map(max, values))), "shown": lang.number(sum(map(sum, values)))}
     pairs, texts, hover = [], [], []
     for name, row in zip(cells.index, values, strict=True):
@@ -341,11 +338,7 @@ def comparison(frame: "DataFrame", *, lang: Language = ENGLISH) -> go.Figure:
         go.Scatter(x=shown.now.tolist(), marker={"color": colours, "size": 13}, **dots),
     ]
     up, down = rows.now[rows.change > 0], rows.now[rows.change <= 0]
-    key = [
-        (_("before"), QUIET, rows.before),
-        (_("more now"), FAILED, up),
-        (_("not more now"), DELIVERED, down),
-    ]
+    key = [(_("before"), QUIET, rows.before), (_("more now"), FAILED, up), (_("not more now"), DELIVERED, down)]
     names = [f"{draw.shorten(r.channel, 20)} · {draw.shorten(r.error, 70)}" for r in shown.itertuples()]
     figure = draw.figure(traces, title, subtitle, SLOT * len(at) + 16, lang, key)
     figure.update_yaxes(draw.lines(names))

@@ -191,7 +191,8 @@ def bars(
 def timeline(drawn: go.Figure, first: datetime, last: datetime, most: float, unit: str) -> go.Figure:
     """Give a figure a time axis below and counts up to `most` on the left, with room for a note above."""
     style = "%-d %b" if last - first > timedelta(days=5) else "%H:%M\n%-d %b"
-    drawn.update_xaxes(type="date", range=[first, last], tickformat=style, nticks=6, showgrid=False)
+    drawn.update_xaxes(type="date", range=[first, last], tickformat=style, nticks=6, showgrid=False,
+                       ticks="outside", ticklen=6, tickcolor="rgba(0,0,0,0)")  # fmt: skip
     steps = {"nticks": 5, "tickformat": ","} if most > 4 else {"dtick": 1}
     drawn.update_yaxes(range=[0, most * 1.15], automargin=True, **steps)
     place = {"xref": "paper", "yref": "paper", "xanchor": "left", "yanchor": "bottom"}
