@@ -88,7 +88,7 @@ def test_a_dry_run_shows_the_difference_and_writes_nothing(write, tmp_path):
     words = ["recover", other, "--tag", "t", "--timezone", "UTC", "--dry-run", "--out", tmp_path / "out"]
     done = subprocess.run([BIN / "rebroadcast", *map(str, words)], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
-    assert "1 contacts are new, 1 are gone" in done.stdout
+    assert "new contacts 1, gone 1" in done.stdout
     assert "+ 3" in done.stdout and "- 2  never" in done.stdout and "nothing was written" in done.stdout
     assert {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*")} == before
 

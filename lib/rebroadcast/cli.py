@@ -9,6 +9,8 @@ from typing import Annotated
 import typer
 
 from .exceptions import RebroadcastError, visible
+from .language import Language, language
+from .words import cause_name, disposition_name, verdict_name
 
 app = typer.Typer(
     name="rebroadcast", no_args_is_help=True, add_completion=False, rich_markup_mode=None,
@@ -81,8 +83,9 @@ def _command(name: str, notebook: str, options: list[str], text: str) -> None:
         if dry_run:
             return _dry_run(asked, out or Path("results") / notebook)
         out = out or Path("results") / notebook
-        _say(f"Running {notebook} on {', '.join(asked['exports'])}", err=True)
-        _show(reports.run(notebook, asked, out, overwrite), out, as_json)
+        lang = language(asked["language"])
+        _say(lang.gettext("Running {notebook} on {files}", notebook=notebook, files=", ".join(asked["exports"])), err=True)
+        _show(reports.run(notebook, asked, out, overwrite), out, as_json, lang)
 
     _add(
         command,
@@ -136,34 +139,35 @@ def _dry_run(asked: dict, out: Path) -> None:
     known = parameters.declared(reports.locate("tag_import"))
     checked = {name: d.default for name, d in known.items()} | parameters.check(known, asked)
     check(checked)
-    found = preview(Workbench(checked, "tag_import"), out)
-    _counts(found.counts)
-    _say("First rows of the import files:")
+    bench = Workbench(checked, "tag_import")
+    found, _, number = preview(bench, out), bench.lang.gettext, bench.lang.number
+    _counts(found.counts, bench.lang)
+    _say(_("First rows of the import files:"))
     for contact, tag in found.first.itertuples(index=False):
         _say(f"  {contact},{tag}")
     if found.new is None:
-        _say("There is no earlier run to compare with.")
+        _say(_("There is no earlier run to compare with."))
     else:
-        _say(f"Compared with {found.since}: {len(found.new)} contacts are new, {len(found.gone)} are gone.")
+        facts = {"new": number(len(found.new)), "gone": number(len(found.gone)), "since": found.since}
+        _say(_("Compared with {since}: new contacts {new}, gone {gone}.", **facts))
         for sign, frame in (("+", found.new), ("-", found.gone)):
             for contact, now in frame.head(20).itertuples(index=False):
-                _say(
-                    f"  {sign} {contact}  {str(now).replace('_', ' ') if now == now and now else 'not in this export'}"
-                )
-    _say("Dry run: nothing was written.")
+                fate = disposition_name(now, bench.lang) if now == now and now else _("not in this export")
+                _say(f"  {sign} {contact}  {fate}")
+    _say(_("Dry run: nothing was written."))
 
 
-def _counts(counts: dict[str, int]) -> None:
+def _counts(counts: dict[str, int], lang: Language) -> None:
     for name, rows in counts.items():
         if rows:
-            _say(f"{rows:>10,}  {name.replace('_', ' ')}")
+            _say(f"{lang.number(rows):>10}  {disposition_name(name, lang)}")
 
 
-def _show(content: dict, out: Path, as_json: bool) -> None:
+def _show(content: dict, out: Path, as_json: bool, lang: Language) -> None:
     if as_json:
         _say(json.dumps(content, ensure_ascii=False, indent=2, default=str))
         return
-    _counts(content.get("counts", {}))
+    _counts(content.get("counts", {}), lang)
     for entry in content["outputs"]:
         if entry["name"].endswith(".html") or entry["name"].startswith("import/"):
             _say(out / entry["name"])
@@ -173,9 +177,9 @@ def _preflight(**given) -> None:
     from .preflight import preflight
     from .workbench import Workbench
 
-    as_json, language = given.pop("json"), given.pop("language")
+    as_json, speech = given.pop("json"), given.pop("language")
     earlier = [p for p in (given.pop("failed") or "").split(",") if p]
-    bench = Workbench({k: v for k, v in given.items() if v is not None} | {"exports": earlier, "language": language})
+    bench = Workbench({k: v for k, v in given.items() if v is not None} | {"exports": earlier, "language": speech})
     found = preflight(bench)
     if as_json:
         _say(json.dumps(found.as_dict(), ensure_ascii=False, indent=2, default=str))
@@ -212,23 +216,21 @@ def explain(
     text: Annotated[str, typer.Argument(help="The error text, as the export gives it.")],
     kind: Annotated[str | None, typer.Option(help="Channel kind, such as whatsapp, telegram or sms.")] = None,
     rules: Annotated[Path | None, typer.Option(help="Your own rules file (TOML).")] = None,
-    language: Annotated[str, typer.Option(help="Language of the answer: en or es.")] = "en",
+    speech: Annotated[str, typer.Option("--language", help="Language of the answer: en or es.")] = "en",
     as_json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
 ) -> None:
     """One error, explained: cause, verdict, how long to wait, what to fix, and the source of the advice."""
     from .errors import canonical_kind, explain, load_rules
     from .exceptions import ParameterError, did_you_mean
-    from .language import language as speak
-    from .words import cause_name, verdict_name
 
-    lang = speak(language)
+    lang = language(speech)
     if kind and not canonical_kind(kind):
         from .channels import find_kind, kinds
 
         if not find_kind(kind):
             names = ", ".join(kinds())
             raise ParameterError(f"'{kind}' is no channel kind.{did_you_mean(kind, kinds())} Known: {names}.", "kind")
-    found = explain(text, kind, load_rules(rules), language)
+    found = explain(text, kind, load_rules(rules), speech)
     if as_json:
         answer = {name: getattr(found, name) for name in found.__dataclass_fields__}
         answer["wait"] = found.wait.total_seconds() if found.wait is not None else None
