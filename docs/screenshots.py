@@ -1,12 +1,13 @@
-"""Take the pictures of the report that the README shows: `make screenshots`. Needs Chromium."""
+"""Take the pictures that README and docs show: `make screenshots`. Needs Chromium."""
 
+import os
 import shutil
 import tempfile
 from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-from rebroadcast import reports
+from rebroadcast import batch, reports
 
 ROOT = Path(__file__).parents[1]
 IMAGES, SAMPLES = ROOT / "docs" / "images", ROOT / "data" / "samples"
@@ -17,6 +18,40 @@ PICTURES = {  # name: language, width, height, colour scheme, where to scroll
     "report-dark": ("en", 1200, 900, "dark", "#when"),
     "report-phone": ("es", 360, 740, "light", ""),
 }
+BATCH = """
+[defaults]
+channels = "${INBOX}/channels.toml"
+exports = "${INBOX}/failed_messages.csv"
+to = "${DAY}"
+
+[[entry]]
+name = "Failures, ${name}"
+workspace = "Tienda MX"
+notebook = "failure_report"
+foreach.channels = {Messenger = "2001", Telegram = "3001"}
+parameters.channel = "${channel}"
+
+[[entry]]
+name = "Reach again"
+workspace = "Tienda MX"
+notebook = "tag_import"
+parameters = {channel = "3001"}
+
+[[entry]]
+name = "Failures, SMS"
+workspace = "Clínica"
+notebook = "failure_report"
+parameters = {exports = "${CLINIC}/failed_messages.csv", channel = "5001"}
+"""
+
+
+def nights(folder: Path) -> Path:
+    """A batch on four nights; on the last one, an export was not there."""
+    (folder / "batch.toml").write_text(BATCH, "utf-8")
+    for day in ("2022-01-08", "2022-01-15", "2022-01-22", "2022-01-29"):
+        os.environ |= {"INBOX": str(SAMPLES), "CLINIC": str(SAMPLES) if day < "2022-01-29" else "inbox/clinic", "DAY": day}
+        batch.run(folder / "batch.toml", folder / "batch")
+    return folder / "batch" / "index.html"
 
 
 def main() -> None:
@@ -33,6 +68,9 @@ def main() -> None:
                 page.locator(place).first.evaluate("e => e.scrollIntoView()")
             page.wait_for_timeout(2500)
             page.screenshot(path=IMAGES / f"{name}.png")
+        page = browser.new_context(offline=True, viewport={"width": 1200, "height": 900}).new_page()
+        page.goto(nights(Path(folder)).as_uri())
+        page.screenshot(path=IMAGES / "batch.png", full_page=True)
 
 
 if __name__ == "__main__":

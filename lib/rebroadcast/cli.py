@@ -248,6 +248,39 @@ def explain(
         _say(f"{name:<{width}}  {value}")
 
 
+@app.command()
+def batch(
+    file: Annotated[Path, typer.Argument(help="The batch file (TOML): entries, their notebooks and parameters.")],
+    jobs: Annotated[int, typer.Option(min=1, help="How many entries run at once.")] = 2,
+    out: Annotated[Path, typer.Option(help="Folder for the reports and the index page.")] = Path("results/batch"),
+    resume: Annotated[bool, typer.Option(help="Skip what is finished with the same files and parameters.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print batch.json.")] = False,
+) -> None:
+    """Many runs, one index page: each entry of a batch file, a few at once."""
+    from .batch import run
+
+    content = run(file, out, jobs, resume)
+    if as_json:
+        _say(json.dumps(content, ensure_ascii=False, indent=2))
+    failed = [row for row in content["entries"] if row["this_batch"] == "failed"]
+    if failed:
+        from rich import box
+        from rich.console import Console
+        from rich.table import Table
+        from rich.text import Text
+
+        lang, done = language(content["language"]), len(content["entries"])
+        _ = lang.gettext
+        table = Table(_("Workspace"), _("Entry"), _("Why it failed"), box=box.SIMPLE)
+        for row in failed:
+            table.add_row(*(Text(visible(row[name])) for name in ("workspace", "name", "message")))
+        headline = lang.ngettext("{n} of {all} reports failed.", "{n} of {all} reports failed.", len(failed), all=lang.number(done))
+        Console(stderr=True, highlight=False).print(headline, table)
+    if not as_json:
+        _say(out / "index.html")
+    raise typer.Exit(bool(failed))
+
+
 def main() -> None:
     """Run the command line; a user's mistake is one sentence and exit status 2."""
     try:

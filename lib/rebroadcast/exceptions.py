@@ -79,6 +79,10 @@ class LedgerError(RebroadcastError):
     """The ledger cannot be read, written or trusted."""
 
 
+class BatchError(RebroadcastError):
+    """A batch file cannot be used; one line per problem."""
+
+
 class RunError(RebroadcastError):
     """A run failed on its way; its run record says in which cell."""
 

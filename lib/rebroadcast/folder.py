@@ -70,6 +70,17 @@ def publish(staging: Path, target: str | Path, overwrite: bool = False) -> None:
             _settle(target, [aside])
 
 
+def write_whole(path: Path, text: str) -> None:
+    """Write a text file: whoever reads it sees the old one or the new one, also after a kill."""
+    aside = _beside(path, "partial-")
+    try:
+        aside.write_text(text, "utf-8")
+        sync(aside)
+        os.replace(aside, path)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
 def busy(target: str | Path) -> bool:
     """Return whether a living process is making results for target, inside `staged`, at this moment."""
     lock = FileLock(_beside(Path(os.path.abspath(target)), "lock"))

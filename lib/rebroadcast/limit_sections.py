@@ -94,6 +94,7 @@ def plan_table(bench: "Workbench", planned: "Plan") -> "HTML":
 
     _, lang = bench.lang.gettext, bench.lang
     frame = bench.table(plan_frame(bench, planned), "plan")
+    bench.totals["recoverable"] = int(frame["contacts"].sum())
     rows = [
         [lang.number(r.wave), lang.datetime(r.start), f"{r.start_utc:%Y-%m-%d %H:%M}", r.channel, lang.number(r.contacts), _pace(bench, r)]
         for r in frame.head(SAFE_ROWS).itertuples()

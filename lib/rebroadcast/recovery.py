@@ -73,6 +73,7 @@ def recover(bench: "Workbench") -> Recovery:
     if bench.folder:
         matching.write_checklist(bench, bench.folder / "import")
     bench.waves = [{"wave": int(w), "tag": t, "contacts": int(n)} for w, t, n in _sizes(audience)]
+    bench.totals["recoverable"] = sum(wave["contacts"] for wave in bench.waves)
     flow = audience.group_by("disposition", "wave").aggregate(rows=audience.count()).to_pandas()
     others = [{"disposition": name, "rows": n} for name, n in bench.counts.items() if name != "tagged"]
     kept = flow if planned else flow.drop(columns="wave")

@@ -47,7 +47,8 @@ def again(bench: "Workbench") -> "HTML":
         contacts=rows.count(), first=rows.earliest.min(), last=rows.earliest.max())  # fmt: skip
     found = {r.disposition: r for r in counted.to_pandas().itertuples()}
     tagged, when = found.get("tagged"), {"fix_first": _("after the change"), "unknown": _("look first"), "never": _("no")}
-    sentence = n("{n} contact can be reached again.", "{n} contacts can be reached again.", tagged.contacts if tagged else 0)
+    bench.totals["recoverable"] = int(tagged.contacts) if tagged else 0
+    sentence = n("{n} contact can be reached again.", "{n} contacts can be reached again.", bench.totals["recoverable"])
     if tagged and tagged.last == tagged.last:
         first, last = (lang.datetime(bench.wall_clock(t.to_pydatetime())) for t in (tagged.first, tagged.last))
         when["tagged"] = first if first == last else _("between {first} and {last}", first=first, last=last)
@@ -159,6 +160,7 @@ def checked(bench: "Workbench", found: "Check") -> "HTML":
     }
     total = int(sums.sum())
     due = total - int(sums.get("not_due", 0))
+    bench.totals |= {"attempted": due, "failed": int(sums.get("failed_again", 0))}  # of the resend, in contacts
     if found.measured and due:
         sentence = _(
             "{reached} of the {due} contacts that were due have been reached ({share}); {failed_again} failed again, {no_sign} show no sign of a send.",

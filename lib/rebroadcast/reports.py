@@ -38,12 +38,15 @@ def locate(notebook: str | Path) -> Path:
     )
 
 
-def run(notebook: str | Path, given: Mapping[str, object], out: str | Path, overwrite: bool = False) -> dict:
+def run(
+    notebook: str | Path, given: Mapping[str, object], out: str | Path, overwrite: bool = False,
+    extra: Mapping[str, object] | None = None, **options: object,
+) -> dict:  # fmt: skip
     """Run a notebook and publish its folder of results whole, or not at all; return the run record.
 
     given are the notebook's parameters by name; they are checked against its parameters cell before
     anything starts. out becomes a folder with `<notebook>.html`, `<notebook>.ipynb`, `run.json` and what
-    the notebook wrote. Raises the RebroadcastError that the notebook met (nothing is written then), or
+    the notebook wrote; extra goes into its run record, options to papermill. Raises the RebroadcastError that the notebook met (nothing is written then), or
     RunError for any other failure (out then holds a run record with status "failed").
     """
     path, out = locate(notebook), Path(out)
@@ -62,7 +65,11 @@ def run(notebook: str | Path, given: Mapping[str, object], out: str | Path, over
         with staged(out, overwrite or failed_before) as staging:
             target = staging / f"{path.stem}.ipynb"
             failure = execute(
-                path, checked, target, {workbench.STAGING: str(staging), workbench.RESULTS: str(out.absolute())}
+                path,
+                checked,
+                target,
+                {workbench.STAGING: str(staging), workbench.RESULTS: str(out.absolute())},
+                **options,
             )
             if isinstance(failure, RebroadcastError) and failure.exit_status == 2:
                 raise failure
@@ -75,9 +82,10 @@ def run(notebook: str | Path, given: Mapping[str, object], out: str | Path, over
                     "status": "failed",
                     "cell": getattr(failure, "cell", None),
                     "message": str(failure),
+                    "died": getattr(failure, "died", False),
                 }
             _write(staging, path.stem, executed, titles(code).get(path.stem, path.stem.replace("_", " ")), lang)
-            content |= {"notebook": path.stem, "parameters": dict(given), "finished": record.now()}
+            content |= {"notebook": path.stem, "parameters": dict(given), "finished": record.now(), **(extra or {})}
             content = {"started": started, "status": "ok"} | content | {"outputs": record.outputs(staging)}
             record.write(staging, content)
     except BaseException:
@@ -92,14 +100,17 @@ def run(notebook: str | Path, given: Mapping[str, object], out: str | Path, over
     return content
 
 
-def execute(path: Path, checked: Mapping[str, object], target: Path, env: Mapping[str, str]) -> RebroadcastError | None:
+def execute(
+    path: Path, checked: Mapping[str, object], target: Path, env: Mapping[str, str], **options: object
+) -> RebroadcastError | None:
     """Run a notebook with papermill, in a kernel that sees env, into target; return the error it met, if any."""
     import papermill
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
     from traitlets.config import Config
 
     # transport_encryption keeps ipykernel from warning at each start; widget state would be megabytes.
-    options = {"config": Config({"KernelManager": {"transport_encryption": "auto"}}), "store_widget_state": False}
+    config = Config({"KernelManager": {"transport_encryption": "auto"}})
+    options = {"config": config, "store_widget_state": False} | options
     before = {name: os.environ.get(name) for name in env}
     os.environ.update(env)
     try:
@@ -119,7 +130,9 @@ def execute(path: Path, checked: Mapping[str, object], target: Path, env: Mappin
     except CellTimeoutError as error:
         return _at(_last(target), f"a cell took too long ({_one_line(error)})")
     except DeadKernelError:
-        return _at(_last(target), "the notebook's process died, often for want of memory")
+        error = _at(_last(target), "the notebook's process died, often for want of memory")
+        error.died = True
+        return error
     finally:
         for name, value in before.items():
             os.environ.pop(name, None) if value is None else os.environ.update({name: value})

@@ -92,6 +92,9 @@ def strip(cells: list[tuple[str, str, bool]]) -> Markup:
 
 def overview(bench: "Workbench", attempted: "pd.DataFrame", errors: "pd.DataFrame") -> "HTML":
     """The first screen: one sentence, the status strip, and what to do now."""
+    bench.totals["failed"] = int(errors["failed"].sum())
+    if len(attempted) and attempted["attempted"].notna().all():
+        bench.totals["attempted"] = int(attempted["attempted"].sum())
     sentence = Markup('<p class="headline">{}</p>').format(headline(bench, attempted, errors))
     return html(sentence + status(bench) + Markup("").join(warnings(bench)) + next_steps(bench, errors))
 

@@ -27,6 +27,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         self.started = record.now()
+        self.totals: dict[str, int] = {}  # messages attempted and failed, contacts recoverable: where the notebook counts them
         self.lang: Language = language(self.text("language") or "en")
         self.period = tuple(parameters.moment(self.text(n), n, end=n == "to") for n in ("from_", "to"))
         if all(self.period) and self.period[0] >= self.period[1]:

@@ -341,7 +341,7 @@ class Workbench(Settings):
             "overrides": [{"rule": ours, "replaces": theirs} for ours, theirs in self.rules.overrides],
             "inputs": [{"as": kind, "name": s.name, "bytes": s.size, "sha256": s.sha256}
                        for kind, sources in self.sources.items() for s in sources],
-            "counts": self.counts, "waves": self.waves, "outputs": record.outputs(self.folder) if self.folder else [],
+            "counts": self.counts, "totals": self.totals, "waves": self.waves, "outputs": record.outputs(self.folder) if self.folder else [],
         }  # fmt: skip
         if self.claimed:
             content["ledger"] = {"path": self.text("ledger"), "run_id": self.claimed, "broadcast": self.broadcast}
