@@ -46,7 +46,7 @@ OPTIONS = {
     "rules": _option("Your own rules file (TOML), which goes before the packaged rules."),
     "language": _option("Language of the report: en or es.", default="en"),
     "ledger": _option("The ledger folder: who was tagged before."),
-    "engine": _option("Engine: duckdb (default)."),
+    "engine": _option("duckdb (default), or Spark: spark://host:7077, local[2], local[*]."),
     "tag": _option("The tag for the contacts, such as 'failed broadcast {date:%d%m%y}'."),
     "fixed": _option("Causes that have been mended, such as template."),
     "broadcast": _option("What the ledger calls the broadcast (default: its channels and first day)."),
@@ -209,6 +209,21 @@ _add(
                                 "date_format", "rules", "language", "json")}},
     "A planned broadcast, checked before it is sent.",
 )  # fmt: skip
+
+
+@app.command()
+def convert(
+    exports: Annotated[list[str], typer.Argument(help="Exports: files or quoted patterns.", show_default=False)],
+    out: Annotated[Path, typer.Argument(metavar="DIR", help="A new folder for the Parquet files.", show_default=False)],
+    date_format: Annotated[str, typer.Option(help="Order of ambiguous dates: DMY, MDY or a pattern.")] = "",
+    overwrite: Annotated[bool, typer.Option(help="Replace what is in the folder.")] = False,
+) -> None:
+    """Exports read once, into Parquet files that every command takes: name DIR in place of the export."""
+    from .convert import convert
+
+    for found in convert(exports, out, date_format, overwrite):
+        typer.echo(f"{found['rows']:>10,}  {found['kind']}, {found['rejected']:,} rejected, {found['files']} files")
+    typer.echo(out)
 
 
 @app.command()

@@ -1,7 +1,9 @@
 """The one engine that does the work: an Ibis connection, DuckDB in this process unless told otherwise."""
 
 import os
+import re
 import tempfile
+import warnings
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.util import find_spec
@@ -68,7 +70,30 @@ class Engine:
         """Compute a table once, into the scratch folder, so that what follows need not do it again."""
         target = self.new_file(".parquet")
         table.to_parquet(target)
-        return self.con.read_parquet(target)
+        kept = self.con.read_parquet(target)
+        wide = {n: t for n, t in table.schema().items() if t.is_integer() and kept[n].type() != t}
+        return kept.cast(wide) if wide else kept  # DuckDB's sums are wider than a Parquet integer, and become floats
+
+    @property
+    def files(self) -> "Engine":
+        """The engine that reads CSV files: DuckDB, on this machine."""
+        return self
+
+    def adopt(self, table: "ir.Table") -> "ir.Table":
+        """Take over a table of `files`."""
+        return table
+
+    def read_parquet(self, paths: list[Path]) -> tuple["ir.Table", dict[str, Path]]:
+        """Read Parquet files of the same columns as one table, with `file_row_number` (from 0) and `file_path`.
+
+        Returns with it what `file_path` says for each of the paths.
+        """
+        names = [reader_path(path) for path in paths]
+        return self.con.read_parquet(names, file_row_number=True, filename="file_path"), {str(p): p for p in paths}
+
+    def to_csv(self, table: "ir.Table", path: Path) -> None:
+        """Write a small table, in its order, as one CSV file with a header."""
+        table.to_csv(path, header=True)
 
     def new_file(self, suffix: str) -> Path:
         """A name in the scratch folder that no other file has."""
@@ -113,21 +138,44 @@ def lines_at(path: Path, positions: list[int]) -> list[int]:
     return [found[p] for p in positions]
 
 
+def reader_path(path: Path) -> str:
+    """What an engine's reader takes: it reads [ ] * ? as patterns, and some engines write a folder."""
+    name = re.sub(r"([\[*?])", r"[\1]", str(path))
+    return f"{name}/*.parquet" if path.is_dir() else name
+
+
 def connect(url: str | None = None, memory_limit: str = MEMORY_LIMIT) -> Engine:
     """Open the engine.
 
     With no url: DuckDB inside this process, which fetches nothing, keeps to memory_limit and spills
-    to a private folder beyond it. Raises ParameterError for a url that is no known engine.
+    to a private folder beyond it. With spark://host:7077, local[2] or local[*]: Spark (see engine_spark).
+    Raises ParameterError for a url that is no known engine, or an engine that cannot be used.
 
     >>> with connect() as engine:
     ...     engine.con.name
     'duckdb'
     """
-    if url not in (None, "", "duckdb"):
-        raise ParameterError(f"engine is '{url}', expected 'duckdb'.", "engine")
+    url, spark = (url or "").strip(), False
+    if url not in ("", "duckdb"):
+        spark = re.fullmatch(r"local(\[(\d+|\*)\])?|spark://[^/,:]+:\d+(,[^/,:]+:\d+)*", url)
+        if not spark:
+            known = "duckdb, local[2], local[*] or spark://host:7077"
+            raise ParameterError(f"engine is '{url}', expected {known}.{did_you_mean(url, ['duckdb'])}", "engine")
+        if not find_spec("pyspark"):
+            raise ParameterError("Spark is not installed; run: pip install pyspark==4.3.0", "engine")
+    scratch = tempfile.TemporaryDirectory(prefix="rebroadcast-", ignore_cleanup_errors=True)
+    if spark:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # PySpark's, of pandas 3: it works
+            from . import engine_spark
+
+        return engine_spark.connect(url, scratch)
+    return _duckdb(scratch, memory_limit)
+
+
+def _duckdb(scratch: tempfile.TemporaryDirectory, memory_limit: str = MEMORY_LIMIT) -> Engine:
     import ibis
 
-    scratch = tempfile.TemporaryDirectory(prefix="rebroadcast-", ignore_cleanup_errors=True)
     con = ibis.duckdb.connect(
         autoinstall_known_extensions=False,
         autoload_known_extensions=False,

@@ -1,7 +1,7 @@
 """Export files in, one table with known columns out, and the rows that could not be read, with file, line and reason."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import salvage
@@ -19,6 +19,8 @@ DAMAGED = r"^[0-9]+([.,][0-9]+)?[eE]\+?[0-9]+$"  # 1.0E+08: digits are lost
 DECIMAL = r"^[0-9]+[.]0+$"  # 123.0: certainly 123
 CONTACT = r"^[A-Za-z0-9][A-Za-z0-9_.:@-]*$"  # begins no formula, and cannot be a heading or a text
 SLASHED = r"^\s*([0-9]{1,2})[/.-]([0-9]{1,2})[/.-]([0-9]{4})"
+ZONED = r"([zZ]|[+-][0-9]{2}:?[0-9]{2})$"
+KEPT = {"source_file": "string", "row": "int64", "line": "int64", "problem": "string", "text": "string"}  # what `convert` keeps of a row, beside its export's columns
 ORDERS = {"DMY": "DD/MM/YYYY", "MDY": "MM/DD/YYYY"}
 REASONS = {
     "MISSING COLUMNS": "too few columns", "TOO MANY COLUMNS": "too many columns", "UNQUOTED VALUE": "a stray quote",
@@ -45,11 +47,13 @@ class Export:
 
 
 def read(
-    engine: Engine, patterns: str | list[str], kind: str = "failed", timezone: str = "UTC", date_format: str = ""
-) -> Export:
+    engine: Engine, patterns: str | list[str], kind: str = "failed", timezone: str = "UTC", date_format: str = "",
+    as_text: bool = False,
+) -> Export:  # fmt: skip
     """Read exports of one kind ("failed", "messages", "contacts" or "log").
 
-    patterns are file names or globs. timezone is that of the files' wall-clock times. date_format
+    patterns are file names, globs or folders of Parquet files. With as_text, `sent_at` is text that says the
+    same in every time zone's export (and there is no `local_at`): for `convert`. timezone is that of the files' wall-clock times. date_format
     settles dates that could be read two ways: "DMY", "MDY" or a pattern such as "%d/%m/%Y".
     Raises InputError, ColumnError or DateError, each with one sentence that names the file.
 
@@ -61,28 +65,29 @@ def read(
     check_zone(timezone)
     order = date_order(date_format)
     parts, rejected, sources, rows, offset = [], [], [], 0, 0
-    for path in find(patterns):
-        for source in open_source(path, kind, engine.scratch):
-            raw, refused = _raw(engine, source)
-            used = order or _detect_order(raw, source)
-            checked = _checked(engine, raw, source, kind, timezone, used, offset)
-            offset += raw.count().execute()
-            good, bad = _split(engine, checked)
-            count = good.count().execute()
-            frame = _rejected(source, refused, bad, "line" in raw.columns)
-            if not count:
-                why = (
-                    f"every row was rejected, the first because of {frame['reason'].iloc[0]}"
-                    if len(frame)
-                    else "it has a header but no rows"
-                )
-                raise InputError(
-                    f"{source.name}: {why}; expected the rows of a {known()['exports'][kind]['title']}.", path
-                )
-            parts.append(good)
-            rejected.append(frame)
-            sources.append(source)
-            rows += count
+    for group in _groups(s for path in find(patterns, kind) for s in open_source(path, kind, engine.scratch)):
+        source, parquet = group[0], not group[0].delimiter
+        reader = engine if parquet else engine.files
+        raw, refused, total = _parquet(engine, group) if parquet else _csv(reader, source)
+        used = order or (None if KEPT.keys() <= set(source.header) else _detect_order(raw, source))
+        checked = _checked(reader, raw, source, kind, "" if as_text else timezone, used, offset)
+        offset += total
+        good, bad = _split(reader, checked)
+        count = good.count().execute()
+        frame = _listed(bad) if parquet else _rejected(source, refused, bad, "line" in raw.columns)
+        if not count:
+            why = (
+                f"every row was rejected, the first because of {frame['reason'].iloc[0]}"
+                if len(frame)
+                else "it has a header but no rows"
+            )
+            raise InputError(
+                f"{source.name}: {why}; expected the rows of a {known()['exports'][kind]['title']}.", source.path
+            )
+        parts.append(good if parquet else engine.adopt(good))
+        rejected.append(frame)
+        sources += group
+        rows += count
     twins = {s.name for s in sources if [o.sha256 for o in sources].count(s.sha256) > 1 and "/" not in s.name}
     if twins:
         raise InputError(f"The same file was given twice: {', '.join(sorted(twins))}; each row must count once.")
@@ -107,26 +112,46 @@ def date_order(date_format: str) -> str | None:
     return order
 
 
-def _raw(engine: Engine, source: Source) -> tuple["ir.Table", "pd.DataFrame"]:
-    import pandas as pd
-
-    if not source.delimiter or source.path.suffix == ".parquet" or _is_parquet(source.path):
-        return engine.con.read_parquet(source.path, file_row_number=True), pd.DataFrame(
-            {"line": [], "error_type": [], "csv_line": []}
-        )
-    return salvage.read(engine, source)
+def _groups(sources: Iterable[Source]) -> list[list[Source]]:
+    """Each CSV file alone; Parquet files of the same columns together."""
+    groups: dict[object, list[Source]] = {}
+    for source in sources:
+        groups.setdefault(id(source) if source.delimiter else source.header, []).append(source)
+    return list(groups.values())
 
 
-def _is_parquet(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(4) == b"PAR1"
+def _csv(engine: Engine, source: Source) -> tuple["ir.Table", "pd.DataFrame", int]:
+    raw, refused = salvage.read(engine, source)
+    return raw, refused, raw.count().execute()
+
+
+def _parquet(engine: Engine, group: list[Source]) -> tuple["ir.Table", None, int]:
+    """Read Parquet files, with their names as `file_name` and the rows that come before each as `rows_before`."""
+    import ibis
+    import pyarrow.parquet
+
+    raw, places = engine.read_parquet([s.path for s in group])
+    rows, names = 0, {s.path: s.name for s in group}
+    files = {"path_": [], "file_name": [], "rows_before": []}
+    for said, path in places.items():
+        for column, value in zip(files.values(), (said, names[path], rows), strict=True):
+            column.append(value)
+        rows += pyarrow.parquet.read_metadata(path).num_rows
+    files = ibis.memtable(files, schema={"path_": "string", "file_name": "string", "rows_before": "int64"})
+    return raw.join(files, raw.file_path == files.path_).drop("path_", "file_path"), None, rows
 
 
 def _cells(raw: "ir.Table", source: Source) -> dict[str, "ir.StringValue"]:
     """Our column name → the file's cell as trimmed text (empty cells are null)."""
     names = raw.columns[: len(source.header)]
-    cells = {ours: raw[name].cast("string") for ours, name in zip(source.columns, names, strict=True) if ours}
+    cells = {ours: _text(raw[name]) for ours, name in zip(source.columns, names, strict=True) if ours}
     return {ours: c if ours in ("content", "error") else c.strip().nullif("") for ours, c in cells.items()}
+
+
+def _text(value: "ir.Value") -> "ir.StringValue":
+    """A value of a file as text; an instant with its zone."""
+    kind = value.type()
+    return value.cast("timestamp").cast("string") + "+00:00" if kind.is_timestamp() and kind.timezone else value.cast("string")
 
 
 def _detect_order(raw: "ir.Table", source: Source) -> str | None:
@@ -165,7 +190,7 @@ def _instant(engine: Engine, text: "ir.StringValue", zone: str, order: str | Non
     import ibis
 
     wall = (half_day == "").ifelse(wall, wall + hours.cast("int64").as_interval("h"))
-    zoned = text.re_search(r"([zZ]|[+-][0-9]{2}:?[0-9]{2})$") & text.re_search(":")
+    zoned = text.re_search(ZONED) & text.contains(":")
     return ibis.cases((zoned, text.try_cast("timestamp('UTC')")), else_=engine.to_utc(wall, zone))
 
 
@@ -194,17 +219,26 @@ def _checked(
                 problems.append((wrong, "a contact ID that is none"))
     if "sent_at" in columns:
         dated = "sent_at" in cells
-        columns["sent_at"] = _instant(engine, cells["sent_at"], zone, order) if dated else ibis.null("timestamp('UTC')")
-        columns["local_at"] = engine.to_wall_clock(columns["sent_at"], zone)
+        at = _instant(engine, cells["sent_at"], zone or "UTC", order) if dated else ibis.null("timestamp('UTC')")
+        columns["sent_at"], columns["local_at"] = at, engine.to_wall_clock(at, zone or "UTC")
         if dated:
-            problems.append((columns["sent_at"].isnull(), "a date that cannot be read"))
+            problems.append((at.isnull(), "a date that cannot be read"))
+        if not zone:
+            zoned = (cells["sent_at"].re_search(ZONED) & cells["sent_at"].contains(":")) if dated else ibis.literal(False)
+            columns["sent_at"] = columns.pop("local_at").cast("string") + zoned.ifelse("+00:00", "")
     for name in cells.keys() - TEXTS:
         problems.append((cells[name].contains('"'), "a stray quote"))
     problem = ibis.cases(*problems) if problems else ibis.null("string")
     names = raw.columns[: len(source.header)]
-    newlines = sum((_count_newlines(raw[c]) for c in names), ibis.literal(0)) if not _is_parquet(source.path) else 0
-    text = ibis.literal(source.delimiter).join([raw[c].cast("string").fill_null("") for c in names])
+    text = ibis.literal(source.delimiter or ",").join([_text(raw[c]).fill_null("") for c in names])
     row = raw["file_row_number"]
+    if not source.delimiter:  # Parquet: the names of the files, or what `convert` kept
+        kept = KEPT.keys() <= set(source.header)
+        place = {"source_file": raw.file_name, "row": row + 1, "row_id": raw.rows_before + row + offset}
+        told = {"line": row + 2, "problem": problem, "text": text}
+        told = told | {k: raw[k] for k in KEPT} | {"problem": raw.problem.coalesce(problem)} if kept else told
+        return raw.select(**columns, **(place | told))
+    newlines = sum((_count_newlines(raw[c]) for c in names), ibis.literal(0))
     line = {"line": raw.line.cast("int64")} if "line" in raw.columns else {}
     return raw.select(**columns, **line, source_file=ibis.literal(source.name), row=row + 1, row_id=row + offset,
                       problem=problem, newlines=newlines, text=text)  # fmt: skip
@@ -220,6 +254,10 @@ def _split(engine: Engine, checked: "ir.Table") -> tuple["ir.Table", "pd.DataFra
     import ibis
 
     aside = tuple({"problem", "newlines", "text", "line"} & set(checked.columns))
+    if "newlines" not in checked.columns:  # Parquet: one reading is enough
+        checked = engine.keep(checked.mutate(text=checked.problem.isnull().ifelse(None, checked.text)))
+        good, bad = (checked.filter(is_it) for is_it in (checked.problem.isnull(), checked.problem.notnull()))
+        return good.drop(*aside), bad.select("source_file", "line", "problem", "text").to_pandas()
     good = engine.keep(checked.filter(checked.problem.isnull()).drop(*aside))
     if not checked.problem.count().execute():
         return good, checked.limit(0).to_pandas()
@@ -228,6 +266,12 @@ def _split(engine: Engine, checked: "ir.Table") -> tuple["ir.Table", "pd.DataFra
     before = ibis.window(order_by="row", rows=(None, -1))
     lines = checked.mutate(line=checked.row + checked.newlines.sum().over(before).fill_null(0))
     return good, lines.filter(lines.problem.notnull()).order_by("row").to_pandas()
+
+
+def _listed(bad: "pd.DataFrame") -> "pd.DataFrame":
+    """The rejected rows of Parquet files, by file and line."""
+    frame = bad.rename(columns={"source_file": "file", "problem": "reason"})[["file", "line", "reason", "text"]]
+    return frame.sort_values(["file", "line"], ignore_index=True)
 
 
 def _heading(source: Source, line: int, text: str) -> str | None:

@@ -71,8 +71,8 @@ def key(name: str) -> str:
     return "".join(w for w in words if w not in SMALL_WORDS)
 
 
-def find(patterns: str | list[str]) -> list[Path]:
-    """Expand file names and globs, sorted, each file once.
+def find(patterns: str | list[str], export: str = "failed") -> list[Path]:
+    """Expand file names, globs and folders of Parquet files (their own, or those of that export), sorted, each file once.
 
     Names are relative to the current folder, or to the folder above it where that is `notebooks`
     (JupyterLab runs a notebook in its own folder). Raises InputError where nothing is found.
@@ -83,7 +83,7 @@ def find(patterns: str | list[str]) -> list[Path]:
         if not pattern.strip():
             raise InputError("A file name is empty; expected the path of an export.")
         bases = [Path(), Path("..")] if Path.cwd().name == "notebooks" else [Path()]
-        hits = next((h for b in bases if (h := _matches(b, pattern))), None)
+        hits = next((h for b in bases if (h := _matches(b, pattern, export))), None)
         if not hits:
             folder = (Path(pattern).parent if str(Path(pattern).parent) else Path()).resolve()
             near = did_you_mean(Path(pattern).name, [p.name for p in folder.iterdir()] if folder.is_dir() else [])
@@ -92,12 +92,14 @@ def find(patterns: str | list[str]) -> list[Path]:
     return list(found)
 
 
-def _matches(base: Path, pattern: str) -> list[Path]:
+def _matches(base: Path, pattern: str, export: str) -> list[Path]:
     exact = base / pattern
     if exact.exists():
+        if parts := sorted(exact.glob("*.parquet")) or sorted((exact / export).glob("*.parquet")):
+            return parts
         if not exact.is_file():
             kind = "a folder" if exact.is_dir() else "not a regular file"
-            raise InputError(f"{pattern} is {kind}; expected an export file, or a pattern such as '*.csv'.", pattern)
+            raise InputError(f"{pattern} is {kind}; expected an export file, a pattern such as '*.csv', or a folder of Parquet files.", pattern)
         return [exact]
     return sorted(p for h in glob.glob(str(exact), recursive=True) if (p := Path(h)).is_file())
 
@@ -122,7 +124,7 @@ def open_source(path: Path, export: str, scratch: Path) -> list[Source]:
     if foreign := next((what for magic, what in FOREIGN.items() if start.startswith(magic)), None):
         raise InputError(f"{path} is {foreign}, not a CSV file; export it from the platform again as CSV.", path)
     if start.startswith(b"PAR1"):
-        return [_match(source, _parquet_header(path), export)]
+        return [_match(replace(source, delimiter=""), _parquet_header(path), export)]
     if start.startswith(b"PK\x03\x04"):
         return _open_zip(source, export, scratch)
     if start.startswith(b"\x1f\x8b"):

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING
 from filelock import FileLock
 
 from . import record as run_record
+from .engine import reader_path
 from .exceptions import LedgerError, ParameterError
 from .folder import busy, disk_full, sync
 
@@ -135,7 +136,7 @@ class Ledger:
                 with self._scratch() as name:
                     scratch = Path(name)
                     con.to_parquet(rows, scratch / "rows.parquet")
-                    count = int(con.read_parquet(_source(scratch / "rows.parquet")).count().execute())
+                    count = int(con.read_parquet(reader_path(scratch / "rows.parquet")).count().execute())
                     content = {
                         "schema": SCHEMA, "run_id": run_id, "broadcast": broadcast, "rows": count,
                         "sequence": 1 + max((r["sequence"] for r in records), default=0),
@@ -213,11 +214,9 @@ class Ledger:
                 raise LedgerError(f"'{file}' is missing or damaged; bring it back from a backup.")
             if not os.access(file, os.R_OK):
                 raise PermissionError(13, f"'{file}' may not be read", str(file))
-        if con.name == "duckdb" and files:
-            return con.read_parquet([_source(file) for file in files])
-        tables = [con.read_parquet(_source(file)) for file in files]
-        none = ibis.schema(COLUMNS).to_pyarrow().empty_table()
-        return ibis.union(*tables) if tables else ibis.memtable(none)
+        if files:
+            return con.read_parquet([reader_path(file) for file in files])
+        return ibis.memtable(ibis.schema(COLUMNS).to_pyarrow().empty_table())
 
     def _lock_free(self, run_id: str) -> bool:
         lock = FileLock(self._pending / f"{run_id}.lock", mode=self._mode)
@@ -342,9 +341,3 @@ def _remove(path: Path) -> None:
 
 def _size(path: Path) -> int:
     return sum(p.stat().st_size for p in (path, *path.rglob("*")) if p.is_file())
-
-
-def _source(path: Path) -> str:
-    """What an engine's reader takes: it reads [ ] * ? as patterns, and some engines write a folder."""
-    name = re.sub(r"([\[*?])", r"[\1]", str(path))
-    return f"{name}/*.parquet" if path.is_dir() else name

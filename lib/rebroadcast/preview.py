@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .engine import reader_path
 from .recovery import recover
 
 if TYPE_CHECKING:
@@ -33,12 +34,12 @@ def preview(bench: "Workbench", out: Path | None = None) -> Preview:
     """Recover without writing, and compare with the run in out, else with the ledger's last run for the broadcast."""
     recover(bench)
     con = bench.engine.con
-    rows = con.read_parquet(bench.engine.scratch / "dispositions.parquet")
+    rows = con.read_parquet(reader_path(bench.engine.scratch / "dispositions.parquet"))
     tagged = rows.filter(rows.disposition == "tagged")
     first = tagged.select("contact_id", "tag").order_by("contact_id").limit(FIRST).to_pandas()
     before, since = None, ""
     if out and (out / "data" / "dispositions.parquet").exists():
-        before, since = con.read_parquet(out / "data" / "dispositions.parquet"), str(out)
+        before, since = con.read_parquet(reader_path(out / "data" / "dispositions.parquet")), str(out)
         before = before.filter(before.disposition == "tagged")
     elif bench.ledger and (runs := [r for r in bench.ledger.runs() if r["broadcast"] == bench.broadcast]):
         before, since = bench.ledger.tagged(con, bench.broadcast), f"{runs[-1]['run_id']} of {runs[-1]['claimed_at']}"

@@ -1,6 +1,5 @@
 """What became of each input row, and from that the audience: the contacts to reach again."""
 
-import os
 import tempfile
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -160,7 +159,6 @@ def _keep(bench: "Workbench", rows: "ir.Table", audience: "ir.Table") -> None:
         full = full.union(unread)
     full = full.order_by(full.row_id.asc(nulls_first=False), "source_file", "line").drop("row_id")
     full.to_parquet(folder / "dispositions.parquet")
-    os.chmod(folder / "dispositions.parquet", 0o600)
 
 
 def _tags(rows: "ir.Table", audience: "ir.Table", template: str, bench: "Workbench", waves: int) -> "ir.Table":

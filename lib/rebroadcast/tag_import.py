@@ -29,7 +29,8 @@ def cells(tagged: "ir.Table", contacts: "ir.Table | None" = None) -> "ir.Table":
 
     rows = tagged.select("contact_id", "tag").distinct()
     if contacts is not None:
-        kept = contacts.select(contact_id="contact_id", tag=contacts.tags.split(",").unnest().strip())
+        kept = contacts.select(contact_id="contact_id", tag=contacts.tags.split(",").unnest())
+        kept = kept.mutate(tag=kept.tag.strip())
         kept = kept.semi_join(rows, "contact_id").filter(lambda t: t.tag != "").distinct()
         new = rows.mutate(new=ibis.literal(1, "int8"))
         # A tag that would start a formula goes behind the new one, which never does: so the cell never does.
@@ -68,7 +69,7 @@ def write(engine: "Engine", rows: "ir.Table", folder: Path, name: str) -> list[d
     for number, (by_rows, by_bytes, contacts) in enumerate(split.itertuples(index=False), 1):
         file = f"{name}.csv" if len(split) == 1 else f"{name}-{number}of{len(split)}.csv"
         one = rows.filter((rows.by_rows == by_rows) & (rows.by_bytes == by_bytes)).order_by("contact_id")
-        one.select(**dict(zip(HEADER, (one.contact_id, one.tags), strict=True))).to_csv(folder / file, header=True)
+        engine.to_csv(one.select(**dict(zip(HEADER, (one.contact_id, one.tags), strict=True))), folder / file)
         (folder / file).chmod(0o600)
         written.append({"file": file, "contacts": int(contacts)})
     return written

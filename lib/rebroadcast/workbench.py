@@ -44,9 +44,9 @@ def open(namespace: Mapping[str, object], notebook: str = "") -> "Workbench":
 def check(given: Mapping[str, object]) -> None:
     """Raise the error that opening the workbench with these parameters would, as far as no file need be read."""
     asked = Settings({k: v for k, v in given.items() if k in NAMES})
-    for name in ("exports", "messages", "contacts"):
+    for name, kind in (("exports", "failed"), ("messages", "messages"), ("contacts", "contacts")):
         if (paths := asked.paths(name)) and paths != ["sample"]:
-            files.find(paths)
+            files.find(paths, kind)
     if "tag" in given:
         parameters.check_tag(asked.text("tag"))
 
@@ -102,6 +102,8 @@ class Workbench(Settings):
     @cached_property
     def all_failed(self) -> "ir.Table":
         """Every readable row of the export, classified (columns of `errors.classify`)."""
+        import ibis
+
         table = self.export.table
         present = sorted(
             c for c in table.channel_id.as_table().distinct().execute()["channel_id"] if isinstance(c, str)
@@ -114,7 +116,7 @@ class Workbench(Settings):
                     "channel",
                 )
         kinds = {c: self.channels.kind(c) or "" for c in present}
-        kind = table.channel_id.fill_null("").substitute(kinds, else_="") if kinds else ""
+        kind = table.channel_id.fill_null("").substitute(kinds, else_="") if kinds else ibis.literal("")
         classified = errors.classify(table.drop("content").mutate(kind=kind), self.rules)
         return self.engine.keep(classified)
 
