@@ -70,7 +70,7 @@ $(VENV)/.run: requirements/run.txt pyproject.toml
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.run
 	@echo "Installing JupyterLab and the test tools into $(VENV) (once)"
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/dev.txt
-	@sh tests/browser.sh
+	@sh tests/system.sh
 	@touch $@
 
 clean:
