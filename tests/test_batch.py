@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -209,6 +210,12 @@ def test_nothing_is_written_for_a_wrong_file_or_into_a_strange_folder(make, quic
     with pytest.raises(OutputError, match="holds an index.html that no batch made"):
         batch.run(make(entry("a", quick)), tmp_path / "site")
     assert [p.read_text() for p in (tmp_path / "site").iterdir()] == ["mine"]
+
+
+def test_no_name_takes_the_place_of_a_file_of_the_batch(make, quick):
+    names = ["index.html", "batch.json", ".lock", "../up", "a/b", "a-b", "México", "Mexico", "..", "  "]
+    folders = [e.folder for e in batchfile.load(make("".join(entry(name, quick) for name in names))).entries]
+    assert len(set(folders)) == len(names) and all(re.fullmatch(r"[A-Za-z0-9][\w-]*", f, re.ASCII) for f in folders)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")

@@ -48,12 +48,16 @@ def run(file: Path, out: Path, jobs: int = 2, resume: bool = False, console: "Co
         raise OutputError(f"'{out}' holds an index.html that no batch made; give another --out.")
     try:
         out.mkdir(parents=True, exist_ok=True)
-        with FileLock(out / ".lock", timeout=0), tempfile.TemporaryDirectory(prefix="rebroadcast-") as scratch:
-            return _Batch(plan, out, scratch, resume).run(jobs, console)
+        held = FileLock(out / ".lock").acquire(timeout=0)
     except Timeout:
         raise OutputError(f"Another batch is writing '{out}' now; wait for it, or give another --out.") from None
     except OSError as error:
         raise OutputError(f"'{out}' cannot be written ({error.strerror}); give another --out.") from error
+    try:
+        with held, tempfile.TemporaryDirectory(prefix="rebroadcast-", ignore_cleanup_errors=True) as scratch:
+            return _Batch(plan, out, scratch, resume).run(jobs, console)
+    except OSError as error:
+        raise RunError(f"The batch stopped: {error}. Mend that, and start it again with --resume.") from error
 
 
 class _Batch:

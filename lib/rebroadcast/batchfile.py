@@ -120,13 +120,13 @@ def load(path: Path, environment: Mapping[str, str] = os.environ) -> Plan:
         if folders.setdefault(entry.folder.lower(), entry) is not entry:
             where = f" of workspace '{entry.workspace}'" if entry.workspace else ""
             problems.append(f"two entries{where} are called '{entry.name}'; a foreach needs its ${{...}} in the name.")
-    _refuse(path, problems)
+    if problems:
+        raise _refusal(path, problems)
     return Plan(plan, asked.keep, asked.timeout, str(asked.defaults.get("language") or "en"))
 
 
-def _refuse(path: Path, problems: list[str]) -> None:
-    if problems:
-        raise BatchError("\n".join(f"{path}: {problem}" for problem in dict.fromkeys(problems)))
+def _refusal(path: Path, problems: list[str]) -> BatchError:
+    return BatchError("\n".join(f"{path}: {problem}" for problem in dict.fromkeys(problems)))
 
 
 def _read(path: Path) -> _File:
@@ -140,8 +140,7 @@ def _read(path: Path) -> _File:
         problems = [f"this is not TOML: {error}. Values of text need quotes."]
     except ValidationError as error:
         problems = [_sentence(**found) for found in error.errors()]
-    _refuse(path, problems)
-    raise AssertionError
+    raise _refusal(path, problems)
 
 
 def _sentence(loc: tuple, type: str, msg: str, input: Any, **_: Any) -> str:
@@ -194,7 +193,7 @@ def _fill(value: Any, values: Mapping[str, str]) -> Any:
 
 def _plain(text: str) -> str:
     """A file name for a text: itself where it is plain, else its letters and the start of its SHA-256."""
-    if re.fullmatch(r"[A-Za-z0-9][\w.-]{0,60}", text, re.ASCII):
+    if re.fullmatch(r"[A-Za-z0-9][\w-]{0,60}", text, re.ASCII):
         return text
     letters = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
     short = "-".join(re.findall(r"[A-Za-z0-9]+", letters))[:40]
