@@ -1,5 +1,6 @@
 """What an error text says: its words and its codes, without what identifies a person."""
 
+import functools
 import html
 import re
 import unicodedata
@@ -58,17 +59,20 @@ def mask_expr(column: "ir.StringColumn") -> "ir.StringColumn":
 
 
 # --- what a text says: its codes and its words --------------------------------------------------------------
+_ascii = functools.partial(re.compile, flags=re.ASCII)  # on short texts these are faster than RE2, and none backtracks far
+_DIGIT = _ascii(r"\d")
 _CODE_KEY = re2.compile(
     r"(?i)(?:code|codigo|status|cause|number|err(?:or|o|no)?|fehler|meta|http(?:/[\d.]+)?|api|twilio|[#_])"
     r"[\"']?\]?\s*(?:=>|[:=(#\[-]|is)?\s*[\"'\[(]{0,2}#?(-?\d{1,7})(\.\d)?(?:\D|$)"
 )
-_CODE_ALONE = re2.compile(r"(?:^[\s\"'(\[{]*|\()(?:[A-Z]{2}-)?(\d{1,7})(?:\.\d+)?(?:\s*[:)\],;|]|\s+[-(A-Z]|\s*$)")
-_CODE_LONG = re2.compile(r"\b(\d{5,7})\b")
-_CODE_SMTP = re2.compile(r"\b([245]\.\d{1,3}\.\d{1,3})\b")
-_CODE_META = re2.compile(r"13[0-5]\d{3}|137000|2018\d{3}|2534\d{3}|2494\d{3}")
-IS_EMAIL = re2.compile(r"(?i)\b[245]\d\d[ -]#?[245]\.\d{1,3}\.\d{1,3}\b|^\W*(?:smtp|x-\w+|unknown);|\bsmtp\b")
-_SMTP_PREFIX = re2.compile(r"\b(?:[245]\d\d[ -]#?[245]\.\d{1,3}\.\d{1,3}|[245]\d\d-|\(#[245]\.\d\.\d\))(?:[ =:]|\b)")
-_NAMES = re2.compile(r"\b(?:[A-Za-z]+(?:_[A-Za-z]+)+|[A-Za-z][a-z]+(?:[A-Z][a-z]+)+)\b")
+_CODE_ALONE = _ascii(r"(?:^[\s\"'(\[{]*|\()(?:[A-Z]{2}-)?(\d{1,7})(?:\.\d+)?(?:\s*[:)\],;|]|\s+[-(A-Z]|\s*$)")
+_CODE_LONG = _ascii(r"\b(\d{5,7})\b")
+_CODE_SMTP = _ascii(r"\b([245]\.\d{1,3}\.\d{1,3})\b")
+_CODE_META = _ascii(r"13[0-5]\d{3}|137000|2018\d{3}|2534\d{3}|2494\d{3}")
+_EMAIL = _ascii(r"(?i)\b[245]\d\d[ -]#?[245]\.\d{1,3}\.\d{1,3}\b|^\W*(?:smtp|x-[\w-]+|unknown);|\bsmtp\b")
+_SIGNS = {"errcode": "wechat", "status_message": "viber", "error_msg": "vk", '"ok":false': "telegram"}
+_SMTP_PREFIX = _ascii(r"\b(?:[245]\d\d[ -]#?[245]\.\d{1,3}\.\d{1,3}|[245]\d\d-|\(#[245]\.\d\.\d\))(?:[ =:]|\b)")
+_NAMES = _ascii(r"\b(?:[A-Za-z]+(?:_[A-Za-z]+)+|[A-Za-z][a-z]+(?:[A-Z][a-z]+)+)\b")
 _QUOTES = str.maketrans("‘’´`“”«»‐‑–—‹›", "''''\"\"\"\"----<>")
 
 
@@ -96,15 +100,24 @@ def plain_text(masked: str) -> str:
 
 def find_codes(plain: str) -> dict[str, bool]:
     """Return the codes that a text holds, and whether it calls them codes (Meta's need no name)."""
+    if not _DIGIT.search(plain):
+        return {}
     found = {c: True for c, rest in _CODE_KEY.findall(plain) if not rest}
     found |= {c: True for pattern in (_CODE_ALONE, _CODE_SMTP) for c in pattern.findall(plain)}
     long = {c: c in found or bool(_CODE_META.fullmatch(c)) for c in _CODE_LONG.findall(plain)}
     return found | long
 
 
+def guess_kind(plain: str) -> str | None:
+    """Return the channel kind that a text gives away by its form, None where it could be of any kind."""
+    if _EMAIL.search(plain):
+        return "email"
+    return next((kind for sign, kind in _SIGNS.items() if sign in plain), None)
+
+
 def find_words(plain: str) -> str:
     """Return a text for the patterns to search: without SMTP codes, and with names split into words."""
-    words = " ".join(_SMTP_PREFIX.sub(" ", plain).split())
+    words = " ".join(_SMTP_PREFIX.sub(" ", plain).split()) if _DIGIT.search(plain) else plain
     if names := _NAMES.findall(words):  # receiverNotSubscribed, USER_IS_BLOCKED
         words += " | " + re.sub(r"(?<=[a-z])(?=[A-Z])|_", " ", " | ".join(names))
     return words
