@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from .exceptions import ParameterError, did_you_mean
+from .folder import scratch as make_scratch
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -163,7 +164,7 @@ def connect(url: str | None = None, memory_limit: str = MEMORY_LIMIT) -> Engine:
             raise ParameterError(f"engine is '{url}', expected {known}.{did_you_mean(url, ['duckdb'])}", "engine")
         if not find_spec("pyspark"):
             raise ParameterError("Spark is not installed; run: pip install pyspark==4.3.0", "engine")
-    scratch = tempfile.TemporaryDirectory(prefix="rebroadcast-", ignore_cleanup_errors=True)
+    scratch = make_scratch()
     if spark:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # PySpark's, of pandas 3: it works

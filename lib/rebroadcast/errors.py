@@ -168,6 +168,8 @@ def load_rules(path: Path | str | None = None) -> Rules:
 def _read(path: Path, known: Mapping[str, Rule], causes: Mapping, layer: int) -> tuple[list[Rule], dict]:
     """Read a rules file into rules and causes; known rules are those that a rule may be like."""
     try:
+        if path.exists() and not path.is_file():  # a pipe would be waited for
+            raise OSError("it is not a regular file")
         lines = path.read_text(encoding="utf-8-sig").splitlines()
         document = tomllib.loads("\n".join(lines))
         tables, sources = list(document.get("rule", [])), document.get("sources", {})

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from . import salvage
 from .engine import Engine, check_zone
 from .exceptions import DateError, InputError
-from .files import Source, find, headings, known, open_source
+from .files import Source, check_unchanged, find, headings, known, open_source, stamps
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -65,7 +65,8 @@ def read(
     check_zone(timezone)
     order = date_order(date_format)
     parts, rejected, sources, rows, offset = [], [], [], 0, 0
-    for group in _groups(s for path in find(patterns, kind) for s in open_source(path, kind, engine.scratch)):
+    before = stamps(find(patterns, kind))
+    for group in _groups(s for path in before for s in open_source(path, kind, engine.scratch)):
         source, parquet = group[0], not group[0].delimiter
         reader = engine if parquet else engine.files
         raw, refused, total = _parquet(engine, group) if parquet else _csv(reader, source)
@@ -88,6 +89,7 @@ def read(
         rejected.append(frame)
         sources += group
         rows += count
+    check_unchanged(before)
     twins = {s.name for s in sources if [o.sha256 for o in sources].count(s.sha256) > 1 and "/" not in s.name}
     if twins:
         raise InputError(f"The same file was given twice: {', '.join(sorted(twins))}; each row must count once.")
@@ -121,7 +123,14 @@ def _groups(sources: Iterable[Source]) -> list[list[Source]]:
 
 
 def _csv(engine: Engine, source: Source) -> tuple["ir.Table", "pd.DataFrame", int]:
-    raw, refused = salvage.read(engine, source)
+    import duckdb
+
+    try:
+        raw, refused = salvage.read(engine, source)
+    except (FileNotFoundError, duckdb.IOException) as error:
+        if source.path.exists():
+            raise
+        raise InputError(f"{source.name} was removed while it was read; run again when it is there.") from error
     return raw, refused, raw.count().execute()
 
 

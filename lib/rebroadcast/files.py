@@ -88,8 +88,29 @@ def find(patterns: str | list[str], export: str = "failed") -> list[Path]:
             folder = (Path(pattern).parent if str(Path(pattern).parent) else Path()).resolve()
             near = did_you_mean(Path(pattern).name, [p.name for p in folder.iterdir()] if folder.is_dir() else [])
             raise InputError(f"No such file: {pattern}.{near}", pattern)
+        if odd := next((h for h in hits if not str(h).isprintable() and not _clean(str(h))), None):
+            raise InputError(f"The name of {odd} is not text (UTF-8); rename the file.", odd)
         found.update(dict.fromkeys(hits))
     return list(found)
+
+
+def stamps(paths: Iterable[Path]) -> dict[Path, tuple]:
+    """What shows that a file is still the same; () for one that is gone."""
+
+    def stamp(path: Path) -> tuple:
+        try:
+            seen = path.stat()
+        except OSError:
+            return ()
+        return seen.st_ino, seen.st_size, seen.st_mtime_ns
+
+    return {path: stamp(path) for path in paths}
+
+
+def check_unchanged(before: dict[Path, tuple]) -> None:
+    """Raise InputError for a file that has changed since its `stamps` were taken, when all of it has been read."""
+    if changed := [path for path, stamp in stamps(before).items() if stamp != before[path]]:
+        raise InputError(f"{changed[0]} was changed while it was read; run again when it is complete.", changed[0])
 
 
 def _matches(base: Path, pattern: str, export: str) -> list[Path]:

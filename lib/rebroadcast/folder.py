@@ -5,14 +5,17 @@ import os
 import re
 import secrets
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from filelock import FileLock
 
 from .exceptions import OutputError
 
+SCRATCH = "rebroadcast-"
 PRIVATE = ("import", "data")  # these hold contact IDs: files 0600, folders 0700
 
 
@@ -90,6 +93,25 @@ def busy(target: str | Path) -> bool:
             lock.release()
         return False
     return True
+
+
+def scratch() -> TemporaryDirectory:
+    """Make a private temporary folder; what killed processes of this user left of theirs goes first.
+
+    A living process holds a lock in its folder. One without a lock is new, or being made, and stays.
+    """
+    made = TemporaryDirectory(prefix=SCRATCH, ignore_cleanup_errors=True)
+    mine = Path(made.name)
+    made.alive = FileLock(mine / ".alive")
+    made.alive.acquire()
+    for path in mine.parent.glob(f"{SCRATCH}*/.alive"):
+        with suppress(OSError):
+            seen = path.parent.lstat()
+            if path.parent == mine or seen.st_uid != mine.stat().st_uid or time.time() - seen.st_mtime < 60:
+                continue
+            with FileLock(path, timeout=0):
+                shutil.rmtree(path.parent, ignore_errors=True)
+    return made
 
 
 def disk_full(error: BaseException) -> bool:

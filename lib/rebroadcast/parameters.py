@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
@@ -71,6 +72,8 @@ def check(parameters: Mapping[str, Declared], given: Mapping[str, object]) -> di
         if name not in parameters:
             hint = did_you_mean(name, parameters)
             raise ParameterError(f"Unknown parameter '{given_name}'.{hint} Known: {', '.join(parameters)}.", given_name)
+        if re.search("[\ud800-\udfff]", str(value)):
+            raise ParameterError(f"Parameter '{given_name}' is {value!r}, which is not text (UTF-8); rename the file.", given_name)
         kind = parameters[name].annotation
         if kind.startswith(("dict", "list")) and isinstance(value, str):
             value = pairs(value, name) if kind == "dict" else [value]

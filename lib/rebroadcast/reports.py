@@ -1,6 +1,7 @@
 """Run a notebook with checked parameters, and publish what came out: one offline HTML file and its data."""
 
 import os
+import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -58,6 +59,7 @@ def run(
     from .folder import staged
     from .ledger import open_ledger
 
+    _check_place(checked, out)
     started = record.now()
     failed_before = record.read(out).get("status") == "failed"
     made = _make_parents(out)
@@ -100,6 +102,20 @@ def run(
     return content
 
 
+def _check_place(checked: Mapping[str, object], out: Path) -> None:
+    """Raise OutputError where the results would go over a file that is no result of a run."""
+    place, found = out.resolve(), record.read(out)
+    for name in ("exports", "messages", "contacts", "channels", "rules", "ledger"):
+        value = checked.get(name) or []
+        for given in [value] if isinstance(value, str) else value:
+            if Path(given).resolve().is_relative_to(place):
+                raise OutputError(f"'{given}' ({name}) lies in the folder for the results; give another --out.")
+    known = {record.NAME, *(entry["name"] for entry in found.get("outputs", ()))}
+    names = sorted(p.relative_to(out).as_posix() for p in out.rglob("*") if p.is_file()) if out.is_dir() else []
+    if other := [n for n in names if n not in known and not re.match(r"(.*/)?[.]", n)]:
+        raise OutputError(f"'{out}' holds '{other[0]}', which is no result of a run; move it, or give another --out.")
+
+
 def execute(
     path: Path, checked: Mapping[str, object], target: Path, env: Mapping[str, str], **options: object
 ) -> RebroadcastError | None:
@@ -108,9 +124,14 @@ def execute(
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
     from traitlets.config import Config
 
+    from .folder import disk_full, scratch
+
     # transport_encryption keeps ipykernel from warning at each start; widget state would be megabytes.
     config = Config({"KernelManager": {"transport_encryption": "auto"}})
     options = {"config": config, "store_widget_state": False} | options
+    temporary = scratch()  # what the kernel leaves goes with it, even if it is killed
+    places = ("TMPDIR", "IPYTHONDIR", "JUPYTER_RUNTIME_DIR")
+    env = {**env, **dict.fromkeys(places, temporary.name)}
     before = {name: os.environ.get(name) for name in env}
     os.environ.update(env)
     try:
@@ -126,6 +147,10 @@ def execute(
         kind = getattr(exceptions, error.ename, None)
         if isinstance(kind, type) and issubclass(kind, RebroadcastError):
             return kind(error.evalue)
+        if disk_full(error):
+            return OutputError(
+                f"The disk is full ({_one_line(error.evalue)}); free some space for the results and for temporary files, and run again."
+            )
         return _at(error.cell_index + (not checked), f"{error.ename}: {_one_line(error.evalue)}")
     except CellTimeoutError as error:
         return _at(_last(target), f"a cell took too long ({_one_line(error)})")
@@ -136,6 +161,7 @@ def execute(
     finally:
         for name, value in before.items():
             os.environ.pop(name, None) if value is None else os.environ.update({name: value})
+        temporary.cleanup()
     return None
 
 
