@@ -68,7 +68,7 @@ Count = Annotated[int, Field(strict=True, gt=0)]
 Size = Count | Literal["unlimited"]
 Pace = Annotated[float, Field(gt=0)]
 Reserve = Annotated[int, Field(strict=True, ge=0)]
-Text = Annotated[str, Field(strict=True, min_length=1)]
+Text = Annotated[str, Field(strict=True, min_length=1, max_length=255)]
 Span = Annotated[str, Field(pattern=r"^(day|month|[1-9]\d{0,3}h)$")]
 
 
@@ -205,7 +205,7 @@ def _sentence(error: ValidationError) -> str:
         "window": '"24h" (or other hours), "day" or "month"',
         "reserve": "a whole number, 0 or more",
         "pace": "contacts per second, above 0",
-    }.get(where[-1], "text in quotes")
+    }.get(where[-1], "text in quotes, of at most 255 characters")
     if where[0] in ("pool", "channel") and len(where) < 3:
         expected = "a table such as [pool.main] or [channel.1001]"
     return f"{key} is {first['input']!r}; expected {expected}."

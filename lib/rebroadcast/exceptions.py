@@ -9,6 +9,7 @@ UNSEEN = re.compile(
     "[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb"
     "\U000e0000-\U000e007f]"
 )
+LONGEST = 2_000  # characters of a message
 
 
 def visible(text: object) -> str:
@@ -28,7 +29,8 @@ class RebroadcastError(Exception):
     exit_status = 2
 
     def __str__(self) -> str:
-        return visible(super().__str__())
+        text = visible(" ".join(super().__str__().split()))
+        return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
     def _render_traceback_(self) -> list[str]:
         """Have a notebook show the sentence alone: the traceback tells a user nothing."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from string import Formatter
 
 from .exceptions import ParameterError, did_you_mean
-from .sheets import FORMULA
+from .sheets import guard
 
 AFTER = "data/samples/after_resend"
 TAG_LENGTH = 255  # the platform's API: a tag has at most 255 characters
@@ -160,9 +160,10 @@ def fill_tag(template: str, day: date | None, channel: str, wave: int, waves: in
         raise ParameterError(
             f"The tag '{tag[:60]}' {what}; expected at most {TAG_LENGTH} characters and no comma.", "tag"
         )
-    if tag[0] in FORMULA:
+    if guard(tag) != tag:
         raise ParameterError(
-            f"The tag starts with '{tag[0]}', which a spreadsheet takes for a formula; start with a letter.", "tag"
+            f"The tag '{tag[:60]}' has a '=', '+', '-' or '@' where a spreadsheet takes it for a formula; start with a letter.",
+            "tag",
         )
     return tag
 

@@ -128,12 +128,15 @@ def _files(bench: "Workbench", audience: "ir.Table") -> tuple[list[dict], int]:
     if contacts is not None:
         tag_import.check_contacts(contacts)
     folder = bench.folder / "import" if bench.folder else Path(tempfile.mkdtemp(dir=bench.engine.scratch))
-    files, missing = [], 0
+    files, missing, names = [], 0, {}
     for wave, tag, _n in _sizes(audience):
         cells = tag_import.cells(audience.filter(audience.tag == tag), contacts)
         if contacts is not None:
             missing += int(cells.anti_join(contacts, "contact_id").count().execute())
-        written = tag_import.write(bench.engine, cells, folder, tag_import.file_name(tag))
+        name = tag_import.file_name(tag)
+        names[name] = names.get(name, 0) + 1  # tags that differ in signs only, or in letters that are not Latin
+        name += f"-tag{names[name]}" if names[name] > 1 else ""
+        written = tag_import.write(bench.engine, cells, folder, name)
         files += [f | {"tag": tag, "wave": int(wave)} for f in written]
     return files, missing
 

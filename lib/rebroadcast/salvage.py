@@ -137,6 +137,8 @@ def sift(source: Source, target: Path) -> tuple[int, "pd.DataFrame"]:
                 elif len(refused[-1][2]) < KEPT:
                     refused[-1] = (*refused[-1][:2], refused[-1][2] + part[:KEPT])
                 lost = True
+    # Bytes that are no UTF-8 are written out; pandas takes no half characters.
+    refused = [(n, r, text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")) for n, r, text in refused]
     return good, pd.DataFrame(refused, columns=["line", "error_type", "csv_line"])
 
 
