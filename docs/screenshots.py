@@ -2,16 +2,19 @@
 
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Browser, Error, sync_playwright
 
 from rebroadcast import batch, reports
 
 ROOT = Path(__file__).parents[1]
 IMAGES, SAMPLES = ROOT / "docs" / "images", ROOT / "data" / "samples"
 GIVEN = {"exports": "failed_messages.csv", "channels": "channels.toml", "messages": "messages.csv"}
+PORT = 8899
 PICTURES = {  # name: language, width, height, colour scheme, where to scroll
     "report": ("en", 1200, 900, "light", ""),
     "report-es": ("es", 1200, 900, "light", "figure:nth-of-type(1)"),
@@ -71,6 +74,30 @@ def main() -> None:
         page = browser.new_context(offline=True, viewport={"width": 1200, "height": 900}).new_page()
         page.goto(nights(Path(folder)).as_uri())
         page.screenshot(path=IMAGES / "batch.png", full_page=True)
+        explorer(browser)
+
+
+def explorer(browser: Browser) -> None:
+    """The explorer as Voila serves it, after a click on a bar and with a channel chosen."""
+    words = ["voila", ROOT / "notebooks" / "explore.ipynb", "--no-browser", f"--port={PORT}", "--Voila.ip=127.0.0.1"]
+    with subprocess.Popen([sys.executable, "-m", *words], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
+        try:
+            page = browser.new_page(viewport={"width": 1280, "height": 1500})
+            for _ in range(60):
+                page.wait_for_timeout(500)
+                try:
+                    page.goto(f"http://127.0.0.1:{PORT}/", timeout=60_000)
+                    break
+                except Error:  # not there yet
+                    continue
+            page.locator(".js-plotly-plot .bars .point path").first.click(force=True, timeout=90_000)
+            page.wait_for_timeout(2500)
+            page.locator(".rebroadcast select").nth(2).select_option(label="WhatsApp México")
+            page.locator(".rb-lead", has_text="can be reached again").wait_for()
+            page.wait_for_timeout(5000)
+            page.screenshot(path=IMAGES / "explorer.png")
+        finally:
+            server.terminate()
 
 
 if __name__ == "__main__":

@@ -39,6 +39,9 @@ OPTIONS = {
     "from_": _option("From this day or minute, in the workspace's time.", "--from"),
     "to": _option("To the end of this day, or to this minute.", "--to"),
     "sender_type": _option("Only this sender type, such as broadcast or user."),
+    "cause": _option("Only contacts with a failure of this cause, such as quota (several with commas)."),
+    "verdict": _option("Only contacts with a failure of this verdict: wait, fix, never or unknown."),
+    "text": _option("Only contacts with a failure whose error holds this text."),
     "timezone": _option("Time zone of the export's times, such as America/Mexico_City."),
     "date_format": _option("Order of ambiguous dates: DMY, MDY or a pattern such as %d/%m/%Y."),
     "attempted": _option("Messages attempted on a channel, such as 1001=1500 (several with commas)."),
@@ -64,11 +67,9 @@ OPTIONS = {
     "json": _option("Print the run record as JSON.", "--json", kind=bool, default=False),
 }
 PLAN = ["reserve", "start", "quiet", "deadline"]
-COMMON = [
-    n
-    for n in OPTIONS
-    if n not in ("tag", "fixed", "broadcast", "decided_by", "ledger", "dry_run", "waves", "contacts", "compare", *PLAN)
-]
+NARROW = ["cause", "verdict", "text"]
+OTHERS = ["tag", "fixed", "broadcast", "decided_by", "ledger", "dry_run", "waves", "contacts", "compare"]
+COMMON = [n for n in OPTIONS if n not in (*OTHERS, *PLAN, *NARROW)]
 
 
 def _command(name: str, notebook: str, options: list[str], text: str) -> None:
@@ -113,6 +114,7 @@ _command(
     [
         *[n for n in COMMON if n != "attempted"],
         *PLAN,
+        *NARROW,
         "waves",
         "contacts",
         "tag",

@@ -126,10 +126,10 @@ def figure(
     legend = {"orientation": "h", "x": 0, "y": -below / body, "yanchor": "top", "traceorder": "normal"}
     legend |= {"itemclick": False, "itemdoubleclick": False, "font": {"size": 13}}
     axis = {"gridcolor": GRID, "zeroline": False, "fixedrange": True, "title": {"font": {"size": 12}}}
-    drawn.update_layout(template="none", title=heading, legend=legend, font={"family": FONT, "size": 13})
-    drawn.update_layout(paper_bgcolor=clear, plot_bgcolor=clear, barmode="stack", meta=[title, subtitle])
-    drawn.update_layout(height=top + body + bottom, margin={"l": 6, "r": 12, "t": top, "b": bottom})
-    return drawn.update_layout(xaxis=axis, yaxis=axis, hoverlabel={"align": "left"})
+    looks = {"title": heading, "legend": legend, "font": {"family": FONT, "size": 13}, "barmode": "stack", "meta": [title, subtitle]}
+    looks |= {"paper_bgcolor": clear, "plot_bgcolor": clear, "xaxis": axis, "yaxis": axis, "hoverlabel": {"align": "left"}}
+    looks |= {"height": top + body + bottom, "margin": {"l": 6, "r": 12, "t": top, "b": bottom}}
+    return drawn.update_layout(template="none", **looks)
 
 
 def lines(names: Iterable[object]) -> dict:

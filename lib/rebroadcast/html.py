@@ -133,7 +133,7 @@ class _Page:
 
     def _figure(self, bundle: dict[str, Any]) -> dict[str, Any]:
         layout = dict(bundle.get("layout", {}))
-        finding, subtitle = _caption(layout)
+        finding, subtitle = caption(layout)
         meta = dict(layout["meta"]) if isinstance(layout.get("meta"), dict) else {}
         rows, csv, description = (meta.pop(name, None) for name in ("data", "csv", "description"))
         figure = {"data": bundle.get("data", []), "layout": layout | {"meta": meta}}
@@ -159,7 +159,7 @@ class _Page:
             "save": _("Download this figure as an image"),
             "old": _("This browser cannot draw the figure. The table below holds its data."),
         }
-        drawing = words | {"locale": self.lang.code, "format": _format(self.lang)}
+        drawing = words | {"locale": self.lang.code, "format": format_(self.lang)}
         css, script = ((HERE / f"report.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
         plotly, hashes = _plotly() if any(it["kind"] == "figure" for it in self.blocks) else ("", "")
         sources = {"css": css, "script": script, "plotly": plotly, "hashes": f"{_hash(script)} {hashes}"}
@@ -172,7 +172,7 @@ def _words(markup: str) -> str:
     return html.unescape(re.sub(r"<[^>]+>", "", markup)).strip()
 
 
-def _caption(layout: dict[str, Any]) -> tuple[str, str]:
+def caption(layout: dict[str, Any]) -> tuple[str, str]:
     """Take the title and its room out of the layout; return finding and subtitle as plain text."""
     title = layout.pop("title", None)
     title = title if isinstance(title, dict) else {"text": title}
@@ -214,7 +214,8 @@ def _plotly() -> tuple[str, str]:
     return base64.b64encode(gzip.compress(script.encode(), 9, mtime=0)).decode(), _hash(script)
 
 
-def _format(lang: Language) -> dict[str, Any]:
+@cache
+def format_(lang: Language) -> dict[str, Any]:
     """Return names of days and months and ways to write dates, as plotly's locales hold them."""
     from babel import Locale
 

@@ -36,6 +36,7 @@ class Recovery:
     fix: "pd.DataFrame"  # what must be changed first: cause, title, fix, contacts
     missing: int = 0  # tagged contacts that a contacts export does not have
     plan: "Plan | None" = None  # where waves were asked for
+    folder: Path | None = None  # of the import files, until the results are published or the engine is closed
 
 
 def recover(bench: "Workbench") -> Recovery:
@@ -47,12 +48,7 @@ def recover(bench: "Workbench") -> Recovery:
     import ibis
     import pandas as pd
 
-    template = check_tag(bench.text("tag"))
-    failed, _known = bench.all_failed, bench.failed  # the second says where nothing is left
-    selected = bench.selected(failed, broadcast=True)
-    before = bench.ledger and bench.ledger.tagged(bench.engine.con, bench.broadcast, without=bench.run_id)
-    rows = dispositions(failed, selected, "{channel" in template, bench.fixed, bench.delivered, before)
-    rows = bench.engine.keep(rows)
+    template, rows = check_tag(bench.text("tag")), decide(bench)
     audience = rows.filter(rows.disposition == "tagged")
     planned = None
     if bench.given.get("waves"):
@@ -68,16 +64,26 @@ def recover(bench: "Workbench") -> Recovery:
         audience, rows = _claim(bench, audience, rows, planned)
     bench.counts = counts(rows, len(bench.export.rejected), bench.export.rows + len(bench.export.rejected))
     _keep(bench, rows, audience)
-    files, missing = _files(bench, audience)
+    folder = bench.folder / "import" if bench.folder else Path(tempfile.mkdtemp(dir=bench.engine.scratch))
+    files, missing = _files(bench, audience, folder)
     if bench.folder:
-        matching.write_checklist(bench, bench.folder / "import")
+        matching.write_checklist(bench, folder)
     bench.waves = [{"wave": int(w), "tag": t, "contacts": int(n)} for w, t, n in _sizes(audience)]
     bench.totals["recoverable"] = sum(wave["contacts"] for wave in bench.waves)
     flow = audience.group_by("disposition", "wave").aggregate(rows=audience.count()).to_pandas()
     others = [{"disposition": name, "rows": n} for name, n in bench.counts.items() if name != "tagged"]
     kept = flow if planned else flow.drop(columns="wave")
     flow = pd.concat([pd.DataFrame(others), kept.sort_values(list(kept.columns[:-1]))], ignore_index=True)
-    return Recovery(files, flow, _to_fix(bench, rows), missing, planned)
+    return Recovery(files, flow, _to_fix(bench, rows), missing, planned, folder)
+
+
+def decide(bench: "Workbench") -> "ir.Table":
+    """The `dispositions` of a workbench's rows under all of its parameters, and with what its ledger knows."""
+    failed, _known = bench.all_failed, bench.failed  # the second says where nothing is left
+    selected = bench.selected(failed, broadcast=True)
+    before = bench.ledger and bench.ledger.tagged(bench.engine.con, bench.broadcast, without=bench.run_id)
+    rows = dispositions(failed, selected, "{channel" in bench.text("tag"), bench.fixed, bench.delivered, before)
+    return bench.engine.keep(rows)
 
 
 def _to_fix(bench: "Workbench", rows: "ir.Table") -> "pd.DataFrame":
@@ -122,12 +128,11 @@ def _sizes(audience: "ir.Table") -> list[tuple]:
     return list(sizes.to_pandas().itertuples(index=False))
 
 
-def _files(bench: "Workbench", audience: "ir.Table") -> tuple[list[dict], int]:
+def _files(bench: "Workbench", audience: "ir.Table", folder: Path) -> tuple[list[dict], int]:
     """Write the import files, one set per tag; return them, and how many contacts a contacts export does not have."""
     contacts = bench.contacts.table if bench.contacts else None
     if contacts is not None:
         tag_import.check_contacts(contacts)
-    folder = bench.folder / "import" if bench.folder else Path(tempfile.mkdtemp(dir=bench.engine.scratch))
     files, missing, names = [], 0, {}
     for wave, tag, _n in _sizes(audience):
         cells = tag_import.cells(audience.filter(audience.tag == tag), contacts)

@@ -161,5 +161,6 @@ def attempted(
 
 def _named(frame: "pd.DataFrame", channels: Channels) -> "pd.DataFrame":
     frame["channel_id"] = frame["channel_id"].fillna("")
-    frame.insert(0, "channel", [channels.name(c) if c else "—" for c in frame["channel_id"]])
+    names = {c: channels.name(c) if c else "—" for c in frame["channel_id"].unique()}
+    frame.insert(0, "channel", frame["channel_id"].map(names))
     return frame

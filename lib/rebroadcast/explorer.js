@@ -1,0 +1,42 @@
+// One figure of the explorer, drawn by plotly.js as wide as its place; clicks go to Python. One widget brings plotly.js to all,
+// as a script of its own: a module of that size can take longer to start than a widget may.
+function initialize({ model }) {
+  if (!model.get("script")) return;
+  setTimeout(() => {
+    if (globalThis.Plotly) return;
+    const script = document.createElement("script");
+    script.textContent = model.get("script");
+    document.head.append(script);
+  });
+}
+async function render({ model, el }) {
+  if (model.get("script")) return undefined;
+  while (!globalThis.Plotly) await new Promise((done) => setTimeout(done, 25));
+  const Plotly = globalThis.Plotly;
+  const place = document.createElement("div");
+  el.append(place);
+  const draw = async () => {
+    const { data, layout, locale, format, description } = JSON.parse(model.get("figure") || "{}");
+    if (!data || !place.isConnected) return;
+    if (locale !== "en") Plotly.register({ moduleType: "locale", name: locale, dictionary: {}, format });
+    layout.font = { ...layout.font, color: getComputedStyle(place).color }; // readable in a dark theme too
+    layout.width = el.clientWidth || undefined;
+    place.setAttribute("role", "img");
+    place.setAttribute("aria-label", description);
+    await Plotly.react(place, data, layout, { displayModeBar: false, locale });
+    if (place.dataset.listens) return;
+    place.dataset.listens = "yes";
+    place.on("plotly_click", ({ points: [point] }) => model.send({ curve: point.curveNumber, point: point.pointNumber }));
+  };
+  model.on("change:figure", draw);
+  const watch = new ResizeObserver(() => {
+    if (place._fullLayout?.width !== el.clientWidth) draw();
+  });
+  watch.observe(el);
+  return () => {
+    model.off("change:figure", draw);
+    watch.disconnect();
+    Plotly.purge(place);
+  };
+}
+export default { initialize, render };

@@ -1,0 +1,228 @@
+"""A selection of failed messages: filters in; counts, messages, the audience and a job for tonight out."""
+
+import glob
+import json
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from . import limits, parameters, quota, recovery, workbench
+from .exceptions import ParameterError, did_you_mean
+from .settings import Settings
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+    import pandas as pd
+
+SHARED = ("engine", "export", "messages", "contacts", "all_failed", "has_broadcasts", "checklist")  # read once for all filters
+CELL = ("masked", "cause", "verdict", "channel_id", "sender_type")
+PAGE = 15  # messages
+
+
+@dataclass(frozen=True)
+class Filters:
+    """What is looked at, with the names and meanings of the notebooks' parameters; empty is everything."""
+
+    channel: tuple[str, ...] = ()
+    from_: str = ""
+    to: str = ""
+    sender_type: tuple[str, ...] = ()
+    cause: tuple[str, ...] = ()
+    verdict: tuple[str, ...] = ()
+    text: str = ""
+
+
+NAMES = tuple(f.name for f in fields(Filters))
+
+
+def given(filters: Filters) -> dict[str, str]:
+    """The filters as parameters of a notebook.
+
+    >>> given(Filters(channel=("1001", "1002"), text="limit"))
+    {'channel': '1001,1002', 'text': 'limit'}
+    """
+    return {k: v if isinstance(v, str) else ",".join(v) for k, v in asdict(filters).items() if v}
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """An export made ready: its workbench, its messages (each once), and their counts by `CELL` and hour."""
+
+    bench: workbench.Workbench
+    rows: "ir.Table"
+    cells: "ir.Table"
+    total: int
+    options: dict[str, list[str]]  # what each filter can be, most frequent first
+    found: dict = field(default_factory=dict)  # what is the same for all filters, once it has been asked for
+
+
+def prepare(bench: workbench.Workbench, step: Callable[[str], None] = lambda _text: None) -> Prepared:
+    """Read and classify a workbench's export, and count it; step is told what begins."""
+    import ibis
+
+    _ = bench.lang.gettext
+    step(_("Reading the export"))
+    bench.export, bench.messages, bench.contacts  # noqa: B018
+    step(_("Saying why each message failed"))
+    bench.all_failed, bench.has_broadcasts  # noqa: B018
+    step(_("Counting"))
+    rows = bench.failed.mutate(failed=ibis.literal(1, "int64"))
+    rows = rows.select("row_id", "local_at", "contact_id", "message_id", *CELL, "failed")
+    rows = bench.engine.keep(rows.order_by(ibis.desc("local_at"), "row_id"))  # so that the newest are found at once
+    hours = rows.group_by(*CELL, local_at=rows.local_at.truncate("h")).aggregate(failed=rows.count())
+    cells = bench.engine.keep(hours)
+    options = {}
+    for name in CELL[1:]:
+        values = cells.group_by(name).aggregate(n=cells.failed.sum()).filter(lambda t, n=name: t[n].notnull())
+        options[name.removesuffix("_id")] = values.order_by(ibis.desc("n"), name).to_pandas()[name].tolist()
+    return Prepared(bench, rows, cells, int(cells.failed.sum().execute()), options)
+
+
+def wanted(prepared: Prepared, asked: Mapping[str, object]) -> dict[str, object]:
+    """What each filter is under a notebook's parameters: texts, times (the end not included) and tuples of options."""
+    settings = Settings({name: asked[name] for name in NAMES if name in asked})
+    found = {"text": settings.text("text"), "from_": settings.period[0], "to": settings.period[1]}
+    for name, known in prepared.options.items():
+        spelt = {option.lower(): option for option in known}
+        for value in settings.list(name):
+            if value.lower() not in spelt:
+                raise ParameterError(f"No failed message has {name} '{value}'.{did_you_mean(value, known)} Present: {', '.join(known)}.", name)
+        found[name] = tuple(spelt[value.lower()] for value in settings.list(name))
+    return found
+
+
+def view(bench: workbench.Workbench, filters: Filters, **more) -> workbench.Workbench:
+    """The same exports under other parameters, without reading them again."""
+    other = workbench.Workbench(bench.given | {"out": ""} | given(filters) | more, "tag_import")
+    other.__dict__ |= {k: v for k, v in bench.__dict__.items() if k in SHARED}
+    return other
+
+
+def chosen(prepared: Prepared, filters: Filters, rows: bool = False) -> "ir.Table":
+    """The messages, or (without rows) their counts, that pass the filters."""
+    asked = view(prepared.bench, filters)
+    whole_hours = not any(end and (end.minute or end.second) for end in asked.period)
+    table = prepared.cells if whole_hours and not rows else prepared.rows
+    return table.filter(asked.selected(table), *asked.narrowing(table))
+
+
+def frames(prepared: Prepared, filters: Filters) -> dict[str, "pd.DataFrame"]:
+    """What the figures show: causes, errors (by channel) and times, one row per bar or cell, in any order.
+
+    Causes are counted without the filter on causes, and errors without that of a clicked cell, so that
+    another one can be clicked. `times` has the start of each minute, hour or day;
+    its attrs say which `unit`.
+    """
+    from .summaries import _named, time_unit
+
+    def sums(change: dict, *by, rows: bool = False, **more) -> "pd.DataFrame":
+        table = chosen(prepared, replace(filters, **change), rows)
+        groups = table.group_by(*by, **{k: f(table) for k, f in more.items()})
+        return groups.aggregate(failed=table.failed.sum()).to_pyarrow().to_pandas()
+
+    cell = {"text": "", "channel": ()} if filters.text.startswith("=") else {}
+    times = sums({}, "cause", hour=lambda t: t.local_at.truncate("h")).dropna(subset="hour")
+    unit = time_unit(times["hour"].max() - times["hour"].min()) if len(times) else "hour"
+    if unit == "minute":
+        times = sums({}, "cause", hour=lambda t: t.local_at.truncate("m"), rows=True).dropna(subset="hour")
+    elif unit == "day":
+        times = times.assign(hour=times["hour"].dt.normalize()).groupby(["cause", "hour"], as_index=False).sum()
+    times.attrs["unit"] = unit
+    errors = sums(cell, "channel_id", error=lambda t: t.masked)
+    return {
+        "causes": sums({"cause": ()}, "cause", "verdict"),
+        "errors": _named(errors, prepared.bench.channels),
+        "times": times,
+    }
+
+
+def page(prepared: Prepared, filters: Filters, number: int = 0, sort: str = "local_at", descending: bool = True,
+         content: bool = False) -> list[dict]:  # fmt: skip
+    """One page of messages: row_id, local_at, contact_id, message_id, the columns of `CELL`, and the content if asked for."""
+    import ibis
+
+    table = chosen(prepared, filters, rows=True).drop("failed")
+    order = ibis.desc(sort) if descending else ibis.asc(sort)
+    found = table.order_by([order, "row_id"]).limit(PAGE, offset=number * PAGE).to_pyarrow().to_pylist()
+    if content and found:
+        read = prepared.bench.export.table
+        read = read.filter(read.row_id.isin([row["row_id"] for row in found])).select("row_id", "content")
+        said = {row["row_id"]: row["content"] for row in read.to_pyarrow().to_pylist()}
+        found = [row | {"content": said[row["row_id"]]} for row in found]
+    return found
+
+
+def audience(asked: workbench.Workbench) -> tuple[dict[str, int], "ir.Table"]:
+    """Rows of each disposition for a workbench's filters, and the contacts to reach again."""
+    rows = recovery.decide(asked)
+    rejected = len(asked.export.rejected)
+    return recovery.counts(rows, rejected, asked.export.rows + rejected), rows.filter(rows.disposition == "tagged")
+
+
+def waves(prepared: Prepared, asked: workbench.Workbench, contacts: "ir.Table") -> "pd.DataFrame":
+    """The waves of an audience within the known limits (frame of `charts.waves`); QuotaError where none is known."""
+    if asked.messages is not None:
+        asked.check_coverage(start=True)
+        if "load" not in prepared.found:
+            prepared.found["load"] = asked.engine.keep(quota.load(limits.counted(asked), asked.limits))
+    found = limits.Assessment("", asked.limits, None, prepared.found.get("load"))
+    return limits.plan_frame(asked, limits.plan(asked, limits.covered(contacts, found), found))
+
+
+def write(asked: workbench.Workbench) -> recovery.Recovery:
+    """Recover as `tag_import` does: into a workbench's folder where it has one, which after an error or a stop is not there."""
+    with asked._stack:
+        if out := asked.text("out"):
+            Path(out).absolute().parent.mkdir(parents=True, exist_ok=True)
+        found = asked.recover()
+        asked.finish()
+    return found
+
+
+def job(asked: workbench.Workbench) -> dict[str, object]:
+    """The parameters that make `tag_import` do, from any folder, what a workbench was asked for."""
+    found = {k: v for k, v in asked.given.items() if k != "out" and v not in ("", None, [], {}, False)}
+    for name in (*workbench.FILES, "ledger"):
+        if name in found:
+            paths = [_whole(path) for path in asked.paths(name)]
+            found[name] = paths if len(paths) > 1 else paths[0]
+    if asked.given["exports"] == parameters.SAMPLE["exports"]:  # its days are past: begin where the view did
+        found["start"] = f"{asked.wall_clock(asked.start):%Y-%m-%d %H:%M}"
+    return found
+
+
+def _whole(path: str) -> str:
+    places = (path, os.path.join("..", path))
+    return os.path.abspath(next((p for p in places if os.path.exists(p) or glob.glob(p)), path))
+
+
+def batch_entry(name: str, asked: Mapping[str, object]) -> str:
+    """One entry of a batch file (TOML) that runs `tag_import` with these parameters."""
+    lines = ["[[entry]]", f"name = {_value(name)}", 'notebook = "tag_import"', "", "[entry.parameters]"]
+    lines += [f"{key} = {_value(value)}" for key, value in asked.items()]
+    return re.sub(r"\$(?=\{\w+\})", "$$", "\n".join([*lines, ""]))  # a batch would fill in ${...}
+
+
+def _value(value: object) -> str:
+    """A text, number or list as JSON, which is also YAML and TOML."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def save(folder: Path, name: str, asked: Mapping[str, object]) -> list[Path]:
+    """Write parameters for `papermill -f` and a batch file of one entry into a folder, beside what is there; return both."""
+    folder.mkdir(parents=True, exist_ok=True)
+    place = free(folder, name)
+    texts = {".yaml": "".join(f"{key}: {_value(value)}\n" for key, value in asked.items()),
+             ".toml": batch_entry(place.name, asked)}  # fmt: skip
+    for end, text in texts.items():
+        place.with_name(place.name + end).write_text(text, "utf-8")
+    return [place.with_name(place.name + end) for end in texts]
+
+
+def free(folder: Path, name: str) -> Path:
+    """The first of name, name-2, name-3 in a folder that neither results nor a saved run have yet."""
+    names = (name, *(f"{name}-{number}" for number in range(2, 10_000)))
+    return next(folder / n for n in names if not any((folder / f"{n}{end}").exists() for end in ("", ".yaml", ".toml")))
