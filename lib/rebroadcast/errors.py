@@ -301,24 +301,27 @@ _UNKNOWN = ("unknown", "unknown", "message")
 
 
 def classify(
-    table: "ir.Table", rules: Rules | None = None, kind_column: str = "kind", error_column: str = "error"
+    table: "ir.Table", rules: Rules | None = None, kind_column: str = "kind", error_column: str = "error", keep=None
 ) -> "ir.Table":
     """Add masked, rule, code, cause, verdict, scope (text) and wait_s (seconds) to failed messages.
 
-    The engine masks and finds the distinct texts; only those are explained in Python, then joined back.
+    The engine finds the distinct texts and masks them; only the masked ones are explained in Python. keep is what
+    computes a table once (`Engine.keep`); with it the result holds no data of Python's, and can be a view.
     """
     import ibis
 
     rules = rules or load_rules()
-    kind = table[kind_column].cast("string").fill_null("")
-    table = table.mutate(masked=mask_expr(table[error_column]), kind_=kind)
+    kind, error = table[kind_column].cast("string").fill_null(""), table[error_column].fill_null("")
+    texts = table.select(error_=error, of_kind_=kind).distinct()
+    texts = texts.mutate(masked=mask_expr(texts.error_))
     rows = []
-    for text, of_kind in table.select("masked", "kind_").distinct().to_pandas().itertuples(index=False):
+    for text, of_kind in texts.select("masked", "of_kind_").distinct().to_pandas().itertuples(index=False):
         rule, code, seconds = rules.find(text, canonical_kind(of_kind))
         found = (rule.id, code, rule.cause, rule.verdict, rule.scope) if rule else (None, code, *_UNKNOWN)
         rows.append((text, of_kind, *found, seconds))
-    names = ["text_", "of_kind_", "rule", "code", "cause", "verdict", "scope", "wait_s"]
+    names = ["masked", "of_kind_", "rule", "code", "cause", "verdict", "scope", "wait_s"]
     schema = ibis.schema(dict.fromkeys(names, "string") | {"wait_s": "float64"})
     known = ibis.memtable([dict(zip(names, row, strict=True)) for row in rows], schema=schema)
-    joined = table.left_join(known, [table.masked == known.text_, table.kind_ == known.of_kind_])
-    return joined.drop("kind_", "text_", "of_kind_")
+    known = texts.join(known, ["masked", "of_kind_"])
+    known = keep(known) if keep else known.view()
+    return table.left_join(known, [error == known.error_, kind == known.of_kind_]).drop("error_", "of_kind_")

@@ -1,6 +1,6 @@
 """Export files in, one table with known columns out, and the rows that could not be read, with file, line and reason."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,9 @@ DECIMAL = r"^[0-9]+[.]0+$"  # 123.0: certainly 123
 CONTACT = r"^[A-Za-z0-9][A-Za-z0-9_.:@-]*$"  # begins no formula, and cannot be a heading or a text
 SLASHED = r"^\s*([0-9]{1,2})[/.-]([0-9]{1,2})[/.-]([0-9]{4})"
 ZONED = r"([zZ]|[+-][0-9]{2}:?[0-9]{2})$"
+# As the platform writes them: cells that need no more care than these tests.
+PLAIN_DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}:[0-9]{2}$"
+PLAIN_ID, PLAIN_CONTACT = r"^(?:[0-9]{1,18}|[A-Za-z][!-~]*)$", r"^[0-9]{1,18}$"
 KEPT = {"source_file": "string", "row": "int64", "line": "int64", "problem": "string", "text": "string"}  # what `convert` keeps of a row, beside its export's columns
 ORDERS = {"DMY": "DD/MM/YYYY", "MDY": "MM/DD/YYYY"}
 REASONS = {
@@ -71,10 +74,14 @@ def read(
         reader = engine if parquet else engine.files
         raw, refused, total = _parquet(engine, group) if parquet else _csv(reader, source)
         used = order or (None if KEPT.keys() <= set(source.header) else _detect_order(raw, source))
-        checked = _checked(reader, raw, source, kind, "" if as_text else timezone, used, offset)
-        offset += total
-        good, bad = _split(reader, checked)
-        count = good.count().execute()
+        plain, rest = (), raw
+        if not parquet and not as_text:
+            doubt = _doubt(raw, source)
+            rest, good = raw.filter(doubt), raw.filter(~doubt)
+            plain = [_plain(reader, part, source, kind, timezone, offset) for part in (raw, good)]
+        checked = _checked(reader, rest, source, kind, "" if as_text else timezone, used, offset)
+        good, bad = _split(reader, raw, source, checked, plain)
+        offset, count = offset + total, good.count().execute()
         frame = _listed(bad) if parquet else _rejected(source, refused, bad, "line" in raw.columns)
         if not count:
             why = (
@@ -203,6 +210,44 @@ def _instant(engine: Engine, text: "ir.StringValue", zone: str, order: str | Non
     return ibis.cases((zoned, text.try_cast("timestamp('UTC')")), else_=engine.to_utc(wall, zone))
 
 
+def _doubt(raw: "ir.Table", source: Source) -> "ir.BooleanValue":
+    """Whether any cell of a row is not as the platform writes it.
+
+    Each test is of one column and has no branches: DuckDB then looks at each text of a Parquet dictionary once.
+    """
+    import ibis
+
+    doubts = [ibis.literal(False)]
+    for name, column in zip(source.columns, raw.columns, strict=False):
+        cell = raw[column]
+        if name == "sent_at":
+            doubts += [~cell.re_search(PLAIN_DATE), cell.try_cast("timestamp").isnull()]
+        elif name in IDS:
+            doubts.append(~cell.re_search(PLAIN_CONTACT if name == "contact_id" else PLAIN_ID))
+        elif name and name not in ("content", "error"):
+            doubts.append(cell.re_search(r"^\s|\s$|^$"))
+        if name == "contact_id":
+            doubts.append(cell.isnull())
+        if name and name not in TEXTS:
+            doubts.append(cell.contains('"'))
+    return ibis.or_(*(d.fill_null(False) for d in doubts))
+
+
+def _plain(
+    engine: Engine, raw: "ir.Table", source: Source, kind: str, zone: str, offset: int
+) -> "ir.Table":
+    """What `_checked` makes of the rows that `_doubt` has none of; branches would cost as much as all the rest."""
+    import ibis
+
+    cells = {ours: raw[c] for ours, c in zip(source.columns, raw.columns, strict=False) if ours}
+    columns = {n: cells.get(n, ibis.null("string")) for n in known()["exports"][kind]["columns"]}
+    if "sent_at" in columns:
+        columns["sent_at"] = engine.to_utc(columns["sent_at"].try_cast("timestamp"), zone)
+        columns["local_at"] = engine.to_wall_clock(columns["sent_at"], zone)
+    row = raw["file_row_number"]
+    return raw.select(**columns, source_file=ibis.literal(source.name), row=row + 1, row_id=row + offset)
+
+
 def _checked(
     engine: Engine, raw: "ir.Table", source: Source, kind: str, zone: str, order: str | None, offset: int
 ) -> "ir.Table":
@@ -247,10 +292,9 @@ def _checked(
         told = {"line": row + 2, "problem": problem, "text": text}
         told = told | {k: raw[k] for k in KEPT} | {"problem": raw.problem.coalesce(problem)} if kept else told
         return raw.select(**columns, **(place | told))
-    newlines = sum((_count_newlines(raw[c]) for c in names), ibis.literal(0))
     line = {"line": raw.line.cast("int64")} if "line" in raw.columns else {}
     return raw.select(**columns, **line, source_file=ibis.literal(source.name), row=row + 1, row_id=row + offset,
-                      problem=problem, newlines=newlines, text=text)  # fmt: skip
+                      problem=problem, text=text)  # fmt: skip
 
 
 def _count_newlines(cell: "ir.StringValue") -> "ir.IntegerValue":
@@ -258,23 +302,32 @@ def _count_newlines(cell: "ir.StringValue") -> "ir.IntegerValue":
     return text.length() - text.replace("\n", "").length()
 
 
-def _split(engine: Engine, checked: "ir.Table") -> tuple["ir.Table", "pd.DataFrame"]:
-    """Materialise the good rows; return the others with the line on which each starts."""
+def _split(
+    engine: Engine, raw: "ir.Table", source: Source, checked: "ir.Table", plain: "Sequence[ir.Table]"
+) -> tuple["ir.Table", "pd.DataFrame"]:
+    """Return the good rows, and the others with the line on which each starts.
+
+    plain are the rows of a CSV file if all need no check, and those of them that need none; checked are then the others.
+    """
     import ibis
 
-    aside = tuple({"problem", "newlines", "text", "line"} & set(checked.columns))
-    if "newlines" not in checked.columns:  # Parquet: one reading is enough
+    aside = tuple({"problem", "text", "line"} & set(checked.columns))
+    if not source.delimiter:  # Parquet: one reading is enough
         checked = engine.keep(checked.mutate(text=checked.problem.isnull().ifelse(None, checked.text)))
         good, bad = (checked.filter(is_it) for is_it in (checked.problem.isnull(), checked.problem.notnull()))
         return good.drop(*aside), bad.select("source_file", "line", "problem", "text").to_pandas()
-    good = engine.keep(checked.filter(checked.problem.isnull()).drop(*aside))
-    if not checked.problem.count().execute():
-        return good, checked.limit(0).to_pandas()
-    if "line" in checked.columns:  # sifted: each row knows its line
-        return good, checked.filter(checked.problem.notnull()).order_by("row").to_pandas()
-    before = ibis.window(order_by="row", rows=(None, -1))
-    lines = checked.mutate(line=checked.row + checked.newlines.sum().over(before).fill_null(0))
-    return good, lines.filter(lines.problem.notnull()).order_by("row").to_pandas()
+    if plain and not checked.count().execute():
+        return engine.view(plain[0]), checked.limit(0).to_pandas()
+    good, bad = (checked.filter(is_it) for is_it in (checked.problem.isnull(), checked.problem.notnull()))
+    good = ibis.union(good.drop(*aside), *plain[1:])
+    good, bad = engine.keep(good), bad.order_by("row").to_pandas()
+    if len(bad) and "line" not in bad:
+        before = ibis.window(order_by="row", rows=(None, -1))
+        newlines = sum((_count_newlines(raw[c]) for c in raw.columns[: len(source.header)]), ibis.literal(0))
+        lines = raw.select(row=raw["file_row_number"] + 1, newlines=newlines)
+        lines = lines.mutate(line=lines.row + lines.newlines.sum().over(before).fill_null(0))
+        bad["line"] = lines.semi_join(ibis.memtable(bad[["row"]]), "row").order_by("row").line.to_list()
+    return good, bad
 
 
 def _listed(bad: "pd.DataFrame") -> "pd.DataFrame":

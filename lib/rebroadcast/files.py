@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 from .exceptions import ColumnError, InputError, did_you_mean
 from .folder import disk_full
@@ -40,7 +41,8 @@ class Source:
     """A readable file: `name` as the user knows it, `path` where the engine reads UTF-8 CSV or Parquet.
 
     `columns` maps the file's own header to our column names (None: an extra column); `skip` is the
-    number of lines up to and including the header; `sha256` and `size` are those of the user's file.
+    number of lines up to and including the header, `lines` that of all lines of a CSV file; `sha256` and
+    `size` are those of the user's file.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Source:
     size: int
     delimiter: str = ","
     skip: int = 1
+    lines: int = 0
     header: tuple[str, ...] = ()
     columns: tuple[str | None, ...] = ()
     notes: tuple[str, ...] = ()
@@ -132,15 +135,11 @@ def open_source(path: Path, export: str, scratch: Path) -> list[Source]:
     InputError or ColumnError with one sentence that names the file.
     """
     try:
-        with path.open("rb") as file:
-            start = file.read(8)
-            file.seek(0)
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-            size = file.tell()
+        seen = survey(path)
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}.", path) from None
-    source = Source(path.name, path, sha256, size)
-    if size == 0:
+    source, start, sha256 = Source(path.name, path, seen.sha256, seen.size), seen.start, seen.sha256
+    if seen.size == 0:
         raise InputError(f"{path} is empty; expected the CSV file of a data export.", path)
     if foreign := next((what for magic, what in FOREIGN.items() if start.startswith(magic)), None):
         raise InputError(f"{path} is {foreign}, not a CSV file; export it from the platform again as CSV.", path)
@@ -152,8 +151,41 @@ def open_source(path: Path, export: str, scratch: Path) -> list[Source]:
         import gzip
 
         with _unpacking(path), gzip.open(path) as packed:
-            source = replace(source, path=_unpack(packed, scratch / f"{sha256}.csv", path))
-    return [_open_csv(source, export, scratch)]
+            source, seen = replace(source, path=_unpack(packed, scratch / f"{sha256}.csv", path)), None
+    return [_open_csv(source, export, scratch, seen)]
+
+
+class Survey(NamedTuple):
+    """What one look at all bytes of a file tells: its hash, size, lines, first bytes, and whether it is UTF-8 throughout."""
+
+    sha256: str
+    size: int
+    lines: int
+    start: bytes
+    utf8: bool
+
+
+def survey(path: Path) -> Survey:
+    """Look at all bytes of a file, once."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    import numpy as np
+
+    hashed, decoder = hashlib.sha256(), codecs.getincrementaldecoder("utf-8")()
+    size, lines, start, utf8, last = 0, 0, b"", True, b"\n"
+    with path.open("rb") as file, ThreadPoolExecutor(1) as other:  # hashing takes as long as all the rest
+        while block := file.read(2**20):
+            hashing = other.submit(hashed.update, block)
+            lines += int(np.count_nonzero(np.frombuffer(block, "u1") == 10))
+            if utf8 and not (block.isascii() and decoder.getstate()[0] == b""):
+                try:
+                    decoder.decode(block)
+                except UnicodeDecodeError:
+                    utf8 = False
+            start, size, last = start or block[:4096], size + len(block), block
+            hashing.result()
+    utf8 &= b"\0" not in start and decoder.getstate()[0] == b""
+    return Survey(hashed.hexdigest(), size, lines + (not last.endswith(b"\n")), start, utf8)
 
 
 def _unpack(packed: io.BufferedIOBase, target: Path, path: Path) -> Path:
@@ -246,8 +278,9 @@ def _parquet_header(path: Path) -> list[str]:
         raise InputError(f"{path} is a damaged Parquet file ({error}).", path) from None
 
 
-def _open_csv(source: Source, export: str, scratch: Path) -> Source:
-    encoding = _encoding(source.path)
+def _open_csv(source: Source, export: str, scratch: Path, seen: Survey | None = None) -> Source:
+    seen = seen or survey(source.path)
+    encoding = "utf-8" if seen.utf8 else _encoding(source.path)
     if encoding not in ("utf-8", "utf-8-sig"):
         decoded = scratch / f"{source.path.stem}-{source.sha256[:12]}.utf8.csv"
         try:
@@ -261,7 +294,7 @@ def _open_csv(source: Source, export: str, scratch: Path) -> Source:
             raise InputError(
                 f"{source.name} is not text; expected the CSV file of a data export.", source.path
             ) from None
-        source = replace(source, path=decoded)
+        source, seen = replace(source, path=decoded), survey(decoded)
     with source.path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
         start = file.read(2**16)
     if "\0" in start:
@@ -277,7 +310,7 @@ def _open_csv(source: Source, export: str, scratch: Path) -> Source:
     )
     if not score:
         raise _no_header(source, start)
-    return _match(replace(source, delimiter=delimiter, skip=skip), cells, export)
+    return _match(replace(source, delimiter=delimiter, skip=skip, lines=seen.lines), cells, export)
 
 
 def _rows(start: str, delimiter: str):
@@ -338,7 +371,7 @@ def _match(source: Source, header: list[str], export: str) -> Source:
 
 
 def _encoding(path: Path) -> str:
-    """Tell the encoding of a text file: by its mark, else UTF-8 where it is that, else Windows-1252."""
+    """Tell the encoding of a file that is not UTF-8 throughout: by its mark, else UTF-8 where most is, else Windows-1252."""
     with path.open("rb") as file:
         start = file.read(4096)
         for mark, name in (

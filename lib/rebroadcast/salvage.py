@@ -45,8 +45,6 @@ def read(engine: Engine, source: Source) -> tuple["ir.Table", "pd.DataFrame"]:
 
 def needed(raw: "ir.Table", refused: "pd.DataFrame", source: Source) -> bool:
     """Whether the engine's reading is in doubt: broken quotes, a value that swallowed rows, or lines unaccounted for."""
-    import ibis
-
     plain = (
         refused.error_type.isin(PLAIN)
         & ~refused.csv_line.str.contains("\n")
@@ -54,23 +52,19 @@ def needed(raw: "ir.Table", refused: "pd.DataFrame", source: Source) -> bool:
     )
     if not plain.all():
         return True
-    cells = [raw[c].fill_null("") for c in raw.columns[: len(source.header)]]
-    most, d = len(cells) - 1, re.escape(source.delimiter)
-    # A swallowed row: the first line of a value has the rest of its row, and the last line the start of another.
-    swallowed = [
-        c.re_search(rf"^([^{d}\n]*{d}){{{most - i}}}[^\n]*\n(?s:.*\n)?([^{d}\n]*{d}){{{i}}}")
-        for i, c in enumerate(cells)
-    ]
-    found = raw.filter(ibis.or_(*(c.contains("\n") for c in cells)))
-    breaks = sum(c.length() - c.replace("\n", "").length() for c in cells).sum().fill_null(0)
-    found = found.aggregate(breaks=breaks, swallowed=ibis.or_(*swallowed).any().fill_null(False)).execute().iloc[0]
-    with source.path.open("rb") as file:
-        lines, last = 0, b"\n"
-        while block := file.read(2**20):
-            lines, last = lines + block.count(b"\n"), block
-    lines += not last.endswith(b"\n")
-    expected = source.skip + raw.count().execute() + found.breaks + refused.line.nunique()
-    return bool(found.swallowed or lines != expected)
+    names, d = raw.columns[: len(source.header)], re.escape(source.delimiter)
+    some = raw.aggregate(**{c: raw[c].contains("\n").any().fill_null(False) for c in names}).execute().iloc[0]
+    expected = source.skip + raw.count().execute() + refused.line.nunique()
+    for i, cell in ((i, raw[c]) for i, c in enumerate(names) if some[c]):
+        # A swallowed row: the first line of a value has the rest of its row, and the last line the start of another.
+        pattern = rf"^([^{d}\n]*{d}){{{len(names) - 1 - i}}}[^\n]*\n(?s:.*\n)?([^{d}\n]*{d}){{{i}}}"
+        breaks = (cell.length() - cell.replace("\n", "").length()).sum()
+        found = raw.filter(cell.contains("\n")).aggregate(breaks=breaks, swallowed=cell.re_search(pattern).any())
+        found = found.execute().iloc[0]
+        if found.swallowed:
+            return True
+        expected += int(found.breaks)
+    return source.lines != expected
 
 
 def sift(source: Source, target: Path) -> tuple[int, "pd.DataFrame"]:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 STAGING = "REBROADCAST_STAGING"  # set by reports.run: results go there, and the caller publishes them
 RESULTS = "REBROADCAST_RESULTS"  # the folder that they will be published as
 FILES = ("exports", "messages", "contacts", "channels", "rules")  # they count by what is in them
+UNUSED = ("content", "content_type", "message_type", "sub_type", "error", "kind")  # of a classified row, by what follows
 OWN = ("out", "language", "ledger", "engine", "decided_by")  # parameters that do not change who is tagged
 
 
@@ -117,8 +118,8 @@ class Workbench(Settings):
                 )
         kinds = {c: self.channels.kind(c) or "" for c in present}
         kind = table.channel_id.fill_null("").substitute(kinds, else_="") if kinds else ibis.literal("")
-        classified = errors.classify(table.drop("content").mutate(kind=kind), self.rules)
-        return self.engine.keep(classified)
+        classified = errors.classify(table.mutate(kind=kind), self.rules, keep=self.engine.keep)
+        return self.engine.keep(classified.drop(*UNUSED))
 
     def selected(self, table: "ir.Table", broadcast: bool = False) -> "ir.BooleanValue":
         """Whether a row lies in the channel, dates and sender type that were asked for.
