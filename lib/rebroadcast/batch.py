@@ -191,7 +191,7 @@ def _work(entry: Entry, target: Path, done: str | None, scratch: str, place: str
     threading.Thread(target=_leave_with_parent, args=[scratch], daemon=True).start()
     os.chdir(place)
     os.environ.clear()
-    os.environ.update(environment | {"TMPDIR": scratch})
+    os.environ.update({"REBROADCAST_CACHE": os.path.join(scratch, "read")} | environment | {"TMPDIR": scratch})
     try:
         if entry.problem:
             raise RunError(entry.problem)

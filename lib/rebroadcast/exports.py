@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from . import salvage
+from . import cache, salvage
 from .engine import Engine, check_zone
 from .exceptions import DateError, InputError
 from .files import Source, check_unchanged, find, headings, known, open_source, stamps
@@ -67,12 +67,13 @@ def read(
 
     check_zone(timezone)
     order = date_order(date_format)
-    parts, rejected, sources, rows, offset = [], [], [], 0, 0
+    parts, rejected, sources, fresh, rows, offset = [], [], [], [], 0, 0
     before = stamps(find(patterns, kind))
     for group in _groups(s for path in before for s in open_source(path, kind, engine.scratch)):
         source, parquet = group[0], not group[0].delimiter
         reader = engine if parquet else engine.files
         raw, refused, total = _parquet(engine, group) if parquet else _csv(reader, source)
+        fresh += [] if parquet else [(source, raw, refused)]
         used = order or (None if KEPT.keys() <= set(source.header) else _detect_order(raw, source))
         plain, rest = (), raw
         if not parquet and not as_text:
@@ -97,6 +98,8 @@ def read(
         sources += group
         rows += count
     check_unchanged(before)
+    for read_now in fresh:
+        cache.store(*read_now)
     twins = {s.name for s in sources if [o.sha256 for o in sources].count(s.sha256) > 1 and "/" not in s.name}
     if twins:
         raise InputError(f"The same file was given twice: {', '.join(sorted(twins))}; each row must count once.")
@@ -133,7 +136,7 @@ def _csv(engine: Engine, source: Source) -> tuple["ir.Table", "pd.DataFrame", in
     import duckdb
 
     try:
-        raw, refused = salvage.read(engine, source)
+        raw, refused = cache.load(engine, source) or salvage.read(engine, source)
     except (FileNotFoundError, duckdb.IOException) as error:
         if source.path.exists():
             raise
