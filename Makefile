@@ -21,7 +21,7 @@ COMMON = $(call option,channels,$(CHANNELS)) $(call option,messages,$(MESSAGES))
          $(call option,timezone,$(TIMEZONE)) $(call option,date-format,$(DATE_FORMAT)) $(call option,rules,$(RULES)) \
          $(call option,from,$(FROM)) $(call option,to,$(TO)) $(call option,attempted,$(ATTEMPTED)) --overwrite
 
-.PHONY: report test lab bench notebooks screenshots lock catalogues clean
+.PHONY: campaign sbom report test lab bench notebooks screenshots lock catalogues clean
 
 report: $(VENV)/.run
 	@$(BIN)/rebroadcast report "$(EXPORT)" $(COMMON) --out "$(OUT)/failure_report"
@@ -73,5 +73,14 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.run
 	@sh tests/system.sh
 	@touch $@
 
+# Long runs that try to break it; docs/reliability.md has their results.
+campaign: $(VENV)/.dev
+	$(BIN)/python tests/faults.py 60
+
+# What is installed, as a bill of materials (CycloneDX), by its tool in an environment of its own.
+sbom: $(VENV)/.dev
+	@$(PYTHON) -m venv $(VENV)-sbom && $(VENV)-sbom/bin/python -m pip install -q --disable-pip-version-check cyclonedx-bom==7.5.0
+	@$(VENV)-sbom/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --short-PURLs $(BIN)/python | $(BIN)/python docs/sbom.py
+
 clean:
-	rm -rf $(VENV) results
+	rm -rf $(VENV) $(VENV)-sbom results

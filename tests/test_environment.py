@@ -1,5 +1,6 @@
 """pyproject.toml, the two lock files and environment.yml name the same versions, and what is installed is what is locked."""
 
+import json
 import re
 import tomllib
 from importlib import metadata
@@ -51,3 +52,10 @@ def test_what_is_installed_is_what_is_locked():
     wanted = {e.name: next(iter(e.specifier)).version for e in locked("dev.txt")}
     own = {"pip", "rebroadcast"}
     assert {n: v for n, v in installed.items() if n not in own} == wanted
+
+
+def test_the_bill_of_materials_is_the_lock():
+    bom = json.loads((ROOT / "docs" / "sbom.json").read_text())
+    listed = {re.sub("[-_.]+", "-", c["name"]).lower(): c["version"] for c in bom["components"]}
+    assert listed == {e.name: next(iter(e.specifier)).version for e in locked("dev.txt")}, "run: make sbom"
+    assert bom["bomFormat"] == "CycloneDX" and sum("licenses" in c for c in bom["components"]) > 0.9 * len(listed)

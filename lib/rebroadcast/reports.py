@@ -127,11 +127,10 @@ def execute(
     from .folder import disk_full, scratch
 
     # transport_encryption keeps ipykernel from warning at each start; widget state would be megabytes.
-    config = Config({"KernelManager": {"transport_encryption": "auto"}})
-    options = {"config": config, "store_widget_state": False} | options
     temporary = scratch()  # what the kernel leaves goes with it, even if it is killed
-    places = ("TMPDIR", "IPYTHONDIR", "JUPYTER_RUNTIME_DIR")
-    env = {**env, **dict.fromkeys(places, temporary.name)}
+    place = {"transport_encryption": "auto", "connection_file": os.path.join(temporary.name, "kernel.json")}
+    options = {"config": Config({"KernelManager": place}), "store_widget_state": False} | options
+    env = {**env, "TMPDIR": temporary.name, "IPYTHONDIR": temporary.name}
     before = {name: os.environ.get(name) for name in env}
     os.environ.update(env)
     try:
