@@ -122,6 +122,7 @@ class Engine:
         view.to_parquet(target)
         refused = con.table("refused", database=("temp", "main"))
         refused = refused.select("line_byte_position", "error_type", "csv_line").distinct().to_pandas()
+        refused["csv_line"] = refused.csv_line.str.lstrip("\r\n")
         refused.insert(0, "line", lines_at(path, refused.pop("line_byte_position").tolist()))
         con.raw_sql("DROP TABLE refused; DROP TABLE refused_scan")
         return con.read_parquet(target, file_row_number=True), refused
@@ -137,8 +138,8 @@ def lines_at(path: Path, positions: list[int]) -> list[int]:
         return []
     with path.open("rb") as file:
         for position in sorted(set(positions)):
-            while offset < position - 1:
-                block = file.read(min(2**20, position - 1 - offset))
+            while offset < position:  # where lines end with CRLF, the position is that of the LF
+                block = file.read(min(2**20, position - offset))
                 line, offset = line + block.count(b"\n"), offset + (len(block) or position)
             found[position] = line
     return [found[p] for p in positions]

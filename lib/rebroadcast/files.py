@@ -5,6 +5,7 @@ import csv
 import glob
 import hashlib
 import io
+import re
 import tomllib
 import unicodedata
 import zipfile
@@ -24,6 +25,8 @@ ROOM = 64 * 2**20
 MEMBERS = 1_000  # files in one archive
 WIDEST, LONGEST = 1_000, 2**20  # columns and rows of a workbook
 HEADER_LINES = 20  # how far down the header row is looked for
+# Within a word, bytes that are letters in the encodings of DOS and old Macs, and signs in Windows-1252.
+STRANGE = re.compile(rb"[A-Za-z][\x80-\x91\x93-\x9f\xa1-\xa9\xab-\xac\xae-\xb6\xb8-\xb9\xbb-\xbf](?=[a-z])")
 SMALL_WORDS = {"de", "del", "la", "el", "los", "y", "and", "of", "the"}
 FOREIGN = {
     b"%PDF": "a PDF document",
@@ -41,8 +44,7 @@ class Source:
     """A readable file: `name` as the user knows it, `path` where the engine reads UTF-8 CSV or Parquet.
 
     `columns` maps the file's own header to our column names (None: an extra column); `skip` is the
-    number of lines up to and including the header, `lines` that of all lines of a CSV file; `sha256` and
-    `size` are those of the user's file.
+    number of lines up to and including the header; `sha256` and `size` are those of the user's file.
     """
 
     name: str
@@ -51,7 +53,6 @@ class Source:
     size: int
     delimiter: str = ","
     skip: int = 1
-    lines: int = 0
     header: tuple[str, ...] = ()
     columns: tuple[str | None, ...] = ()
     notes: tuple[str, ...] = ()
@@ -156,11 +157,10 @@ def open_source(path: Path, export: str, scratch: Path) -> list[Source]:
 
 
 class Survey(NamedTuple):
-    """What one look at all bytes of a file tells: its hash, size, lines, first bytes, and whether it is UTF-8 throughout."""
+    """What one look at all bytes of a file tells: its hash, size, first bytes, and whether it is UTF-8 throughout."""
 
     sha256: str
     size: int
-    lines: int
     start: bytes
     utf8: bool
 
@@ -169,23 +169,20 @@ def survey(path: Path) -> Survey:
     """Look at all bytes of a file, once."""
     from concurrent.futures import ThreadPoolExecutor
 
-    import numpy as np
-
     hashed, decoder = hashlib.sha256(), codecs.getincrementaldecoder("utf-8")()
-    size, lines, start, utf8, last = 0, 0, b"", True, b"\n"
+    size, start, utf8 = 0, b"", True
     with path.open("rb") as file, ThreadPoolExecutor(1) as other:  # hashing takes as long as all the rest
         while block := file.read(2**20):
             hashing = other.submit(hashed.update, block)
-            lines += int(np.count_nonzero(np.frombuffer(block, "u1") == 10))
             if utf8 and not (block.isascii() and decoder.getstate()[0] == b""):
                 try:
                     decoder.decode(block)
                 except UnicodeDecodeError:
                     utf8 = False
-            start, size, last = start or block[:4096], size + len(block), block
+            start, size = start or block[:4096], size + len(block)
             hashing.result()
     utf8 &= b"\0" not in start and decoder.getstate()[0] == b""
-    return Survey(hashed.hexdigest(), size, lines + (not last.endswith(b"\n")), start, utf8)
+    return Survey(hashed.hexdigest(), size, start, utf8)
 
 
 def _unpack(packed: io.BufferedIOBase, target: Path, path: Path) -> Path:
@@ -283,10 +280,11 @@ def _open_csv(source: Source, export: str, scratch: Path, seen: Survey | None = 
     encoding = "utf-8" if seen.utf8 else _encoding(source.path)
     if encoding not in ("utf-8", "utf-8-sig"):
         decoded = scratch / f"{source.path.stem}-{source.sha256[:12]}.utf8.csv"
+        errors = "surrogateescape" if encoding == "cp1252" else "strict"  # then only the row of such a byte is refused
         try:
             with (
-                source.path.open(encoding=encoding, newline="") as old,
-                decoded.open("w", encoding="utf-8", newline="") as new,
+                source.path.open(encoding=encoding, errors=errors, newline="") as old,
+                decoded.open("w", encoding="utf-8", errors=errors, newline="") as new,
             ):
                 while block := old.read(2**20):
                     new.write(block)
@@ -294,10 +292,10 @@ def _open_csv(source: Source, export: str, scratch: Path, seen: Survey | None = 
             raise InputError(
                 f"{source.name} is not text; expected the CSV file of a data export.", source.path
             ) from None
-        source, seen = replace(source, path=decoded), survey(decoded)
+        source = replace(source, path=decoded)
     with source.path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
         start = file.read(2**16)
-    if "\0" in start:
+    if start.count("\0") > len(start) // 50 or "\0" in start[:100]:
         raise InputError(f"{source.name} is not a text file; expected the CSV file of a data export.", source.path)
     if not start.strip():
         raise InputError(f"{source.name} is empty; expected the CSV file of a data export.", source.path)
@@ -310,7 +308,10 @@ def _open_csv(source: Source, export: str, scratch: Path, seen: Survey | None = 
     )
     if not score:
         raise _no_header(source, start)
-    return _match(replace(source, delimiter=delimiter, skip=skip, lines=seen.lines), cells, export)
+    below = [row for _, row, lines in _rows(start, delimiter) if lines > skip and row]
+    if below and all(len(row) == len(cells) + 1 and not row[-1] for row in below):
+        cells = [*cells, ""]  # each row ends with a delimiter, the header does not
+    return _match(replace(source, delimiter=delimiter, skip=skip), cells, export)
 
 
 def _rows(start: str, delimiter: str):
@@ -387,15 +388,21 @@ def _encoding(path: Path) -> str:
                 return "utf-16-be" if zeros[0] > zeros[1] else "utf-16-le"
             return "utf-8"
         file.seek(0)
-        good, bad, decoder = 0, 0, codecs.getincrementaldecoder("utf-8")("surrogateescape")
+        good, bad, strange, decoder = 0, 0, 0, codecs.getincrementaldecoder("utf-8")("surrogateescape")
         while block := file.read(2**20):
             if not block.isascii():
                 text = decoder.decode(block)
                 odd = sum(map(text.count, map(chr, range(0xDC80, 0xDD00)))) if not _clean(text) else 0
                 bad += odd
+                strange += len(STRANGE.findall(block))
                 good += len(text) - len(text.encode("ascii", "ignore")) - odd
-        # One damaged byte in a UTF-8 file must not garble all its accents.
-        return "cp1252" if bad > good else "utf-8"
+        # Damaged bytes in a UTF-8 file must not garble all its accents; those of another encoding are hardly ever UTF-8.
+        if bad <= good * 4:
+            return "utf-8"
+        if strange * 4 > bad:
+            raise InputError(
+                f"{path} is in an encoding that cannot be told; open it where its accents are right and save it as UTF-8.", path)  # fmt: skip
+        return "cp1252"
 
 
 def _clean(text: str) -> bool:

@@ -3,22 +3,25 @@
 import csv
 import re
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from . import texts
 from .engine import Engine
 from .exceptions import InputError
-from .files import Source
+from .files import Source, headings
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
     import pandas as pd
 
-LONGEST = 8_388_608  # characters of one record
+LONGEST = 8_388_608  # bytes of one record: the engine reads no longer ones
 KEPT = 10_000  # characters that are kept of a refused record
+AHEAD = 50  # lines in which the end of a broken record is looked for
+FEW = 100  # doubtful ends that are compared with the other rows; more are refused as they are
 PLAIN = ("MISSING COLUMNS", "TOO MANY COLUMNS", "INVALID ENCODING", "INVALID UNICODE")
-TYPED = {"sent_at": r"\W*\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}", "contact_id": r"[\w.:@+-]*\d[\w.:@+-]*$"}
+TYPED = {"sent_at": r"\W*\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}", "contact_id": r" *[\w.:@+-]*\d[\w.:@+-]*"}
 
 
 def read(engine: Engine, source: Source) -> tuple["ir.Table", "pd.DataFrame"]:
@@ -35,76 +38,157 @@ def read(engine: Engine, source: Source) -> tuple["ir.Table", "pd.DataFrame"]:
             return raw, refused
     except duckdb.InvalidInputException:  # line ends of two kinds, for one
         engine.con.raw_sql("DROP TABLE IF EXISTS refused; DROP TABLE IF EXISTS refused_scan")
-    target = engine.new_file(".csv")
-    good, refused = sift(source, target)
-    raw, left = engine.read_csv(target, [*names, "line"], source.delimiter, 0)
-    if len(left) or raw.count().execute() != good:
-        raise InputError(f"{source.name} is too damaged to be read; export it again as CSV.", source.path)
+    target, cut = engine.new_file(".csv"), frozenset()
+    for _ in range(2):
+        good, refused, ends = sift(source, target, cut)
+        raw, left = engine.read_csv(target, [*names, "line"], ",", 0)
+        if len(left) or raw.count().execute() != good:
+            raise InputError(f"{source.name} is too damaged to be read; export it again as CSV.", source.path)
+        if cut or not (cut := cut_off(raw[names[-1]], ends)):
+            break
     return raw, refused
 
 
 def needed(raw: "ir.Table", refused: "pd.DataFrame", source: Source) -> bool:
-    """Whether the engine's reading is in doubt: broken quotes, a value that swallowed rows, or lines unaccounted for."""
-    plain = (
-        refused.error_type.isin(PLAIN)
-        & ~refused.csv_line.str.contains("\n")
-        & (refused.csv_line.str.count('"') % 2 == 0)
-    )
-    if not plain.all():
+    """Whether the engine's reading is in doubt: quotes out of place, records unaccounted for, a value that
+    swallowed rows, a last row that may be cut off."""
+    import ibis
+
+    records, whole, broken, ended = strict(source)
+    count, names, d = raw.count().execute(), raw.columns[: len(source.header)], re.escape(source.delimiter)
+    if whole != count or records != count + refused.line.nunique() or not refused.error_type.isin(PLAIN).all():
         return True
-    names, d = raw.columns[: len(source.header)], re.escape(source.delimiter)
-    some = raw.aggregate(**{c: raw[c].contains("\n").any().fill_null(False) for c in names}).execute().iloc[0]
-    expected = source.skip + raw.count().execute() + refused.line.nunique()
-    for i, cell in ((i, raw[c]) for i, c in enumerate(names) if some[c]):
-        # A swallowed row: the first line of a value has the rest of its row, and the last line the start of another.
-        pattern = rf"^([^{d}\n]*{d}){{{len(names) - 1 - i}}}[^\n]*\n(?s:.*\n)?([^{d}\n]*{d}){{{i}}}"
-        breaks = (cell.length() - cell.replace("\n", "").length()).sum()
-        found = raw.filter(cell.contains("\n")).aggregate(breaks=breaks, swallowed=cell.re_search(pattern).any())
-        found = found.execute().iloc[0]
-        if found.swallowed:
+    if not ended and count:
+        last = raw.filter(raw.file_row_number == count - 1)[names[-1]].fill_null("").execute().iloc[0]
+        if cut_off(raw[names[-1]], [(0, last, "")]):
             return True
-        expected += int(found.breaks)
-    return source.lines != expected
+    if not broken:
+        return False
+    # A swallowed row: the first line of a value has the rest of its row, and the last line the start of another,
+    # or a line begins as rows do.
+    swallowed = [
+        raw[c].contains("\n")
+        & raw[c].re_search(rf"^([^{d}\n]*{d}){{{len(names) - 1 - i}}}[^\n]*\n(?s:.*\n)?([^{d}\n]*{d}){{{i}}}|\n{_starts(source)}")
+        for i, c in enumerate(names)
+    ]
+    return bool(raw.aggregate(found=ibis.or_(*swallowed).any().fill_null(False)).execute().found.iloc[0])
 
 
-def sift(source: Source, target: Path) -> tuple[int, "pd.DataFrame"]:
+def strict(source: Source) -> tuple[int, int, bool, bool]:
+    """Look at every quote of a file: its records by RFC 4180, how many of them have as many columns as the header,
+    whether values hold line breaks, whether the last line ends.
+
+    The records are -1 where a quote is out of its place, line ends are of two kinds, or there is a NUL.
+    """
+    import numpy as np
+
+    records, whole, broken, inside, before, last, kinds = 0, 0, False, 0, 0, b"\n", set()
+    with source.path.open("rb") as file:
+        for _ in range(source.skip):
+            file.readline()
+        while block := file.read(2**22):
+            block += file.readline(LONGEST)
+            last, b = block[-1:], np.frombuffer(b"\n" + block + b"\n", np.uint8)
+            b = b if last != b"\n" else b[:-1]
+            edge = (b == ord(source.delimiter)) | (b == 10) | (b == 13)
+            quotes, ends, returns, marks = (np.flatnonzero(b == c) for c in (34, 10, 13, ord(source.delimiter)))
+            first = quotes[np.diff(quotes, prepend=-9) > 1]  # of each run of quotes
+            final = quotes[np.diff(quotes, append=len(b) + 9) > 1]
+            odd = (final - first) % 2 == 0
+            within = (inside + np.cumsum(odd) - odd) % 2 == 1  # the run is in a value that was open before it
+            legal = np.where(within, ~odd | edge[final + 1], edge[first - 1] & (odd | edge[final + 1]))
+            outer = [at[(inside + np.searchsorted(first[odd], at)) % 2 == 0] for at in (ends[1:], returns, marks)]
+            if not (legal.all() and b.all() and (b[outer[1] + 1] == 10).all()):
+                return -1, 0, False, False
+            kinds |= set((b[outer[0] - 1] == 13)[: None if last == b"\n" else -1].tolist())
+            seen = np.searchsorted(outer[2], outer[0]) + before
+            whole += int((np.diff(seen, prepend=0) == len(source.header) - 1).sum())
+            before += len(outer[2]) - (int(seen[-1]) if len(seen) else 0)
+            records, broken = records + len(outer[0]), broken or len(outer[0]) < len(ends) - 1
+            inside = (inside + int(odd.sum())) % 2
+    return -1 if inside or len(kinds) > 1 else records, whole, broken, last == b"\n"
+
+
+def cut_off(column: "ir.StringColumn", ends: list[tuple[int, str, str]]) -> frozenset[int]:
+    """Which rows (line, last value, what follows on a line of its own) end too early: values of other rows go on."""
+    cut = {line for line, *_ in ends[FEW:]}
+    if ends := ends[:FEW]:
+        values = column.fill_null("").strip().name("value").as_table()
+        values = values.select(value=texts.mask_expr(values.value)).distinct()
+        wanted = [(texts.mask((value + more).strip()), more) for _, value, more in ends]
+        goes_on = {f"n{i}": (values.value.startswith(w) & ((values.value != w) | bool(more))).any()
+                   for i, (w, more) in enumerate(wanted)}  # fmt: skip
+        found = values.aggregate(**goes_on).execute().iloc[0]
+        cut |= {line for (line, value, more), is_it in zip(ends, found, strict=True) if is_it or (more and not value)}
+    return frozenset(cut)
+
+
+def sift(source: Source, target: Path, cut: Container[int] = ()) -> tuple[int, "pd.DataFrame", list]:
     """Write the records of a file that are whole to target, each with its line as one more column, without a header.
 
-    Returns how many they are, and the others: line, error_type, csv_line. A record begins on a new line and
-    has as many columns as the header; after a broken one, the next begins where a date or contact ID is in its
-    place. A value that holds the end of one row and the start of another is refused: which of two quotes is the
-    stray one cannot be told, and a text that a stranger wrote must not become a row.
+    Returns how many they are, the others (line, error_type, csv_line), and the ends that are in doubt (see
+    `cut_off`; lines in cut are refused). A record begins on a new line and has as many columns as the header;
+    after a broken one, the next begins where a date or contact ID is in its place. A value that holds the end of
+    one row and the start of another is refused: which of two quotes is the stray one cannot be told, and a text
+    that a stranger wrote must not become a row.
     """
     import pandas as pd
 
     count, d = len(source.header), re.escape(source.delimiter)
-    cell = rf'(?: *"[^"]*+(?:""[^"]*+)*+" *|(?! *")[^{d}\r\n]*+)'
-    whole = re.compile(rf"({cell}(?:{d}{cell}){{{count - 1}}}){d}?[\r\n]*")
-    legal, cells = re.compile(rf"{cell}(?:{d}{cell})*+[\r\n]*"), re.compile(rf"({cell})(?:{d}|[\r\n]*$)")
-    typed = [(i, re.compile(TYPED[c])) for i, c in enumerate(source.columns) if c in TYPED]
+    cell = rf'(?: *+"[^"]*+(?:""[^"]*+)*+" *+|[^{d}\r\n"]*+)'
+    whole = re.compile(rf"({cell}(?:{d}{cell}){{{count - 1}}})[\r\n]*+")
+    legal, cells = re.compile(rf"{cell}(?:{d}{cell})*+[\r\n]*+"), re.compile(rf"({cell})(?:{d}|[\r\n]*+$)")
+    value = r'[^"]++(?:""[^"]*+)*+" *+'  # the end of a value, and what follows it
+    tail, close = re.compile(rf"{value}(?:{d}{cell})*+[\r\n]*+"), re.compile(rf"{value}[\r\n]*+")
+    typed = [(i, re.compile(TYPED[c] + r"(?![ \w])" * (c == "contact_id"))) for i, c in enumerate(source.columns) if c in TYPED]
+    starts = re.compile(rf"[\r\n]{_starts(source)}")
 
     def begins(text: str) -> bool:
         try:
-            found = next(csv.reader([text], delimiter=source.delimiter))
+            found = next(csv.reader([text[:KEPT]], delimiter=source.delimiter))
         except (csv.Error, StopIteration):
             return False
-        return not typed or any(i < len(found) and p.match(found[i].strip()) for i, p in typed)
+        return not typed or any(i < len(found) and p.match(found[i]) for i, p in typed)
 
-    def swallowed(text: str) -> bool:
-        values = [re.split(r"[\r\n]+", v) for v in cells.findall(text)[:count]]
-        return any(len(v) > 1 and v[0].count(source.delimiter) >= count - 1 - i and v[-1].count(source.delimiter) >= i
-                   and begins(v[-1]) for i, v in enumerate(values))  # fmt: skip
+    def heads(text: str) -> bool:
+        return sum(map(bool, headings(text[:KEPT].split(source.delimiter)))) > 1
 
-    good, refused, lost, waiting = 0, [], False, deque()
+    def values(text: str) -> list[str]:
+        if '"' not in text:
+            return text.split(source.delimiter)[:count]
+        found = (c.strip(" ") if '"' in c else c for c in cells.findall(text)[:count])
+        return [c[1:-1].replace('""', '"') if c[:1] == '"' else c for c in found]
+
+    def swallowed(record: list[str]) -> bool:
+        parts = [re.split(r"[\r\n]+", v) for v in record]
+        return any(map(starts.search, record)) or any(
+            len(v) > 1 and v[0].count(source.delimiter) >= count - 1 - i and v[-1].count(source.delimiter) >= i
+            and begins(v[-1]) for i, v in enumerate(parts))  # fmt: skip
+
+    def refuse(number: int, part: str, reason: str, goes_on: bool = False) -> None:
+        if goes_on and refused:
+            refused[-1] = (*refused[-1][:2], (refused[-1][2] + part)[:KEPT])
+        else:
+            refused.append((number, reason, part[:KEPT]))
+
+    def rest(text: str) -> bool:  # of a row before it, rather than a title, a rule or a footer
+        few = text.count(source.delimiter) < count // 2
+        return few and text.lstrip(' "')[:1].isalnum() and not text.strip().isdecimal()
+
+    def split_id(before: str, record: list[str]) -> bool:  # a line break within the contact ID of the first column
+        usual = len(held[0][0]) if held and source.columns[0] == "contact_id" else 0
+        return bool(before) and before.isalnum() and len(before) < usual <= len(before) + len(record[0]) + 1 <= usual + 1
+
+    good, refused, ends, held, lost, broken, waiting = 0, [], [], None, False, False, deque()
     with (
         source.path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as old,
         target.open("w", encoding="utf-8", newline="") as new,
     ):
-        lines = _lines(old)
+        lines, out = _lines(old), csv.writer(new, quoting=csv.QUOTE_ALL, lineterminator="\n")
         for _ in range(source.skip):
             next(lines, None)
         while item := waiting.popleft() if waiting else next(lines, None):
-            taken, odd, size = [item], item[1].count('"') % 2 and not whole.fullmatch(item[1]), len(item[1])
+            taken, odd, size = [item], item[1].count('"') % 2, len(item[1])
             while odd and size < LONGEST and (item := waiting.popleft() if waiting else next(lines, None)):
                 taken.append(item)
                 odd, size = (odd + item[1].count('"')) % 2, size + len(item[1])
@@ -112,28 +196,73 @@ def sift(source: Source, target: Path) -> tuple[int, "pd.DataFrame"]:
             if not text.strip():
                 continue
             (number, first), found = taken[0], whole.fullmatch(text)
-            utf8 = text.isascii() or not re.search("[\ud800-\udfff]", text)
-            if found and utf8 and not (lost and not begins(first)) and not (len(taken) > 1 and swallowed(text)):
-                new.write(f"{found[1]}{source.delimiter}{number}\n")
-                good, lost = good + 1, False
-                continue
-            if not found or not utf8:  # what follows on its own lines may be whole
-                waiting.extendleft(reversed(taken[1:]))
-                taken = taken[:1]
-            reason = (
-                "not valid UTF-8" if not utf8 else "a line that is too long" if size >= LONGEST else "a stray quote"
-            )
-            if utf8 and not found and len(taken) == 1 and legal.fullmatch(first):
-                reason = "too few columns" if len(cells.findall(first)) <= count else "too many columns"
-            for number, part in taken:
-                if begins(part) or not (lost and refused):
-                    refused.append((number, reason, part[:KEPT]))
-                elif len(refused[-1][2]) < KEPT:
-                    refused[-1] = (*refused[-1][:2], refused[-1][2] + part[:KEPT])
+            reason = "cut off at its end" if number in cut else _reason(text)
+            if found and not reason and not (lost and not begins(first)):
+                record, before = values(found[1]), refused[-1][2].strip() if lost else ""
+                if split_id(before, record):
+                    reason = "a line break without quotes"
+                elif len(taken) == 1 or not swallowed(record):
+                    if broken and not heads(first):  # by a line that nothing quoted: the row went on there
+                        refuse(held[0][-1], held[1], "a line break without quotes")
+                        good -= 1
+                    elif held:
+                        out.writerow(held[0])
+                    held, good, lost, broken = ([*record, number], text), good + 1, False, False
+                    continue
+                elif (item := waiting.popleft() if waiting else next(lines, None)):
+                    waiting.appendleft(item)  # where the end of a value follows, the quote that closed was another's
+                    found = None if tail.fullmatch(item[1]) and not begins(item[1]) else found
+            one = found and reason
+            if not found:
+                for _ in range(0 if len(taken) > 1 or legal.fullmatch(first) else AHEAD):
+                    if not (item := waiting.popleft() if waiting else next(lines, None)):
+                        break
+                    taken.append(item)
+                    if item[1].count('"') % 2:
+                        break
+                # Lines that could be rows are part of the broken record where the end of its value follows them.
+                one = 1 < len(taken) <= AHEAD and tail.fullmatch(taken[-1][1]) and not begins(taken[-1][1])
+                one = one and all(whole.fullmatch(part) or not begins(part) for _, part in taken[1:-1])
+                if not one:  # what follows on its own lines may be whole
+                    waiting.extendleft(reversed(taken[1:]))
+                    taken = taken[:1]
+                    reason = _reason(first)
+                    if not reason and legal.fullmatch(first):
+                        reason = "too few columns" if len(cells.findall(first)) <= count else "too many columns"
+            if held and not lost and not begins(first) and not heads(first):
+                if close.fullmatch(first):  # the end of the record before, whose quote was lost
+                    refuse(held[0][-1], held[1], "a stray quote")
+                    held, good, lost = None, good - 1, True
+                elif broken := rest(first):
+                    ends.append((held[0][-1], held[0][-2], first.strip(' "\r\n')))
+            elif not lost or begins(first):
+                broken = False
+            for at, part in [(number, "".join(part for _, part in taken))] if one else taken:
+                refuse(at, part, reason or "a stray quote", lost and not begins(part) and not heads(part))
                 lost = True
+        if held:
+            out.writerow(held[0])
+            if not lost and not held[1].endswith(("\n", "\r")):
+                ends.append((held[0][-1], held[0][-2], ""))
     # Bytes that are no UTF-8 are written out; pandas takes no half characters.
     refused = [(n, r, text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")) for n, r, text in refused]
-    return good, pd.DataFrame(refused, columns=["line", "error_type", "csv_line"])
+    return good, pd.DataFrame(refused, columns=["line", "error_type", "csv_line"]), ends
+
+
+def _starts(source: Source) -> str:
+    """A pattern for the start of a row, up to its date and contact ID; one that fits nothing where it has neither."""
+    d, known = re.escape(source.delimiter), [i for i, c in enumerate(source.columns) if c in TYPED]
+    cells = [TYPED[c] if i in known else "" for i, c in enumerate(source.columns[: max(known, default=0) + 1])]
+    return "".join(rf"{cell}[^{d}\n]*{d}" for cell in cells) if known else r"[^\s\S]"
+
+
+def _reason(text: str) -> str:
+    """Why a record cannot be used whatever its columns are; "" where it can."""
+    if "\0" in text:
+        return "a zero byte"
+    if not text.isascii() and re.search("[\ud800-\udfff]", text):
+        return "not valid UTF-8"
+    return "a line that is too long" if len(text.encode(errors="surrogateescape")) > LONGEST - KEPT else ""
 
 
 def _lines(file) -> Iterator[tuple[int, str]]:
