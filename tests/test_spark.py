@@ -5,12 +5,11 @@ import os
 import random
 import shutil
 import signal
-import socket
 import subprocess
+import sys
 import threading
 import time
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import ibis
 import pandas as pd
@@ -18,6 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cluster import started
 from conftest import BLOCKED, HEADER, LIMIT, ROOT, SAMPLES, row
 from rebroadcast import check, convert, exports, limits, quota, summaries, texts
 from rebroadcast import engine as engines
@@ -28,53 +28,13 @@ from rebroadcast.workbench import Workbench
 pyspark = pytest.importorskip("pyspark", reason="the tests on a cluster need pyspark: pip install -e '.[spark]'")
 pytestmark = pytest.mark.skipif(not shutil.which("java"), reason="the tests on a cluster need Java: sh tests/system.sh")
 ZONE = "America/New_York"
-CONFIG = """
-spark.executor.memory 512m
-spark.executor.cores 1
-spark.cores.max 2
-spark.sql.shuffle.partitions 4
-spark.driver.host 127.0.0.1
-spark.driver.extraJavaOptions -XX:TieredStopAtLevel=1
-spark.executor.extraJavaOptions -XX:TieredStopAtLevel=1
-"""
+QUICK = "\n".join(f"spark.{p}.extraJavaOptions -XX:TieredStopAtLevel=1" for p in ("driver", "executor"))  # to start with
 
 
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory):
-    """A master and two workers; gives the master's address and the workers' processes."""
-    folder = tmp_path_factory.mktemp("cluster")
-    (folder / "spark-defaults.conf").write_text(CONFIG)
-    own = {"SPARK_CONF_DIR": str(folder), "SPARK_LOCAL_IP": "127.0.0.1", "SPARK_DAEMON_MEMORY": "256m",
-           "SPARK_WORKER_DIR": str(folder / "work"), "SPARK_LOCAL_DIRS": str(folder / "local")}  # fmt: skip
-    before = {name: os.environ.get(name) for name in own}
-    os.environ.update(own)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    url, started = f"spark://127.0.0.1:{port}", []
-
-    def start(role, *options):
-        command = [Path(pyspark.__file__).parent / "bin" / "spark-class", f"org.apache.spark.deploy.{role.lower()}.{role}",
-                   "--host", "127.0.0.1", "--webui-port", "0", *options]  # fmt: skip
-        with (folder / f"{role}-{len(started)}.log").open("wb") as log:
-            started.append(subprocess.Popen(list(map(str, command)), stdout=log, stderr=log, start_new_session=True))
-
-    try:
-        start("Master", "--port", port)
-        for _ in range(600):
-            with socket.socket() as probe:
-                if not probe.connect_ex(("127.0.0.1", port)):
-                    break
-            time.sleep(0.1)
-        for _ in range(2):
-            start("Worker", "--cores", "1", "--memory", "600m", url)
-        yield url, started[1:]
-    finally:
-        for process in started:
-            process.kill()
-            process.wait()
-        for name, value in before.items():
-            os.environ.pop(name, None) if value is None else os.environ.update({name: value})
+    with started(tmp_path_factory.mktemp("cluster"), options=QUICK) as found:
+        yield found
 
 
 @pytest.fixture(scope="session")
@@ -338,8 +298,6 @@ def test_another_master(spark):
 ])  # fmt: skip
 def test_what_is_missing(env, url, said):
     code = f"from rebroadcast import engine, exceptions\ntry: engine.connect({url!r})\nexcept exceptions.ParameterError as e: print(e)"
-    import sys
-
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=os.environ | env, timeout=60)
     assert said in done.stdout and not done.stderr and done.stdout.count("\n") == 1
 

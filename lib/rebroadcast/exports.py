@@ -74,13 +74,15 @@ def read(
         reader = engine if parquet else engine.files
         raw, refused, total = _parquet(engine, group) if parquet else _csv(reader, source)
         fresh += [] if parquet else [(source, raw, refused)]
-        used = order or (None if KEPT.keys() <= set(source.header) else _detect_order(raw, source))
-        plain, rest = (), raw
+        plain, rest, zone = (), raw, "" if as_text else timezone
         if not parquet and not as_text:
             doubt = _doubt(raw, source)
             rest, good = raw.filter(doubt), raw.filter(~doubt)
             plain = [_plain(reader, part, source, kind, timezone, offset) for part in (raw, good)]
-        checked = _checked(reader, rest, source, kind, "" if as_text else timezone, used, offset)
+        if KEPT.keys() <= set(source.header):
+            checked = _converted(reader, raw, kind, zone, offset)
+        else:
+            checked = _checked(reader, rest, source, kind, zone, order or _detect_order(raw, source), offset)
         good, bad = _split(reader, raw, source, checked, plain)
         offset, count = offset + total, good.count().execute()
         frame = _listed(bad) if parquet else _rejected(source, refused, bad, "line" in raw.columns)
@@ -289,15 +291,24 @@ def _checked(
     names = raw.columns[: len(source.header)]
     text = ibis.literal(source.delimiter or ",").join([_text(raw[c]).fill_null("") for c in names])
     row = raw["file_row_number"]
-    if not source.delimiter:  # Parquet: the names of the files, or what `convert` kept
-        kept = KEPT.keys() <= set(source.header)
-        place = {"source_file": raw.file_name, "row": row + 1, "row_id": raw.rows_before + row + offset}
-        told = {"line": row + 2, "problem": problem, "text": text}
-        told = told | {k: raw[k] for k in KEPT} | {"problem": raw.problem.coalesce(problem)} if kept else told
-        return raw.select(**columns, **(place | told))
+    if not source.delimiter:  # Parquet
+        return raw.select(**columns, source_file=raw.file_name, row=row + 1, line=row + 2, problem=problem, text=text,
+                          row_id=raw.rows_before + row + offset)  # fmt: skip
     line = {"line": raw.line.cast("int64")} if "line" in raw.columns else {}
     return raw.select(**columns, **line, source_file=ibis.literal(source.name), row=row + 1, row_id=row + offset,
                       problem=problem, text=text)  # fmt: skip
+
+
+def _converted(engine: Engine, raw: "ir.Table", kind: str, zone: str, offset: int) -> "ir.Table":
+    """The rows of files that `convert` wrote, as `_checked` gives them: they were looked at then."""
+    columns = {n: raw[n] for n in known()["exports"][kind]["columns"]}
+    if zone and "sent_at" in columns:
+        text = raw.sent_at
+        instant = text.endswith("+00:00").ifelse(
+            text.try_cast("timestamp('UTC')"), engine.to_utc(text.try_cast("timestamp"), zone)
+        )
+        columns |= {"sent_at": instant, "local_at": engine.to_wall_clock(instant, zone)}
+    return raw.select(**columns, **{k: raw[k] for k in KEPT}, row_id=raw.rows_before + raw.file_row_number + offset)
 
 
 def _count_newlines(cell: "ir.StringValue") -> "ir.IntegerValue":
@@ -315,8 +326,9 @@ def _split(
     import ibis
 
     aside = tuple({"problem", "text", "line"} & set(checked.columns))
-    if not source.delimiter:  # Parquet: one reading is enough
-        checked = engine.keep(checked.mutate(text=checked.problem.isnull().ifelse(None, checked.text)))
+    if not source.delimiter:  # Parquet: one reading is enough, and what `convert` wrote needs none
+        if not KEPT.keys() <= set(source.header):
+            checked = engine.keep(checked.mutate(text=checked.problem.isnull().ifelse(None, checked.text)))
         good, bad = (checked.filter(is_it) for is_it in (checked.problem.isnull(), checked.problem.notnull()))
         return good.drop(*aside), bad.select("source_file", "line", "problem", "text").to_pandas()
     if plain and not checked.count().execute():
