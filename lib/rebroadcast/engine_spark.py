@@ -192,6 +192,9 @@ class SparkEngine(Engine):
     def files(self) -> Engine:
         return _duckdb(self._scratch)
 
+    def view(self, table: "ir.Table") -> "ir.Table":
+        return self.keep(table)  # joins cost more here than reading again
+
     def adopt(self, table: "ir.Table") -> "ir.Table":
         target = self.new_file(".parquet")
         table.to_parquet(target)
