@@ -16,7 +16,7 @@ import openpyxl
 import pytest
 
 from conftest import HEADER, row
-from rebroadcast import exports, files, reports
+from rebroadcast import archives, exports, reports
 from rebroadcast.exceptions import InputError, OutputError, ParameterError, RulesError
 
 SHEET = '<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><dimension ref="A1:XFD1048576"/><sheetData>{}</sheetData></worksheet>'
@@ -28,7 +28,7 @@ def refused(engine, path, words="") -> str:
         exports.read(engine, [str(path)])
     text = str(caught.value)
     assert path.name in text and words in text and len(text) < 400 and "\n" not in text
-    assert sum(p.stat().st_size for p in engine.scratch.rglob("*") if p.is_file()) < 2 * files.ROOM + files.RATIO * path.stat().st_size
+    assert sum(p.stat().st_size for p in engine.scratch.rglob("*") if p.is_file()) < 2 * archives.ROOM + archives.RATIO * path.stat().st_size
     return text
 
 
@@ -37,7 +37,7 @@ def text_of(rows, header=HEADER) -> str:
 
 
 def test_a_bomb_is_refused_before_it_fills_the_disk(engine, tmp_path, monkeypatch):
-    monkeypatch.setattr(files, "ROOM", 2**20)
+    monkeypatch.setattr(archives, "ROOM", 2**20)
     bomb = zlib.compressobj(9, wbits=31)
     packed = b"".join(bomb.compress(bytes(2**20)) for _ in range(64)) + bomb.flush()
     (tmp_path / "bomb.csv.gz").write_bytes(packed)
@@ -51,7 +51,7 @@ def test_a_bomb_is_refused_before_it_fills_the_disk(engine, tmp_path, monkeypatc
 
 
 def test_entries_that_overlap_or_lie_are_refused(engine, tmp_path, monkeypatch):
-    monkeypatch.setattr(files, "ROOM", 2**20)
+    monkeypatch.setattr(archives, "ROOM", 2**20)
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         archive.writestr("a.csv", text_of([row()]) + "x" * 2**20)
@@ -91,7 +91,7 @@ def test_damaged_archives_are_one_sentence(engine, tmp_path):
 
 def test_many_entries_and_entries_that_climb_are_contained(engine, tmp_path):
     with zipfile.ZipFile(tmp_path / "many.zip", "w") as archive:
-        for number in range(files.MEMBERS + 1):
+        for number in range(archives.MEMBERS + 1):
             archive.writestr(f"{number}.csv", "x")
     refused(engine, tmp_path / "many.zip", "expected one export")
     with zipfile.ZipFile(tmp_path / "climb.zip", "w") as archive:
@@ -113,7 +113,7 @@ def test_many_entries_and_entries_that_climb_are_contained(engine, tmp_path):
 
 
 def test_a_workbook_that_claims_or_unpacks_to_too_much(engine, tmp_path, monkeypatch):
-    monkeypatch.setattr(files, "ROOM", 2**20)
+    monkeypatch.setattr(archives, "ROOM", 2**20)
     book = openpyxl.Workbook()
     for r in [HEADER, row("1", "1"), ["", "", ""], row("2", "2")]:
         book.active.append(r)

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from . import cache, salvage
+from . import cache, dates, salvage
 from .engine import Engine, check_zone
-from .exceptions import DateError, InputError
+from .exceptions import InputError
 from .files import Source, check_unchanged, find, headings, known, open_source, stamps
 
 if TYPE_CHECKING:
@@ -18,13 +18,10 @@ TEXTS = {"content", "error", "contact_name", "first_name", "last_name", "channel
 DAMAGED = r"^[0-9]+([.,][0-9]+)?[eE]\+?[0-9]+$"  # 1.0E+08: digits are lost
 DECIMAL = r"^[0-9]+[.]0+$"  # 123.0: certainly 123
 CONTACT = r"^[A-Za-z0-9][A-Za-z0-9_.:@-]*$"  # begins no formula, and cannot be a heading or a text
-SLASHED = r"^\s*([0-9]{1,2})[/.-]([0-9]{1,2})[/.-]([0-9]{4})"
-ZONED = r"([zZ]|[+-][0-9]{2}:?[0-9]{2})$"
 # As the platform writes them: cells that need no more care than these tests.
 PLAIN_DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}:[0-9]{2}$"
 PLAIN_ID, PLAIN_CONTACT = r"^(?:[0-9]{1,18}|[A-Za-z][!-~]*)$", r"^[0-9]{1,18}$"
 KEPT = {"source_file": "string", "row": "int64", "line": "int64", "problem": "string", "text": "string"}  # what `convert` keeps of a row, beside its export's columns
-ORDERS = {"DMY": "DD/MM/YYYY", "MDY": "MM/DD/YYYY"}
 REASONS = {
     "MISSING COLUMNS": "too few columns", "TOO MANY COLUMNS": "too many columns", "UNQUOTED VALUE": "a stray quote",
     "INVALID ENCODING": "not valid UTF-8", "INVALID UNICODE": "not valid UTF-8", "LINE SIZE OVER MAXIMUM": "a line that is too long",
@@ -66,7 +63,7 @@ def read(
     import pandas as pd
 
     check_zone(timezone)
-    order = date_order(date_format)
+    order = dates.date_order(date_format)
     parts, rejected, sources, fresh, rows, offset = [], [], [], [], 0, 0
     before = stamps(find(patterns, kind))
     for group in _groups(s for path in before for s in open_source(path, kind, engine.scratch)):
@@ -82,7 +79,7 @@ def read(
         if KEPT.keys() <= set(source.header):
             checked = _converted(reader, raw, kind, zone, offset)
         else:
-            checked = _checked(reader, rest, source, kind, zone, order or _detect_order(raw, source), offset)
+            checked = _checked(reader, rest, source, kind, zone, order or _order(raw, source), offset)
         good, bad = _split(reader, raw, source, checked, plain)
         offset, count = offset + total, good.count().execute()
         frame = _listed(bad) if parquet else _rejected(source, refused, bad, "line" in raw.columns)
@@ -107,23 +104,6 @@ def read(
         raise InputError(f"The same file was given twice: {', '.join(sorted(twins))}; each row must count once.")
     table = ibis.union(*parts) if len(parts) > 1 else parts[0]
     return Export(kind, table, pd.concat(rejected, ignore_index=True), tuple(sources), rows, timezone, order)
-
-
-def date_order(date_format: str) -> str | None:
-    """Read the order of day and month from "DMY", "MDY", or a pattern such as "%d/%m/%Y %H:%M".
-
-    >>> date_order("%d/%m/%Y %H:%M")
-    'DMY'
-    """
-    text = date_format.strip()
-    if not text or text.upper().startswith(("%Y", "YMD", "YYYY")):
-        return None
-    letters = [c for c in text.upper().replace("%", "") if c in "DMY"] if "%" not in text else [
-        c.upper() for c in text if c in "dmY"]  # fmt: skip
-    order = "".join(dict.fromkeys(letters))[:3]
-    if order not in ORDERS:
-        raise DateError(f"date_format is '{date_format}'; expected DMY, MDY or a pattern such as %d/%m/%Y.")
-    return order
 
 
 def _groups(sources: Iterable[Source]) -> list[list[Source]]:
@@ -175,44 +155,9 @@ def _text(value: "ir.Value") -> "ir.StringValue":
     return value.cast("timestamp").cast("string") + "+00:00" if kind.is_timestamp() and kind.timezone else value.cast("string")
 
 
-def _detect_order(raw: "ir.Table", source: Source) -> str | None:
-    """Find the one order in which all dates like 11/01/2022 make sense; DateError where none or both do."""
+def _order(raw: "ir.Table", source: Source) -> str | None:
     sent_at = _cells(raw, source).get("sent_at")
-    if sent_at is None:
-        return None
-    dates = raw.filter(sent_at.re_search(SLASHED))
-    part = [_cells(dates, source)["sent_at"].re_extract(SLASHED, n).cast("int64") for n in (1, 2)]
-    seen = (
-        dates.aggregate(n=dates.count(), first=part[0].max(), second=part[1].max(), one=sent_at.min()).execute().iloc[0]
-    )
-    if not seen["n"]:
-        return None
-    day_first, month_first = seen["first"] > 12, seen["second"] > 12
-    if day_first and month_first:
-        raise DateError(
-            f"{source.name} mixes DD/MM/YYYY and MM/DD/YYYY dates; export it again, or split it.", source.path
-        )
-    if not day_first and not month_first:
-        raise DateError(
-            f"{source.name}: dates such as '{seen['one']}' can be read two ways; "
-            "say which with date_format: DMY (day first) or MDY (month first).", source.path)  # fmt: skip
-    return "DMY" if day_first else "MDY"
-
-
-def _instant(engine: Engine, text: "ir.StringValue", zone: str, order: str | None) -> "ir.TimestampValue":
-    """Parse the text of a date and time; null where it is none."""
-    if order:
-        day, month = ("\\1", "\\2") if order == "DMY" else ("\\2", "\\1")
-        text = text.re_replace(SLASHED, f"\\3-{month}-{day}")
-    text = text.re_replace(r"[.][0-9]+", "").re_replace(r"^([0-9]{4})/([0-9]{1,2})/", "\\1-\\2-")
-    wall = text.re_replace(r"\s*([AaPp])[.]?\s?[Mm][.]?$", "").try_cast("timestamp")
-    half_day = text.lower().re_extract(r"([ap])[.]?\s?m[.]?$", 1)
-    hours = wall.hour() % 12 + (half_day == "p").ifelse(12, 0) - wall.hour()
-    import ibis
-
-    wall = (half_day == "").ifelse(wall, wall + hours.cast("int64").as_interval("h"))
-    zoned = text.re_search(ZONED) & text.contains(":")
-    return ibis.cases((zoned, text.try_cast("timestamp('UTC')")), else_=engine.to_utc(wall, zone))
+    return None if sent_at is None else dates.detect_order(sent_at, source)
 
 
 def _doubt(raw: "ir.Table", source: Source) -> "ir.BooleanValue":
@@ -278,12 +223,12 @@ def _checked(
                 problems.append((wrong, "a contact ID that is none"))
     if "sent_at" in columns:
         dated = "sent_at" in cells
-        at = _instant(engine, cells["sent_at"], zone or "UTC", order) if dated else ibis.null("timestamp('UTC')")
+        at = dates.instant(engine, cells["sent_at"], zone or "UTC", order) if dated else ibis.null("timestamp('UTC')")
         columns["sent_at"], columns["local_at"] = at, engine.to_wall_clock(at, zone or "UTC")
         if dated:
             problems.append((at.isnull(), "a date that cannot be read"))
         if not zone:
-            zoned = (cells["sent_at"].re_search(ZONED) & cells["sent_at"].contains(":")) if dated else ibis.literal(False)
+            zoned = dates.zoned(cells["sent_at"]) if dated else ibis.literal(False)
             columns["sent_at"] = columns.pop("local_at").cast("string") + zoned.ifelse("+00:00", "")
     for name in cells.keys() - TEXTS:
         problems.append((cells[name].contains('"'), "a stray quote"))

@@ -132,14 +132,10 @@ class Workbench(Settings):
         if channels := self.list("channel"):
             tests.append(table.channel_id.isin(channels))
         start, end = self.period
-        if start:
-            tests.append(table.local_at >= start)
-        if end:
-            tests.append(table.local_at < end)
-        senders = [s.lower() for s in self.list("sender_type")] or (
-            ["broadcast"] if broadcast and self.has_broadcasts else []
-        )
-        if senders:
+        tests += [table.local_at >= start] if start else []
+        tests += [table.local_at < end] if end else []
+        asked = [s.lower() for s in self.list("sender_type")]
+        if senders := asked or (["broadcast"] if broadcast and self.has_broadcasts else []):
             tests.append(table.sender_type.lower().isin(senders))
         if broadcast and table is self.__dict__.get("all_failed") and (narrow := self.narrowing(table)):
             # Whole contacts: their other failures still count, so that a `never` is not filtered away.
@@ -152,10 +148,7 @@ class Workbench(Settings):
         import ibis
 
         tests, text = [table[n].isin(self.list(n)) for n in ("cause", "verdict") if self.list(n)], self.text("text")
-        masked, sought = (
-            table.masked.fill_null("").strip().lower(),
-            ibis.literal(text.removeprefix("=").strip()).lower(),
-        )
+        masked, sought = table.masked.fill_null("").strip().lower(), ibis.literal(text.removeprefix("=").strip()).lower()
         return [*tests, masked == sought if text[0] == "=" else masked.contains(sought)] if text else tests
 
     @cached_property

@@ -1,0 +1,71 @@
+"""Dates and times as exports write them: which order of day and month, and which instant."""
+
+from typing import TYPE_CHECKING
+
+from .exceptions import DateError
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+    from .engine import Engine
+    from .files import Source
+
+SLASHED = r"^\s*([0-9]{1,2})[/.-]([0-9]{1,2})[/.-]([0-9]{4})"
+ZONED = r"([zZ]|[+-][0-9]{2}:?[0-9]{2})$"
+ORDERS = {"DMY": "DD/MM/YYYY", "MDY": "MM/DD/YYYY"}
+
+
+def date_order(date_format: str) -> str | None:
+    """Read the order of day and month from "DMY", "MDY", or a pattern such as "%d/%m/%Y %H:%M".
+
+    >>> date_order("%d/%m/%Y %H:%M")
+    'DMY'
+    """
+    text = date_format.strip()
+    if not text or text.upper().startswith(("%Y", "YMD", "YYYY")):
+        return None
+    letters = [c for c in text.upper().replace("%", "") if c in "DMY"] if "%" not in text else [
+        c.upper() for c in text if c in "dmY"]  # fmt: skip
+    order = "".join(dict.fromkeys(letters))[:3]
+    if order not in ORDERS:
+        raise DateError(f"date_format is '{date_format}'; expected DMY, MDY or a pattern such as %d/%m/%Y.")
+    return order
+
+
+def detect_order(sent_at: "ir.StringValue", source: "Source") -> str | None:
+    """Find the one order in which all dates like 11/01/2022 make sense; DateError where none or both do."""
+    dates = sent_at.name("text").as_table().filter(lambda t: t.text.re_search(SLASHED))
+    part = [dates.text.re_extract(SLASHED, n).cast("int64") for n in (1, 2)]
+    seen = dates.aggregate(n=dates.count(), first=part[0].max(), second=part[1].max(), one=dates.text.min()).execute().iloc[0]
+    if not seen["n"]:
+        return None
+    day_first, month_first = seen["first"] > 12, seen["second"] > 12
+    if day_first and month_first:
+        raise DateError(
+            f"{source.name} mixes DD/MM/YYYY and MM/DD/YYYY dates; export it again, or split it.", source.path
+        )
+    if not day_first and not month_first:
+        raise DateError(
+            f"{source.name}: dates such as '{seen['one']}' can be read two ways; "
+            "say which with date_format: DMY (day first) or MDY (month first).", source.path)  # fmt: skip
+    return "DMY" if day_first else "MDY"
+
+
+def instant(engine: "Engine", text: "ir.StringValue", zone: str, order: str | None) -> "ir.TimestampValue":
+    """Parse the text of a date and time; null where it is none."""
+    import ibis
+
+    if order:
+        day, month = ("\\1", "\\2") if order == "DMY" else ("\\2", "\\1")
+        text = text.re_replace(SLASHED, f"\\3-{month}-{day}")
+    text = text.re_replace(r"[.][0-9]+", "").re_replace(r"^([0-9]{4})/([0-9]{1,2})/", "\\1-\\2-")
+    wall = text.re_replace(r"\s*([AaPp])[.]?\s?[Mm][.]?$", "").try_cast("timestamp")
+    half_day = text.lower().re_extract(r"([ap])[.]?\s?m[.]?$", 1)
+    hours = wall.hour() % 12 + (half_day == "p").ifelse(12, 0) - wall.hour()
+    wall = (half_day == "").ifelse(wall, wall + hours.cast("int64").as_interval("h"))
+    return ibis.cases((zoned(text), text.try_cast("timestamp('UTC')")), else_=engine.to_utc(wall, zone))
+
+
+def zoned(text: "ir.StringValue") -> "ir.BooleanValue":
+    """Whether the text of a time says its zone."""
+    return text.re_search(ZONED) & text.contains(":")
