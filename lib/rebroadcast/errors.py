@@ -85,10 +85,12 @@ class Rule:
         if number == "{n}":
             found = re2.search(f"(?is){self.text}", words)
             number = next((g for g in found.groups() if g), None) if found else None
-        return float(number) * UNITS[unit] if number else None
+        return min(float(number) * UNITS[unit], _LONGEST) if number else None
 
 
-_WAIT = re.compile(r"(\d+|\{n\})(ms|s|m|h|d)")
+_WAIT = re.compile(r"(\d{1,9}|\{n\})(ms|s|m|h|d)")
+_ID = r"\s*[\"']?id[\"']?\s*="
+_LONGEST = 366 * 86400  # seconds: a wait that a text names is no longer
 _INHERITED = ("cause", "verdict", "scope", "wait", "title", "fix", "source", "date")
 
 
@@ -175,11 +177,16 @@ def _read(path: Path, known: Mapping[str, Rule], causes: Mapping, layer: int) ->
         tables, sources = list(document.get("rule", [])), document.get("sources", {})
         causes = causes | {c: causes.get(c, {}) | t for c, t in document.get("cause", {}).items()}
         names = [t.get("id") for t in tables]
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise RulesError(f"{path}: not a rules file: {error}. Expected TOML with [[rule]] tables.") from error
 
     def fail(where: str, found: str) -> RulesError:
+        begins = [n for n, line in enumerate(lines) if re.match(r"\s*\[\[\s*[\"']?rule[\"']?\s*\]\]", line)]
         line = next((f", line {n}" for n, s in enumerate(lines, 1) if f'"{where}"' in s), "")
+        at = next((n for n, name in enumerate(names) if where in (name, f"rule {n + 1}")), None)
+        if at is not None and len(begins) == len(names):  # its id, or where its table begins
+            table = range(begins[at], [*begins, len(lines)][at + 1])
+            line = f", line {next((n for n in table if re.match(_ID, lines[n])), begins[at]) + 1}"
         return RulesError(f"{path}{line}: {where}: {found}")
 
     def check(where: str, name: str, value: object, choices: Iterable[str] = ()) -> None:
@@ -212,9 +219,12 @@ def _read(path: Path, known: Mapping[str, Rule], causes: Mapping, layer: int) ->
                 base = {k: base[k] for k in ("source", "date") if k in base}
             if table.get("verdict", causes[cause]["verdict"]) != causes[cause]["verdict"]:
                 base = {"wait": None} | base
-            source = sources.get(table.get("source"), {})
-            source = {"source": source["url"], "date": source["date"]} if source else {}
-            rules[table["id"]] = _rule(causes[cause] | base | table | source, (layer, n), fail, check)
+            try:
+                source = sources.get(table.get("source"), {})
+                source = {"source": source["url"], "date": source["date"]} if source else {}
+                rules[table["id"]] = _rule(causes[cause] | base | table | source, (layer, n), fail, check)
+            except (TypeError, KeyError, AttributeError) as error:
+                raise fail(table["id"], f"a value, or its source, is of another kind than expected: {error}.") from None
         waiting = [w for w in waiting if w not in ready]
     return [rules[i] for i in names], causes
 
@@ -239,15 +249,19 @@ def _rule(full: dict, rank: tuple[int, int], fail, check) -> Rule:
     try:
         text = text and texts.fold(text if isinstance(text, str) else "|".join(text))
         if text and rank[0] == 0:  # ours are compiled by the tests
-            re2.compile(f"(?is){text}")
+            quiet = re2.Options()
+            quiet.log_errors = False
+            re2.compile(f"(?is){text}", quiet)
     except (re2.error, TypeError) as error:
-        raise fail(where, f"text is not a pattern that RE2 understands: {error}.") from None
+        why = error.args[0] if error.args else "unknown"
+        why = why.decode("utf-8", "replace") if isinstance(why, bytes) else why
+        raise fail(where, f"text is not a pattern that RE2 understands: {why}.") from None
     if wait is not None and not _WAIT.fullmatch(str(wait)):
         raise fail(where, f"wait is '{wait}', expected a number and one of {', '.join(UNITS)}, such as 24h.")
     for key in ("title", "fix"):
         if isinstance(full[key], str):
             full[key] = dict.fromkeys(LANGUAGES, full[key])
-        if not isinstance(full[key], dict) or {*LANGUAGES} - full[key].keys():
+        if not isinstance(full[key], dict) or any(not isinstance(full[key].get(x), str) for x in LANGUAGES):
             raise fail(where, f"{key} must be a text, or one for each of: {', '.join(LANGUAGES)}.")
     full["date"] = full.get("date") and str(full["date"])
     full |= {"text": text, "kind": frozenset(kinds), "code": frozenset(codes), "rank": rank}

@@ -91,8 +91,8 @@ def plain_text(masked: str) -> str:
     """Undo what transport did to a text: escapes (also repeated ones), entities, line breaks, accents."""
     text = masked.replace(MASK_TOKEN, "~")
     if "\\" in text:
-        text = re.sub(r"\\+u([0-9a-fA-F]{4})", lambda m: chr(int(m[1], 16)), text)
-        text = re.sub(r"\\+(?:[nrt]\b|[nrt](?=[A-Z])|(?=[\"'/\\]))", " ", text).replace(' "', '"')
+        text = re.sub(r"(?<!\\)\\+u([0-9a-fA-F]{4})", lambda m: chr(int(m[1], 16)), text)
+        text = re.sub(r"(?<!\\)\\+(?:[nrt]\b|[nrt](?=[A-Z])|(?=[\"'/\\]))", " ", text).replace(' "', '"')
     if "&" in text:
         text = html.unescape(text)
     return " ".join(fold(_utf8(re.sub(r"=\r?\n", "", text))).split())
