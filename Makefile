@@ -75,7 +75,7 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.run
 
 # Long runs that try to break it; docs/reliability.md has their results.
 campaign: $(VENV)/.dev
-	$(BIN)/python tests/faults.py 60
+	$(BIN)/python tests/faults.py $(or $(KILLS),60)
 	$(BIN)/python tests/pollution.py --peers --step $(or $(STEP),5)
 
 # What is installed, as a bill of materials (CycloneDX), by its tool in an environment of its own.

@@ -17,6 +17,7 @@ import pytest
 
 from conftest import HEADER, row
 from rebroadcast import archives, exports, reports
+from rebroadcast.convert import convert
 from rebroadcast.exceptions import InputError, OutputError, ParameterError, RulesError
 
 SHEET = '<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><dimension ref="A1:XFD1048576"/><sheetData>{}</sheetData></worksheet>'
@@ -186,6 +187,8 @@ def test_an_overwrite_takes_nothing_but_results(write, tmp_path):
             reports.run(notebook, given, out, overwrite=True)
     with pytest.raises(OutputError, match=r"holds 'x.csv', which is no result"):
         reports.run("failure_report", {"exports": str(path)}, out, overwrite=True)
+    with pytest.raises(OutputError, match=r"holds 'x.csv', which is no result"):
+        convert(str(path), out, overwrite=True)
     (tmp_path / "link").symlink_to(out)
     for place in (tmp_path / "link", tmp_path / "link" / "run"):
         if place.name == "link":

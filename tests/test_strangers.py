@@ -15,7 +15,7 @@ import nbformat
 import pytest
 
 from conftest import HEADER, LIMIT, ROOT
-from rebroadcast import charts, reports
+from rebroadcast import charts, index, reports
 from rebroadcast.drawing import shorten
 from rebroadcast.exceptions import InputError, visible
 from rebroadcast.html import export
@@ -214,6 +214,20 @@ def test_every_figure_draws_them_as_text(browser, tmp_path):
 
 
 @needs_browser
+def test_the_index_page_of_a_batch_shows_them_as_text(browser, tmp_path):
+    now, run = "2022-01-11T09:00:00+00:00", {"started": "2022-01-11T09:00:00+00:00", "status": "failed", "totals": None, "report": "a/b.html"}
+    entries = [{"name": t, "workspace": t[:300], "this_batch": "failed", "message": t, "latest": run, "last_good": None, "runs": [run]}
+               for t in TEXTS]  # fmt: skip
+    content = {"language": "es", "entries": entries, "started": now, "written": now, "finished": now, "version": "1"}
+    (tmp_path / "index.html").write_text(index.page(content), "utf-8")
+    watched = Watched(browser, offline=True)
+    watched.page.goto((tmp_path / "index.html").as_uri())
+    watched.check("body *")
+    shown = folded(watched.page.evaluate("document.body.textContent"))
+    assert all(shown.count(folded(t)[:300]) >= 3 for t in TEXTS if t.strip())
+
+
+@needs_browser
 def test_jupyterlab_shows_them_as_text(world, browser, tmp_path):
     cells, figures = [], 0
     for path in sorted(world.glob("*[0-9]/*.ipynb")):
@@ -365,7 +379,7 @@ def test_libreoffice_finds_no_formula(world, checklist, tmp_path):
             write(tmp_path / f"{(count := count + 1)}-{path.name}", rows)
     write(tmp_path / "imports.csv", imports)
     made = tmp_path / "made"
-    for separators in ("44", "59", "44/59/9"):  # comma; semicolon; all of them: what a reader's own settings may say
+    for separators in ("44", "59/9"):  # comma; semicolon and tab: what a reader's own settings may say
         shutil.rmtree(made, ignore_errors=True)
         command = ["soffice", f"-env:UserInstallation=file://{tmp_path}/profile", "--headless", "--convert-to", "xlsx",
                    f"--infilter=CSV:{separators},34,76,1,,1033,false,true,false", "--outdir", made, *tmp_path.glob("*.csv")]  # fmt: skip

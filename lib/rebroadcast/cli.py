@@ -224,8 +224,8 @@ def convert(
     from .convert import convert
 
     for found in convert(exports, out, date_format, overwrite):
-        typer.echo(f"{found['rows']:>10,}  {found['kind']}, {found['rejected']:,} rejected, {found['files']} files")
-    typer.echo(out)
+        _say(f"{found['rows']:>10,}  {found['kind']}, {found['rejected']:,} rejected, {found['files']} files")
+    _say(out)
 
 
 @app.command()

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from . import engine as engines
-from . import exports
+from . import exports, sheets
 from .exceptions import ColumnError
 from .files import find, known, open_source
-from .folder import staged
+from .folder import check_only, staged
 
 ROWS = 1_000_000  # of one file at the most
 KINDS = ("failed", "messages", "contacts")
@@ -28,6 +28,7 @@ def convert(
     import pandas as pd
 
     done, lost = [], []
+    check_only(Path(out), lambda name: name == "rejected.csv" or (name.startswith(tuple(f"{k}/" for k in KINDS)) and name.endswith(".parquet")))
     with engines.connect() as engine, staged(out, overwrite) as folder:
         kinds = {}
         for path in find(patterns):
@@ -38,7 +39,7 @@ def convert(
             done.append({"kind": kind, "rows": found.rows, "rejected": len(found.rejected), "files": files})
             lost.append(found.rejected)
         if any(map(len, lost)):
-            pd.concat(lost).to_csv(folder / "rejected.csv", index=False, lineterminator="\n")
+            sheets.write(pd.concat(lost, ignore_index=True), folder / "rejected.csv")
         for path in folder.rglob("*"):  # they hold what people wrote
             path.chmod(0o700 if path.is_dir() else 0o600)
     return done

@@ -6,7 +6,7 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -82,6 +82,13 @@ def write_whole(path: Path, text: str) -> None:
         os.replace(aside, path)
     finally:
         aside.unlink(missing_ok=True)
+
+
+def check_only(target: Path, known: Callable[[str], object]) -> None:
+    """Raise OutputError where target holds a file that is not known by its name in it; hidden files do not count."""
+    names = sorted(p.relative_to(target).as_posix() for p in target.rglob("*") if p.is_file()) if target.is_dir() else []
+    if other := [name for name in names if not known(name) and not re.match(r"(.*/)?[.]", name)]:
+        raise OutputError(f"'{target}' holds '{other[0]}', which is no result of a run; move it, or give another --out.")
 
 
 def busy(target: str | Path) -> bool:

@@ -1,7 +1,6 @@
 """Run a notebook with checked parameters, and publish what came out: one offline HTML file and its data."""
 
 import os
-import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -104,6 +103,8 @@ def run(
 
 def _check_place(checked: Mapping[str, object], out: Path) -> None:
     """Raise OutputError where the results would go over a file that is no result of a run."""
+    from .folder import check_only
+
     place, found = out.resolve(), record.read(out)
     for name in ("exports", "messages", "contacts", "channels", "rules", "ledger"):
         value = checked.get(name) or []
@@ -111,9 +112,7 @@ def _check_place(checked: Mapping[str, object], out: Path) -> None:
             if Path(given).resolve().is_relative_to(place):
                 raise OutputError(f"'{given}' ({name}) lies in the folder for the results; give another --out.")
     known = {record.NAME, *(entry["name"] for entry in found.get("outputs", ()))}
-    names = sorted(p.relative_to(out).as_posix() for p in out.rglob("*") if p.is_file()) if out.is_dir() else []
-    if other := [n for n in names if n not in known and not re.match(r"(.*/)?[.]", n)]:
-        raise OutputError(f"'{out}' holds '{other[0]}', which is no result of a run; move it, or give another --out.")
+    check_only(out, known.__contains__)
 
 
 def execute(
