@@ -21,7 +21,7 @@ COMMON = $(call option,channels,$(CHANNELS)) $(call option,messages,$(MESSAGES))
          $(call option,timezone,$(TIMEZONE)) $(call option,date-format,$(DATE_FORMAT)) $(call option,rules,$(RULES)) \
          $(call option,from,$(FROM)) $(call option,to,$(TO)) $(call option,attempted,$(ATTEMPTED)) --overwrite
 
-.PHONY: campaign sbom report test lab bench notebooks screenshots lock catalogues clean
+.PHONY: campaign fuzz sbom report test lab bench notebooks screenshots lock catalogues clean
 
 report: $(VENV)/.run
 	@$(BIN)/rebroadcast report "$(EXPORT)" $(COMMON) --out "$(OUT)/failure_report"
@@ -77,6 +77,14 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.run
 campaign: $(VENV)/.dev
 	$(BIN)/python tests/faults.py $(or $(KILLS),60)
 	$(BIN)/python tests/pollution.py --peers --step $(or $(STEP),5)
+
+# Fuzzing led by coverage, FUZZ_SECONDS for each reader and for explain; what it finds worth keeping stays in .fuzz/.
+FUZZ_SECONDS ?= 60
+fuzz: $(VENV)/.dev
+	@for target in explain sift failed messages contacts; do mkdir -p .fuzz/$$target && \
+	$(BIN)/python tests/fuzz.py $$target .fuzz/$$target $$(test $$target = explain && echo tests/corpus/explain || echo tests/corpus/sift tests/corpus/contacts) \
+	    -max_total_time=$(FUZZ_SECONDS) -timeout=60 -artifact_prefix=.fuzz/ -print_final_stats=1 2>&1 | \
+	    grep -E "^Done|number_of_executed|ERROR|Exception|Test unit" || exit 1; ls .fuzz/crash-* .fuzz/timeout-* 2>/dev/null && exit 1; done; true
 
 # What is installed, as a bill of materials (CycloneDX), by its tool in an environment of its own.
 sbom: $(VENV)/.dev

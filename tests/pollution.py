@@ -539,7 +539,7 @@ def ours(engine) -> Callable[[Path, Base], Reading]:
         frame = export.table.order_by("row")[names].to_pandas()
         if "local_at" in names:
             frame["local_at"] = frame["local_at"].astype("string").str[:19]
-        good = [tuple("" if v is None or v != v else str(v) for v in r) for r in frame.itertuples(index=False)]
+        good = [tuple(map(str, r)) for r in frame.astype(object).where(frame.notna(), "").itertuples(index=False)]
         assert export.rows == len(good)
         assert export.rejected.empty or set(export.rejected["file"]) == {path.name}
         return good, list(export.rejected[["line", "reason", "text"]].itertuples(index=False, name=None))
@@ -630,14 +630,15 @@ def _as_they_stand(case: Case, known: list[int]) -> dict[tuple[str, ...], list]:
     found, group, owners = {}, b"", []
     for owner, part in [*case.chunks, ("end", b"")]:
         if owners and (group.endswith((b"\n", b"\r")) or owner == "end"):
-            try:  # in a file that is else ASCII, a byte may well be of Windows-1252
-                text = group.decode("cp1252" if case.data.replace(group, b"").isascii() else "utf-8")
-                records = list(csv.reader(io.StringIO(text, newline=""), delimiter=case.base.delimiter, strict=True))
-            except (ValueError, csv.Error):
-                records = []
-            records = [r for r in records if r]
-            if len(records) == 1 and len(records[0]) == len(case.base.header) and "\0" not in text:
-                found[_trimmed(records[0][c] for c in known)] = owners
+            for spaces in (False, True):  # around quoted values, too
+                try:  # in a file that is else ASCII, a byte may well be of Windows-1252
+                    text = group.decode("cp1252" if case.data.replace(group, b"").isascii() else "utf-8")
+                    how = {"delimiter": case.base.delimiter, "strict": True, "skipinitialspace": spaces}
+                    records = [r for r in csv.reader(io.StringIO(text, newline=""), **how) if r]
+                except (ValueError, csv.Error):
+                    continue
+                if len(records) == 1 and len(records[0]) == len(case.base.header) and "\0" not in text:
+                    found[_trimmed(records[0][c] for c in known)] = owners
             group, owners = b"", []
         if owner in case.damaged:
             group, owners = group + part, [*owners, owner]

@@ -124,6 +124,13 @@ def test_dates_in_the_shapes_that_exports_and_spreadsheets_give(engine, write, t
     assert str(table.sent_at.execute()[0])[:19] == utc
 
 
+@pytest.mark.parametrize("text", ["2022-01-11 18:0 :28", "2022-01-11 18:04 CET", "2022-01-11 18:04:28 x", "202-01-11 18:04:28", "2022-01-11 18:",
+                                  "epoch", "infinity", "2022-01-11 (BC) 18:04", "2022-01-11 25:04:28"])  # fmt: skip
+def test_a_damaged_date_is_no_date(engine, write, text):
+    export = exports.read(engine, write([row(at=text), row("2", "2")]))
+    assert export.rejected[["line", "reason"]].to_numpy().tolist() == [[2, "a date that cannot be read"]]
+
+
 def test_ambiguous_dates_are_asked_about_and_settled_by_date_format(engine, write):
     path = write([row(at="03/04/2022 10:00"), row("2", "2", at="05/06/2022 10:00")])
     with pytest.raises(DateError, match=r"03/04/2022 10:00.*two ways.*date_format"):

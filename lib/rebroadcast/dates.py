@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 SLASHED = r"^\s*([0-9]{1,2})[/.-]([0-9]{1,2})[/.-]([0-9]{4})"
 ZONED = r"([zZ]|[+-][0-9]{2}:?[0-9]{2})$"
+# What may be a moment: DuckDB reads "18:0 :28" as 18:00, "18:04 CET" as 18:04 of another zone, and "epoch" too.
+SHAPE = r"^[12][0-9]{3}-[0-9]{1,2}-[0-9]{1,2}([ T]+[0-9]{1,2}:[0-9]{1,2}(:[0-9]{1,2})?)? ?([zZ]|[+-][0-9]{2}:?[0-9]{2})?$"
 ORDERS = {"DMY": "DD/MM/YYYY", "MDY": "MM/DD/YYYY"}
 
 
@@ -59,11 +61,13 @@ def instant(engine: "Engine", text: "ir.StringValue", zone: str, order: str | No
         day, month = ("\\1", "\\2") if order == "DMY" else ("\\2", "\\1")
         text = text.re_replace(SLASHED, f"\\3-{month}-{day}")
     text = text.re_replace(r"[.][0-9]+", "").re_replace(r"^([0-9]{4})/([0-9]{1,2})/", "\\1-\\2-")
-    wall = text.re_replace(r"\s*([AaPp])[.]?\s?[Mm][.]?$", "").try_cast("timestamp")
+    clock = text.re_replace(r"\s*([AaPp])[.]?\s?[Mm][.]?$", "")
+    wall = clock.re_search(SHAPE).ifelse(clock, ibis.null("string")).try_cast("timestamp")
     half_day = text.lower().re_extract(r"([ap])[.]?\s?m[.]?$", 1)
     hours = wall.hour() % 12 + (half_day == "p").ifelse(12, 0) - wall.hour()
     wall = (half_day == "").ifelse(wall, wall + hours.cast("int64").as_interval("h"))
-    return ibis.cases((zoned(text), text.try_cast("timestamp('UTC')")), else_=engine.to_utc(wall, zone))
+    zoned_at = wall.notnull().ifelse(text, ibis.null("string")).try_cast("timestamp('UTC')")
+    return ibis.cases((zoned(text), zoned_at), else_=engine.to_utc(wall, zone))
 
 
 def zoned(text: "ir.StringValue") -> "ir.BooleanValue":

@@ -58,18 +58,15 @@ def encoding(path: Path) -> str:
                 return "utf-16-be" if zeros[0] > zeros[1] else "utf-16-le"
             return "utf-8"
         file.seek(0)
-        good, bad, strange, decoder = 0, 0, 0, codecs.getincrementaldecoder("utf-8")("surrogateescape")
-        while block := file.read(2**20):
-            if not block.isascii():
-                text = decoder.decode(block)
-                odd = sum(map(text.count, map(chr, range(0xDC80, 0xDD00)))) if not clean(text) else 0
-                bad += odd
-                strange += len(STRANGE.findall(block))
-                good += len(text) - len(text.encode("ascii", "ignore")) - odd
-        # Damaged bytes in a UTF-8 file must not garble all its accents; those of another encoding are hardly ever UTF-8.
-        if bad <= good * 4:
+        good, bad, strange = 0, 0, 0  # lines
+        while line := file.readline(2**20):
+            if not line.isascii():
+                whole = clean(line.decode("utf-8", "surrogateescape"))
+                good, bad, strange = good + whole, bad + (not whole), strange + bool(STRANGE.search(line))
+        # Damaged rows in a UTF-8 file must not garble all its accents; lines of another encoding are hardly ever UTF-8.
+        if bad <= good:
             return "utf-8"
-        if strange * 4 > bad:
+        if strange * 2 > bad:
             raise InputError(
                 f"{path} is in an encoding that cannot be told; open it where its accents are right and save it as UTF-8.", path)  # fmt: skip
         return "cp1252"

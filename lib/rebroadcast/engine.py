@@ -122,7 +122,7 @@ class Engine:
         view.to_parquet(target)
         refused = con.table("refused", database=("temp", "main"))
         refused = refused.select("line_byte_position", "error_type", "csv_line").distinct().to_pandas()
-        refused["csv_line"] = refused.csv_line.str.lstrip("\r\n")
+        refused["csv_line"] = refused.csv_line.fillna("").str.lstrip("\r\n")
         refused.insert(0, "line", lines_at(path, refused.pop("line_byte_position").tolist()))
         con.raw_sql("DROP TABLE refused; DROP TABLE refused_scan")
         return con.read_parquet(target, file_row_number=True), refused

@@ -298,8 +298,9 @@ def _listed(bad: "pd.DataFrame") -> "pd.DataFrame":
 
 def _heading(source: Source, line: int, text: str) -> str | None:
     """Say that a row repeats the header; InputError where it begins another table."""
-    cells = [c.strip().strip('"') for c in text.lstrip("\ufeff").split(source.delimiter)]
-    if any(c.isdigit() for c in text) or sum(map(bool, found := headings(cells))) < 2:
+    first = next(iter(text.lstrip("\ufeff\r\n").splitlines()), "")
+    cells = [c.strip().strip('"') for c in first.split(source.delimiter)]
+    if any(c.isdigit() for c in first) or sum(map(bool, found := headings(cells))) < 2:
         return None
     if found != headings(source.header):
         raise InputError(

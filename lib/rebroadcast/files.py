@@ -75,7 +75,10 @@ def find(patterns: str | list[str], export: str = "failed") -> list[Path]:
         if not pattern.strip():
             raise InputError("A file name is empty; expected the path of an export.")
         bases = [Path(), Path("..")] if Path.cwd().name == "notebooks" else [Path()]
-        hits = next((h for b in bases if (h := _matches(b, pattern, export))), None)
+        try:
+            hits = next((h for b in bases if (h := _matches(b, pattern, export))), None)
+        except (OSError, ValueError) as error:  # too long, or a zero byte
+            raise InputError(f"'{pattern[:60]}' can be no file's name: {getattr(error, 'strerror', None) or error}.") from None
         if not hits:
             folder = (Path(pattern).parent if str(Path(pattern).parent) else Path()).resolve()
             near = did_you_mean(Path(pattern).name, [p.name for p in folder.iterdir()] if folder.is_dir() else [])
@@ -174,7 +177,8 @@ def _open_csv(source: Source, export: str, scratch: Path, seen: Survey | None = 
     if not start.strip():
         raise InputError(f"{source.name} is empty; expected the CSV file of a data export.", source.path)
     found = [(row, sum(key(c) in _aliases() for c in cells), lines, delimiter, cells)
-             for delimiter in ",;\t|" for row, cells, lines in _rows(start, delimiter)]  # fmt: skip
+             for delimiter in ",;\t|" for row, cells, lines in _rows(start, delimiter)
+             if not any('"' in c and "\n" in c for c in cells)]  # fmt: skip: a quote that swallowed lines
     first = max((f for f in found if f[0] == 0), key=lambda f: f[1], default=(0, 0, 1, ",", []))
     # A header below a title or "sep=;" line must know more names than the first line does.
     _, score, skip, delimiter, cells = max(

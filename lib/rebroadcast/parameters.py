@@ -98,7 +98,7 @@ def pairs(text: str, name: str = "attempted") -> dict[str, int]:
     found = {}
     for part in filter(None, (p.strip() for p in text.replace(";", ",").split(","))):
         key, sign, value = part.partition("=")
-        if not sign or not key.strip() or not value.strip().isdigit():
+        if not sign or not key.strip() or not re.fullmatch("[0-9]{1,12}", value.strip()):
             raise ParameterError(f"{name} holds '{part}'; expected CHANNEL_ID=COUNT, such as 1001=1500.", name)
         found[key.strip()] = int(value)
     return found
@@ -149,6 +149,8 @@ def fill_tag(template: str, day: date | None, channel: str, wave: int, waves: in
                 hint = did_you_mean(word, TAG_WORDS)
                 raise ParameterError(f"The tag has '{{{word}}}'; expected one of: {', '.join(TAG_WORDS)}.{hint}", "tag")
             if word is not None:
+                if re.search("[0-9]{4}", form or ""):
+                    raise ValueError(f"'{form}' is too wide")
                 parts.append(format(values[word], form or "") if values[word] != "" else "")
     except ValueError as error:
         raise ParameterError(f"The tag '{template}' cannot be read: {error}.", "tag") from None

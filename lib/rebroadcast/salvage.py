@@ -3,7 +3,7 @@
 import csv
 import re
 from collections import deque
-from collections.abc import Container, Iterator
+from collections.abc import Callable, Container, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,6 +57,8 @@ def needed(raw: "ir.Table", refused: "pd.DataFrame", source: Source) -> bool:
     records, whole, broken, ended = strict(source)
     count, names, d = raw.count().execute(), raw.columns[: len(source.header)], re.escape(source.delimiter)
     if whole != count or records != count + refused.line.nunique() or not refused.error_type.isin(PLAIN).all():
+        return True
+    if not refused.csv_line.map(_begins(source)).all():  # what begins no row may be the rest of the one before
         return True
     if not ended and count:
         last = raw.filter(raw.file_row_number == count - 1)[names[-1]].fill_null("").execute().iloc[0]
@@ -139,16 +141,9 @@ def sift(source: Source, target: Path, cut: Container[int] = ()) -> tuple[int, "
     whole = re.compile(rf"({cell}(?:{d}{cell}){{{count - 1}}})[\r\n]*+")
     legal, cells = re.compile(rf"{cell}(?:{d}{cell})*+[\r\n]*+"), re.compile(rf"({cell})(?:{d}|[\r\n]*+$)")
     value = r'[^"]++(?:""[^"]*+)*+" *+'  # the end of a value, and what follows it
-    tail, close = re.compile(rf"{value}(?:{d}{cell})*+[\r\n]*+"), re.compile(rf"{value}[\r\n]*+")
-    typed = [(i, re.compile(TYPED[c] + r"(?![ \w])" * (c == "contact_id"))) for i, c in enumerate(source.columns) if c in TYPED]
+    tail, close = re.compile(rf"{value}(?:{d}{cell})*+[\r\n]*+"), re.compile(rf"[^\"]++(?<!{d})(?:\"\"[^\"]*+)*+\" *+[\r\n]*+")
+    begins, single = _begins(source), re.compile(rf"{cell}[\r\n]*+")
     starts = re.compile(rf"[\r\n]{_starts(source)}")
-
-    def begins(text: str) -> bool:
-        try:
-            found = next(csv.reader([text[:KEPT]], delimiter=source.delimiter))
-        except (csv.Error, StopIteration):
-            return False
-        return not typed or any(i < len(found) and p.match(found[i]) for i, p in typed)
 
     def heads(text: str) -> bool:
         return sum(map(bool, headings(text[:KEPT].split(source.delimiter)))) > 1
@@ -172,8 +167,8 @@ def sift(source: Source, target: Path, cut: Container[int] = ()) -> tuple[int, "
             refused.append((number, reason, part[:KEPT]))
 
     def rest(text: str) -> bool:  # of a row before it, rather than a title, a rule or a footer
-        few = text.count(source.delimiter) < count // 2
-        return few and text.lstrip(' "')[:1].isalnum() and not text.strip().isdecimal()
+        one = single.fullmatch(text) or source.delimiter not in text.replace(source.delimiter + " ", "")  # a cell, or prose
+        return bool(one and re.search(r"[^\W\d_]", text)) and text.lstrip(' "')[:1] not in "#-=*_"
 
     def split_id(before: str, record: list[str]) -> bool:  # a line break within the contact ID of the first column
         usual = len(held[0][0]) if held and source.columns[0] == "contact_id" else 0
@@ -194,6 +189,7 @@ def sift(source: Source, target: Path, cut: Container[int] = ()) -> tuple[int, "
                 odd, size = (odd + item[1].count('"')) % 2, size + len(item[1])
             text = "".join(part for _, part in taken)
             if not text.strip():
+                refuse(taken[0][0], text, "", True) if lost else None
                 continue
             (number, first), found = taken[0], whole.fullmatch(text)
             reason = "cut off at its end" if number in cut else _reason(text)
@@ -247,6 +243,20 @@ def sift(source: Source, target: Path, cut: Container[int] = ()) -> tuple[int, "
     # Bytes that are no UTF-8 are written out; pandas takes no half characters.
     refused = [(n, r, text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")) for n, r, text in refused]
     return good, pd.DataFrame(refused, columns=["line", "error_type", "csv_line"]), ends
+
+
+def _begins(source: Source) -> Callable[[str], bool]:
+    """A test of a line: whether a date or contact ID is in its place, or any line where a file has neither."""
+    typed = [(i, re.compile(TYPED[c] + r"(?![ \w])" * (c == "contact_id"))) for i, c in enumerate(source.columns) if c in TYPED]
+
+    def begins(text: str) -> bool:
+        try:
+            found = next(csv.reader([text[:KEPT]], delimiter=source.delimiter))
+        except (csv.Error, StopIteration):
+            return False
+        return not typed or any(i < len(found) and p.match(found[i]) for i, p in typed)
+
+    return begins
 
 
 def _starts(source: Source) -> str:

@@ -1,5 +1,6 @@
 """The parameters of one run as typed values: language, period, time zone, channels, limits, rules."""
 
+import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -38,17 +39,15 @@ class Settings:
         self.channels = channel_files.load_channels(files.find(path)[0] if path else None)
         self.timezone = engines.check_zone(self.text("timezone") or self.channels.timezone or "UTC")
         self.rules = errors.load_rules(files.find(self.text("rules"))[0] if self.text("rules") else None)
-        attempted = self.given.get("attempted") or {}
-        self.attempted = (
-            parameters.pairs(attempted)
-            if isinstance(attempted, str)
-            else {str(k): int(v) for k, v in attempted.items()}
-        )
+        attempted = self.given.get("attempted") or ""
+        if isinstance(attempted, dict):
+            attempted = ",".join(f"{channel}={count}" for channel, count in attempted.items())
+        self.attempted = parameters.pairs(str(attempted))
         self.fixed = recovery.fixed_causes(self.list("fixed"), self.rules.causes)
 
         self.quiet = limits.parse_quiet(self.text("quiet"))
         self.reserve = self.text("reserve")
-        if self.reserve and not self.reserve.isdigit():
+        if self.reserve and not re.fullmatch("[0-9]{1,9}", self.reserve):
             raise ParameterError(f"reserve is '{self.reserve}'; expected a number of contacts such as 100.", "reserve")
 
     @property
