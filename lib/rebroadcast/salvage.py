@@ -231,8 +231,9 @@ def sift(source: Source, target: Path, cut: Container[int] = ()) -> tuple[int, "
                     held, good, lost = None, good - 1, True
                 elif broken := rest(first):
                     ends.append((held[0][-1], held[0][-2], first.strip(' "\r\n')))
-            elif not lost or begins(first):
-                broken = False
+            elif broken and begins(first) and not heads(first):
+                refuse(held[0][-1], held[1], "a line break without quotes")
+                held, good, broken = None, good - 1, False
             for at, part in [(number, "".join(part for _, part in taken))] if one else taken:
                 refuse(at, part, reason or "a stray quote", lost and not begins(part) and not heads(part))
                 lost = True
