@@ -226,10 +226,10 @@ def test_a_killed_batch_starts_again_and_only_one_works_on_a_folder(make, quick,
     until(turns.exists)
     second = subprocess.run([*MANAGE, file, "--out", out], capture_output=True, text=True)
     assert second.returncode == 2 and "Another batch is writing" in second.stderr
+    until(lambda: "Not finished: 1 of 2 entries are done." in (out / "index.html").read_text("utf-8"))  # while the second runs
     running.send_signal(signal.SIGKILL)
     running.wait()
     until(lambda: not working_on(out))
-    assert "Not finished: 1 of 2 entries are done." in (out / "index.html").read_text("utf-8")
     assert all(p.name.startswith(".") for p in (out / "waits").iterdir())  # no half of a run
     make(entry("first", quick) + entry("waits", quick, count=str(turns)))
     done = subprocess.run([*MANAGE, file, "--out", out, "--resume", "--json"], capture_output=True, text=True)

@@ -114,7 +114,7 @@ def test_every_input_row_has_one_line_and_a_lost_row_fails_the_run(write, tmp_pa
     assert frame["disposition"].tolist() == ["repeated", "tagged", "rejected", "rejected"]
     assert frame["line"].tolist()[2:] == [3, 5]
     with pytest.raises(RunError, match="add up to 4 rows, but the files hold 5"):
-        recovery.counts(bench_rows := engine.con.read_parquet(tmp_path / "a" / "data" / "dispositions.parquet"), 2, 5)
+        recovery.counts(bench_rows := engine.con.read_parquet(tmp_path / "a" / "data" / "dispositions.parquet"), 5)
     assert sum(bench.counts.values()) == bench_rows.count().execute()
 
 

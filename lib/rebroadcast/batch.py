@@ -67,7 +67,7 @@ class _Batch:
         self.plan, self.out, self.scratch, self.resume = plan, out, scratch, resume
         self.context = multiprocessing.get_context("forkserver" if FORK else "spawn")
         self.working: dict[int, tuple[multiprocessing.Process, dict, float]] = {}  # by sentinel
-        self.started, self.written, self.done = datetime.now(UTC), 0.0, 0
+        self.started, self.written, self.done, self.told = datetime.now(UTC), 0.0, 0, 0
         for entry in plan.entries:  # what a killed batch left half-made
             for path in (out / entry.folder).glob(".*"):
                 shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
@@ -99,6 +99,8 @@ class _Batch:
                         if late or sentinel in ended:
                             del self.working[sentinel]
                             waiting[:0] = [row] * self.ended(row, process, time.monotonic() - since, late, progress)
+                    if self.told < self.done and time.monotonic() - self.written > PAUSE:
+                        self.write()
         finally:
             for process, *_ in self.working.values():
                 _kill(process)
@@ -139,8 +141,6 @@ class _Batch:
         line = f"{self.done}/{len(self.rows)} {_label(row)} {row['this_batch']}{again} {seconds:.1f} s"
         progress.console.print(line, style="red" if row["this_batch"] == "failed" else "", soft_wrap=True, markup=False)
         self.prune(row)
-        if time.monotonic() - self.written > PAUSE:
-            self.write()
         return False
 
     def runs(self, entry: Entry) -> dict:
@@ -163,7 +163,7 @@ class _Batch:
 
     def write(self, last: bool = False) -> dict:
         """Write batch.json and index.html, each whole."""
-        self.written = time.monotonic()
+        self.written, self.told = time.monotonic(), self.done
         rows = [{k: v for k, v in row.items() if k != "task"} for row in self.rows]
         content = {"schema": 1, "version": __version__, "started": self.started.isoformat(timespec="seconds"),
                    "finished": record.now() if last else None, "written": record.now(), "language": self.plan.language, "entries": rows}  # fmt: skip

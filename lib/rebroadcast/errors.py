@@ -338,4 +338,7 @@ def classify(
     known = ibis.memtable([dict(zip(names, row, strict=True)) for row in rows], schema=schema)
     known = texts.join(known, ["masked", "of_kind_"])
     known = keep(known) if keep else known.view()
-    return table.left_join(known, [error == known.error_, kind == known.of_kind_]).drop("error_", "of_kind_")
+    keys = [error == known.error_]
+    if known.aggregate(twice=known.count() > known.error_.nunique()).execute().twice.iloc[0]:  # else one key is faster
+        keys.append(kind == known.of_kind_)
+    return table.left_join(known, keys).drop("error_", "of_kind_")

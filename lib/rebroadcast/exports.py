@@ -19,8 +19,7 @@ DAMAGED = r"^[0-9]+([.,][0-9]+)?[eE]\+?[0-9]+$"  # 1.0E+08: digits are lost
 DECIMAL = r"^[0-9]+[.]0+$"  # 123.0: certainly 123
 CONTACT = r"^[A-Za-z0-9][A-Za-z0-9_.:@-]*$"  # begins no formula, and cannot be a heading or a text
 # As the platform writes them: cells that need no more care than these tests.
-PLAIN_DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}:[0-9]{2}$"
-PLAIN_ID, PLAIN_CONTACT = r"^(?:[0-9]{1,18}|[A-Za-z][!-~]*)$", r"^[0-9]{1,18}$"
+PLAIN_ID, PLAIN_CONTACT = r"^(?:[0-9]{1,18}|[A-Za-z][!#-~]*)$", r"^[0-9]{1,18}$"
 KEPT = {"source_file": "string", "row": "int64", "line": "int64", "problem": "string", "text": "string"}  # what `convert` keeps of a row, beside its export's columns
 REASONS = {
     "MISSING COLUMNS": "too few columns", "TOO MANY COLUMNS": "too many columns", "UNQUOTED VALUE": "a stray quote",
@@ -75,7 +74,8 @@ def read(
         if not parquet and not as_text:
             doubt = _doubt(raw, source)
             rest, good = raw.filter(doubt), raw.filter(~doubt)
-            plain = [_plain(reader, part, source, kind, timezone, offset) for part in (raw, good)]
+            times = _times(reader, raw, source, timezone)
+            plain = [_plain(part, source, kind, times, offset) for part in (raw, good)]
         if KEPT.keys() <= set(source.header):
             checked = _converted(reader, raw, kind, zone, offset)
         else:
@@ -171,31 +171,41 @@ def _doubt(raw: "ir.Table", source: Source) -> "ir.BooleanValue":
     for name, column in zip(source.columns, raw.columns, strict=False):
         cell = raw[column]
         if name == "sent_at":
-            doubts += [~cell.re_search(PLAIN_DATE), cell.try_cast("timestamp").isnull()]
+            same = cell.try_cast("timestamp").cast("string") == cell.replace("T", " ")
+            doubts += [~same.fill_null(cell.isnull()), cell.length() != len("2022-01-11 15:16:00")]
         elif name in IDS:
             doubts.append(~cell.re_search(PLAIN_CONTACT if name == "contact_id" else PLAIN_ID))
         elif name and name not in ("content", "error"):
-            doubts.append(cell.re_search(r"^\s|\s$|^$"))
+            doubts += [cell != cell.strip(), cell == "", *([] if name in TEXTS else [cell.contains('"')])]
         if name == "contact_id":
             doubts.append(cell.isnull())
-        if name and name not in TEXTS:
-            doubts.append(cell.contains('"'))
     return ibis.or_(*(d.fill_null(False) for d in doubts))
 
 
 def _plain(
-    engine: Engine, raw: "ir.Table", source: Source, kind: str, zone: str, offset: int
+    raw: "ir.Table", source: Source, kind: str, times: "ir.Table | None", offset: int
 ) -> "ir.Table":
     """What `_checked` makes of the rows that `_doubt` has none of; branches would cost as much as all the rest."""
     import ibis
 
     cells = {ours: raw[c] for ours, c in zip(source.columns, raw.columns, strict=False) if ours}
     columns = {n: cells.get(n, ibis.null("string")) for n in known()["exports"][kind]["columns"]}
-    if "sent_at" in columns:
-        columns["sent_at"] = engine.to_utc(columns["sent_at"].try_cast("timestamp"), zone)
-        columns["local_at"] = engine.to_wall_clock(columns["sent_at"], zone)
+    if times is not None:
+        raw = raw.left_join(times, cells["sent_at"] == times.said)
+        columns |= {"sent_at": times.at.cast("timestamp('UTC')"), "local_at": times.wall_clock.cast("timestamp")}
+    elif "sent_at" in columns:
+        columns |= {"sent_at": ibis.null("timestamp('UTC')"), "local_at": ibis.null("timestamp")}
     row = raw["file_row_number"]
     return raw.select(**columns, source_file=ibis.literal(source.name), row=row + 1, row_id=row + offset)
+
+
+def _times(engine: Engine, raw: "ir.Table", source: Source, zone: str) -> "ir.Table | None":
+    """The instant (`at`, UTC) and the wall clock of each date that a file writes as the platform does (`said`)."""
+    if "sent_at" not in source.columns:
+        return None
+    said = raw.select(said=raw[raw.columns[source.columns.index("sent_at")]]).distinct()
+    times = said.mutate(at=engine.to_utc(said.said.try_cast("timestamp"), zone))
+    return engine.keep(times.mutate(wall_clock=engine.to_wall_clock(times.at, zone)))
 
 
 def _checked(
@@ -269,6 +279,7 @@ def _split(
     plain are the rows of a CSV file if all need no check, and those of them that need none; checked are then the others.
     """
     import ibis
+    import pandas as pd
 
     aside = tuple({"problem", "text", "line"} & set(checked.columns))
     if not source.delimiter:  # Parquet: one reading is enough, and what `convert` wrote needs none
@@ -277,7 +288,7 @@ def _split(
         good, bad = (checked.filter(is_it) for is_it in (checked.problem.isnull(), checked.problem.notnull()))
         return good.drop(*aside), bad.select("source_file", "line", "problem", "text").to_pandas()
     if plain and not checked.count().execute():
-        return engine.view(plain[0]), checked.limit(0).to_pandas()
+        return engine.view(plain[0]), pd.DataFrame(columns=[*aside, "row"])
     good, bad = (checked.filter(is_it) for is_it in (checked.problem.isnull(), checked.problem.notnull()))
     good = ibis.union(good.drop(*aside), *plain[1:])
     good, bad = engine.keep(good), bad.order_by("row").to_pandas()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import matching, tag_import
+from .engine import reader_path
 from .errors import advice
 from .exceptions import ParameterError, RunError, did_you_mean
 from .parameters import check_tag, fill_tag
@@ -48,8 +49,8 @@ def recover(bench: "Workbench") -> Recovery:
     import ibis
     import pandas as pd
 
-    template, rows = check_tag(bench.text("tag")), decide(bench)
-    audience = rows.filter(rows.disposition == "tagged")
+    template, fates = check_tag(bench.text("tag")), bench.engine.keep(decide(bench))
+    audience = fates.filter(fates.disposition == "tagged")
     planned = None
     if bench.given.get("waves"):
         from . import limits
@@ -58,12 +59,12 @@ def recover(bench: "Workbench") -> Recovery:
         audience = audience.join(planned.assignment, ["contact_id", "channel_id"])
     else:
         audience = audience.mutate(wave=ibis.literal(1, "int64"))
-    tags = _tags(rows, audience, template, bench, len(planned.waves) if planned else 1)
+    tags = _tags(bench, audience, template, len(planned.waves) if planned else 1)
     audience = bench.engine.keep(audience.join(tags, ["audience", "wave"]))
     if bench.ledger and bench.folder:
-        audience, rows = _claim(bench, audience, rows, planned)
-    bench.counts = counts(rows, len(bench.export.rejected), bench.export.rows + len(bench.export.rejected))
-    _keep(bench, rows, audience)
+        audience, fates = _claim(bench, audience, fates, planned)
+    written = _keep(bench, fates, audience)
+    bench.counts = counts(written, bench.export.rows + len(bench.export.rejected))
     folder = bench.folder / "import" if bench.folder else Path(tempfile.mkdtemp(dir=bench.engine.scratch))
     files, missing = _files(bench, audience, folder)
     if bench.folder:
@@ -74,23 +75,21 @@ def recover(bench: "Workbench") -> Recovery:
     others = [{"disposition": name, "rows": n} for name, n in bench.counts.items() if name != "tagged"]
     kept = flow if planned else flow.drop(columns="wave")
     flow = pd.concat([pd.DataFrame(others), kept.sort_values(list(kept.columns[:-1]))], ignore_index=True)
-    return Recovery(files, flow, _to_fix(bench, rows), missing, planned, folder)
+    return Recovery(files, flow, _to_fix(bench, fates), missing, planned, folder)
 
 
 def decide(bench: "Workbench") -> "ir.Table":
-    """The `dispositions` of a workbench's rows under all of its parameters, and with what its ledger knows."""
+    """The `fates` of a workbench's contacts under all of its parameters, and with what its ledger knows."""
     failed, _known = bench.all_failed, bench.failed  # the second says where nothing is left
-    selected = bench.selected(failed, broadcast=True)
     before = bench.ledger and bench.ledger.tagged(bench.engine.con, bench.broadcast, without=bench.run_id)
-    rows = dispositions(failed, selected, "{channel" in bench.text("tag"), bench.fixed, bench.delivered, before)
-    return bench.engine.keep(rows)
+    return fates(failed, bench.broadcast_rows, "{channel" in bench.text("tag"), bench.fixed, bench.delivered, before)
 
 
-def _to_fix(bench: "Workbench", rows: "ir.Table") -> "pd.DataFrame":
+def _to_fix(bench: "Workbench", fates: "ir.Table") -> "pd.DataFrame":
     """Contacts by what must be changed before the message can reach them, most first."""
     import pandas as pd
 
-    found = rows.filter(rows.disposition == "fix_first").group_by("cause", "rule")
+    found = fates.filter(fates.disposition == "fix_first").group_by("cause", "rule")
     frame = found.aggregate(contacts=lambda t: t.contact_id.nunique()).to_pandas()
     told = [advice(r, bench.lang.code, bench.rules) for r in frame["rule"]]
     frame = frame.assign(title=[t for t, _ in told], fix=[f for _, f in told]).astype({"title": "str", "fix": "str"})
@@ -98,7 +97,7 @@ def _to_fix(bench: "Workbench", rows: "ir.Table") -> "pd.DataFrame":
     return pd.DataFrame(frame).sort_values(["contacts", "title"], ascending=[False, True], ignore_index=True)
 
 
-def _claim(bench: "Workbench", audience: "ir.Table", rows: "ir.Table", planned) -> tuple["ir.Table", "ir.Table"]:
+def _claim(bench: "Workbench", audience: "ir.Table", fates: "ir.Table", planned) -> tuple["ir.Table", "ir.Table"]:
     """Claim the audience in the ledger before any import file is written; another run may have been first."""
     import ibis
 
@@ -115,12 +114,10 @@ def _claim(bench: "Workbench", audience: "ir.Table", rows: "ir.Table", planned) 
     )  # fmt: skip
     bench.claimed = claim.run_id
     ours = claim.table.select("contact_id").distinct().mutate(ours=ibis.literal(True)).rename(claimed_="contact_id")
-    rows = rows.left_join(ours, rows.contact_id == ours.claimed_)
-    lost = (rows.disposition == "tagged") & rows.ours.isnull()
-    rows = bench.engine.keep(
-        rows.mutate(disposition=lost.ifelse("tagged_before", rows.disposition)).drop("ours", "claimed_")
-    )
-    return bench.engine.keep(audience.semi_join(claim.table, "contact_id")), rows
+    fates = fates.left_join(ours, fates.contact_id == ours.claimed_)
+    lost = (fates.disposition == "tagged") & fates.ours.isnull()
+    fates = fates.mutate(disposition=lost.ifelse("tagged_before", fates.disposition)).drop("ours", "claimed_")
+    return bench.engine.keep(audience.semi_join(claim.table, "contact_id")), bench.engine.keep(fates)
 
 
 def _sizes(audience: "ir.Table") -> list[tuple]:
@@ -146,16 +143,18 @@ def _files(bench: "Workbench", audience: "ir.Table", folder: Path) -> tuple[list
     return files, missing
 
 
-def _keep(bench: "Workbench", rows: "ir.Table", audience: "ir.Table") -> None:
-    """Write one line per input row, in the order of the files, to `data/dispositions.parquet`."""
+def _keep(bench: "Workbench", fates: "ir.Table", audience: "ir.Table") -> "ir.Table":
+    """Write one line per input row, in the order of the files, to `data/dispositions.parquet`; return what was written."""
     import ibis
 
     columns = ["source_file", "row", "contact_id", "channel_id", "message_id", "sent_at", "local_at", "rule", "cause",
                "verdict", "waited_since", "earliest", "disposition", "wave", "tag"]  # fmt: skip
     folder = bench.folder / "data" if bench.folder else bench.engine.scratch
     folder.mkdir(mode=0o700, exist_ok=True)
-    places = audience.select("row_id", "wave", "tag")
-    full = rows.left_join(places, "row_id").select("row_id", *columns).mutate(line=ibis.null("int64"))
+    tagged = audience.select("row_id", "wave", "tag").rename(place="row_id")
+    fates = fates.left_join(tagged, fates.row_id == tagged.place).drop("place")
+    full = dispositions(bench.all_failed, bench.broadcast_rows, fates)
+    full = full.select("row_id", *columns).mutate(line=ibis.null("int64"))
     lost = bench.export.rejected
     if len(lost):  # the others, by the line on which they start
         kinds = full.schema()
@@ -165,15 +164,17 @@ def _keep(bench: "Workbench", rows: "ir.Table", audience: "ir.Table") -> None:
         )
         unread = unread.select(**{c: unread[c] if c in unread.columns else ibis.null(kinds[c]) for c in full.columns})
         full = full.union(unread)
-    full = full.order_by(full.row_id.asc(nulls_first=False), "source_file", "line").drop("row_id")
-    full.to_parquet(folder / "dispositions.parquet")
+    order = [full.row_id.asc(nulls_first=False), *(["source_file", "line"] if len(lost) else [])]
+    full.order_by(order).drop("row_id").to_parquet(folder / "dispositions.parquet")
+    return bench.engine.con.read_parquet(reader_path(folder / "dispositions.parquet"))
 
 
-def _tags(rows: "ir.Table", audience: "ir.Table", template: str, bench: "Workbench", waves: int) -> "ir.Table":
+def _tags(bench: "Workbench", audience: "ir.Table", template: str, waves: int) -> "ir.Table":
     """The tag of each audience ("" or a channel ID) and wave: audience, wave, tag."""
     import ibis
 
-    asked = rows.filter(rows.disposition != "filtered").group_by("audience").aggregate(first=lambda t: t.local_at.min())
+    rows = bench.all_failed.filter(bench.broadcast_rows)
+    asked = rows.group_by(audience=_audience(rows, "{channel" in template)).aggregate(first=rows.local_at.min())
     frame = audience.select("audience", "wave").distinct().join(asked, "audience").order_by("audience", "wave")
     if waves > 1 and "{wave" not in template:
         template += " w{wave}of{waves}"
@@ -206,7 +207,14 @@ def fixed_causes(words: Collection[str], known: Collection[str]) -> frozenset[st
     return frozenset(causes)
 
 
-def dispositions(
+def _audience(rows: "ir.Table", per_channel: bool) -> "ir.StringValue":
+    import ibis
+
+    # Text that is never null, so that joins find their rows on every engine.
+    return rows.channel_id.fill_null("") if per_channel else ibis.literal("")
+
+
+def fates(
     failed: "ir.Table",
     selected: "ir.BooleanValue",
     per_channel: bool = False,
@@ -214,44 +222,36 @@ def dispositions(
     delivered: "ir.Table | None" = None,
     tagged_before: "ir.Table | None" = None,
 ) -> "ir.Table":
-    """Give every row of a classified table of failed messages its disposition.
+    """Decide what becomes of each contact, from a classified table of failed messages.
 
-    failed has contact_id, channel_id, sent_at (UTC), row_id, cause, verdict and wait_s. selected marks the
-    rows of the broadcast in question (others are `filtered`). A contact's fate is decided over all of its
-    selected rows, per channel where per_channel is true: any `never` keeps it out, otherwise its latest
-    failure decides; that row carries the fate and the others are `repeated`. fixed are causes that have
-    been mended. delivered (contact_id, channel_id, sent_at) are messages that arrived; tagged_before
-    (contact_id) the contacts that the ledger knows for this broadcast.
+    failed has contact_id, channel_id, sent_at (UTC), row_id, rule, cause, verdict and wait_s. selected marks the
+    rows of the broadcast in question. A contact's fate is decided over all of them, per channel where per_channel
+    is true: any `never` keeps it out, otherwise its latest failure decides. fixed are causes that have been mended.
+    delivered (contact_id, channel_id, sent_at) are messages that arrived; tagged_before (contact_id) the contacts
+    that the ledger knows for this broadcast.
 
-    Returns failed with `audience` (the channel ID where per_channel, else ""), `waited_since` and
-    `earliest` (instants, UTC) and `disposition`.
+    Returns one row per contact (and channel): `audience` (the channel ID where per_channel, else ""), the
+    contact_id, row_id, channel_id, rule and cause of the failure that decides, `waited_since` and `earliest`
+    (instants, UTC) and `disposition`.
     """
     import ibis
 
-    # Grouping is on text that is never null, so that joins find their rows on every engine.
-    channel = failed.channel_id.fill_null("")
-    rows = failed.mutate(
-        selected=selected.fill_null(False),
-        audience=channel if per_channel else ibis.literal(""),
-        order=failed.sent_at.epoch_seconds().cast("int64").fill_null(0) * 2**ROW_BITS + failed.row_id,
+    rows = failed.filter(selected.fill_null(False))
+    rows = rows.select(
+        "contact_id", "row_id", "channel_id", "sent_at", "rule", "cause", "verdict", "wait_s",
+        audience=_audience(rows, per_channel),
+        order=rows.sent_at.epoch_seconds().cast("int64").fill_null(0) * 2**ROW_BITS + rows.row_id,
+    )  # fmt: skip
+    by_contact = rows.group_by("audience", "contact_id").aggregate(
+        decisive=rows.order.max(), refused=(rows.verdict == "never").any(), waited_since=rows.sent_at.min()
     )
-    fates = (
-        rows.filter(rows.selected)
-        .group_by("audience", "contact_id")
-        .aggregate(decisive=rows.order.max(), refused=(rows.verdict == "never").any(), waited_since=rows.sent_at.min())
-        .rename(audience_="audience", contact_="contact_id")
-    )
-    rows = rows.left_join(fates, [rows.audience == fates.audience_, rows.contact_id == fates.contact_]).drop(
-        "audience_", "contact_"
-    )
+    rows = rows.join(by_contact.drop("audience", "contact_id"), rows.order == by_contact.decisive)
     reached = known = ibis.literal(False)
     if delivered is not None:
         last = delivered.group_by(to=delivered.contact_id, on=delivered.channel_id.fill_null("")).aggregate(
             delivered_at=delivered.sent_at.max()
         )
-        rows = rows.left_join(last, [rows.contact_id == last.to, rows.channel_id.fill_null("") == last.on]).drop(
-            "to", "on"
-        )
+        rows = rows.left_join(last, [rows.contact_id == last.to, rows.channel_id.fill_null("") == last.on])
         reached = (rows.delivered_at > rows.sent_at).fill_null(False)
     if tagged_before is not None:
         before = tagged_before.select(tagged_=tagged_before.contact_id).distinct()
@@ -259,8 +259,6 @@ def dispositions(
         known = rows.tagged_.notnull()
     mended = rows.cause.isin(list(fixed)) if fixed else ibis.literal(False)
     disposition = ibis.cases(
-        (~rows.selected, "filtered"),
-        (rows.order != rows.decisive, "repeated"),
         (rows.refused, "never"),
         ((rows.verdict == "fix") & ~mended, "fix_first"),
         ((rows.verdict == "unknown") & ~mended, "unknown"),
@@ -268,18 +266,29 @@ def dispositions(
         (known, "tagged_before"),
         else_="tagged",
     )
-    earliest = rows.sent_at + rows.wait_s.fill_null(0).cast("int64").as_interval("s")
-    rows = rows.mutate(disposition=disposition, earliest=earliest)
-    return rows.drop(*{"selected", "order", "decisive", "refused", "delivered_at", "tagged_"} & set(rows.columns))
+    return rows.select(
+        "audience", "contact_id", "row_id", "channel_id", "rule", "cause", "waited_since",
+        earliest=rows.sent_at + rows.wait_s.fill_null(0).cast("int64").as_interval("s"), disposition=disposition,
+    )  # fmt: skip
 
 
-def counts(rows: "ir.Table", rejected: int, expected: int) -> dict[str, int]:
-    """Count the rows of each disposition, rejected ones included; RunError where a row is lost or counted twice.
+def dispositions(failed: "ir.Table", selected: "ir.BooleanValue", fates: "ir.Table") -> "ir.Table":
+    """Give every row of failed its disposition: that of its contact where it is the row that decides, else `repeated`,
+    or `filtered` where it is not selected. What else `fates` has (waited_since, earliest) is null in the others."""
+    rows = failed.mutate(selected=selected.fill_null(False))
+    fates = fates.drop("audience", "contact_id", "channel_id", "rule", "cause").rename(decided="row_id")
+    rows = rows.left_join(fates, rows.row_id == fates.decided)
+    disposition = rows.selected.ifelse(rows.disposition.fill_null("repeated"), "filtered")
+    return rows.mutate(disposition=disposition).drop("selected", "decided")
+
+
+def counts(rows: "ir.Table", expected: int) -> dict[str, int]:
+    """Count the rows of each disposition; RunError where a row is lost or counted twice.
 
     expected is the number of rows in the files, rejected ones included.
     """
     frame = rows.group_by("disposition").aggregate(n=rows.count()).to_pandas()
-    found = dict(zip(frame["disposition"], frame["n"].astype(int), strict=True)) | {"rejected": rejected}
+    found = dict(zip(frame["disposition"], frame["n"].astype(int), strict=True))
     total = sum(found.values())
     if total != expected:
         raise RunError(f"The dispositions add up to {total} rows, but the files hold {expected}; nothing was written.")

@@ -2,8 +2,8 @@
 
 import csv
 import re
-from collections import deque
-from collections.abc import Callable, Container, Iterator
+from collections import Counter, deque
+from collections.abc import Callable, Container, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,39 +52,76 @@ def read(engine: Engine, source: Source) -> tuple["ir.Table", "pd.DataFrame"]:
 def needed(raw: "ir.Table", refused: "pd.DataFrame", source: Source) -> bool:
     """Whether the engine's reading is in doubt: quotes out of place, records unaccounted for, a value that
     swallowed rows, a last row that may be cut off."""
-    import ibis
-
-    records, whole, broken, ended = strict(source)
-    count, names, d = raw.count().execute(), raw.columns[: len(source.header)], re.escape(source.delimiter)
-    if whole != count or records != count + refused.line.nunique() or not refused.error_type.isin(PLAIN).all():
-        return True
-    if not refused.csv_line.map(_begins(source)).all():  # what begins no row may be the rest of the one before
-        return True
-    if not ended and count:
+    names, d = raw.columns[: len(source.header)], re.escape(source.delimiter)
+    count, broken, length, signs = _written(raw, names)
+    seen = _bytes(source)
+    # What is no value must be delimiters, line ends and quotes: two around a cell, and one more for each within it.
+    quoted, ends = seen["quotes"] - 2 * signs, count * (len(names) + bool(seen["returns"]))
+    same = length + ends + seen["quotes"] - signs == seen["size"] and quoted >= 0 and quoted % 2 == 0
+    if not same or len(refused) or seen["zeros"] or seen["returns"] not in (0, count):
+        records, whole = strict(source)
+        if whole != count or records != count + refused.line.nunique() or not refused.error_type.isin(PLAIN).all():
+            return True
+        if not refused.csv_line.map(_begins(source)).all():  # what begins no row may be the rest of the one before
+            return True
+    if not seen["ended"] and count:
         last = raw.filter(raw.file_row_number == count - 1)[names[-1]].fill_null("").execute().iloc[0]
         if cut_off(raw[names[-1]], [(0, last, "")]):
             return True
-    if not broken:
-        return False
     # A swallowed row: the first line of a value has the rest of its row, and the last line the start of another,
     # or a line begins as rows do.
-    swallowed = [
-        raw[c].contains("\n")
-        & raw[c].re_search(rf"^([^{d}\n]*{d}){{{len(names) - 1 - i}}}[^\n]*\n(?s:.*\n)?([^{d}\n]*{d}){{{i}}}|\n{_starts(source)}")
-        for i, c in enumerate(names)
-    ]
-    return bool(raw.aggregate(found=ibis.or_(*swallowed).any().fill_null(False)).execute().found.iloc[0])
+    for name in broken:
+        i, value = names.index(name), raw.filter(raw[name].contains("\n"))[name]
+        own = rf"^([^{d}\n]*{d}){{{len(names) - 1 - i}}}[^\n]*\n(?s:.*\n)?([^{d}\n]*{d}){{{i}}}|\n{_starts(source)}"
+        if value.re_search(own).any().execute():
+            return True
+    return False
 
 
-def strict(source: Source) -> tuple[int, int, bool, bool]:
-    """Look at every quote of a file: its records by RFC 4180, how many of them have as many columns as the header,
-    whether values hold line breaks, whether the last line ends.
+def _written(raw: "ir.Table", names: Sequence[str]) -> tuple[int, list[str], int, int]:
+    """How many rows a table has, which of its columns hold line breaks, and the bytes and quotes of all values."""
+    import ibis
+
+    @ibis.udf.scalar.builtin(name="strlen", signature=(("string",), "int64"))
+    def size(text): ...
+
+    sums = {"count": raw.count()}
+    for c in names:
+        sums |= {f"length {c}": size(raw[c]).sum(), f"bare {c}": size(raw[c].replace('"', "")).sum(), f"broken {c}": raw[c].contains("\n").any()}
+    found = raw.aggregate(**sums).to_pyarrow().to_pylist()[0]
+    length, bare = (sum(found[f"{what} {c}"] or 0 for c in names) for what in ("length", "bare"))
+    return found["count"], [c for c in names if found[f"broken {c}"]], length, length - bare
+
+
+def _bytes(source: Source) -> dict[str, int]:
+    """What a file has below its header: size, quotes, returns, zeros (bytes), and whether the last line ended; a last
+    line without an end counts as if it had one."""
+    import numpy as np
+
+    found, last = Counter(), b"\n"
+    with source.path.open("rb") as file:
+        for _ in range(source.skip):
+            file.readline()
+        while block := file.read(2**22):
+            b, last = np.frombuffer(block, np.uint8), block[-1:]
+            found["size"] += len(block)
+            for name, sign in (("quotes", 34), ("returns", 13), ("zeros", 0)):
+                found[name] += int(np.count_nonzero(b == sign))
+    ended = last == b"\n"
+    if not ended:
+        found["size"] += 1 + bool(found["returns"])
+        found["returns"] += bool(found["returns"])
+    return {**dict.fromkeys(("size", "quotes", "returns", "zeros"), 0), **found, "ended": ended}
+
+
+def strict(source: Source) -> tuple[int, int]:
+    """Look at every quote of a file: its records by RFC 4180, and how many of them have as many columns as the header.
 
     The records are -1 where a quote is out of its place, line ends are of two kinds, or there is a NUL.
     """
     import numpy as np
 
-    records, whole, broken, inside, before, last, kinds = 0, 0, False, 0, 0, b"\n", set()
+    records, whole, inside, before, last, kinds = 0, 0, 0, 0, b"\n", set()
     with source.path.open("rb") as file:
         for _ in range(source.skip):
             file.readline()
@@ -101,14 +138,14 @@ def strict(source: Source) -> tuple[int, int, bool, bool]:
             legal = np.where(within, ~odd | edge[final + 1], edge[first - 1] & (odd | edge[final + 1]))
             outer = [at[(inside + np.searchsorted(first[odd], at)) % 2 == 0] for at in (ends[1:], returns, marks)]
             if not (legal.all() and b.all() and (b[outer[1] + 1] == 10).all()):
-                return -1, 0, False, False
+                return -1, 0
             kinds |= set((b[outer[0] - 1] == 13)[: None if last == b"\n" else -1].tolist())
             seen = np.searchsorted(outer[2], outer[0]) + before
             whole += int((np.diff(seen, prepend=0) == len(source.header) - 1).sum())
             before += len(outer[2]) - (int(seen[-1]) if len(seen) else 0)
-            records, broken = records + len(outer[0]), broken or len(outer[0]) < len(ends) - 1
+            records += len(outer[0])
             inside = (inside + int(odd.sum())) % 2
-    return -1 if inside or len(kinds) > 1 else records, whole, broken, last == b"\n"
+    return -1 if inside or len(kinds) > 1 else records, whole
 
 
 def cut_off(column: "ir.StringColumn", ends: list[tuple[int, str, str]]) -> frozenset[int]:

@@ -157,9 +157,11 @@ def page(prepared: Prepared, filters: Filters, number: int = 0, sort: str = "loc
 
 def audience(asked: workbench.Workbench) -> tuple[dict[str, int], "ir.Table"]:
     """Rows of each disposition for a workbench's filters, and the contacts to reach again."""
-    rows = recovery.decide(asked)
+    fates = asked.engine.keep(recovery.decide(asked))
+    rows = recovery.dispositions(asked.all_failed, asked.broadcast_rows, fates)
     rejected = len(asked.export.rejected)
-    return recovery.counts(rows, rejected, asked.export.rows + rejected), rows.filter(rows.disposition == "tagged")
+    found = recovery.counts(rows, asked.export.rows) | {"rejected": rejected}
+    return found, fates.filter(fates.disposition == "tagged")
 
 
 def waves(prepared: Prepared, asked: workbench.Workbench, contacts: "ir.Table") -> "pd.DataFrame":

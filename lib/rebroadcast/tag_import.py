@@ -19,25 +19,23 @@ HEADER = ("Contact ID", "Tags")
 
 
 def cells(tagged: "ir.Table", contacts: "ir.Table | None" = None) -> "ir.Table":
-    """Turn tagged contacts (contact_id, tag) into the rows of an import file: contact_id and tags.
+    """Turn tagged contacts (contact_id, tag; one tag each) into the rows of an import file: contact_id and tags.
 
-    A contact with several tags gets them in one cell. With a contacts export (contact_id, tags), the
-    tags that a contact already has stay in its cell beside the new one, unchanged, since it is not known whether
-    an import adds to them or replaces them.
+    With a contacts export (contact_id, tags), the tags that a contact already has stay in its cell beside the
+    new one, unchanged, since it is not known whether an import adds to them or replaces them.
     """
     import ibis
 
     rows = tagged.select("contact_id", "tag").distinct()
-    if contacts is not None:
-        kept = contacts.select(contact_id="contact_id", tag=contacts.tags.split(",").unnest())
-        kept = kept.mutate(tag=kept.tag.strip())
-        kept = kept.semi_join(rows, "contact_id").filter(lambda t: t.tag != "").distinct()
-        new = rows.mutate(new=ibis.literal(1, "int8"))
-        # A tag that would start a formula goes behind the new one, which never does: so the cell never does.
-        behind = (kept.tag.re_search(f"^[{sheets.FORMULA}]").cast("int8") * 2).cast("int8")
-        rows = new.union(kept.mutate(new=behind).anti_join(rows, ["contact_id", "tag"]))
-    else:
-        rows = rows.mutate(new=ibis.literal(1, "int8"))
+    if contacts is None:
+        return rows.rename(tags="tag")
+    kept = contacts.select(contact_id="contact_id", tag=contacts.tags.split(",").unnest())
+    kept = kept.mutate(tag=kept.tag.strip())
+    kept = kept.semi_join(rows, "contact_id").filter(lambda t: t.tag != "").distinct()
+    new = rows.mutate(new=ibis.literal(1, "int8"))
+    # A tag that would start a formula goes behind the new one, which never does: so the cell never does.
+    behind = (kept.tag.re_search(f"^[{sheets.FORMULA}]").cast("int8") * 2).cast("int8")
+    rows = new.union(kept.mutate(new=behind).anti_join(rows, ["contact_id", "tag"]))
     return rows.group_by("contact_id").aggregate(tags=rows.tag.group_concat(",", order_by=[rows.new, rows.tag]))
 
 

@@ -119,7 +119,7 @@ class Workbench(Settings):
         kinds = {c: self.channels.kind(c) or "" for c in present}
         kind = table.channel_id.fill_null("").substitute(kinds, else_="") if kinds else ibis.literal("")
         classified = errors.classify(table.mutate(kind=kind), self.rules, keep=self.engine.keep)
-        return self.engine.keep(classified.drop(*UNUSED))
+        return self.engine.view(classified.drop(*UNUSED))
 
     def selected(self, table: "ir.Table", broadcast: bool = False) -> "ir.BooleanValue":
         """Whether a row lies in the channel, dates and sender type that were asked for.
@@ -198,14 +198,17 @@ class Workbench(Settings):
         self.check_coverage()
         return recovery.delivered(self.messages.table, self.all_failed)
 
+    @property
+    def broadcast_rows(self) -> "ir.BooleanValue":
+        """Which rows of `all_failed` are those of the broadcasts that were asked for."""
+        return self.selected(self.all_failed, broadcast=True)
+
     @cached_property
     def fates(self) -> "ir.Table":
         """What became of each selected contact and channel, one row each: contact_id, channel_id, cause, waited_since,
         earliest (UTC), disposition."""
-        selected = self.selected(self.all_failed, broadcast=True)
-        rows = recovery.dispositions(self.all_failed, selected, True, self.fixed, self.delivered)
-        rows = rows.filter(~rows.disposition.isin(["filtered", "repeated"]))
-        return self.engine.keep(rows.select("contact_id", "channel_id", "cause", "waited_since", "earliest", "disposition"))
+        rows = recovery.fates(self.all_failed, self.broadcast_rows, True, self.fixed, self.delivered)
+        return self.engine.keep(rows.drop("audience", "row_id", "rule"))
 
     @cached_property
     def audience(self) -> "ir.Table":
