@@ -89,6 +89,7 @@ class Rule:
 
 
 _WAIT = re.compile(r"(\d{1,9}|\{n\})(ms|s|m|h|d)")
+_CASED = re.compile(r"(?<!\\)(?<!\\[pP])[A-Z]|[^\x00-\x7f]")
 _ID = r"\s*[\"']?id[\"']?\s*="
 _LONGEST = 366 * 86400  # seconds: a wait that a text names is no longer
 _INHERITED = ("cause", "verdict", "scope", "wait", "title", "fix", "source", "date")
@@ -113,7 +114,8 @@ class Rules:
         searches = [(re2.Filter(), fitting[i : i + PER_FILTER]) for i in range(0, len(fitting), PER_FILTER)]
         for search, rules in searches:
             for rule in rules:
-                search.Add(f"(?is){rule.text}", re2.Options())
+                # The text is in lower case: so is a pattern, as a rule, and then it compiles in half the time.
+                search.Add(f"(?{'i' * bool(_CASED.search(rule.text))}s){rule.text}", re2.Options())
             search.Compile()
         return searches
 
