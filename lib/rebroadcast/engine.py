@@ -18,7 +18,7 @@ from .folder import scratch as make_scratch
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-MEMORY_LIMIT = "1500MB"  # beyond it DuckDB spills to its temporary folder
+MEMORY_LIMIT = "600MB"  # beyond it DuckDB spills to its temporary folder
 
 
 @dataclass

@@ -242,10 +242,11 @@ def fates(
         audience=_audience(rows, per_channel),
         order=rows.sent_at.epoch_seconds().cast("int64").fill_null(0) * 2**ROW_BITS + rows.row_id,
     )  # fmt: skip
-    by_contact = rows.group_by("audience", "contact_id").aggregate(
+    by_contact = rows.group_by("contact_id", *["audience"] * per_channel).aggregate(
         decisive=rows.order.max(), refused=(rows.verdict == "never").any(), waited_since=rows.sent_at.min()
     )
-    rows = rows.join(by_contact.drop("audience", "contact_id"), rows.order == by_contact.decisive)
+    by_contact = by_contact.select("decisive", "refused", "waited_since")
+    rows = rows.join(by_contact, rows.order == by_contact.decisive)
     reached = known = ibis.literal(False)
     if delivered is not None:
         last = delivered.group_by(to=delivered.contact_id, on=delivered.channel_id.fill_null("")).aggregate(
