@@ -106,12 +106,12 @@ class Rules:
         for rule in self.by_id.values():
             for code in () if rule.text else rule.code:
                 self._by_code.setdefault(code, []).append(rule)
-        self._searches = functools.cache(self._compile)
 
-    def _compile(self, kind: str | None) -> list[tuple[re2.Filter, list[Rule]]]:
-        """Return all patterns that fit a kind in a few filters, so that few of them search a text."""
-        fitting = [r for r in self.by_id.values() if r.text and (not kind or not r.kind or kind in r.kind)]
-        searches = [(re2.Filter(), fitting[i : i + PER_FILTER]) for i in range(0, len(fitting), PER_FILTER)]
+    @functools.cached_property
+    def _searches(self) -> list[tuple[re2.Filter, list[Rule]]]:
+        """All patterns in a few filters, so that few of them search a text."""
+        patterns = [r for r in self.by_id.values() if r.text]
+        searches = [(re2.Filter(), patterns[i : i + PER_FILTER]) for i in range(0, len(patterns), PER_FILTER)]
         for search, rules in searches:
             for rule in rules:
                 # The text is in lower case: so is a pattern, as a rule, and then it compiles in half the time.
@@ -130,9 +130,9 @@ class Rules:
         words = texts.find_words(plain)
         kind = kind or texts.guess_kind(plain)
         lower, hits = words.lower(), []
-        for rule in (rules[i] for search, rules in self._searches(kind) for i in search.Match(lower) or ()):
+        for rule in (rules[i] for search, rules in self._searches for i in search.Match(lower) or ()):
             code = next((c for c in codes if c in rule.code), None)
-            if code or not rule.code:
+            if (code or not rule.code) and (not kind or not rule.kind or kind in rule.kind):
                 hits.append((4 if rule.weak else 0 if code else 2, rule, code))
         for code, named in codes.items():
             long = len(code) > 4 and "." not in code

@@ -1,6 +1,6 @@
 """Export files in, one table with known columns out, and the rows that could not be read, with file, line and reason."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -70,17 +70,18 @@ def read(
         reader = engine if parquet else engine.files
         raw, refused, total = _parquet(engine, group) if parquet else _csv(reader, source)
         fresh += [] if parquet else [(source, raw, refused)]
-        plain, rest, zone = (), raw, "" if as_text else timezone
+        plain, rest, zone = None, raw, "" if as_text else timezone
         if not parquet and not as_text:
-            doubt = _doubt(raw, source)
-            rest, good = raw.filter(doubt), raw.filter(~doubt)
-            times = _times(reader, raw, source, timezone)
-            plain = [_plain(part, source, kind, times, offset) for part in (raw, good)]
+            rest = raw.filter(_doubt(raw, source))
+            plain = reader.view(_plain(raw, source, kind, _times(reader, raw, source, timezone), offset))
         if KEPT.keys() <= set(source.header):
             checked = _converted(reader, raw, kind, zone, offset)
         else:
             checked = _checked(reader, rest, source, kind, zone, order or _order(raw, source), offset)
-        good, bad = _split(reader, raw, source, checked, plain)
+        if plain is not None and not rest.count().execute():
+            good, bad = plain, pd.DataFrame(columns=["line", "problem", "text"])
+        else:
+            good, bad = _split(reader, raw, source, checked, plain)
         offset, count = offset + total, good.count().execute()
         frame = _listed(bad) if parquet else _rejected(source, refused, bad, "line" in raw.columns)
         if not count:
@@ -272,26 +273,23 @@ def _count_newlines(cell: "ir.StringValue") -> "ir.IntegerValue":
 
 
 def _split(
-    engine: Engine, raw: "ir.Table", source: Source, checked: "ir.Table", plain: "Sequence[ir.Table]"
+    engine: Engine, raw: "ir.Table", source: Source, checked: "ir.Table", plain: "ir.Table | None"
 ) -> tuple["ir.Table", "pd.DataFrame"]:
     """Return the good rows, and the others with the line on which each starts.
 
-    plain are the rows of a CSV file if all need no check, and those of them that need none; checked are then the others.
+    plain are the rows of a CSV file as they are if none needs a check; checked are then those that do.
     """
     import ibis
-    import pandas as pd
 
-    aside = tuple({"problem", "text", "line"} & set(checked.columns))
-    if not source.delimiter:  # Parquet: one reading is enough, and what `convert` wrote needs none
-        if not KEPT.keys() <= set(source.header):
-            checked = engine.keep(checked.mutate(text=checked.problem.isnull().ifelse(None, checked.text)))
-        good, bad = (checked.filter(is_it) for is_it in (checked.problem.isnull(), checked.problem.notnull()))
-        return good.drop(*aside), bad.select("source_file", "line", "problem", "text").to_pandas()
-    if plain and not checked.count().execute():
-        return engine.view(plain[0]), pd.DataFrame(columns=[*aside, "row"])
-    good, bad = (checked.filter(is_it) for is_it in (checked.problem.isnull(), checked.problem.notnull()))
-    good = ibis.union(good.drop(*aside), *plain[1:])
-    good, bad = engine.keep(good), bad.order_by("row").to_pandas()
+    if not KEPT.keys() <= set(source.header):  # one reading is enough, and what `convert` wrote needs none
+        checked = engine.keep(checked.mutate(text=checked.problem.isnull().ifelse(None, checked.text)))
+    good = checked.filter(checked.problem.isnull()).drop(*{"problem", "text", "line"} & set(checked.columns))
+    bad = checked.filter(checked.problem.notnull())
+    if not source.delimiter:  # Parquet
+        return good, bad.select("source_file", "line", "problem", "text").to_pandas()
+    if plain is not None:
+        good = good.union(plain.anti_join(checked, "row"))
+    good, bad = engine.view(good), bad.order_by("row").to_pandas()
     if len(bad) and "line" not in bad:
         before = ibis.window(order_by="row", rows=(None, -1))
         newlines = sum((_count_newlines(raw[c]) for c in raw.columns[: len(source.header)]), ibis.literal(0))
