@@ -2,11 +2,15 @@
 
 import csv
 import json
+import os
+import shutil
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from rebroadcast import engine as engines
+from rebroadcast import reports
 
 ROOT = Path(__file__).parents[1]
 SAMPLES = ROOT / "data" / "samples"
@@ -14,6 +18,23 @@ HEADER = ["Date & Time", "Sender ID", "Sender Type", "Contact ID", "Message ID",
           "Content", "Channel ID", "Type", "Sub Type", "Error"]  # fmt: skip
 LIMIT = "Messaging limit reached: this business can start conversations with 1,000 unique contacts in 24 hours."
 BLOCKED = "Forbidden: bot was blocked by the user"
+CHROMIUM = shutil.which("chromium")
+FILES = {"exports": [str(SAMPLES / "failed_messages.csv")], "channels": str(SAMPLES / "channels.toml"), "messages": str(SAMPLES / "messages.csv")}
+# The sample's reports, each made once for all tests that look at one.
+RUNS = {
+    "failure_report": {"channel": "1001", "language": "en"},
+    "tag_import": {"contacts": str(SAMPLES / "contacts.csv"), "channel": "1001,1002,2001,3001", "tag": "t", "language": "es", "waves": True,
+                   "start": "2022-01-12 08:00"},
+    "quota_overflow": {"start": "2022-01-31 08:00"},
+}  # fmt: skip
+LONGEST = ["strangers", "spark", "faults", "report", "explore", "damaged", "look", "batch", "read", "ledger", "fuzz", "examples", "check",
+           "recover", "limits", "paths", "html"]  # fmt: skip
+
+
+def pytest_collection_modifyitems(items):
+    """The files that take longest come first, so that no process waits for the other at the end."""
+    ranks = {f"test_{name}": rank for rank, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: ranks.get(item.path.stem, -1 if item.path.suffix == ".ipynb" else len(ranks)))
 
 
 @pytest.fixture
@@ -52,3 +73,31 @@ def write(tmp_path):
         return path
 
     return write
+
+
+@pytest.fixture(scope="session")
+def sample_run(tmp_path_factory):
+    """The folder of one of RUNS; tests read it only."""
+    place = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:  # one folder for all processes of this session
+        place = place.parent
+
+    def made(name):
+        with FileLock(place / f"{name}.lock"):
+            if not (place / name).exists():
+                reports.run(name, FILES | RUNS[name], place / name)
+        return place / name
+
+    return made
+
+
+@pytest.fixture(scope="module")  # while it is open, asyncio has a running loop in this thread
+def browser():
+    """Chromium, for the tests of one file."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        args = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=args)
+        yield opened
+        opened.close()

@@ -12,10 +12,10 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from conftest import ROOT, SAMPLES, row
+from conftest import CHROMIUM, ROOT, SAMPLES, row
 from rebroadcast import batch, batchfile, index, record
 from rebroadcast.exceptions import BatchError, OutputError
-from test_look import CHROMIUM, browser, open_page  # noqa: F401
+from test_look import open_page
 
 MANAGE = [Path(sys.executable).parent / "rebroadcast", "batch"]
 QUICK = """\
@@ -301,7 +301,7 @@ def pages(tmp_path_factory):
 
 @pytest.mark.skipif(not CHROMIUM, reason="no Chromium; install it with: apt-get install chromium")
 @pytest.mark.parametrize("code", ["en", "es"])
-def test_the_index_page_in_a_browser(browser, pages, code):  # noqa: F811
+def test_the_index_page_in_a_browser(browser, pages, code):
     from axe_playwright_python.sync_playwright import Axe
 
     for scheme in ("light", "dark"):

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 from pathlib import Path
 
 import nbformat
@@ -10,6 +9,7 @@ import plotly.graph_objects as go
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
+from conftest import CHROMIUM
 from rebroadcast.exceptions import InputError, OutputError
 from rebroadcast.html import export
 from rebroadcast.language import Language
@@ -77,20 +77,12 @@ def report(notebook, tmp_path_factory) -> Path:
     return exported(notebook, tmp_path_factory.mktemp("report"), made_at="2026-02-04 09:00")
 
 
-@pytest.fixture(scope="module")
-def browser():
-    sync_api = pytest.importorskip("playwright.sync_api")
-    if not (chromium := shutil.which("chromium")):
-        pytest.skip("no chromium here: apt-get install chromium")
-    with sync_api.sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield launched
-        launched.close()
-
-
 @pytest.fixture
-def visit(browser, report):
+def visit(request, report):
     """Open the report without a network; nothing may be asked for, complained about or run."""
+    if not CHROMIUM:
+        pytest.skip("no chromium here: apt-get install chromium")
+    browser = request.getfixturevalue("browser")
     contexts, trouble, ours = [], [], ("blob:", report.as_uri())
 
     def opened(**options):

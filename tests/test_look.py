@@ -1,43 +1,17 @@
 """The sample's reports in a real browser: everything drawn without a network, accessible, readable on a phone and in the dark."""
 
-import shutil
 import time
 
 import pytest
 
-from conftest import SAMPLES
-from rebroadcast import reports
+from conftest import CHROMIUM, RUNS
 
-CHROMIUM = shutil.which("chromium")
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no Chromium; install it with: apt-get install chromium")
-ARGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
-GIVEN = {
-    "exports": str(SAMPLES / "failed_messages.csv"),
-    "channels": str(SAMPLES / "channels.toml"),
-    "messages": str(SAMPLES / "messages.csv"),
-}
-REPORTS = {
-    "failure_report": {"channel": "1001"},
-    "tag_import": {"channel": "1001", "language": "es", "waves": True, "start": "2022-01-12 08:00"},
-    "quota_overflow": {"start": "2022-01-31 08:00"},
-}
 
 
-@pytest.fixture(scope="module")
-def browser():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
-        yield opened
-        opened.close()
-
-
-@pytest.fixture(scope="module", params=REPORTS)
-def report(request, tmp_path_factory):
-    out = tmp_path_factory.mktemp("look") / "run"
-    reports.run(request.param, GIVEN | REPORTS[request.param], out)
-    return out / f"{request.param}.html"
+@pytest.fixture(params=RUNS)
+def report(request, sample_run):
+    return sample_run(request.param) / f"{request.param}.html"
 
 
 def open_page(browser, path, **options):

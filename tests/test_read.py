@@ -182,8 +182,8 @@ def test_missing_files_folders_and_doubles_are_refused(engine, write, tmp_path):
 TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0\r"), max_size=30)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(st.tuples(TEXTS, TEXTS), min_size=1, max_size=6))
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(TEXTS, TEXTS), min_size=1, max_size=6) | st.lists(st.tuples(TEXTS, TEXTS), min_size=30, max_size=60))
 def test_any_text_in_content_and_error_comes_back_as_it_was(engine, write, texts):
     path = write([row(str(i), str(i), error=e, content=c) for i, (c, e) in enumerate(texts)])
     table = exports.read(engine, path).table.order_by("row").to_pandas()

@@ -14,7 +14,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from conftest import HEADER, LIMIT, ROOT
+from conftest import CHROMIUM, HEADER, LIMIT, ROOT
 from rebroadcast import charts, index, reports
 from rebroadcast.drawing import shorten
 from rebroadcast.exceptions import InputError, visible
@@ -30,7 +30,6 @@ TEXTS = list(PUBLISHED["texts"].values()) + [text * n for text, n in PUBLISHED["
 BYTES = [bytes.fromhex(code) for code in PUBLISHED["bytes"].values()]
 PARTS = [TEXTS[i::3] for i in range(3)]  # a report shows sixty rows of a table
 ALL = " | ".join(t for t in TEXTS if len(t) < 1000)
-CHROMIUM = shutil.which("chromium")
 PLOTLY = "application/vnd.plotly.v1+json"
 csv.field_size_limit(2**24)
 needs_browser = pytest.mark.skipif(not CHROMIUM, reason="no Chromium; install it with: apt-get install chromium")
@@ -108,16 +107,6 @@ def file_name(texts: list[str]) -> str:
 
 def folded(text: str) -> str:
     return "".join(visible(text).split())
-
-
-@pytest.fixture(scope="module")
-def browser():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        yield opened
-        opened.close()
 
 
 class Watched:
