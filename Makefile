@@ -30,8 +30,8 @@ report: $(VENV)/.run
 
 test: $(VENV)/.dev
 	$(BIN)/ruff check lib tests data benchmarks
-	$(BIN)/pytest -n 2 --dist loadfile tests
-	$(BIN)/pytest --nbval --nbval-current-env --nbval-cell-timeout=120 -n 2 --dist loadscope --nbval-sanitize-with=tests/sanitize.cfg notebooks
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --nbval --nbval-current-env --nbval-cell-timeout=300 \
+	    --nbval-sanitize-with=tests/sanitize.cfg tests notebooks
 
 lab: $(VENV)/.dev
 	$(BIN)/jupyter lab notebooks

@@ -34,7 +34,7 @@ LONGEST = ["strangers", "spark", "faults", "report", "explore", "damaged", "look
 def pytest_collection_modifyitems(items):
     """The files that take longest come first, so that no process waits for the other at the end."""
     ranks = {f"test_{name}": rank for rank, name in enumerate(LONGEST)}
-    items.sort(key=lambda item: ranks.get(item.path.stem, -1 if item.path.suffix == ".ipynb" else len(ranks)))
+    items.sort(key=lambda item: ranks.get(item.path.stem, 5 if item.path.suffix == ".ipynb" else len(ranks)))
 
 
 @pytest.fixture

@@ -252,7 +252,7 @@ def test_without_fork_it_works_with_plain_kernels(make, quick, tmp_path, monkeyp
     assert states(batch.run(make(entry("one", quick)), tmp_path / "out")) == {"one": "ok"}
 
 
-def until(true, seconds=60):
+def until(true, seconds=300):
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end, "it did not happen"

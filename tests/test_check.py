@@ -86,7 +86,7 @@ def test_a_dry_run_shows_the_difference_and_writes_nothing(write, tmp_path):
     other = write([row("1", "1"), row("2", "3", "Forbidden: bot was blocked by the user"), row("3", "3")], "more/f.csv")
     before = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*")}
     words = ["recover", other, "--tag", "t", "--timezone", "UTC", "--dry-run", "--out", tmp_path / "out"]
-    done = subprocess.run([BIN / "rebroadcast", *map(str, words)], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([BIN / "rebroadcast", *map(str, words)], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     assert "new contacts 1, gone 1" in done.stdout
     assert "+ 3" in done.stdout and "- 2  never" in done.stdout and "nothing was written" in done.stdout

@@ -11,7 +11,7 @@ import pollution
 from rebroadcast.exceptions import RebroadcastError
 
 BASES = pollution.bases(seed=3)
-PER_FAMILY = 2
+PER_FAMILY = 1
 
 
 @pytest.mark.parametrize("name", ["plain", "semicolons", "contacts", "sample"])

@@ -50,7 +50,7 @@ def opened(write):
         face = explorer.Explorer({"exports": str(write(rows)), "timezone": "UTC"} | given)
         made.append(face)
         face.open()
-        face.task.result(60)
+        face.task.result(300)
         return face
 
     yield opened
@@ -325,12 +325,12 @@ def test_long_work_can_be_stopped_and_what_was_open_stays(opened, monkeypatch):
 
     monkeypatch.setattr(selection, "prepare", endless)
     face.open()
-    assert begun.wait(20)
+    assert begun.wait(300)
     assert face.bar.layout.visibility == "visible" and "Reading" in face.status.value
     face.choose(cause=("quota",))
     assert "Still at work" in face.status.value
     face.stop.click()
-    face.task.result(20)
+    face.task.result(300)
     assert "Stopped." in face.status.value and face.bar.layout.visibility == "hidden"
     face.choose(cause=("template",))
     rest(face)
@@ -355,7 +355,7 @@ def served(words, folder, answer):
         server = subprocess.Popen([sys.executable, "-m", *words, f"--port={port}"], cwd=folder, env=env, stdout=log, stderr=log)
     url = f"http://127.0.0.1:{port}"
     try:
-        for _ in range(300):
+        for _ in range(1000):
             try:
                 urllib.request.urlopen(url + answer, timeout=60).close()
                 break
@@ -379,7 +379,7 @@ def page_of(url):
         args = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=args)
         page = browser.new_page(viewport={"width": 1280, "height": 2600})
-        page.set_default_timeout(40_000)
+        page.set_default_timeout(180_000)
         page.outside, page.problems = [], []
         page.route(lambda u: not u.startswith((url, "data:", "blob:")), lambda r: (page.outside.append(r.request.url), r.abort()))
         page.on("pageerror", lambda error: page.problems.append(str(error)))
@@ -403,6 +403,11 @@ def shows(page, text):
     page.wait_for_function("t => [...document.querySelectorAll('.rb-lead, .rb-note, .rb-error')].some(e => e.innerText.includes(t))", arg=text)
 
 
+def listens(page):
+    """Wait until the three figures take clicks."""
+    page.wait_for_function("[...document.querySelectorAll('.js-plotly-plot')].filter(p => p._ev?._events?.plotly_click).length >= 3")
+
+
 @browser_only
 def test_in_jupyterlab_a_hunch_becomes_import_files_and_tonights_run(workspace, tmp_path):
     lab = ["jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", "--port-retries=0", "--expose-app-in-browser",
@@ -413,6 +418,7 @@ def test_in_jupyterlab_a_hunch_becomes_import_files_and_tonights_run(workspace, 
         page.evaluate("window.jupyterapp.commands.execute('notebook:run-all-cells')")
         shows(page, "2,555 of 2,555 failed messages are shown")
         shows(page, "556 contacts can be reached again")
+        listens(page)
         bars = page.locator(".js-plotly-plot").first.locator(".bars .point path")
         shown = "[...document.querySelectorAll('.js-plotly-plot')].map(p => JSON.stringify([p._fullLayout.width, p.data]))"
         page.wait_for_function("document.querySelectorAll('.js-plotly-plot .main-svg').length >= 3")
@@ -472,6 +478,7 @@ def test_voila_serves_the_same_file(workspace):
     with served(["voila", str(notebook), "--no-browser", "--Voila.ip=127.0.0.1"], workspace, "/voila/static/x") as url, page_of(url) as page:
         page.goto(url)
         shows(page, "2,555 of 2,555 failed messages are shown")
+        listens(page)
         page.locator(".js-plotly-plot").first.locator(".bars .point path").first.click(force=True)
         shows(page, "549 of 2,555 failed messages are shown")
         assert page.problems == []

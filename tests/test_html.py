@@ -92,7 +92,7 @@ def visit(request, report):
         page.on("console", lambda m: trouble.append(m.text))
         page.on("pageerror", lambda e: trouble.append(str(e)))
         page.on("dialog", lambda d: (trouble.append(d.message), d.dismiss()))
-        page.set_default_timeout(15_000)
+        page.set_default_timeout(60_000)
         page.goto(report.as_uri())
         page.locator(".plot[data-drawn]").first.wait_for()
         return page

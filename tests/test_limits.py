@@ -150,7 +150,7 @@ def test_preflight_counts_whom_a_broadcast_would_miss(write, tmp_path):
 def test_preflight_on_the_command_line():
     words = [BIN / "rebroadcast", "preflight", SAMPLES / "contacts.csv", "--channel", "1001", "--channels", SAMPLES / "channels.toml",
              "--failed", SAMPLES / "failed_messages.csv", "--messages", SAMPLES / "messages.csv", "--start", "2022-01-12 08:00"]  # fmt: skip
-    done = subprocess.run([*map(str, words), "--json"], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([*map(str, words), "--json"], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout)
     assert (answer["left"], answer["waves"], answer["sendable"]) == (0, 3, 2412)

@@ -30,7 +30,7 @@ def draw_all(page):
         page.evaluate(f"window.scrollTo(0, {place})")
         page.wait_for_timeout(60)
     drawn = "[...document.querySelectorAll('figure')].every(f => f.querySelector('svg'))"
-    end = time.monotonic() + 60  # the page's policy forbids wait_for_function, which evaluates in it
+    end = time.monotonic() + 180  # the page's policy forbids wait_for_function, which evaluates in it
     while not page.evaluate(drawn) and time.monotonic() < end:
         page.wait_for_timeout(100)
     assert page.evaluate(drawn)

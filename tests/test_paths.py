@@ -158,7 +158,7 @@ def test_what_is_no_file_is_refused_at_once(engine, tmp_path):
     command = [Path(sys.executable).parent / "rebroadcast", "report"]
     for option in ("--channels", "--rules", "--messages"):
         done = subprocess.run([*command, "data/samples/failed_messages.csv", option, tmp_path / "pipe.csv"],
-                              capture_output=True, text=True, timeout=60, cwd=Path(__file__).parents[1])  # fmt: skip
+                              capture_output=True, text=True, timeout=300, cwd=Path(__file__).parents[1])  # fmt: skip
         assert done.returncode == 2 and "not a regular file" in done.stderr and "Traceback" not in done.stderr
 
 

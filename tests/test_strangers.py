@@ -119,7 +119,7 @@ class Watched:
         self.page = page = context.new_page()
         page.on("dialog", lambda d: (self.trouble.append(d.message), d.dismiss()))
         page.on("popup", lambda p: self.trouble.append("a window opened"))
-        page.set_default_timeout(60_000)
+        page.set_default_timeout(180_000)
 
     def check(self, inside: str) -> None:
         """No script ran, and nothing that could run or ask was made of a text.
@@ -254,11 +254,12 @@ def test_jupyterlab_shows_them_as_text(world, browser, tmp_path):
          "--IdentityProvider.token=t0k", "--LabApp.extension_manager=readonly", f"--ServerApp.root_dir={tmp_path}"],
         env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
     try:
-        for _ in range(300):
+        for _ in range(1000):
             try:
-                urllib.request.urlopen(f"{address}api", timeout=1).close()
+                urllib.request.urlopen(f"{address}api", timeout=60).close()
                 break
             except OSError:
+                assert server.poll() is None
                 time.sleep(0.2)
         watched = Watched(browser, (address, "data:", "blob:"))
         watched.page.goto(f"{address}lab/tree/all.ipynb?token=t0k&reset")
@@ -291,7 +292,7 @@ def terminal(*words: object) -> str:
     except OSError:  # how Linux says that the other side is closed
         pass
     os.close(ours)
-    process.wait(120)
+    process.wait(300)
     return received.decode("utf-8", "backslashreplace").replace("\r\n", "\n")
 
 
