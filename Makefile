@@ -76,7 +76,7 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.run
 # Long runs that try to break it; docs/reliability.md has their results.
 campaign: $(VENV)/.dev
 	$(BIN)/python tests/faults.py $(or $(KILLS),60)
-	$(BIN)/python tests/pollution.py --peers --step $(or $(STEP),5)
+	$(BIN)/python tests/pollution.py --peers --step $(or $(STEP),31)
 
 # Fuzzing led by coverage, FUZZ_SECONDS for each reader and for explain; what it finds worth keeping stays in .fuzz/.
 FUZZ_SECONDS ?= 60

@@ -322,9 +322,10 @@ def encodings(b: Base):
         plain = {"utf-16": "utf-16-le", "utf-32": "utf-32-le", "utf-8-sig": "utf-8"}.get(name, name.split()[0])
         mark = "\ufeff".encode(plain) if plain != name else b""
         yield name, [("junk", mark), *((o, p.decode().encode(plain, "replace")) for o, p in b.chunks)], b.everyone
-    utf16 = b"".join(p.decode().encode("utf-16-le") for _, p in b.chunks)
+    utf16, last = [(o, p.decode().encode("utf-16-be")) for o, p in b.written("\n")], len(b.rows) - 1
     for cut in range(1, 60, 7):
-        yield f"utf-16 cut by {cut}", [("junk", b"\xff\xfe"), (b.picks[0], utf16[:-cut])], b.everyone
+        kept = [*utf16[:-1], (last, utf16[-1][1][: max(0, len(utf16[-1][1]) - cut)])]
+        yield f"utf-16 cut by {cut}", [("junk", b"\xfe\xff"), *kept], frozenset({last})
     yield "UTF-8 twice", [(o, p.decode("latin-1").encode()) for o, p in b.chunks], b.everyone
     for n, i in enumerate(b.picks):
         cells = b.cells(i)
@@ -446,7 +447,8 @@ def blocks(b: Base):
     for i in b.picks[:-1]:
         part = b.line(b.rows[i])
         begun = part[: dice.randrange(3, len(part) - 2)] + b.end.encode()
-        yield f"row {i} begun twice", b.after(i, begun), frozenset({i, i + 1})
+        twice = [c for o, p in b.chunks for c in ([(o, p), (o, begun)] if o == i else [(o, p)])]
+        yield f"row {i} begun twice", twice, frozenset({i, i + 1})
 
 
 def flipped_bytes(b: Base):
@@ -627,18 +629,22 @@ def _trimmed(values) -> tuple[str, ...]:
 
 def _as_they_stand(case: Case, known: list[int]) -> dict[tuple[str, ...], list]:
     """Damaged rows that are one well-formed record of all columns still: their values, and a row's number."""
-    found, group, owners = {}, b"", []
+    d, found, group, owners = re.escape(case.base.delimiter), {}, b"", []
+    others = [part for owner, part in case.chunks if isinstance(owner, int) and owner not in case.damaged]
+    plain = others and all(map(bytes.isascii, others))
     for owner, part in [*case.chunks, ("end", b"")]:
         if owners and (group.endswith((b"\n", b"\r")) or owner == "end"):
-            for spaces in (False, True):  # around quoted values, too
-                try:  # in a file that is else ASCII, a byte may well be of Windows-1252
-                    text = group.decode("cp1252" if case.data.replace(group, b"").isascii() else "utf-8")
-                    how = {"delimiter": case.base.delimiter, "strict": True, "skipinitialspace": spaces}
-                    records = [r for r in csv.reader(io.StringIO(text, newline=""), **how) if r]
-                except (ValueError, csv.Error):
-                    continue
-                if len(records) == 1 and len(records[0]) == len(case.base.header) and "\0" not in text:
-                    found[_trimmed(records[0][c] for c in known)] = owners
+            try:
+                text = group.decode()
+            except ValueError:  # in a file that is else ASCII, a byte may well be of Windows-1252
+                text = group.decode("cp1252", "replace") if plain else "\0"
+            bare = re.sub(rf'(^|{d}) *("(?:[^"]|"")*") *(?={d}|[\r\n]*$)', r"\1\2", text)  # no spaces around quotes
+            try:
+                records = [r for r in csv.reader(io.StringIO(bare, newline=""), delimiter=case.base.delimiter, strict=True) if r]
+            except csv.Error:
+                records = []
+            if len(records) == 1 and len(records[0]) == len(case.base.header) and "\0" not in text:
+                found[_trimmed(records[0][c] for c in known)] = owners
             group, owners = b"", []
         if owner in case.damaged:
             group, owners = group + part, [*owners, owner]

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 SLASHED = r"^\s*([0-9]{1,2})[/.-]([0-9]{1,2})[/.-]([0-9]{4})"
 ZONED = r"([zZ]|[+-][0-9]{2}:?[0-9]{2})$"
-# What may be a moment: DuckDB reads "18:0 :28" as 18:00, "18:04 CET" as 18:04 of another zone, and "epoch" too.
-SHAPE = r"^[12][0-9]{3}-[0-9]{1,2}-[0-9]{1,2}([ T]+[0-9]{1,2}:[0-9]{1,2}(:[0-9]{1,2})?)? ?([zZ]|[+-][0-9]{2}:?[0-9]{2})?$"
+# What may be a moment: DuckDB reads "18:04:2" as 18:04:02, "18:0 :28" as 18:00, "18:04 CET" as 18:04 of another zone, and "epoch" too.
+SHAPE = r"^[12][0-9]{3}-[0-9]{1,2}-[0-9]{1,2}([ T]+[0-9]{1,2}:[0-9]{2}(:[0-9]{2})?)? ?([zZ]|[+-][0-9]{2}:?[0-9]{2})?$"
 ORDERS = {"DMY": "DD/MM/YYYY", "MDY": "MM/DD/YYYY"}
 
 

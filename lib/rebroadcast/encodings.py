@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from .exceptions import InputError
 
-# Within a word, bytes that are letters in the encodings of DOS and old Macs, and signs in Windows-1252.
-STRANGE = re.compile(rb"[A-Za-z][\x80-\x91\x93-\x9f\xa1-\xa9\xab-\xac\xae-\xb6\xb8-\xb9\xbb-\xbf](?=[a-z])")
+# Within a word, or at its end, bytes that are letters in the encodings of DOS and old Macs, and signs in Windows-1252.
+STRANGE = re.compile(rb"[A-Za-z][\x80-\x91\x93-\x9f\xa1-\xa9\xab-\xac\xae-\xb6\xb8-\xb9\xbb-\xbf](?=[a-z])|[a-z][\x82\x87\x8e\x97\xa1-\xa5](?![A-Za-z])")
 
 
 class Survey(NamedTuple):
@@ -58,15 +58,16 @@ def encoding(path: Path) -> str:
                 return "utf-16-be" if zeros[0] > zeros[1] else "utf-16-le"
             return "utf-8"
         file.seek(0)
-        good, bad, strange = 0, 0, 0  # lines
+        good, bad, strange, telling = 0, 0, 0, 0  # lines; curly quotes tell nothing, for a Mac's í is one of them
         while line := file.readline(2**20):
             if not line.isascii():
                 whole = clean(line.decode("utf-8", "surrogateescape"))
                 good, bad, strange = good + whole, bad + (not whole), strange + bool(STRANGE.search(line))
+                telling += not whole and bool(re.search(rb"[\x80-\x90\x95-\xff]", line))
         # Damaged rows in a UTF-8 file must not garble all its accents; lines of another encoding are hardly ever UTF-8.
         if bad <= good:
             return "utf-8"
-        if strange * 2 > bad:
+        if strange * 2 > telling:
             raise InputError(
                 f"{path} is in an encoding that cannot be told; open it where its accents are right and save it as UTF-8.", path)  # fmt: skip
         return "cp1252"

@@ -18,6 +18,7 @@ TEXTS = {"content", "error", "contact_name", "first_name", "last_name", "channel
 DAMAGED = r"^[0-9]+([.,][0-9]+)?[eE]\+?[0-9]+$"  # 1.0E+08: digits are lost
 DECIMAL = r"^[0-9]+[.]0+$"  # 123.0: certainly 123
 CONTACT = r"^[A-Za-z0-9][A-Za-z0-9_.:@-]*$"  # begins no formula, and cannot be a heading or a text
+PHONE = r"(?:[0-9][^0-9]*){4}"
 # As the platform writes them: cells that need no more care than these tests.
 PLAIN_ID, PLAIN_CONTACT = r"^(?:[0-9]{1,18}|[A-Za-z][!#-~]*)$", r"^[0-9]{1,18}$"
 KEPT = {"source_file": "string", "row": "int64", "line": "int64", "problem": "string", "text": "string"}  # what `convert` keeps of a row, beside its export's columns
@@ -180,6 +181,8 @@ def _doubt(raw: "ir.Table", source: Source) -> "ir.BooleanValue":
             doubts += [cell != cell.strip(), cell == "", *([] if name in TEXTS else [cell.contains('"')])]
         if name == "contact_id":
             doubts.append(cell.isnull())
+        if name == "email":
+            doubts.append(~cell.contains("@"))
     return ibis.or_(*(d.fill_null(False) for d in doubts))
 
 
@@ -241,6 +244,9 @@ def _checked(
         if not zone:
             zoned = dates.zoned(cells["sent_at"]) if dated else ibis.literal(False)
             columns["sent_at"] = columns.pop("local_at").cast("string") + zoned.ifelse("+00:00", "")
+    if {"phone", "email"} <= cells.keys():
+        neither = ~cells["email"].contains("@") & ~cells["phone"].re_search(PHONE)
+        problems.append((neither, "a phone number and an e-mail address that are none"))
     for name in cells.keys() - TEXTS:
         problems.append((cells[name].contains('"'), "a stray quote"))
     problem = ibis.cases(*problems) if problems else ibis.null("string")

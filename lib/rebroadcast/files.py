@@ -178,7 +178,7 @@ def _open_csv(source: Source, export: str, scratch: Path, seen: Survey | None = 
         raise InputError(f"{source.name} is empty; expected the CSV file of a data export.", source.path)
     found = [(row, sum(key(c) in _aliases() for c in cells), lines, delimiter, cells)
              for delimiter in ",;\t|" for row, cells, lines in _rows(start, delimiter)
-             if not any('"' in c and "\n" in c for c in cells)]  # fmt: skip: a quote that swallowed lines
+             if not any("\n" in c and ('"' in c or delimiter in c) for c in cells)]  # fmt: skip: a quote that swallowed lines
     first = max((f for f in found if f[0] == 0), key=lambda f: f[1], default=(0, 0, 1, ",", []))
     # A header below a title or "sep=;" line must know more names than the first line does.
     _, score, skip, delimiter, cells = max(

@@ -4,6 +4,7 @@ import csv
 import re
 from collections import Counter, deque
 from collections.abc import Callable, Container, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 LONGEST = 8_388_608  # bytes of one record: the engine reads no longer ones
 KEPT = 10_000  # characters that are kept of a refused record
 AHEAD = 50  # lines in which the end of a broken record is looked for
+SEEN = 200  # first lines that tell how long contact IDs are
 FEW = 100  # doubtful ends that are compared with the other rows; more are refused as they are
 PLAIN = ("MISSING COLUMNS", "TOO MANY COLUMNS", "INVALID ENCODING", "INVALID UNICODE")
 TYPED = {"sent_at": r"\W*\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}", "contact_id": r" *[\w.:@+-]*\d[\w.:@+-]*"}
@@ -149,16 +151,23 @@ def strict(source: Source) -> tuple[int, int]:
 
 
 def cut_off(column: "ir.StringColumn", ends: list[tuple[int, str, str]]) -> frozenset[int]:
-    """Which rows (line, last value, what follows on a line of its own) end too early: values of other rows go on."""
+    """Which rows (line, last value, what follows on a line of its own) end too early.
+
+    One at the end of the file does where values of other rows go on. One that a stray line follows does unless the file
+    shows that its value is whole: another row has the same one, and none has the two together.
+    """
     cut = {line for line, *_ in ends[FEW:]}
-    if ends := ends[:FEW]:
+    if ends := [(line, *(texts.mask(v.strip()) for v in (value, value + more)), more) for line, value, more in ends[:FEW]]:
         values = column.fill_null("").strip().name("value").as_table()
-        values = values.select(value=texts.mask_expr(values.value)).distinct()
-        wanted = [(texts.mask((value + more).strip()), more) for _, value, more in ends]
-        goes_on = {f"n{i}": (values.value.startswith(w) & ((values.value != w) | bool(more))).any()
-                   for i, (w, more) in enumerate(wanted)}  # fmt: skip
-        found = values.aggregate(**goes_on).execute().iloc[0]
-        cut |= {line for (line, value, more), is_it in zip(ends, found, strict=True) if is_it or (more and not value)}
+        values = values.group_by(value=texts.mask_expr(values.value)).agg(n=values.count())
+        wanted = {}
+        for i, (_, value, both, more) in enumerate(ends):
+            wanted[f"on{i}"] = (values.value.startswith(both) & ((values.value != value) | bool(more))).any()
+            wanted[f"same{i}"] = values.n.sum(where=values.value == value).fill_null(0)
+        found = values.aggregate(**wanted).execute().iloc[0]
+        doubtful = Counter(value for _, value, *_ in ends)
+        cut |= {line for i, (line, value, _, more) in enumerate(ends)
+                if found[f"on{i}"] or (more and (not value or found[f"same{i}"] <= doubtful[value]))}  # fmt: skip
     return frozenset(cut)
 
 
@@ -203,15 +212,17 @@ def sift(source: Source, target: Path, cut: Container[int] = ()) -> tuple[int, "
         else:
             refused.append((number, reason, part[:KEPT]))
 
+    def following() -> tuple[int, str] | None:
+        return waiting.popleft() if waiting else next(lines, None)
+
     def rest(text: str) -> bool:  # of a row before it, rather than a title, a rule or a footer
         one = single.fullmatch(text) or source.delimiter not in text.replace(source.delimiter + " ", "")  # a cell, or prose
-        return bool(one and re.search(r"[^\W\d_]", text)) and text.lstrip(' "')[:1] not in "#-=*_"
+        return bool(one and re.search(r"[^\W\d_]", text)) and not re.match(r'[ "]*([-=*_]|#(?!\d))', text)
 
     def split_id(before: str, record: list[str]) -> bool:  # a line break within the contact ID of the first column
-        usual = len(held[0][0]) if held and source.columns[0] == "contact_id" else 0
         return bool(before) and before.isalnum() and len(before) < usual <= len(before) + len(record[0]) + 1 <= usual + 1
 
-    good, refused, ends, held, lost, broken, waiting = 0, [], [], None, False, False, deque()
+    good, refused, ends, last, lost, waiting = 0, [], [], None, False, deque()
     with (
         source.path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as old,
         target.open("w", encoding="utf-8", newline="") as new,
@@ -219,36 +230,37 @@ def sift(source: Source, target: Path, cut: Container[int] = ()) -> tuple[int, "
         lines, out = _lines(old), csv.writer(new, quoting=csv.QUOTE_ALL, lineterminator="\n")
         for _ in range(source.skip):
             next(lines, None)
-        while item := waiting.popleft() if waiting else next(lines, None):
+        waiting.extend(islice(lines, SEEN))
+        sizes = Counter(len(part.split(source.delimiter)[0].strip('" ')) for _, part in waiting)
+        usual = sizes.most_common(1)[0][0] if sizes and source.columns[0] == "contact_id" else 0
+        while item := following():
             taken, odd, size = [item], item[1].count('"') % 2, len(item[1])
-            while odd and size < LONGEST and (item := waiting.popleft() if waiting else next(lines, None)):
+            while odd and size < LONGEST and (item := following()):
                 taken.append(item)
                 odd, size = (odd + item[1].count('"')) % 2, size + len(item[1])
             text = "".join(part for _, part in taken)
             if not text.strip():
                 refuse(taken[0][0], text, "", True) if lost else None
+                last = last if last and last[1] else None  # an empty value does not go on after a blank line
                 continue
             (number, first), found = taken[0], whole.fullmatch(text)
-            reason = "cut off at its end" if number in cut else _reason(text)
-            if found and not reason and not (lost and not begins(first)):
-                record, before = values(found[1]), refused[-1][2].strip() if lost else ""
-                if split_id(before, record):
-                    reason = "a line break without quotes"
-                elif len(taken) == 1 or not swallowed(record):
-                    if broken and not heads(first):  # by a line that nothing quoted: the row went on there
-                        refuse(held[0][-1], held[1], "a line break without quotes")
-                        good -= 1
-                    elif held:
-                        out.writerow(held[0])
-                    held, good, lost, broken = ([*record, number], text), good + 1, False, False
-                    continue
-                elif (item := waiting.popleft() if waiting else next(lines, None)):
+            reason, one = "cut off at its end" if number in cut else _reason(text), False
+            record = values(found[1]) if found else []
+            if found and len(taken) > 1 and swallowed(record):
+                if item := following():
                     waiting.appendleft(item)  # where the end of a value follows, the quote that closed was another's
                     found = None if tail.fullmatch(item[1]) and not begins(item[1]) else found
-            one = found and reason
+            elif found and not reason and not (lost and not begins(first)):
+                if not split_id(refused[-1][2].strip() if lost else "", record):
+                    out.writerow([*record, number])
+                    last, good, lost = (number, record[-1], text), good + 1, False
+                    continue
+                reason = "a line break without quotes"
+            elif found:
+                one = bool(reason)
             if not found:
                 for _ in range(0 if len(taken) > 1 or legal.fullmatch(first) else AHEAD):
-                    if not (item := waiting.popleft() if waiting else next(lines, None)):
+                    if not (item := following()):
                         break
                     taken.append(item)
                     if item[1].count('"') % 2:
@@ -262,22 +274,13 @@ def sift(source: Source, target: Path, cut: Container[int] = ()) -> tuple[int, "
                     reason = _reason(first)
                     if not reason and legal.fullmatch(first):
                         reason = "too few columns" if len(cells.findall(first)) <= count else "too many columns"
-            if held and not lost and not begins(first) and not heads(first):
-                if close.fullmatch(first):  # the end of the record before, whose quote was lost
-                    refuse(held[0][-1], held[1], "a stray quote")
-                    held, good, lost = None, good - 1, True
-                elif broken := rest(first):
-                    ends.append((held[0][-1], held[0][-2], first.strip(' "\r\n')))
-            elif broken and begins(first) and not heads(first):
-                refuse(held[0][-1], held[1], "a line break without quotes")
-                held, good, broken = None, good - 1, False
+            if last and not lost and not begins(first) and not heads(first) and (close.fullmatch(first) or tail.fullmatch(first) or rest(first)):
+                ends.append((*last[:2], first.strip(' "\r\n')))
             for at, part in [(number, "".join(part for _, part in taken))] if one else taken:
                 refuse(at, part, reason or "a stray quote", lost and not begins(part) and not heads(part))
                 lost = True
-        if held:
-            out.writerow(held[0])
-            if not lost and not held[1].endswith(("\n", "\r")):
-                ends.append((held[0][-1], held[0][-2], ""))
+        if last and not lost and not last[2].endswith(("\n", "\r")):
+            ends.append((*last[:2], ""))
     # Bytes that are no UTF-8 are written out; pandas takes no half characters.
     refused = [(n, r, text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")) for n, r, text in refused]
     return good, pd.DataFrame(refused, columns=["line", "error_type", "csv_line"]), ends
@@ -292,7 +295,8 @@ def _begins(source: Source) -> Callable[[str], bool]:
             found = next(csv.reader([text[:KEPT]], delimiter=source.delimiter))
         except (csv.Error, StopIteration):
             return False
-        return not typed or any(i < len(found) and p.match(found[i]) for i, p in typed)
+        alone = len(found) == 1 and re.fullmatch(TYPED["contact_id"], found[0])  # the start of an ID, or a short row
+        return not typed or (not alone and any(i < len(found) and p.match(found[i]) for i, p in typed))
 
     return begins
 
