@@ -124,7 +124,7 @@ def test_dates_in_the_shapes_that_exports_and_spreadsheets_give(engine, write, t
     assert str(table.sent_at.execute()[0])[:19] == utc
 
 
-@pytest.mark.parametrize("text", ["2022-01-11 18:0 :28", "2022-01-11 18:04 CET", "2022-01-11 18:04:28 x", "202-01-11 18:04:28", "2022-01-11 18:",
+@pytest.mark.parametrize("text", ["2022-01-11 18:0 :28", "2022-01-11 18:04:2", "2022-01-11 18:04 CET", "2022-01-11 18:04:28 x", "202-01-11 18:04:28", "2022-01-11 18:",
                                   "epoch", "infinity", "2022-01-11 (BC) 18:04", "2022-01-11 25:04:28"])  # fmt: skip
 def test_a_damaged_date_is_no_date(engine, write, text):
     export = exports.read(engine, write([row(at=text), row("2", "2")]))
@@ -205,3 +205,39 @@ def test_a_file_without_a_last_line_break_keeps_its_last_row(engine, write):
     path.write_text(path.read_text().rstrip("\n"))
     export = exports.read(engine, path)
     assert sorted(export.table.contact_id.execute()) == ["1", "2"] and export.rejected.empty
+
+
+@pytest.mark.parametrize(
+    ("error", "stray", "kept"),
+    [("blocked", "Report of January", ["1", "2", "3"]),  # another row has this error, and none goes on so
+     ("Number", "is invalid", ["2", "3"]),
+     ("", "blocked", ["2", "3"])],
+)  # fmt: skip
+def test_a_stray_line_costs_the_row_before_it_only_where_that_may_go_on(engine, write, error, stray, kept):
+    path = write([row("1", "m1", error), row("2", "m2", "blocked"), row("3", "m3", "blocked")])
+    lines = path.read_text().split("\n")
+    path.write_text("\n".join([*lines[:2], stray, *lines[2:]]))
+    export = exports.read(engine, path)
+    assert sorted(export.table.contact_id.execute()) == kept
+    assert export.rejected["line"].tolist() == ([3] if "1" in kept else [2])
+
+
+def test_rows_of_another_table_are_no_contacts(engine, tmp_path):
+    path = tmp_path / "contacts.csv"
+    path.write_text("ContactID,PhoneNumber,Email,Tags\n1001,+52 55 1234,ana@example.com,\n1002,none,,\n1003,,none,\nx0,x1,x2,x3\n7,7,7,7\n")
+    export = exports.read(engine, path, "contacts")
+    assert export.table.order_by("row").contact_id.execute().tolist() == ["1001", "1002", "1003"]
+    assert export.rejected[["line", "reason"]].to_numpy().tolist() == [
+        [line, "a phone number and an e-mail address that are none"] for line in (5, 6)]  # fmt: skip
+
+
+def test_a_heading_that_swallowed_rows_is_refused_and_old_accents_are_not_guessed(engine, write):
+    path = write(ROWS)
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace("Error", '"Error', 1), encoding="utf-8")
+    with pytest.raises((InputError, ColumnError)):
+        exports.read(engine, path)
+    for code in ("cp437", "cp850", "mac-roman"):
+        path.write_bytes("\n".join([text.split("\n")[0], *(",".join(row(str(n), str(n), "El envió falló así")) for n in range(3))]).encode(code))
+        with pytest.raises(InputError, match="encoding that cannot be told"):
+            exports.read(engine, path)
