@@ -11,7 +11,7 @@ from pathlib import Path
 CONFIG = """
 spark.executor.memory {memory}m
 spark.executor.cores 1
-spark.sql.shuffle.partitions 4
+spark.sql.shuffle.partitions 2
 spark.driver.host 127.0.0.1
 {options}
 """

@@ -229,10 +229,10 @@ def hold_equal(ours, theirs, folder):
     same(rows, rows_, "source_file", "row", "line")
     same(rows[rows["disposition"] != "rejected"], rows_[rows_["disposition"] != "rejected"])  # in the files' order
     ledgers = [open_ledger(folder / f"ledger {name}").tagged(b.engine.con) for name, b in (("duck", ours), ("spark", theirs))]
-    same(*(t.drop("run_id").to_pandas() for t in ledgers), "contact_id")
+    same(*(t.drop("run_id").to_pandas() for t in ledgers), "contact_id", "channel_id")
     for bench, ledger in ((ours, "spark"), (theirs, "duck")):  # each reads what the other wrote
         frame = open_ledger(folder / f"ledger {ledger}").tagged(bench.engine.con).drop("run_id").to_pandas()
-        same(frame, ledgers[0].drop("run_id").to_pandas(), "contact_id")
+        same(frame, ledgers[0].drop("run_id").to_pandas(), "contact_id", "channel_id")
 
 
 def test_recover_and_check(benches, tmp_path):
