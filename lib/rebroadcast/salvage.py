@@ -187,7 +187,8 @@ def sift(source: Source, target: Path, cut: Container[int] = ()) -> tuple[int, "
     whole = re.compile(rf"({cell}(?:{d}{cell}){{{count - 1}}})[\r\n]*+")
     legal, cells = re.compile(rf"{cell}(?:{d}{cell})*+[\r\n]*+"), re.compile(rf"({cell})(?:{d}|[\r\n]*+$)")
     value = r'[^"]++(?:""[^"]*+)*+" *+'  # the end of a value, and what follows it
-    tail, close = re.compile(rf"{value}(?:{d}{cell})*+[\r\n]*+"), re.compile(rf"[^\"]++(?<!{d})(?:\"\"[^\"]*+)*+\" *+[\r\n]*+")
+    tail = re.compile(rf"{value}(?:{d}{cell})*+[\r\n]*+")
+    closes = re.compile(rf'[^"]++(?<!{d})(?:""[^"]*+)*+" *+(?:{d}|[\r\n]*+$)')  # a value that began on a line before
     begins, single = _begins(source), re.compile(rf"{cell}[\r\n]*+")
     starts = re.compile(rf"[\r\n]{_starts(source)}")
 
@@ -274,7 +275,7 @@ def sift(source: Source, target: Path, cut: Container[int] = ()) -> tuple[int, "
                     reason = _reason(first)
                     if not reason and legal.fullmatch(first):
                         reason = "too few columns" if len(cells.findall(first)) <= count else "too many columns"
-            if last and not lost and not begins(first) and not heads(first) and (close.fullmatch(first) or tail.fullmatch(first) or rest(first)):
+            if last and not lost and not begins(first) and not heads(first) and (closes.match(first) or rest(first)):
                 ends.append((*last[:2], first.strip(' "\r\n')))
             for at, part in [(number, "".join(part for _, part in taken))] if one else taken:
                 refuse(at, part, reason or "a stray quote", lost and not begins(part) and not heads(part))
