@@ -52,10 +52,7 @@ def attempted(frame: "DataFrame", *, lang: Language = ENGLISH) -> go.Figure:
     elif rows.limit.isna().any():
         title = _("{channel}: {attempted} attempted, {delivered} delivered, {failed} failed", **facts)
     else:
-        title = _(
-            "{channel}: {attempted} attempted, {delivered} delivered, {failed} failed; the limit is {limit}",
-            **facts,
-        )
+        title = _("{channel}: {attempted} attempted, {delivered} delivered, {failed} failed; the limit is {limit}", **facts)
     parts = [(_("delivered"), DELIVERED, rows.delivered.fillna(0)), (_("failed"), FAILED, rows.failed)]
     shares = [draw.share(*pair, lang) for pair in zip(rows.failed, rows.attempted, strict=True)]
     ends, subtitle = [_("{count} failed", count=share) for share in shares], _("Messages by channel")
@@ -176,9 +173,7 @@ def failures_by_hour(frame: "DataFrame", *, unit: str = "hour", lang: Language =
 
 
 @draw.chart
-def load(
-    frame: "DataFrame", *, limit: int | None, name: str, reached_at: datetime | None, lang: Language = ENGLISH
-) -> go.Figure:
+def load(frame: "DataFrame", *, limit: int | None, name: str, reached_at: datetime | None, lang: Language = ENGLISH) -> go.Figure:
     """Step line of the different contacts in the moving window of the channel or pool `name`, with its limit.
 
     Columns: at (naive local time), load. reached_at: when the limit was first reached, None if it was not.

@@ -47,9 +47,7 @@ def check(bench: "Workbench") -> Check:
     asked = bench.text("broadcast") or None
     if not records or (asked and asked not in known):
         hint = did_you_mean(asked or "", known)
-        raise LedgerError(
-            f"The ledger knows no run for '{asked or 'any broadcast'}'.{hint} Known: {', '.join(known) or 'none'}."
-        )
+        raise LedgerError(f"The ledger knows no run for '{asked or 'any broadcast'}'.{hint} Known: {', '.join(known) or 'none'}.")
     fates = bench.engine.keep(_fates(bench, bench.ledger.tagged(bench.engine.con, asked)))
     keys = ["run_id", "broadcast", "wave", "cause", "outcome"]
     outcomes = fates.group_by(keys).aggregate(contacts=fates.count()).order_by(keys).to_pandas()
@@ -57,13 +55,7 @@ def check(bench: "Workbench") -> Check:
     starts = dict(zip(starts["run_id"], starts["first"], strict=True))
     again = fates.filter(fates.outcome == "failed_again").group_by("rule", cause="new_cause", verdict="new_verdict")
     again = again.aggregate(contacts=lambda t: t.count()).to_pandas()
-    return Check(
-        outcomes,
-        _titled(bench, again),
-        _runs(bench, outcomes, records, starts),
-        horizon(bench),
-        bench.messages is not None,
-    )
+    return Check(outcomes, _titled(bench, again), _runs(bench, outcomes, records, starts), horizon(bench), bench.messages is not None)
 
 
 def _sample_ledger(bench: "Workbench") -> "Ledger":
@@ -71,10 +63,7 @@ def _sample_ledger(bench: "Workbench") -> "Ledger":
     from .ledger import open_ledger
     from .workbench import Workbench
 
-    before = Workbench(
-        SAMPLE_RECOVERY
-        | {"ledger": str(bench.engine.scratch / "ledger"), "out": str(bench.engine.scratch / "recovery")}
-    )
+    before = Workbench(SAMPLE_RECOVERY | {"ledger": str(bench.engine.scratch / "ledger"), "out": str(bench.engine.scratch / "recovery")})
     before.recover()
     before.finish()
     return open_ledger(bench.engine.scratch / "ledger")
@@ -109,21 +98,8 @@ def _fates(bench: "Workbench", tagged: "ir.Table") -> "ir.Table":
         rows = rows.left_join(arrived, keys, rname="{name}_arrived")
         reached, other = rows.arrived.fill_null(False), "no_sign"
     end = ibis.literal(horizon(bench)).cast("timestamp('UTC')")
-    outcome = ibis.cases(
-        (reached, "reached"), (rows.new_cause.notnull(), "failed_again"), (rows.due_at > end, "not_due"), else_=other
-    )
-    columns = [
-        "run_id",
-        "broadcast",
-        "wave",
-        "cause",
-        "contact_id",
-        "channel_id",
-        "due_at",
-        "rule",
-        "new_cause",
-        "new_verdict",
-    ]
+    outcome = ibis.cases((reached, "reached"), (rows.new_cause.notnull(), "failed_again"), (rows.due_at > end, "not_due"), else_=other)
+    columns = ["run_id", "broadcast", "wave", "cause", "contact_id", "channel_id", "due_at", "rule", "new_cause", "new_verdict"]
     return rows.select(*columns, outcome=outcome)
 
 
@@ -131,9 +107,7 @@ def _titled(bench: "Workbench", again: "pd.DataFrame") -> "pd.DataFrame":
     from .errors import advice
 
     rules = [r if isinstance(r, str) else None for r in again.pop("rule")]
-    again["title"], again["fix"] = (
-        zip(*(advice(r, bench.lang.code, bench.rules) for r in rules), strict=True) if rules else ((), ())
-    )
+    again["title"], again["fix"] = zip(*(advice(r, bench.lang.code, bench.rules) for r in rules), strict=True) if rules else ((), ())
     return again.sort_values(["contacts", "title"], ascending=[False, True], ignore_index=True)
 
 
@@ -149,15 +123,5 @@ def _runs(bench: "Workbench", outcomes: "pd.DataFrame", records: list[dict], sta
             due = int(mine["contacts"].sum() - sums.get("not_due", 0))
             reached = int(sums.get("reached", 0))
             share = reached / due if due and bench.messages else None
-            rows.append(
-                (
-                    record["run_id"],
-                    record["broadcast"],
-                    starts[record["run_id"]],
-                    int(mine["contacts"].sum()),
-                    due,
-                    reached,
-                    share,
-                )
-            )
+            rows.append((record["run_id"], record["broadcast"], starts[record["run_id"]], int(mine["contacts"].sum()), due, reached, share))
     return pd.DataFrame(rows, columns=["run_id", "broadcast", "due_from", "contacts", "due", "reached", "share"])

@@ -28,9 +28,7 @@ def _option(text: str, *names: str, kind: type = str, default: object = None):
     return Annotated[kind | None if default is None else kind, typer.Option(*names, help=text)], default
 
 
-EXPORTS = Annotated[
-    list[str], typer.Argument(help="Failed-messages exports: files or quoted patterns.", show_default=False)
-]
+EXPORTS = Annotated[list[str], typer.Argument(help="Failed-messages exports: files or quoted patterns.", show_default=False)]
 OPTIONS = {
     "channels": _option("The channels file (TOML): names, kinds, limits, time zone."),
     "messages": _option("The messages export of the same days: shows what was delivered."),
@@ -60,9 +58,7 @@ OPTIONS = {
     "quiet": _option("Hours in which nothing is sent, such as 21:00-08:00."),
     "deadline": _option("When all must be sent, in the workspace's time."),
     "out": _option("Folder for the results.", kind=Path),
-    "dry_run": _option(
-        "Show counts, first rows and the difference to the last run; write nothing.", kind=bool, default=False
-    ),
+    "dry_run": _option("Show counts, first rows and the difference to the last run; write nothing.", kind=bool, default=False),
     "overwrite": _option("Replace results that are in the folder.", kind=bool, default=False),
     "json": _option("Print the run record as JSON.", "--json", kind=bool, default=False),
 }
@@ -88,20 +84,13 @@ def _command(name: str, notebook: str, options: list[str], text: str) -> None:
         _say(lang.gettext("Running {notebook} on {files}", notebook=notebook, files=", ".join(asked["exports"])), err=True)
         _show(reports.run(notebook, asked, out, overwrite), out, as_json, lang)
 
-    _add(
-        command,
-        name,
-        {"exports": (EXPORTS, inspect.Parameter.empty)} | {n: OPTIONS[n] for n in OPTIONS if n in options},
-        text,
-    )
+    _add(command, name, {"exports": (EXPORTS, inspect.Parameter.empty)} | {n: OPTIONS[n] for n in OPTIONS if n in options}, text)
 
 
 def _add(command, name: str, kinds: dict, text: str) -> None:
     """Give a function the options in kinds (name → type, default), and make it a command."""
     keyword = inspect.Parameter.KEYWORD_ONLY
-    command.__signature__ = inspect.Signature(
-        [inspect.Parameter(n, keyword, annotation=a, default=d) for n, (a, d) in kinds.items()]
-    )
+    command.__signature__ = inspect.Signature([inspect.Parameter(n, keyword, annotation=a, default=d) for n, (a, d) in kinds.items()])
     command.__annotations__ = {n: a for n, (a, _) in kinds.items()}
     app.command(name, help=text)(command)
 

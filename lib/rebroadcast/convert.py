@@ -12,9 +12,7 @@ ROWS = 1_000_000  # of one file at the most
 KINDS = ("failed", "messages", "contacts")
 
 
-def convert(
-    patterns: str | list[str], out: str | Path, date_format: str = "", overwrite: bool = False, most: int = ROWS
-) -> list[dict]:
+def convert(patterns: str | list[str], out: str | Path, date_format: str = "", overwrite: bool = False, most: int = ROWS) -> list[dict]:
     """Write exports (files, globs; their kind is told by their header) as Parquet into out/<kind>/.
 
     IDs stay text, and times what they were in the export, but for the order of day and month, which date_format

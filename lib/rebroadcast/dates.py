@@ -43,9 +43,7 @@ def detect_order(sent_at: "ir.StringValue", source: "Source") -> str | None:
         return None
     day_first, month_first = seen["first"] > 12, seen["second"] > 12
     if day_first and month_first:
-        raise DateError(
-            f"{source.name} mixes DD/MM/YYYY and MM/DD/YYYY dates; export it again, or split it.", source.path
-        )
+        raise DateError(f"{source.name} mixes DD/MM/YYYY and MM/DD/YYYY dates; export it again, or split it.", source.path)
     if not day_first and not month_first:
         raise DateError(
             f"{source.name}: dates such as '{seen['one']}' can be read two ways; "

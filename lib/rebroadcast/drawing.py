@@ -26,13 +26,7 @@ CAUSE_COLOURS |= {"template": FIX, "content": "#F3C35F", "media": "#B97F00", "ac
 CAUSE_COLOURS |= {"policy": "#D18F00", "configuration": "#F8DA9B", "outside_window": "#FFB82E"}
 CAUSE_COLOURS |= {"audience": "#6B4A00", "opted_out": NEVER, "invalid_recipient": "#F08A43"}
 CAUSE_COLOURS |= {"unreachable": "#B0B0B0", "unknown": UNKNOWN}
-OUTCOME_COLOURS = {
-    "reached": DELIVERED,
-    "failed_again": FAILED,
-    "no_sign": UNKNOWN,
-    "not_known": "#C8C8C8",
-    "not_due": "#9CCBE6",
-}
+OUTCOME_COLOURS = {"reached": DELIVERED, "failed_again": FAILED, "no_sign": UNKNOWN, "not_known": "#C8C8C8", "not_due": "#9CCBE6"}
 DISPOSITION_COLOURS = {"tagged": WAIT, "fix_first": FIX, "never": NEVER, "unknown": UNKNOWN}
 DISPOSITION_COLOURS |= {"reached_later": DELIVERED}
 WORDS = {"cause": CAUSES, "verdict": VERDICTS, "disposition": DISPOSITIONS, "outcome": OUTCOMES}
@@ -107,9 +101,7 @@ def hover(*texts: object, width: int = 50) -> str:
     return "<br>".join(escape(line) for text in texts for line in textwrap.wrap(str(text), width))
 
 
-def figure(
-    traces: Sequence, title: str, subtitle: str, body: float, lang: Language, key: Key = (), below: int = 34
-) -> go.Figure:
+def figure(traces: Sequence, title: str, subtitle: str, body: float, lang: Language, key: Key = (), below: int = 34) -> go.Figure:
     """Lay traces out: title, subtitle, `body` pixels of plot, a legend `below` it; as wide as the page."""
     key, top, clear, drawn = list(key), 76, "rgba(0,0,0,0)", go.Figure(traces)
     bottom = 42 + 28 * bool(key) + 20 * (len(key) > 2)  # on a phone the legend takes two lines

@@ -6,8 +6,7 @@ from collections.abc import Iterable
 
 # Control characters, escapes, marks that turn the direction of reading, characters without width, half characters.
 UNSEEN = re.compile(
-    "[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb"
-    "\U000e0000-\U000e007f]"
+    "[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
 )
 LONGEST = 2_000  # characters of a message
 
@@ -18,9 +17,7 @@ def visible(text: object) -> str:
     >>> visible("a\x1b[31m red\u202e")
     'a\\u001b[31m red\\u202e'
     """  # as JSON writes them, so that JSON stays JSON
-    return UNSEEN.sub(
-        lambda c: re.sub("(....)", r"\\u\1", c[0].encode("utf-16-be", "surrogatepass").hex()), str(text)
-    )
+    return UNSEEN.sub(lambda c: re.sub("(....)", r"\\u\1", c[0].encode("utf-16-be", "surrogatepass").hex()), str(text))
 
 
 class RebroadcastError(Exception):

@@ -28,9 +28,7 @@ NUMBER = re.compile(r"[-−+]?\d{1,3}([,.\u00a0\u202f]\d{3})*([,.]\d+)?(\s?%)?")
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
-def export(
-    notebook: "Path | NotebookNode", target: Path, *, title: str, lang: Language, made_at: str | None = None
-) -> None:
+def export(notebook: "Path | NotebookNode", target: Path, *, title: str, lang: Language, made_at: str | None = None) -> None:
     """Write the executed notebook to target as one HTML file that needs nothing else, not even a network.
 
     Markdown cells become text, except those tagged `notebook-only`. Outputs keep their order; code is

@@ -46,16 +46,10 @@ def limit_sentence(bench: "Workbench", row: dict) -> str:
             name=row["name"], overflow=number(row["overflow"]),
             begin=bench.lang.datetime(bench.wall_clock(row["begin"])), end=bench.lang.datetime(bench.wall_clock(row["end"])),
         )  # fmt: skip
-    facts = {
-        k: number(v)
-        for k, v in known.items()
-        if k in ("attempted", "delivered", "failed", "size", "overflow", "explained", "other")
-    }
+    facts = {k: number(v) for k, v in known.items() if k in ("attempted", "delivered", "failed", "size", "overflow", "explained", "other")}
     if "size" not in known:
         return _(
-            "{name}: {attempted} attempted, {delivered} delivered, {failed} failed; its limit is not known.",
-            name=row["name"],
-            **facts,
+            "{name}: {attempted} attempted, {delivered} delivered, {failed} failed; its limit is not known.", name=row["name"], **facts
         )
     return _(
         "{name}: {attempted} attempted against a limit of {size}, {delivered} delivered, {failed} failed. "
@@ -99,14 +93,7 @@ def plan_table(bench: "Workbench", planned: "Plan") -> "HTML":
         [lang.number(r.wave), lang.datetime(r.start), f"{r.start_utc:%Y-%m-%d %H:%M}", r.channel, lang.number(r.contacts), _pace(bench, r)]
         for r in frame.head(SAFE_ROWS).itertuples()
     ]  # fmt: skip
-    header = [
-        _("Wave"),
-        _("Start ({zone})", zone=bench.timezone),
-        _("Start (UTC)"),
-        _("Channel"),
-        _("Contacts"),
-        _("Pace"),
-    ]
+    header = [_("Wave"), _("Start ({zone})", zone=bench.timezone), _("Start (UTC)"), _("Channel"), _("Contacts"), _("Pace")]
     return html(table(rows, header, numbers=(0, 4)))
 
 

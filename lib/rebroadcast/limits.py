@@ -103,9 +103,7 @@ def _measured(bench: "Workbench", limits: tuple[Limit, ...]) -> Assessment:
     load = bench.engine.keep(quota.load(counted(bench), limits))
     reached = quota.reached(load, limits)
     runs = quota.infer(bench.broadcasts).sort_values("overflow_at_least", ascending=False).head(MOST_RUNS)
-    counts = [
-        c for run in runs.itertuples() for x in limits if run.channel_id in x.channels for c in [_window(bench, x, run)]
-    ]
+    counts = [c for run in runs.itertuples() for x in limits if run.channel_id in x.channels for c in [_window(bench, x, run)]]
     import pandas as pd
 
     frame = pd.DataFrame(counts).drop_duplicates(["channel_id", "begin"]) if counts else pd.DataFrame()
@@ -120,10 +118,7 @@ def _measured(bench: "Workbench", limits: tuple[Limit, ...]) -> Assessment:
                      "high": number(found.high)}  # fmt: skip
             if found.agrees:
                 agreed.append(
-                    _(
-                        "{name}: you configured {size}; at most {high} contacts were counted in a full window. They agree.",
-                        **facts,
-                    )
+                    _("{name}: you configured {size}; at most {high} contacts were counted in a full window. They agree.", **facts)
                 )
             elif found.tier:
                 notes.append(

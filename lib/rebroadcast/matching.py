@@ -32,15 +32,11 @@ def match(bench: "Workbench", log: "ir.Table") -> "ir.Table":
     import ibis
 
     if bench.contacts is None:
-        raise InputError(
-            "A failed-message log has no contact IDs; name a contacts export (contacts) to match its names with."
-        )
+        raise InputError("A failed-message log has no contact IDs; name a contacts export (contacts) to match its names with.")
     people = bench.contacts.table
     full = fold(people.first_name.fill_null("") + " " + people.last_name.fill_null(""))
     keys = [full, _digits(people.phone), fold(people.email.fill_null(""))]
-    people_by = ibis.union(
-        *(people.select("contact_id", channels=fold(people.channels.fill_null("")), key=k) for k in keys)
-    )
+    people_by = ibis.union(*(people.select("contact_id", channels=fold(people.channels.fill_null("")), key=k) for k in keys))
     people_by = people_by.filter(people_by.key != "").distinct()
     log = log.mutate(name=fold(log.contact_name.fill_null("")), on=fold(log.channel.fill_null("")))
     phone = _digits(log.contact_name)
@@ -56,9 +52,7 @@ def match(bench: "Workbench", log: "ir.Table") -> "ir.Table":
     problem = ibis.cases((log.people.isnull(), MISSING), (sure.isnull(), AMBIGUOUS))
     ids = {fold_text(c.name): c.id for c in bench.channels.channels}
     channel = log.on.substitute(ids, else_=log.channel) if ids else log.channel
-    return log.mutate(contact_id=sure, problem=problem, channel_id=channel).drop(
-        "name", "on", "key", *found.columns[1:]
-    )
+    return log.mutate(contact_id=sure, problem=problem, channel_id=channel).drop("name", "on", "key", *found.columns[1:])
 
 
 def fold(text: "ir.StringValue") -> "ir.StringValue":
@@ -88,15 +82,11 @@ def export(bench: "Workbench", log: "Export") -> "Export":
     unsure = bad.to_pandas()
     skips = {s.name: s.skip for s in log.sources}
     lines = [int(r) + skips[f] for r, f in zip(unsure["row"], unsure["source_file"], strict=True)]
-    frame = pd.DataFrame(
-        {"file": unsure["source_file"], "line": lines, "reason": unsure["problem"], "text": unsure["contact_name"]}
-    )
+    frame = pd.DataFrame({"file": unsure["source_file"], "line": lines, "reason": unsure["problem"], "text": unsure["contact_name"]})
     bench.checklist = unsure[["local_at", "contact_name", "channel", "error", "problem"]]
     rejected = pd.concat([log.rejected, frame], ignore_index=True)
     if not len(lines) < log.rows:
-        raise InputError(
-            f"No name in {log.sources[0].name} fits exactly one contact of the contacts export; is it of the same workspace?"
-        )
+        raise InputError(f"No name in {log.sources[0].name} fits exactly one contact of the contacts export; is it of the same workspace?")
     return replace(log, kind="failed", table=table, rejected=rejected, rows=log.rows - len(unsure))
 
 
@@ -111,9 +101,7 @@ def write_checklist(bench: "Workbench", folder: Path) -> list[str]:
     reasons = {MISSING: _("no contact has this name"), AMBIGUOUS: _("several contacts have this name")}
     rows = [["☐", str(r[0]), *r[1:4], reasons[r[4]]] for r in frame.fillna("").itertuples(index=False)]
     page = Markup("<!doctype html><meta charset=utf-8><title>{0}</title><style>{1}</style><h1>{0}</h1>{2}").format(
-        _("To be tagged by hand"),
-        Markup("body{font:14px sans-serif}td,th{padding:4px 8px;text-align:left}"),
-        table(rows, header),
+        _("To be tagged by hand"), Markup("body{font:14px sans-serif}td,th{padding:4px 8px;text-align:left}"), table(rows, header)
     )
     (folder / "checklist.html").write_text(page, "utf-8")
     return ["checklist.csv", "checklist.html"]

@@ -83,9 +83,7 @@ def check(parameters: Mapping[str, Declared], given: Mapping[str, object]) -> di
             checked[name] = adapter.validate_python(value)
         except ValidationError as error:
             why = error.errors()[0]["msg"].removeprefix("Input should be ")
-            raise ParameterError(
-                f"Parameter '{given_name}' is {value!r}; expected {kind} ({why}).", given_name
-            ) from None
+            raise ParameterError(f"Parameter '{given_name}' is {value!r}; expected {kind} ({why}).", given_name) from None
     return checked
 
 
@@ -118,9 +116,7 @@ def moment(value: str, name: str, end: bool = False) -> datetime | None:
         return datetime.fromisoformat(text).replace(tzinfo=None)
     except (ValueError, OverflowError):
         label = name.strip("_")
-        raise ParameterError(
-            f"{label} is '{text}'; expected a date such as 2022-01-11 or 2022-01-11 15:00.", label
-        ) from None
+        raise ParameterError(f"{label} is '{text}'; expected a date such as 2022-01-11 or 2022-01-11 15:00.", label) from None
 
 
 def check_tag(template: str) -> str:
@@ -159,13 +155,10 @@ def fill_tag(template: str, day: date | None, channel: str, wave: int, waves: in
     if not tag or "," in tag or unseen or len(tag) > TAG_LENGTH:
         what = "is empty" if not tag else "has a comma, which separates tags in an import file" if "," in tag else (
             "holds a character that cannot be seen" if unseen else f"has {len(tag)} characters")  # fmt: skip
-        raise ParameterError(
-            f"The tag '{tag[:60]}' {what}; expected at most {TAG_LENGTH} characters and no comma.", "tag"
-        )
+        raise ParameterError(f"The tag '{tag[:60]}' {what}; expected at most {TAG_LENGTH} characters and no comma.", "tag")
     if guard(tag) != tag:
         raise ParameterError(
-            f"The tag '{tag[:60]}' has a '=', '+', '-' or '@' where a spreadsheet takes it for a formula; start with a letter.",
-            "tag",
+            f"The tag '{tag[:60]}' has a '=', '+', '-' or '@' where a spreadsheet takes it for a formula; start with a letter.", "tag"
         )
     return tag
 

@@ -57,9 +57,7 @@ def preflight(bench: "Workbench") -> Preflight:
     bad, gone, planned = _known(bench, channel.id)
     rows = rows.left_join(bad, "contact_id", rname="bad_{name}").left_join(gone, "contact_id", rname="gone_{name}")
     rows = rows.left_join(planned, "contact_id", rname="planned_{name}")
-    rows = bench.engine.keep(
-        rows.mutate(**{c: rows[c].fill_null(False) for c in ("refused", "unreachable", "planned")})
-    )
+    rows = bench.engine.keep(rows.mutate(**{c: rows[c].fill_null(False) for c in ("refused", "unreachable", "planned")}))
     good = rows.filter(rows.known & ~rows.refused & ~rows.planned)
     counts = rows.aggregate(
         contacts=rows.n.sum(), duplicates=(rows.n - 1).sum(), no_identifier=(~rows.known).sum(), refused=rows.refused.sum(),
@@ -72,21 +70,16 @@ def _channel(bench: "Workbench"):
     asked, known = bench.text("channel"), {c.id: c.name for c in bench.channels.channels}
     listed = ", ".join(f"{i} ({n})" for i, n in known.items()) or "none; name a channels file (channels)"
     if asked not in known:
-        raise ParameterError(
-            f"Channel '{asked}' is not in the channels file.{did_you_mean(asked, known)} Known: {listed}.", "channel"
-        )
+        raise ParameterError(f"Channel '{asked}' is not in the channels file.{did_you_mean(asked, known)} Known: {listed}.", "channel")
     channel = bench.channels.get(asked)
     if channel.kind is None:
         raise ParameterError(
-            f"The channels file gives no kind for channel {asked}; expected kind = one of {', '.join(kinds())}.",
-            "channel",
+            f"The channels file gives no kind for channel {asked}; expected kind = one of {', '.join(kinds())}.", "channel"
         )
     if not channel.kind.can_broadcast:
         raise ParameterError(f"{channel.name} ({channel.kind.name}) cannot broadcast: {channel.kind.reason}", "channel")
     if bench.contacts is None:
-        raise ParameterError(
-            "No contacts export was named; expected the contacts that the broadcast is for.", "contacts"
-        )
+        raise ParameterError("No contacts export was named; expected the contacts that the broadcast is for.", "contacts")
     return channel
 
 
@@ -117,9 +110,7 @@ def _room(bench: "Workbench", channel, good: "ir.Table") -> dict:
     found = {"sendable": sendable, "limit": limit and limit.size, "left": None, "waves": None, "finish": None,
              "segments": None, "segment_limit": bench.channels.segment_limit}  # fmt: skip
     if limit is None:
-        return found | {
-            "note": "The channel's limit is not known, so no waves could be planned; state it in the channels file."
-        }
+        return found | {"note": "The channel's limit is not known, so no waves could be planned; state it in the channels file."}
     load = quota.load(limits.counted(bench), bench.limits) if bench.messages else None
     note = "" if load is not None else "No messages export was named, so the window is taken as empty now."
     if load is not None:
@@ -130,13 +121,7 @@ def _room(bench: "Workbench", channel, good: "ir.Table") -> dict:
     audience = good.select("contact_id", channel_id=ibis.literal(channel.id))
     try:
         plan = waves.plan(
-            audience,
-            bench.limits,
-            bench.start,
-            traffic=load,
-            quiet=bench.quiet,
-            zone=bench.timezone,
-            deadline=bench.deadline,
+            audience, bench.limits, bench.start, traffic=load, quiet=bench.quiet, zone=bench.timezone, deadline=bench.deadline
         )
     except QuotaError as error:
         return found | {"note": str(error)}

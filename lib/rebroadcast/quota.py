@@ -236,8 +236,7 @@ def _balanced(row: dict) -> dict:
     for name, part in (("failed", f), ("delivered", d)):
         if a is not None and part is not None and part > a:
             raise QuotaError(
-                f"Channel {channel}: {a:,} attempted is less than {part:,} {name}; "
-                "count the contacts of the whole broadcast as attempted."
+                f"Channel {channel}: {a:,} attempted is less than {part:,} {name}; count the contacts of the whole broadcast as attempted."
             )
     a, d, f = (d + f if a is None else a), (a - f if d is None else d), (a - d if f is None else f)
     if a != d + f:
@@ -265,10 +264,7 @@ def infer(failed: ibis.Table, gap: timedelta = timedelta(hours=24)) -> pd.DataFr
     along = ibis.cumulative_window(group_by="channel_id", order_by=["sent_at", "contact_id"])
     quota = quota.mutate(run=quota.new.sum().over(along) + 1)
     runs = quota.group_by("channel_id", "run").agg(
-        first=quota.sent_at.min(),
-        last=quota.sent_at.max(),
-        overflow_at_least=quota.contact_id.nunique(),
-        messages=quota.count(),
+        first=quota.sent_at.min(), last=quota.sent_at.max(), overflow_at_least=quota.contact_id.nunique(), messages=quota.count()
     )
     others = failed.filter(failed.cause != "quota").select("channel_id", "sent_at")
     between = [runs.channel_id == others.channel_id, others.sent_at.between(runs.first, runs.last)]
@@ -310,9 +306,7 @@ class Observed:
     agrees: bool | None
 
 
-def compare_tiers(
-    observed: Sequence[int], configured: int | None = None, tiers: Sequence[int] = TIERS, within: float = 0.05
-) -> Observed:
+def compare_tiers(observed: Sequence[int], configured: int | None = None, tiers: Sequence[int] = TIERS, within: float = 0.05) -> Observed:
     """Compare the contacts delivered in each full window with the known tiers and the configured size.
 
     A size fits if the highest ceiling is at most `within` (a share) below or above it: a few contacts

@@ -132,11 +132,7 @@ def fix_first(bench: "Workbench", recovery: "Recovery") -> "HTML":
     parts = []
     if bench.fixed:
         causes = ", ".join(cause_name(c, lang) for c in sorted(bench.fixed))
-        parts.append(
-            Markup("<p>{}</p>").format(
-                _("Taken as mended: {causes}. Decided by {who}.", causes=causes, who=bench.decided_by)
-            )
-        )
+        parts.append(Markup("<p>{}</p>").format(_("Taken as mended: {causes}. Decided by {who}.", causes=causes, who=bench.decided_by)))
     if not rows:
         parts.append(Markup("<p>{}</p>").format(_("Nothing has to be changed first.")))
         return html(Markup("").join(parts))
@@ -145,9 +141,7 @@ def fix_first(bench: "Workbench", recovery: "Recovery") -> "HTML":
         "{n} contact can be reached once something is changed. Change it, then run again with the words in the last column.",
         "{n} contacts can be reached once something is changed. Change it, then run again with the words in the last column.",
         total)))  # fmt: skip
-    parts.append(
-        table(rows, [_("Contacts"), _("Cause"), _("What it means"), _("What to do"), _("Then add")], numbers=(0,))
-    )
+    parts.append(table(rows, [_("Contacts"), _("Cause"), _("What it means"), _("What to do"), _("Then add")], numbers=(0,)))
     return html(Markup("").join(parts))
 
 
@@ -155,9 +149,7 @@ def checked(bench: "Workbench", found: "Check") -> "HTML":
     """How many were reached, in one sentence, and what that can and cannot tell."""
     _, lang = bench.lang.gettext, bench.lang
     sums = found.outcomes.groupby("outcome")["contacts"].sum()
-    facts = {
-        k: lang.number(int(sums.get(k, 0))) for k in ("reached", "failed_again", "no_sign", "not_due", "not_known")
-    }
+    facts = {k: lang.number(int(sums.get(k, 0))) for k in ("reached", "failed_again", "no_sign", "not_due", "not_known")}
     total = int(sums.sum())
     due = total - int(sums.get("not_due", 0))
     bench.totals |= {"attempted": due, "failed": int(sums.get("failed_again", 0))}  # of the resend, in contacts
@@ -182,9 +174,7 @@ def checked(bench: "Workbench", found: "Check") -> "HTML":
     if facts["not_due"] != lang.number(0):
         until = lang.datetime(bench.wall_clock(found.horizon))
         parts.append(
-            Markup("<p>{}</p>").format(
-                _("The exports end on {until}; {not_due} contacts were not due by then.", until=until, **facts)
-            )
+            Markup("<p>{}</p>").format(_("The exports end on {until}; {not_due} contacts were not due by then.", until=until, **facts))
         )
     return html(Markup("").join(parts))
 

@@ -33,9 +33,7 @@ def locate(notebook: str | Path) -> Path:
         if path.suffix == ".ipynb" and path.is_file():
             return path
     names = sorted(p.stem for p in NOTEBOOKS.glob("*.ipynb"))
-    raise ParameterError(
-        f"No such notebook: {notebook}.{did_you_mean(str(notebook), names)} Known: {', '.join(names)}.", "notebook"
-    )
+    raise ParameterError(f"No such notebook: {notebook}.{did_you_mean(str(notebook), names)} Known: {', '.join(names)}.", "notebook")
 
 
 def run(
@@ -65,13 +63,7 @@ def run(
     try:
         with staged(out, overwrite or failed_before) as staging:
             target = staging / f"{path.stem}.ipynb"
-            failure = execute(
-                path,
-                checked,
-                target,
-                {workbench.STAGING: str(staging), workbench.RESULTS: str(out.absolute())},
-                **options,
-            )
+            failure = execute(path, checked, target, {workbench.STAGING: str(staging), workbench.RESULTS: str(out.absolute())}, **options)
             if isinstance(failure, RebroadcastError) and failure.exit_status == 2:
                 raise failure
             content, executed = record.read(staging), clean(_load(target))
@@ -115,9 +107,7 @@ def _check_place(checked: Mapping[str, object], out: Path) -> None:
     check_only(out, known.__contains__)
 
 
-def execute(
-    path: Path, checked: Mapping[str, object], target: Path, env: Mapping[str, str], **options: object
-) -> RebroadcastError | None:
+def execute(path: Path, checked: Mapping[str, object], target: Path, env: Mapping[str, str], **options: object) -> RebroadcastError | None:
     """Run a notebook with papermill, in a kernel that sees env, into target; return the error it met, if any."""
     import papermill
     from nbclient.exceptions import CellTimeoutError, DeadKernelError

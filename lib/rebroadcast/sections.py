@@ -64,8 +64,7 @@ def table(rows: list[list], header: list[str], numbers: tuple[int, ...] = ()) ->
 
     def row(cells: list, tag: str) -> Markup:
         out = [
-            Markup("<{0}{1}>{2}</{0}>").format(Markup(tag), Markup(' class="num"' if i in numbers else ""), c)
-            for i, c in enumerate(cells)
+            Markup("<{0}{1}>{2}</{0}>").format(Markup(tag), Markup(' class="num"' if i in numbers else ""), c) for i, c in enumerate(cells)
         ]
         return Markup("<tr>{}</tr>").format(Markup("").join(out))
 
@@ -223,14 +222,7 @@ def advice(bench: "Workbench", errors: "pd.DataFrame") -> "HTML":
          verdict_label(r.verdict, lang), how_long(r.wait_s, r.verdict, lang), r.fix, _source(r.source)]
         for r in shown.itertuples()
     ]  # fmt: skip
-    header = [
-        _("Failed"),
-        _("What it means, and an example"),
-        _("Verdict"),
-        _("How long"),
-        _("What to do"),
-        _("Source"),
-    ]
+    header = [_("Failed"), _("What it means, and an example"), _("Verdict"), _("How long"), _("What to do"), _("Source")]
     return html(table(rows, header, numbers=(0,)))
 
 
@@ -287,10 +279,7 @@ def provenance(bench: "Workbench") -> "HTML":
         if v not in ("", None, [], {}) and k != "out"
     ]
     read = [[kind, s.name, lang.number(s.size), s.sha256] for kind, sources in bench.sources.items() for s in sources]
-    parts = [
-        table(given, [_("Parameter"), _("Value")]),
-        table(read, [_("Read as"), _("File"), _("Bytes"), "SHA-256"], numbers=(2,)),
-    ]
+    parts = [table(given, [_("Parameter"), _("Value")]), table(read, [_("Read as"), _("File"), _("Bytes"), "SHA-256"], numbers=(2,))]
     if bench.rules.overrides:
         replaced = [[ours, theirs or _("a new rule")] for ours, theirs in bench.rules.overrides]
         parts.append(table(replaced, [_("Your rule"), _("Goes before")]))
@@ -303,9 +292,7 @@ def rejected(bench: "Workbench") -> "HTML | None":
     _, lang, frame = bench.lang.gettext, bench.lang, bench.export.rejected
     if frame.empty:
         return None
-    groups = frame.groupby(["file", "reason"], sort=True)["line"].agg(
-        ["size", lambda x: ", ".join(map(str, list(x)[:10]))]
-    )
+    groups = frame.groupby(["file", "reason"], sort=True)["line"].agg(["size", lambda x: ", ".join(map(str, list(x)[:10]))])
     rows = [
         [file, _reason(reason, lang), lang.number(int(size)), lines]
         for (file, reason), (size, lines) in zip(groups.index, groups.to_numpy(), strict=True)

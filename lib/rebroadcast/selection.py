@@ -132,11 +132,7 @@ def frames(prepared: Prepared, filters: Filters) -> dict[str, "pd.DataFrame"]:
         times = times.assign(hour=times["hour"].dt.normalize()).groupby(["cause", "hour"], as_index=False).sum()
     times.attrs["unit"] = unit
     errors = sums(cell, "channel_id", error=lambda t: t.masked)
-    return {
-        "causes": sums({"cause": ()}, "cause", "verdict"),
-        "errors": _named(errors, prepared.bench.channels),
-        "times": times,
-    }
+    return {"causes": sums({"cause": ()}, "cause", "verdict"), "errors": _named(errors, prepared.bench.channels), "times": times}
 
 
 def page(prepared: Prepared, filters: Filters, number: int = 0, sort: str = "local_at", descending: bool = True,

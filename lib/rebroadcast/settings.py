@@ -32,9 +32,7 @@ class Settings:
         self.lang: Language = language(self.text("language") or "en")
         self.period = tuple(parameters.moment(self.text(n), n, end=n == "to") for n in ("from_", "to"))
         if all(self.period) and self.period[0] >= self.period[1]:
-            raise ParameterError(
-                f"from ({self.text('from_')}) lies after to ({self.text('to')}); expected from before to.", "from"
-            )
+            raise ParameterError(f"from ({self.text('from_')}) lies after to ({self.text('to')}); expected from before to.", "from")
         path = self.text("channels")
         self.channels = channel_files.load_channels(files.find(path)[0] if path else None)
         self.timezone = engines.check_zone(self.text("timezone") or self.channels.timezone or "UTC")

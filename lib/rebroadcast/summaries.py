@@ -46,17 +46,13 @@ def by_cause(failed: "ir.Table") -> "pd.DataFrame":
 def by_channel(failed: "ir.Table", channels: Channels) -> "pd.DataFrame":
     """channel (its name), channel_id, verdict, failed."""
     frame = failed.group_by("channel_id", "verdict").aggregate(failed=failed.count()).to_pandas()
-    return _named(frame, channels).sort_values(
-        ["failed", "channel", "verdict"], ascending=[False, True, True], ignore_index=True
-    )
+    return _named(frame, channels).sort_values(["failed", "channel", "verdict"], ascending=[False, True, True], ignore_index=True)
 
 
 def error_by_channel(failed: "ir.Table", channels: Channels) -> "pd.DataFrame":
     """error (masked), channel (its name), failed."""
     frame = failed.group_by("channel_id", error=failed.masked).aggregate(failed=failed.count()).to_pandas()
-    return _named(frame, channels).sort_values(
-        ["failed", "error", "channel"], ascending=[False, True, True], ignore_index=True
-    )
+    return _named(frame, channels).sort_values(["failed", "error", "channel"], ascending=[False, True, True], ignore_index=True)
 
 
 def by_time(failed: "ir.Table") -> tuple["pd.DataFrame", str]:
@@ -106,9 +102,7 @@ def comparison(now: "pd.DataFrame", folder: Path) -> "pd.DataFrame":
     """
     path = folder / "data" / "error-by-channel.csv"
     if not path.is_file():
-        raise InputError(
-            f"{folder} holds no failure report to compare with; expected a folder with data/error-by-channel.csv."
-        )
+        raise InputError(f"{folder} holds no failure report to compare with; expected a folder with data/error-by-channel.csv.")
     before = sheets.read(path, ("error", "channel"))
     both = now.merge(before, on=["error", "channel"], how="outer", suffixes=("_now", "_before")).fillna(0)
     both = both.rename(columns={"failed_now": "now", "failed_before": "before"})
@@ -135,9 +129,7 @@ def attempted(
     if messages is not None:
         sent = outgoing(messages)
         measured = sent.group_by("channel_id").aggregate(attempted=sent.message_id.nunique()).to_pandas()
-        frame = frame.drop(columns="measured").merge(
-            measured.rename(columns={"attempted": "measured"}), on="channel_id", how="left"
-        )
+        frame = frame.drop(columns="measured").merge(measured.rename(columns={"attempted": "measured"}), on="channel_id", how="left")
     frame["attempted"] = [(given or {}).get(c, m) for c, m in zip(frame["channel_id"], frame["measured"], strict=True)]
     frame["attempted"] = frame["attempted"].astype("Int64")
     for c, count, failures in frame[["channel_id", "attempted", "failed"]].itertuples(index=False):
@@ -154,9 +146,7 @@ def attempted(
     ]
     frame["limit"] = pd.array([r.size if ok else None for r, ok in zip(rows, fits, strict=True)], dtype="Int64")
     frame["overflow"] = (frame["attempted"] - frame["limit"]).clip(lower=0)
-    return _named(frame.drop(columns="span"), channels).sort_values(
-        ["failed", "channel"], ascending=[False, True], ignore_index=True
-    )
+    return _named(frame.drop(columns="span"), channels).sort_values(["failed", "channel"], ascending=[False, True], ignore_index=True)
 
 
 def _named(frame: "pd.DataFrame", channels: Channels) -> "pd.DataFrame":

@@ -89,13 +89,7 @@ def plan(
     return _assign(people, ready, waves)
 
 
-def what_if(
-    audience: Any,
-    limits: Sequence[Limit],
-    scenarios: Mapping[str, Mapping[str, Any]],
-    start: datetime,
-    **given,
-) -> pd.DataFrame:
+def what_if(audience: Any, limits: Sequence[Limit], scenarios: Mapping[str, Mapping[str, Any]], start: datetime, **given) -> pd.DataFrame:
     """Plan each scenario and return scenario, waves, finish (UTC), note (why it cannot be done, or None).
 
     A scenario changes arguments of `plan` (start, quiet, deadline, limits ...) or, for every limit at once,
@@ -154,8 +148,7 @@ def _people(audience: Any, begin: int) -> ibis.Table:
     twice = table.group_by("contact_id", "channel_id").agg(n=table.count()).filter(lambda t: t.n > 1)
     if count := twice.count().execute():
         raise QuotaError(
-            f"The audience names {count:,} contacts more than once on one channel; "
-            "nobody may be sent to twice, so keep one row for each."
+            f"The audience names {count:,} contacts more than once on one channel; nobody may be sent to twice, so keep one row for each."
         )
     return table
 

@@ -106,15 +106,12 @@ class Workbench(Settings):
         import ibis
 
         table = self.export.table
-        present = sorted(
-            c for c in table.channel_id.as_table().distinct().execute()["channel_id"] if isinstance(c, str)
-        )
+        present = sorted(c for c in table.channel_id.as_table().distinct().execute()["channel_id"] if isinstance(c, str))
         for asked in self.list("channel"):
             if asked not in present:
                 names = ", ".join(f"{c} ({self.channels.name(c)})" if self.channels.get(c) else c for c in present)
                 raise ParameterError(
-                    f"No failed message has channel ID '{asked}'.{did_you_mean(asked, present)} Present: {names or 'none'}.",
-                    "channel",
+                    f"No failed message has channel ID '{asked}'.{did_you_mean(asked, present)} Present: {names or 'none'}.", "channel"
                 )
         kinds = {c: self.channels.kind(c) or "" for c in present}
         kind = table.channel_id.fill_null("").substitute(kinds, else_="") if kinds else ibis.literal("")
@@ -161,9 +158,7 @@ class Workbench(Settings):
         """The classified messages in the channel, dates and sender type that were asked for, each message once."""
         found = self.all_failed.filter(self.selected(self.all_failed))
         named = found.message_id.notnull().sum().fill_null(0)
-        rows, named, unique = (
-            found.aggregate(rows=found.count(), named=named, unique=found.message_id.nunique()).execute().iloc[0]
-        )
+        rows, named, unique = found.aggregate(rows=found.count(), named=named, unique=found.message_id.nunique()).execute().iloc[0]
         self.repeats = int(named - unique)
         if self.repeats:
             known = found.filter(found.message_id.notnull())
@@ -222,9 +217,7 @@ class Workbench(Settings):
     def check_coverage(self, start: bool = False) -> None:
         """Raise InputError where the messages export ends before the failures do (with start: or begins after)."""
         table, rows = self.messages.table, self.broadcasts
-        sent, lost = (
-            t.aggregate(first=t.local_at.min(), last=t.local_at.max()).execute().iloc[0] for t in (table, rows)
-        )
+        sent, lost = (t.aggregate(first=t.local_at.min(), last=t.local_at.max()).execute().iloc[0] for t in (table, rows))
         early = start and sent["first"].date() > lost["first"].date()
         if sent["last"].date() < lost["last"].date() or early:
             raise InputError(
@@ -270,9 +263,7 @@ class Workbench(Settings):
         """The same for the same input and parameters, so that a rerun is the same run."""
         asked = {k: v for k, v in self.given.items() if v not in ("", None, [], {}, False) and k not in (*OWN, *FILES)}
         read = sorted(s.sha256 for sources in self.sources.values() for s in sources)
-        settings = [
-            files.find(p)[0].read_text("utf-8", "replace") for n in ("channels", "rules") if (p := self.text(n))
-        ]
+        settings = [files.find(p)[0].read_text("utf-8", "replace") for n in ("channels", "rules") if (p := self.text(n))]
         return hashlib.sha256(json.dumps([asked, read, settings], sort_keys=True).encode()).hexdigest()[:24]
 
     @cached_property
