@@ -89,7 +89,6 @@ def test_channels_files(tmp_path, content):
     path.write_text(content, "utf-8", "replace")
     if found := one_sentence(channels.load_channels, path):
         one_sentence(found.limits)
-        found.unknown_limits()
 
 
 DECLARED = {name: parameters.Declared(name, kind, None) for name, kind in (

@@ -1,7 +1,9 @@
 """Packed files, made plain: gzip, zip and workbooks, each within limits that no export reaches."""
 
 import csv
+import gzip
 import io
+import warnings
 import zipfile
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,8 +27,6 @@ def unpack(path: Path, target: Path) -> list[tuple[str, Path]]:
     with path.open("rb") as file:
         start = file.read(2)
     if start == b"\x1f\x8b":
-        import gzip
-
         with _unpacking(path), gzip.open(path) as packed:
             return [("", _unpack(packed, target, path))]
     with _unpacking(path), zipfile.ZipFile(path) as archive:
@@ -74,8 +74,6 @@ def _unpacking(path: Path):
 
 def _sheet(path: Path, target: Path) -> Path:
     """Write the first sheet of a workbook as CSV; numbers too long for a spreadsheet stay visibly damaged."""
-    import warnings
-
     import openpyxl
 
     def cell(value: object) -> str:

@@ -15,16 +15,14 @@ from datetime import UTC, datetime, timedelta
 from multiprocessing import connection, forkserver
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from . import __version__, batchfile, folder, index, record, reports
 from .batchfile import Entry, Plan
 from .exceptions import OutputError, RebroadcastError, RunError, visible
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 FORK = sys.platform == "linux"  # elsewhere forking is not safe: each process loads everything and starts a plain kernel
 STAMP = re.compile(r"\d{4}(-\d\d){2}T\d\d(-\d\d){2}Z")  # a run's folder: when its batch started (UTC)
@@ -33,12 +31,12 @@ MINUTE = 60.0  # seconds
 PAUSE = 5.0  # seconds between two writings of the index while entries run
 
 
-def run(file: Path, out: Path, jobs: int = 2, resume: bool = False, console: "Console | None" = None) -> dict:
+def run(file: Path, out: Path, jobs: int = 2, resume: bool = False, console: Console | None = None) -> dict:
     """Run the entries of a batch file, `jobs` at once, into folders below out; return the content of batch.json.
 
-    With resume, an entry whose latest run was good is skipped where notebook, parameters, files and library version
-    are the same. console shows the progress (default: standard error). Raises BatchError or OutputError before
-    anything is written; what befalls an entry is in its row, and in the run record of its folder.
+    With resume, an entry whose latest run was good is skipped where notebook, parameters, files and library version are the same.
+    console shows the progress (default: standard error). Raises BatchError or OutputError before anything is written; what
+    befalls an entry is in its row, and in the run record of its folder.
     """
     if FORK:  # it loads everything while the batch file is checked
         multiprocessing.get_context("forkserver").set_forkserver_preload([f"{__package__}.kernel", __name__])
@@ -80,10 +78,7 @@ class _Batch:
     def target(self, entry: Entry) -> Path:
         return self.out / entry.folder / f"{self.started:%Y-%m-%dT%H-%M-%SZ}"
 
-    def run(self, jobs: int, console: "Console | None") -> dict:
-        from rich.console import Console
-        from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
+    def run(self, jobs: int, console: Console | None) -> dict:
         waiting, columns = list(self.rows), (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
         console = console or Console(stderr=True, highlight=False)
         try:

@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 import re
-import tomllib
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -14,7 +13,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from . import __version__, files, parameters, record, reports, workbench
-from .channels import load_channels
+from .channels import load_channels, read_toml
 from .exceptions import BatchError, ParameterError, RebroadcastError, did_you_mean
 
 Text = Annotated[str, Field(min_length=1)]
@@ -131,15 +130,11 @@ def _refusal(path: Path, problems: list[str]) -> BatchError:
 
 def _read(path: Path) -> _File:
     try:
-        return _File.model_validate(tomllib.loads(Path(path).read_text(encoding="utf-8-sig")))
-    except OSError as error:
-        problems = [f"the batch file cannot be read ({error.strerror})."]
-    except UnicodeDecodeError:
-        problems = ["the batch file is not UTF-8; save it as UTF-8."]
-    except tomllib.TOMLDecodeError as error:
-        problems = [f"this is not TOML: {error}. Values of text need quotes."]
+        return _File.model_validate(read_toml(path, "batch"))
     except ValidationError as error:
         problems = [_sentence(**found) for found in error.errors()]
+    except ValueError as error:
+        problems = [str(error)]
     raise _refusal(path, problems)
 
 

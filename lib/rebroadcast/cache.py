@@ -11,15 +11,11 @@ import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from . import __version__
 from .engine import Engine
 from .files import Source
-
-if TYPE_CHECKING:
-    import ibis.expr.types as ir
-    import pandas as pd
+from .lazy import ibis, pd
 
 FOLDER = "REBROADCAST_CACHE"
 MOST, OLDEST = 20 * 2**30, 7 * 86_400  # bytes of all entries, and seconds since an entry was last used
@@ -32,10 +28,8 @@ def _entry(source: Source) -> Path | None:
     return Path(folder).absolute() / hashlib.sha256(repr(told).encode()).hexdigest()
 
 
-def load(engine: Engine, source: Source) -> tuple["ir.Table", "pd.DataFrame"] | None:
+def load(engine: Engine, source: Source) -> tuple["ibis.Table", "pd.DataFrame"] | None:
     """What `salvage.read` gave for the same file, if it is in the cache."""
-    import pandas as pd
-
     if not (entry := _entry(source)) or not entry.is_dir():
         return None
     rows = engine.new_file(".parquet")
@@ -52,7 +46,7 @@ def load(engine: Engine, source: Source) -> tuple["ir.Table", "pd.DataFrame"] | 
         return None
 
 
-def store(source: Source, raw: "ir.Table", refused: "pd.DataFrame") -> None:
+def store(source: Source, raw: "ibis.Table", refused: "pd.DataFrame") -> None:
     """Put what `salvage.read` gave into the cache, when the file is known not to have changed meanwhile."""
     if not (entry := _entry(source)) or entry.exists():
         return

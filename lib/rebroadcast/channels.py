@@ -113,10 +113,12 @@ class Channels:
 
     def __init__(self, content: _File | None = None):
         self._content = content or _File()
-        self.timezone: str | None = self._content.timezone
-        self.segment_limit: int | None = self._content.segment_limit
-        self.workspace: str | None = self._content.workspace
-        self.channels: tuple[Channel, ...] = tuple(_channel(*item) for item in self._content.channel.items())
+        self.timezone, self.segment_limit, self.workspace = (
+            getattr(self._content, name) for name in ("timezone", "segment_limit", "workspace"))  # fmt: skip
+        self.channels: tuple[Channel, ...] = ()
+        for key, row in self._content.channel.items():
+            kind = find_kind(row.kind) if row.kind else None
+            self.channels += (Channel(key, row.name or f"channel {key}", kind, row.pool, row.pace or (kind and kind.pace)),)
 
     def get(self, channel_id: str) -> Channel | None:
         """Return the channel with this ID, or None if the file does not name it."""
@@ -133,9 +135,9 @@ class Channels:
     def limits(self, timezone: str | None = None) -> tuple[Limit, ...]:
         """Return one Limit per pool, named after it, and one per channel outside a pool, named by its ID.
 
-        A channel without a limit of its own has that of its kind where every account has the same; others,
-        such as WhatsApp without its tier, have none (see `unknown_limits`). Calendar windows are in the
-        file's zone, else in `timezone`, else in UTC. A pool is as fast as its slowest channel.
+        A channel without a limit of its own has that of its kind where every account has the same; others, such as WhatsApp
+        without its tier, have none. Calendar windows are in the file's zone, else in `timezone`, else in UTC. A pool is as fast
+        as its slowest channel.
         """
         zone, own, found = self.timezone or timezone or "UTC", self._content.channel, []
         pools = self._content.pool.items()
@@ -144,25 +146,12 @@ class Channels:
         for name, members, row, kind in groups:
             if size := row.limit or (kind and kind.size):
                 size = None if size == "unlimited" else int(size)
-                window = _window(row.window or (kind and kind.window) or "24h", zone)
+                span = row.window or (kind and kind.window) or "24h"
+                calendar = span in ("day", "month")
+                window = Window(span, None, zone) if calendar else Window("moving", timedelta(hours=int(span[:-1])), zone)
                 pace = row.pace or min((c.pace for c in members if c.pace), default=None)
                 found.append(Limit(name, tuple(c.id for c in members), size, window, row.reserve, pace))
         return tuple(found)
-
-    def unknown_limits(self) -> tuple[str, ...]:
-        """Return the IDs of the channels whose limit nobody stated and the kind does not fix."""
-        covered = {c for limit in self.limits() for c in limit.channels}
-        return tuple(c.id for c in self.channels if c.id not in covered)
-
-
-def _channel(key: str, row: _Channel) -> Channel:
-    kind = find_kind(row.kind) if row.kind else None
-    return Channel(key, row.name or f"channel {key}", kind, row.pool, row.pace or (kind and kind.pace))
-
-
-def _window(span: str, zone: str) -> Window:
-    hours = None if span in ("day", "month") else timedelta(hours=int(span[:-1]))
-    return Window("moving" if hours else span, hours, zone)
 
 
 def load_channels(path: Path | None = None) -> Channels:
@@ -173,20 +162,27 @@ def load_channels(path: Path | None = None) -> Channels:
     if path is None:
         return Channels()
     try:
-        content = _File.model_validate(tomllib.loads(Path(path).read_text(encoding="utf-8-sig")))
-    except OSError as error:
-        problem = f"the channels file cannot be read ({error.strerror})."
-    except UnicodeDecodeError:
-        problem = "the channels file is not UTF-8; save it as UTF-8."
-    except tomllib.TOMLDecodeError as error:
-        problem = f"this is not TOML: {error}. Values of text need quotes."
+        content = _File.model_validate(read_toml(path, "channels"))
+        problem = next(_contradictions(content), None)
     except ValidationError as error:
         problem = _sentence(error)
-    else:
-        problem = next(_contradictions(content), None)
+    except ValueError as error:
+        problem = error
     if problem:
         raise ChannelsError(f"{path}: {problem}")
     return Channels(content)
+
+
+def read_toml(path: Path, what: str) -> dict:
+    """Read a file of the user's; ValueError says in a sentence why it cannot be read."""
+    try:
+        return tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise ValueError(f"the {what} file cannot be read ({error.strerror}).") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"the {what} file is not UTF-8; save it as UTF-8.") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"this is not TOML: {error}. Values of text need quotes.") from None
 
 
 def _sentence(error: ValidationError) -> str:
@@ -213,16 +209,14 @@ def _sentence(error: ValidationError) -> str:
 
 def _contradictions(content: _File):
     """Yield what no single field shows: zones, kinds and pools that are not there."""
-    if content.timezone and content.timezone not in available_timezones():
-        hint = did_you_mean(content.timezone, available_timezones())
+    if content.timezone and content.timezone not in (zones := available_timezones()):
+        hint = did_you_mean(content.timezone, zones)
         yield f'timezone is "{content.timezone}"; expected a zone such as "America/Mexico_City".{hint}'
     for key, row in content.channel.items():
         if row.kind and find_kind(row.kind) is None:
-            hint = did_you_mean(row.kind, kinds())
-            yield f'channel.{key}.kind is "{row.kind}"; expected one of: {", ".join(kinds())}.{hint}'
+            yield f'channel.{key}.kind is "{row.kind}"; expected one of: {", ".join(kinds())}.{did_you_mean(row.kind, kinds())}'
         if row.pool and row.pool not in content.pool:
-            hint = did_you_mean(row.pool, content.pool)
-            yield f'channel.{key}.pool is "{row.pool}", but there is no [pool.{row.pool}].{hint}'
+            yield f'channel.{key}.pool is "{row.pool}", but there is no [pool.{row.pool}].{did_you_mean(row.pool, content.pool)}'
         own = [name for name in ("limit", "window", "reserve") if name in row.model_fields_set]
         if row.pool and own:
             yield f"channel.{key} has both a pool and its own {own[0]}; keep one of them."

@@ -1,31 +1,27 @@
 """The figures: each a pure function from a small tidy pandas frame to a plotly figure.
 
-A title says the finding with its number, the grey subtitle what is shown. Frames may come in any order of
-rows, with more columns than are named, and empty; texts in them may be a stranger's and are escaped.
-`layout.meta` has `id`, `title`, `description` (words for a screen reader) and `data` (header, then rows), as
-plain text: who puts them on a page escapes them. A mark's `customdata` is its value as in the frame. Limit
-lines are shapes named "limit", so that a dark page can turn them white.
+A title says the finding with its number, the grey subtitle what is shown. Frames may come in any order of rows, with more columns
+than are named, and empty; texts in them may be a stranger's and are escaped. `layout.meta` has `id`, `title`, `description`
+(words for a screen reader) and `data` (header, then rows), as plain text: who puts them on a page escapes them. A mark's
+`customdata` is its value as in the frame. Limit lines are shapes named "limit", so that a dark page can turn them white.
 """
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 import plotly.graph_objects as go
 
 from . import drawing as draw
 from .drawing import CAUSE_COLOURS, DISPOSITION_COLOURS, ENGLISH, OUTCOME_COLOURS, SLOT, TOP, VERDICT_COLOURS
 from .language import Language
+from .lazy import pd
 from .words import DISPOSITIONS, OUTCOMES, VERDICTS, cause_name, disposition_name, word
-
-if TYPE_CHECKING:
-    from pandas import DataFrame
 
 CAUSES_SHOWN, CHANNELS_SHOWN = 6, 8
 DELIVERED, FAILED, LIMIT, QUIET, WAIT = draw.DELIVERED, draw.FAILED, draw.LIMIT, draw.QUIET, draw.WAIT
 
 
 @draw.chart
-def attempted(frame: "DataFrame", *, lang: Language = ENGLISH) -> go.Figure:
+def attempted(frame: "pd.DataFrame", *, lang: Language = ENGLISH) -> go.Figure:
     """Delivered and failed messages of each channel against its limit, largest first.
 
     Columns: channel, attempted, delivered, failed, limit, overflow; all but channel and failed may be null.
@@ -65,7 +61,7 @@ def attempted(frame: "DataFrame", *, lang: Language = ENGLISH) -> go.Figure:
 
 
 @draw.chart
-def failures_by_cause(frame: "DataFrame", *, lang: Language = ENGLISH) -> go.Figure:
+def failures_by_cause(frame: "pd.DataFrame", *, lang: Language = ENGLISH) -> go.Figure:
     """Failed messages by cause, each in its own colour. Columns: cause, verdict, failed."""
     _, rows = lang.gettext, draw.ranked(frame, "cause")
     facts = draw.facts(rows, lang) | {"cause": cause_name(rows.cause[0], lang)}
@@ -78,7 +74,7 @@ def failures_by_cause(frame: "DataFrame", *, lang: Language = ENGLISH) -> go.Fig
 
 
 @draw.chart
-def failures_by_error(frame: "DataFrame", *, lang: Language = ENGLISH) -> go.Figure:
+def failures_by_error(frame: "pd.DataFrame", *, lang: Language = ENGLISH) -> go.Figure:
     """Failed messages by masked error text, coloured by verdict: the 15 most frequent, and the rest.
 
     Columns: error, cause, verdict, failed.
@@ -94,7 +90,7 @@ def failures_by_error(frame: "DataFrame", *, lang: Language = ENGLISH) -> go.Fig
 
 
 @draw.chart
-def failures_by_channel(frame: "DataFrame", *, lang: Language = ENGLISH) -> go.Figure:
+def failures_by_channel(frame: "pd.DataFrame", *, lang: Language = ENGLISH) -> go.Figure:
     """Failed messages by channel (15 and the rest), stacked by verdict. Columns: channel, verdict, failed."""
     _, rows = lang.gettext, draw.ranked(frame, "channel")
     facts = draw.facts(rows, lang) | {"channel": draw.shorten(rows.channel[0], 30)}
@@ -108,7 +104,7 @@ def failures_by_channel(frame: "DataFrame", *, lang: Language = ENGLISH) -> go.F
 
 
 @draw.chart
-def error_by_channel(frame: "DataFrame", *, lang: Language = ENGLISH) -> go.Figure:
+def error_by_channel(frame: "pd.DataFrame", *, lang: Language = ENGLISH) -> go.Figure:
     """Heat map of the 15 largest errors and 8 largest channels. Columns: error, channel, failed."""
     _, errors, channels = lang.gettext, draw.ranked(frame, "error"), draw.ranked(frame, "channel")
     cells = draw.split(frame, "error", "channel", "failed")
@@ -136,7 +132,7 @@ def error_by_channel(frame: "DataFrame", *, lang: Language = ENGLISH) -> go.Figu
 
 
 @draw.chart
-def failures_by_hour(frame: "DataFrame", *, unit: str = "hour", lang: Language = ENGLISH) -> go.Figure:
+def failures_by_hour(frame: "pd.DataFrame", *, unit: str = "hour", lang: Language = ENGLISH) -> go.Figure:
     """Failed messages over time, stacked by cause: the six most frequent, and the others.
 
     Columns: hour (naive local time at which the minute, hour or day starts), cause, failed. unit names which.
@@ -173,7 +169,7 @@ def failures_by_hour(frame: "DataFrame", *, unit: str = "hour", lang: Language =
 
 
 @draw.chart
-def load(frame: "DataFrame", *, limit: int | None, name: str, reached_at: datetime | None, lang: Language = ENGLISH) -> go.Figure:
+def load(frame: "pd.DataFrame", *, limit: int | None, name: str, reached_at: datetime | None, lang: Language = ENGLISH) -> go.Figure:
     """Step line of the different contacts in the moving window of the channel or pool `name`, with its limit.
 
     Columns: at (naive local time), load. reached_at: when the limit was first reached, None if it was not.
@@ -207,7 +203,7 @@ def load(frame: "DataFrame", *, limit: int | None, name: str, reached_at: dateti
 
 
 @draw.chart
-def flow(frame: "DataFrame", *, lang: Language = ENGLISH) -> go.Figure:
+def flow(frame: "pd.DataFrame", *, lang: Language = ENGLISH) -> go.Figure:
     """Sankey: rows of the files to their dispositions, and tagged rows on to their waves.
 
     Columns: disposition, rows and, where known, wave.
@@ -239,7 +235,7 @@ def flow(frame: "DataFrame", *, lang: Language = ENGLISH) -> go.Figure:
 
 
 @draw.chart
-def waves(frame: "DataFrame", *, lang: Language = ENGLISH) -> go.Figure:
+def waves(frame: "pd.DataFrame", *, lang: Language = ENGLISH) -> go.Figure:
     """Contacts of each wave against its capacity, first wave on top; 15 are drawn.
 
     Columns: wave, start (local time), contacts, capacity (null: no limit) and, if several, channel.
@@ -262,7 +258,7 @@ def waves(frame: "DataFrame", *, lang: Language = ENGLISH) -> go.Figure:
 
 
 @draw.chart
-def recovery(frame: "DataFrame", *, lang: Language = ENGLISH) -> go.Figure:
+def recovery(frame: "pd.DataFrame", *, lang: Language = ENGLISH) -> go.Figure:
     """What came of each wave, first wave on top; 15 are drawn.
 
     Columns: wave, outcome (reached, failed_again, no_sign, not_due), contacts.
@@ -286,7 +282,7 @@ def recovery(frame: "DataFrame", *, lang: Language = ENGLISH) -> go.Figure:
 
 
 @draw.chart
-def what_if(frame: "DataFrame", *, start: datetime | None = None, lang: Language = ENGLISH) -> go.Figure:
+def what_if(frame: "pd.DataFrame", *, start: datetime | None = None, lang: Language = ENGLISH) -> go.Figure:
     """When each scenario would be done, earliest on top: hours from start, or waves where start is not given.
 
     Columns: scenario, waves, finish (on the clock of start; null: cannot be done) and, if known, contacts.
@@ -310,7 +306,7 @@ def what_if(frame: "DataFrame", *, start: datetime | None = None, lang: Language
 
 
 @draw.chart
-def comparison(frame: "DataFrame", *, lang: Language = ENGLISH) -> go.Figure:
+def comparison(frame: "pd.DataFrame", *, lang: Language = ENGLISH) -> go.Figure:
     """Dumbbells of the 15 errors by channel that changed most. Columns: error, channel, before, now."""
     _, rows = lang.gettext, frame.fillna({"before": 0, "now": 0})
     rows["change"] = rows.now - rows.before

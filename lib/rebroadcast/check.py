@@ -2,17 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
 
+from .errors import advice
 from .exceptions import LedgerError, ParameterError, did_you_mean
+from .lazy import ibis, pd
+from .ledger import Ledger
 from .parameters import SAMPLE_AFTER, SAMPLE_RECOVERY
-
-if TYPE_CHECKING:
-    import ibis.expr.types as ir
-    import pandas as pd
-
-    from .ledger import Ledger
-    from .workbench import Workbench
+from .workbench import Workbench
 
 
 @dataclass(frozen=True)
@@ -31,12 +27,12 @@ class Check:
     measured: bool
 
 
-def check(bench: "Workbench") -> Check:
+def check(bench: Workbench) -> Check:
     """Compare who was tagged with what arrived since; raises LedgerError without a ledger that knows the broadcast.
 
-    A contact is reached by any message delivered to it on its channel from its due time on; with no such message it
-    failed again, or there is no sign of a send. Without a messages export nobody can be called reached: contacts that
-    did not fail again are `not_known`.
+    A contact is reached by any message delivered to it on its channel from its due time on; with no such message it failed again,
+    or there is no sign of a send. Without a messages export nobody can be called reached: contacts that did not fail again are
+    `not_known`.
     """
     if bench.given.get("exports") == SAMPLE_AFTER["exports"] and not bench.text("ledger"):
         bench.ledger = _sample_ledger(bench)
@@ -55,30 +51,29 @@ def check(bench: "Workbench") -> Check:
     starts = dict(zip(starts["run_id"], starts["first"], strict=True))
     again = fates.filter(fates.outcome == "failed_again").group_by("rule", cause="new_cause", verdict="new_verdict")
     again = again.aggregate(contacts=lambda t: t.count()).to_pandas()
-    return Check(outcomes, _titled(bench, again), _runs(bench, outcomes, records, starts), horizon(bench), bench.messages is not None)
+    told = [advice(rule if isinstance(rule, str) else None, bench.lang.code, bench.rules) for rule in again.pop("rule")]
+    again["title"], again["fix"] = [title for title, _fix in told], [fix for _title, fix in told]
+    again = again.sort_values(["contacts", "title"], ascending=[False, True], ignore_index=True)
+    return Check(outcomes, again, _runs(bench, outcomes, records, starts), horizon(bench), bench.messages is not None)
 
 
-def _sample_ledger(bench: "Workbench") -> "Ledger":
+def _sample_ledger(bench: Workbench) -> Ledger:
     """The ledger that the sample's recovery would have written, for the sample's resend."""
-    from .ledger import open_ledger
-    from .workbench import Workbench
-
-    before = Workbench(SAMPLE_RECOVERY | {"ledger": str(bench.engine.scratch / "ledger"), "out": str(bench.engine.scratch / "recovery")})
+    scratch = bench.engine.scratch
+    before = Workbench(SAMPLE_RECOVERY | {"ledger": str(scratch / "ledger"), "out": str(scratch / "recovery")})
     before.recover()
     before.finish()
-    return open_ledger(bench.engine.scratch / "ledger")
+    return before.ledger
 
 
-def horizon(bench: "Workbench") -> datetime:
+def horizon(bench: Workbench) -> datetime:
     """The newest moment (UTC) of which the exports tell."""
     tables = [bench.export.table] + ([bench.messages.table] if bench.messages else [])
     seen = [t.sent_at.max().execute() for t in tables]
     return max(t for t in seen if t == t and t is not None).to_pydatetime()
 
 
-def _fates(bench: "Workbench", tagged: "ir.Table") -> "ir.Table":
-    import ibis
-
+def _fates(bench: Workbench, tagged: "ibis.Table") -> "ibis.Table":
     rows = tagged.mutate(channel_id=tagged.channel_id.fill_null(""))
     failed = bench.all_failed.select("sent_at", "rule", "row_id", on=bench.all_failed.channel_id.fill_null(""),
                                      to="contact_id", new_cause="cause", new_verdict="verdict")  # fmt: skip
@@ -103,25 +98,14 @@ def _fates(bench: "Workbench", tagged: "ir.Table") -> "ir.Table":
     return rows.select(*columns, outcome=outcome)
 
 
-def _titled(bench: "Workbench", again: "pd.DataFrame") -> "pd.DataFrame":
-    from .errors import advice
-
-    rules = [r if isinstance(r, str) else None for r in again.pop("rule")]
-    again["title"], again["fix"] = zip(*(advice(r, bench.lang.code, bench.rules) for r in rules), strict=True) if rules else ((), ())
-    return again.sort_values(["contacts", "title"], ascending=[False, True], ignore_index=True)
-
-
-def _runs(bench: "Workbench", outcomes: "pd.DataFrame", records: list[dict], starts: dict) -> "pd.DataFrame":
+def _runs(bench: Workbench, outcomes: "pd.DataFrame", records: list[dict], starts: dict) -> "pd.DataFrame":
     """One row per run, in order: how many contacts were due, and how many of them were reached."""
-    import pandas as pd
-
     rows = []
     for record in records:
         mine = outcomes[outcomes["run_id"] == record["run_id"]]
         if len(mine):
-            sums = mine.groupby("outcome")["contacts"].sum()
-            due = int(mine["contacts"].sum() - sums.get("not_due", 0))
-            reached = int(sums.get("reached", 0))
+            sums, contacts = mine.groupby("outcome")["contacts"].sum(), int(mine["contacts"].sum())
+            due, reached = contacts - int(sums.get("not_due", 0)), int(sums.get("reached", 0))
             share = reached / due if due and bench.messages else None
-            rows.append((record["run_id"], record["broadcast"], starts[record["run_id"]], int(mine["contacts"].sum()), due, reached, share))
+            rows.append((record["run_id"], record["broadcast"], starts[record["run_id"]], contacts, due, reached, share))
     return pd.DataFrame(rows, columns=["run_id", "broadcast", "due_from", "contacts", "due", "reached", "share"])

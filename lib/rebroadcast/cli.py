@@ -3,6 +3,7 @@
 import inspect
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -24,11 +25,25 @@ def _say(text: object, err: bool = False) -> None:
     typer.echo(visible(text), err=err)
 
 
+def _json(content: object) -> None:
+    _say(json.dumps(content, ensure_ascii=False, indent=2, default=str))
+
+
+def _list(lines: dict[str, object]) -> None:
+    """Print names and values, one pair a line."""
+    width = max(map(len, lines))
+    for name, value in lines.items():
+        _say(f"{name:<{width}}  {value}")
+
+
 def _option(text: str, *names: str, kind: type = str, default: object = None):
     return Annotated[kind | None if default is None else kind, typer.Option(*names, help=text)], default
 
 
-EXPORTS = Annotated[list[str], typer.Argument(help="Failed-messages exports: files or quoted patterns.", show_default=False)]
+def _files(text: str, kind: object = list[str], **more):
+    return Annotated[kind, typer.Argument(help=text, show_default=False, **more)]
+
+
 OPTIONS = {
     "channels": _option("The channels file (TOML): names, kinds, limits, time zone."),
     "messages": _option("The messages export of the same days: shows what was delivered."),
@@ -62,29 +77,34 @@ OPTIONS = {
     "overwrite": _option("Replace results that are in the folder.", kind=bool, default=False),
     "json": _option("Print the run record as JSON.", "--json", kind=bool, default=False),
 }
-PLAN = ["reserve", "start", "quiet", "deadline"]
-NARROW = ["cause", "verdict", "text"]
-OTHERS = ["tag", "fixed", "broadcast", "decided_by", "ledger", "dry_run", "waves", "contacts", "compare"]
-COMMON = [n for n in OPTIONS if n not in (*OTHERS, *PLAN, *NARROW)]
+PLAN = ("reserve", "start", "quiet", "deadline")
+RESEND = ("ledger", "broadcast")
+RECOVER = (*PLAN, *RESEND, "cause", "verdict", "text", "waves", "contacts", "tag", "fixed", "decided_by", "dry_run")
+COMMON = tuple(n for n in OPTIONS if n not in (*RECOVER, "compare", "attempted"))
 
 
-def _command(name: str, notebook: str, options: list[str], text: str) -> None:
-    """Add a command whose options are the parameters of a notebook."""
+def _command(name: str, notebook: str, options: tuple[str, ...], text: str) -> None:
+    """Add a command whose options are the common ones and these parameters of a notebook."""
 
     def command(**given) -> None:
-        out, overwrite, as_json = given.pop("out"), given.pop("overwrite"), given.pop("json")
-        dry_run = given.pop("dry_run", False)
         from . import reports
 
-        asked = {k: v for k, v in given.items() if v is not None}
+        out, overwrite, as_json, dry_run = (given.pop(name, None) for name in ("out", "overwrite", "json", "dry_run"))
+        asked, out = {k: v for k, v in given.items() if v is not None}, out or Path("results") / notebook
         if dry_run:
-            return _dry_run(asked, out or Path("results") / notebook)
-        out = out or Path("results") / notebook
+            return _dry_run(asked, out)
         lang = language(asked["language"])
         _say(lang.gettext("Running {notebook} on {files}", notebook=notebook, files=", ".join(asked["exports"])), err=True)
-        _show(reports.run(notebook, asked, out, overwrite), out, as_json, lang)
+        content = reports.run(notebook, asked, out, overwrite)
+        if as_json:
+            return _json(content)
+        _counts(content.get("counts", {}), lang)
+        for entry in content["outputs"]:
+            if entry["name"].endswith(".html") or entry["name"].startswith("import/"):
+                _say(out / entry["name"])
 
-    _add(command, name, {"exports": (EXPORTS, inspect.Parameter.empty)} | {n: OPTIONS[n] for n in OPTIONS if n in options}, text)
+    exports = _files("Failed-messages exports: files or quoted patterns."), inspect.Parameter.empty
+    _add(command, name, {"exports": exports} | {n: OPTIONS[n] for n in OPTIONS if n in (*COMMON, *options)}, text)
 
 
 def _add(command, name: str, kinds: dict, text: str) -> None:
@@ -95,30 +115,10 @@ def _add(command, name: str, kinds: dict, text: str) -> None:
     app.command(name, help=text)(command)
 
 
-_command("report", "failure_report", [*COMMON, "compare"], "What failed and why, as one HTML file.")
-_command("quota", "quota_overflow", [*COMMON, *PLAN], "Limits, overflow and a plan in waves.")
-_command(
-    "recover",
-    "tag_import",
-    [
-        *[n for n in COMMON if n != "attempted"],
-        *PLAN,
-        *NARROW,
-        "waves",
-        "contacts",
-        "tag",
-        "fixed",
-        "broadcast",
-        "decided_by",
-        "ledger",
-        "dry_run",
-    ],
-    "Who to reach again, as tag-import CSV files.",
-)
-_command(
-    "check", "recovery_check", [*[n for n in COMMON if n != "attempted"], "ledger", "broadcast"],
-    "Did the resend reach them: the ledger against newer exports.",
-)  # fmt: skip
+_command("report", "failure_report", ("attempted", "compare"), "What failed and why, as one HTML file.")
+_command("quota", "quota_overflow", ("attempted", *PLAN), "Limits, overflow and a plan in waves.")
+_command("recover", "tag_import", RECOVER, "Who to reach again, as tag-import CSV files.")
+_command("check", "recovery_check", RESEND, "Did the resend reach them: the ledger against newer exports.")
 
 
 def _dry_run(asked: dict, out: Path) -> None:
@@ -154,16 +154,6 @@ def _counts(counts: dict[str, int], lang: Language) -> None:
             _say(f"{lang.number(rows):>10}  {disposition_name(name, lang)}")
 
 
-def _show(content: dict, out: Path, as_json: bool, lang: Language) -> None:
-    if as_json:
-        _say(json.dumps(content, ensure_ascii=False, indent=2, default=str))
-        return
-    _counts(content.get("counts", {}), lang)
-    for entry in content["outputs"]:
-        if entry["name"].endswith(".html") or entry["name"].startswith("import/"):
-            _say(out / entry["name"])
-
-
 def _preflight(**given) -> None:
     from .preflight import preflight
     from .workbench import Workbench
@@ -173,8 +163,7 @@ def _preflight(**given) -> None:
     bench = Workbench({k: v for k, v in given.items() if v is not None} | {"exports": earlier, "language": speech})
     found = preflight(bench)
     if as_json:
-        _say(json.dumps(found.as_dict(), ensure_ascii=False, indent=2, default=str))
-        return
+        return _json(asdict(found))
     _ = bench.lang.gettext
     lines = {
         _("Channel"): f"{found.channel} ({found.kind})", _("Contacts"): found.contacts, _("Duplicates"): found.duplicates,
@@ -184,28 +173,25 @@ def _preflight(**given) -> None:
         _("Waves"): found.waves, _("Done by"): found.finish and bench.lang.datetime(bench.wall_clock(found.finish)),
         _("Segments needed"): found.segments, _("Segments allowed"): found.segment_limit,
     }  # fmt: skip
-    width = max(map(len, lines))
-    for name, value in lines.items():
-        shown = bench.lang.number(value) if isinstance(value, int) else value or "—"
-        _say(f"{name:<{width}}  {shown}")
+    number = bench.lang.number
+    _list({name: number(value) if isinstance(value, int) else value or "—" for name, value in lines.items()})
     if found.note:
         _say(found.note)
 
 
 _add(
     _preflight, "preflight",
-    {"contacts": (Annotated[str, typer.Argument(help="The contacts export that the broadcast is for.")], inspect.Parameter.empty),
+    {"contacts": (_files("The contacts export that the broadcast is for.", str), inspect.Parameter.empty),
      "failed": _option("Failed-messages exports from before (several with commas): who is known to be final."),
-     **{n: OPTIONS[n] for n in ("channel", "channels", "messages", "ledger", "reserve", "start", "quiet", "deadline", "timezone",
-                                "date_format", "rules", "language", "json")}},
+     **{n: OPTIONS[n] for n in ("channel", "channels", "messages", "ledger", *PLAN, "timezone", "date_format", "rules", "language", "json")}},
     "A planned broadcast, checked before it is sent.",
 )  # fmt: skip
 
 
 @app.command()
 def convert(
-    exports: Annotated[list[str], typer.Argument(help="Exports: files or quoted patterns.", show_default=False)],
-    out: Annotated[Path, typer.Argument(metavar="DIR", help="A new folder for the Parquet files.", show_default=False)],
+    exports: _files("Exports: files or quoted patterns."),
+    out: _files("A new folder for the Parquet files.", Path, metavar="DIR"),
     date_format: Annotated[str, typer.Option(help="Order of ambiguous dates: DMY, MDY or a pattern.")] = "",
     overwrite: Annotated[bool, typer.Option(help="Replace what is in the folder.")] = False,
 ) -> None:
@@ -238,20 +224,14 @@ def explain(
             raise ParameterError(f"'{kind}' is no channel kind.{did_you_mean(kind, kinds())} Known: {names}.", "kind")
     found = explain(text, kind, load_rules(rules), speech)
     if as_json:
-        answer = {name: getattr(found, name) for name in found.__dataclass_fields__}
-        answer["wait"] = found.wait.total_seconds() if found.wait is not None else None
-        _say(json.dumps(answer, ensure_ascii=False, indent=2))
-        return
+        return _json(asdict(found) | {"wait": found.wait.total_seconds() if found.wait is not None else None})
     _ = lang.gettext
     wait = f" ({lang.duration(found.wait)})" if found.wait else ""
-    lines = [
-        (_("Meaning"), found.title), (_("Verdict"), verdict_name(found.verdict, lang) + wait),
-        (_("What to do"), found.fix), (_("Cause"), f"{cause_name(found.cause, lang)} ({found.cause})"),
-        (_("Rule"), found.rule or _("no rule knows this text")), (_("Source"), found.source or "—"),
-    ]  # fmt: skip
-    width = max(len(name) for name, _text in lines)
-    for name, value in lines:
-        _say(f"{name:<{width}}  {value}")
+    _list({
+        _("Meaning"): found.title, _("Verdict"): verdict_name(found.verdict, lang) + wait, _("What to do"): found.fix,
+        _("Cause"): f"{cause_name(found.cause, lang)} ({found.cause})", _("Rule"): found.rule or _("no rule knows this text"),
+        _("Source"): found.source or "—",
+    })  # fmt: skip
 
 
 @app.command()
@@ -267,9 +247,8 @@ def batch(
 
     content = run(file, out, jobs, resume)
     if as_json:
-        _say(json.dumps(content, ensure_ascii=False, indent=2))
-    failed = [row for row in content["entries"] if row["this_batch"] == "failed"]
-    if failed:
+        _json(content)
+    if failed := [row for row in content["entries"] if row["this_batch"] == "failed"]:
         from rich import box
         from rich.console import Console
         from rich.table import Table

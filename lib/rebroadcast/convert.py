@@ -7,6 +7,7 @@ from . import exports, sheets
 from .exceptions import ColumnError
 from .files import find, known, open_source
 from .folder import check_only, staged
+from .lazy import ibis, pd
 
 ROWS = 1_000_000  # of one file at the most
 KINDS = ("failed", "messages", "contacts")
@@ -15,16 +16,14 @@ KINDS = ("failed", "messages", "contacts")
 def convert(patterns: str | list[str], out: str | Path, date_format: str = "", overwrite: bool = False, most: int = ROWS) -> list[dict]:
     """Write exports (files, globs; their kind is told by their header) as Parquet into out/<kind>/.
 
-    IDs stay text, and times what they were in the export, but for the order of day and month, which date_format
-    settles where it is in doubt. A file has at most `most` rows. What cannot be read is in out/rejected.csv (file, line,
-    reason, text), and in a Parquet file of its own, so that later runs count it too. Returns kind, rows, rejected and
-    files of each kind. Raises what `exports.read` does, and OutputError; out appears whole or not at all.
+    IDs stay text, and times what they were in the export, but for the order of day and month, which date_format settles where it
+    is in doubt. A file has at most `most` rows. What cannot be read is in out/rejected.csv (file, line, reason, text), and in a
+    Parquet file of its own, so that later runs count it too. Returns kind, rows, rejected and files of each kind. Raises what
+    `exports.read` does, and OutputError; out appears whole or not at all.
 
     >>> convert("exports/*.csv", "parquet")  # doctest: +SKIP
     [{'kind': 'failed', 'rows': 2589, 'rejected': 0, 'files': 1}]
     """
-    import pandas as pd
-
     done, lost = [], []
     check_only(Path(out), lambda name: name == "rejected.csv" or (name.startswith(tuple(f"{k}/" for k in KINDS)) and name.endswith(".parquet")))
     with engines.connect() as engine, staged(out, overwrite) as folder:
@@ -56,8 +55,6 @@ def _kind(path: Path, scratch: Path) -> str:
 
 def _write(found: "exports.Export", folder: Path, most: int) -> int:
     """Write the good rows in their order, then those that were rejected; return how many files that took."""
-    import ibis
-
     folder.mkdir()
     rows = found.table
     columns = dict.fromkeys(known()["exports"][found.kind]["columns"], "string") | exports.KEPT

@@ -1,14 +1,11 @@
 """Dates and times as exports write them: which order of day and month, and which instant."""
 
-from typing import TYPE_CHECKING
+import re
 
+from .engine import Engine
 from .exceptions import DateError
-
-if TYPE_CHECKING:
-    import ibis.expr.types as ir
-
-    from .engine import Engine
-    from .files import Source
+from .files import Source
+from .lazy import ibis
 
 SLASHED = r"^\s*([0-9]{1,2})[/.-]([0-9]{1,2})[/.-]([0-9]{4})"
 ZONED = r"([zZ]|[+-][0-9]{2}:?[0-9]{2})$"
@@ -26,15 +23,14 @@ def date_order(date_format: str) -> str | None:
     text = date_format.strip()
     if not text or text.upper().startswith(("%Y", "YMD", "YYYY")):
         return None
-    letters = [c for c in text.upper().replace("%", "") if c in "DMY"] if "%" not in text else [
-        c.upper() for c in text if c in "dmY"]  # fmt: skip
-    order = "".join(dict.fromkeys(letters))[:3]
+    letters = re.findall("[dmY]", text) if "%" in text else re.findall("[DMY]", text.upper())
+    order = "".join(dict.fromkeys(letters))[:3].upper()
     if order not in ORDERS:
         raise DateError(f"date_format is '{date_format}'; expected DMY, MDY or a pattern such as %d/%m/%Y.")
     return order
 
 
-def detect_order(sent_at: "ir.StringValue", source: "Source") -> str | None:
+def detect_order(sent_at: "ibis.Value", source: Source) -> str | None:
     """Find the one order in which all dates like 11/01/2022 make sense; DateError where none or both do."""
     dates = sent_at.name("text").as_table().filter(lambda t: t.text.re_search(SLASHED))
     part = [dates.text.re_extract(SLASHED, n).cast("int64") for n in (1, 2)]
@@ -51,10 +47,8 @@ def detect_order(sent_at: "ir.StringValue", source: "Source") -> str | None:
     return "DMY" if day_first else "MDY"
 
 
-def instant(engine: "Engine", text: "ir.StringValue", zone: str, order: str | None) -> "ir.TimestampValue":
+def instant(engine: Engine, text: "ibis.Value", zone: str, order: str | None) -> "ibis.Value":
     """Parse the text of a date and time; null where it is none."""
-    import ibis
-
     if order:
         day, month = ("\\1", "\\2") if order == "DMY" else ("\\2", "\\1")
         text = text.re_replace(SLASHED, f"\\3-{month}-{day}")
@@ -68,6 +62,6 @@ def instant(engine: "Engine", text: "ir.StringValue", zone: str, order: str | No
     return ibis.cases((zoned(text), zoned_at), else_=engine.to_utc(wall, zone))
 
 
-def zoned(text: "ir.StringValue") -> "ir.BooleanValue":
+def zoned(text: "ibis.Value") -> "ibis.Value":
     """Whether the text of a time says its zone."""
     return text.re_search(ZONED) & text.contains(":")

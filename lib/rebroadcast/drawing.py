@@ -6,16 +6,13 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import wraps
 from numbers import Number
-from typing import TYPE_CHECKING
 
 import plotly.graph_objects as go
 
 from .exceptions import visible
 from .language import Language, language
+from .lazy import pd
 from .words import CAUSES, COLUMNS, DISPOSITIONS, OUTCOMES, VERDICTS, word
-
-if TYPE_CHECKING:
-    from pandas import DataFrame
 
 ENGLISH = language("en")
 WAIT, FIX, NEVER, UNKNOWN, DELIVERED = "#0072B2", "#E69F00", "#D55E00", "#8A8A8A", "#009E73"
@@ -43,14 +40,12 @@ def chart(draw: Callable[..., go.Figure]) -> Callable[..., go.Figure]:
     """Hand draw a clean frame, answer one with nothing in it, and describe the figure in `layout.meta`."""
 
     @wraps(draw)
-    def draw_chart(frame: "DataFrame", *, lang: Language = ENGLISH, **options: object) -> go.Figure:
-        from pandas import to_numeric
-
+    def draw_chart(frame: "pd.DataFrame", *, lang: Language = ENGLISH, **options: object) -> go.Figure:
         _, known = lang.gettext, [name for name in frame.columns if name in COLUMNS]
         clean = frame[known].reset_index(drop=True)
         for name in known:
             if name in NUMBERS:
-                clean[name] = to_numeric(clean[name], errors="coerce").astype(float)
+                clean[name] = pd.to_numeric(clean[name], errors="coerce").astype(float)
             elif name in TEXTS:
                 clean[name] = clean[name].astype(object).where(clean[name].notna(), _("(none)"))
         if clean[[name for name in known if name in COUNTS]].fillna(0).to_numpy().any():
@@ -157,8 +152,8 @@ def bars(
 ) -> go.Figure:
     """Draw stacked horizontal bars, the first name on top, labelled at their ends.
 
-    parts are (name, colour or colours, counts by row); key explains the colours (None: the parts do); raw
-    are the values behind the names; limits, where not null, are drawn as a black line across their row.
+    parts are (name, colour or colours, counts by row); key explains the colours (None: the parts do); raw are the values behind
+    the names; limits, where not null, are drawn as a black line across their row.
     """
     names, parts, limits = list(names), [part for part in parts if any(part[2])] or parts[:1], list(limits)
     key, traces = list(parts if key is None else key), []
@@ -197,7 +192,7 @@ def note(drawn: go.Figure, x: object, y: object, text: str, width: int = 60, **p
     return drawn.add_annotation(x=x, y=y, text=hover(text, width=width), **place)
 
 
-def ranked(frame: "DataFrame", by: str) -> "DataFrame":
+def ranked(frame: "pd.DataFrame", by: str) -> "pd.DataFrame":
     """One row per value of `by`, most failures first; its other columns are those of its largest row."""
     rows = frame[frame.failed > 0].sort_values("failed", ascending=False, kind="stable")
     rules = {name: "sum" if name == "failed" else "first" for name in rows.columns if name != by}
@@ -205,7 +200,7 @@ def ranked(frame: "DataFrame", by: str) -> "DataFrame":
     return rows.sort_values(["failed", by], ascending=[False, True], ignore_index=True)
 
 
-def split(frame: "DataFrame", rows: str, columns: str, values: str) -> "DataFrame":
+def split(frame: "pd.DataFrame", rows: str, columns: str, values: str) -> "pd.DataFrame":
     """Spread values over columns, in the order of rows; 0 where there is none."""
     return frame.pivot_table(index=rows, columns=columns, values=values, aggfunc="sum", fill_value=0)
 
@@ -215,7 +210,7 @@ def fold(counts: Sequence[float]) -> list[float]:
     return [*counts[:TOP], sum(counts[TOP:])] if len(counts) > TOP else list(counts)
 
 
-def folded(rows: "DataFrame", by: str, lang: Language) -> tuple[list[str], list[float]]:
+def folded(rows: "pd.DataFrame", by: str, lang: Language) -> tuple[list[str], list[float]]:
     """Names and counts of the largest rows, and of the rest as one."""
     names, rest = rows[by][:TOP].tolist(), len(rows) - TOP
     if rest > 0:
@@ -223,7 +218,7 @@ def folded(rows: "DataFrame", by: str, lang: Language) -> tuple[list[str], list[
     return names, fold(rows.failed.tolist())
 
 
-def facts(rows: "DataFrame", lang: Language) -> dict[str, str]:
+def facts(rows: "pd.DataFrame", lang: Language) -> dict[str, str]:
     """What titles say: total and kinds, and count and share of the first row."""
     total, count = int(rows.failed.sum()), int(rows.failed[0])
     facts = {"total": lang.number(total), "count": lang.number(count), "share": lang.percent(count / total)}
@@ -241,7 +236,7 @@ def shares(counts: Sequence[float], lang: Language) -> list[str]:
     return [share(count, sum(counts), lang) for count in counts]
 
 
-def verdicts(frame: "DataFrame", lang: Language) -> list[tuple]:
+def verdicts(frame: "pd.DataFrame", lang: Language) -> list[tuple]:
     """The legend of verdicts: name, colour, counts."""
     sums = frame.groupby("verdict").failed.sum()
     return [(word(VERDICTS, v, lang), colour, [sums[v]]) for v, colour in VERDICT_COLOURS.items() if sums.get(v)]

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 import ibis
@@ -23,9 +22,7 @@ from ibis.backends.sql.datatypes import PySparkType
 
 from .engine import Engine, _duckdb
 from .exceptions import ParameterError, RunError
-
-if TYPE_CHECKING:
-    import ibis.expr.types as ir
+from .lazy import pd
 
 PATIENCE = 60  # seconds to wait for a first worker
 SETTINGS = {
@@ -116,7 +113,6 @@ class _Backend(backend.Backend):
         return expr.__pyarrow_result__(arrow)
 
     def execute(self, expr, /, **kwargs):
-        import pandas as pd
         from ibis.backends.duckdb.converter import DuckDBPandasData
 
         table = expr.as_table()
@@ -125,7 +121,7 @@ class _Backend(backend.Backend):
         frame = pd.DataFrame({name: c.to_pylist() if c.null_count else c.to_pandas() for name, c in columns})
         return expr.__pandas_result__(DuckDBPandasData.convert_table(frame, table.schema()))
 
-    def read_parquet(self, path, /, *, table_name=None, **kwargs) -> "ir.Table":
+    def read_parquet(self, path, /, *, table_name=None, **kwargs) -> "ibis.Table":
         return self._table(self._frame(path))
 
     def _frame(self, path):
@@ -133,7 +129,7 @@ class _Backend(backend.Backend):
         found = [p for name in paths for p in ([name] if isinstance(name, Path) else sorted(glob.glob(name)))]
         return self._session.read.parquet(*map(_uri, found))
 
-    def _table(self, frame) -> "ir.Table":
+    def _table(self, frame) -> "ibis.Table":
         name = f"read_{next(tempfile._get_candidate_names())}"
         frame.createOrReplaceTempView(name)
         return self.table(name)
@@ -143,7 +139,7 @@ class _Backend(backend.Backend):
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
         self._write(expr, path, lambda df: df.write.parquet)
 
-    def create_table(self, name, /, obj=None, *, temp=False, **kwargs) -> "ir.Table":
+    def create_table(self, name, /, obj=None, *, temp=False, **kwargs) -> "ibis.Table":
         """Compute a table here and now, as the ledger asks."""
         target = Path(tempfile.mkdtemp(dir=self.scratch)) / "table"
         self.to_parquet(obj, target)
@@ -192,21 +188,21 @@ class SparkEngine(Engine):
     def files(self) -> Engine:
         return _duckdb(self._scratch)
 
-    def view(self, table: "ir.Table") -> "ir.Table":
+    def view(self, table: "ibis.Table") -> "ibis.Table":
         return self.keep(table)  # joins cost more here than reading again
 
-    def adopt(self, table: "ir.Table") -> "ir.Table":
+    def adopt(self, table: "ibis.Table") -> "ibis.Table":
         target = self.new_file(".parquet")
         table.to_parquet(target)
         return self.con.read_parquet(target)
 
-    def read_parquet(self, paths: list[Path]) -> tuple["ir.Table", dict[str, Path]]:
+    def read_parquet(self, paths: list[Path]) -> tuple["ibis.Table", dict[str, Path]]:
         frame = self.con._frame(paths)
         names = {unquote(path): f"file:{path}" for path in (urlsplit(uri).path for uri in frame.inputFiles())}
         frame = frame.selectExpr("*", "_metadata.row_index AS file_row_number", "_metadata.file_path AS file_path")
         return self.con._table(frame), {names[os.path.abspath(path)]: path for path in paths}
 
-    def to_csv(self, table: "ir.Table", path: Path) -> None:
+    def to_csv(self, table: "ibis.Table", path: Path) -> None:
         cells = [table[name].cast("string").fill_null("") for name in table.columns]
         quoted = [((c == "") | c.re_search('[,"#\n\r]')).ifelse('"' + c.replace('"', '""') + '"', c) for c in cells]
         folder = Path(tempfile.mkdtemp(dir=self.scratch)) / "csv"
@@ -238,8 +234,8 @@ class SparkEngine(Engine):
 def connect(url: str, scratch: tempfile.TemporaryDirectory) -> SparkEngine:
     """Open Spark: a cluster's master (spark://host:7077), or this machine (local[2], local[*]).
 
-    A session that this process has already for that master is used, and left open. Raises ParameterError, with what to
-    do, where Java is missing, the master does not answer, or no worker is free within PATIENCE seconds.
+    A session that this process has already for that master is used, and left open. Raises ParameterError, with what to do, where
+    Java is missing, the master does not answer, or no worker is free within PATIENCE seconds.
     """
     session, owner = _session(url, Path(scratch.name) / "spark.log")
     _ = ibis.pyspark  # has its options known

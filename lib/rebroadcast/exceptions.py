@@ -83,9 +83,13 @@ class BatchError(RebroadcastError):
 
 
 class RunError(RebroadcastError):
-    """A run failed on its way; its run record says in which cell."""
+    """A run failed on its way, in a cell; `died` tells that its process did. The run record says so too."""
 
     exit_status = 1
+
+    def __init__(self, message: str, cell: int | None = None, died: bool = False):
+        super().__init__(message)
+        self.cell, self.died = cell, died
 
 
 def did_you_mean(word: str, choices: Iterable[str]) -> str:
@@ -94,6 +98,6 @@ def did_you_mean(word: str, choices: Iterable[str]) -> str:
     >>> did_you_mean("languag", ["language", "channel"])
     " Did you mean 'language'?"
     """
-    near = difflib.get_close_matches(word.lower(), {c.lower(): c for c in choices}, n=1, cutoff=0.6)
     names = {c.lower(): c for c in choices}
+    near = difflib.get_close_matches(word.lower(), names, n=1, cutoff=0.6)
     return f" Did you mean '{names[near[0]]}'?" if near else ""

@@ -227,19 +227,19 @@ class Explorer(Face):
         if said["curve"] < len(self.drawn[name].data) and self.drawn[name].data[said["curve"]].customdata is not None:
             action(self.drawn[name].data[said["curve"]], said["point"])
 
+    def toggle(self, **values) -> None:
+        """Set filters, or take them away where they are just these."""
+        self.choose(**dict.fromkeys(values) if all(self.controls[n].value == v for n, v in values.items()) else values)
+
     def click_cause(self, trace, point: int) -> None:
-        cause = (trace.customdata[point],)
-        self.choose(cause=None if self.filters.cause == cause else cause)
+        self.toggle(cause=(trace.customdata[point],))
 
     def click_cell(self, trace, point: list[int]) -> None:
-        text, channel = self._cell(*trace.customdata[point[0]][point[1]])
-        again = (text, channel) == (self.filters.text, self.filters.channel)
-        self.choose(text=None if again else text, channel=None if again else channel)
+        self.toggle(**dict(zip(("text", "channel"), self._cell(*trace.customdata[point[0]][point[1]]), strict=True)))
 
     def click_time(self, trace, point: int) -> None:
         start = datetime.fromisoformat(str(trace.x[point])[:19])
-        again = (self.controls["from_"].value, self.controls["to"].value) == (start, start + self.unit)
-        self.choose(from_=None if again else start, to=None if again else start + self.unit)
+        self.toggle(from_=start, to=start + self.unit)
 
     # Messages
 

@@ -1,46 +1,31 @@
 """What the explorer says in tables and sentences: small frames in, HTML out, every text escaped."""
 
-import html
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+from markupsafe import Markup
 
 from . import drawing
+from .language import Language
+from .lazy import pd
+from .sections import table
+from .selection import Filters, Prepared
 from .words import CAUSES, COLUMNS, DISPOSITIONS, VERDICTS, word
+from .workbench import Workbench
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from .language import Language
-    from .selection import Filters, Prepared
-    from .workbench import Workbench
-
+PRE = Markup("<pre>{}</pre>")
 LINES = 6  # of waves, and of an import file that was only tried
 # Of the columns of messages, in per cent.
 WIDTHS = {"local_at": 12, "channel_id": 13, "contact_id": 11, "message_id": 16, "sender_type": 11, "cause": 14, "masked": 23}
 
 
-def said(text: str, kind: str = "note") -> str:
+def said(text: str, kind: str = "note") -> Markup:
     """One paragraph: a lead, a note or an error."""
-    return f'<div class="rb-{kind}">{html.escape(text)}</div>' if text else ""
+    return Markup('<div class="rb-{}">{}</div>').format(kind, text) if text else Markup("")
 
 
-def table(rows: Iterable[list], widths: Iterable[int], head: Iterable[str] = (), right: int = -1) -> str:
-    """An HTML table of widths in per cent; column `right` is numbers, and a row of one cell spans all."""
-    kinds = [(width, "num" if place == right else "") for place, width in enumerate(widths)]
-    size = "".join(f'<col style="width:{width}%">' for width, _kind in kinds)
-
-    def line(row: Iterable, tag: str) -> str:
-        row = ["" if cell is None else html.escape(str(cell)) for cell in row]
-        more = [f' colspan="{len(kinds)}"'] if len(row) == 1 else [f' class="{kind}"' for _width, kind in kinds]
-        return "<tr>" + "".join(f"<{tag}{m}>{cell}</{tag}>" for m, cell in zip(more, row, strict=True)) + "</tr>"
-
-    body = "".join(line(row, "td") for row in rows)
-    return f'<table class="rb-table"><colgroup>{size}</colgroup>{line(head, "th") if head else ""}{body}</table>'
-
-
-def state(prepared: "Prepared", shown: int, filters: list[str]) -> str:
+def state(prepared: Prepared, shown: int, filters: list[str]) -> Markup:
     """How many messages are in view, what was chosen, and which rows are not counted."""
     bench, lang = prepared.bench, prepared.bench.lang
     lead = lang.ngettext("{n} of {total} failed messages is shown", "{n} of {total} failed messages are shown",
@@ -48,21 +33,21 @@ def state(prepared: "Prepared", shown: int, filters: list[str]) -> str:
     notes = [lang.gettext("Filters: {list}", list=" · ".join(filters))] if filters else []
     aside = {"repeats": lang.number(bench.repeats), "rejected": lang.number(len(bench.export.rejected))}
     notes.append(lang.gettext("Not counted: repeated rows {repeats}, unreadable rows {rejected}.", **aside))
-    return said(lead, "lead") + "".join(map(said, notes))
+    return said(lead, "lead") + Markup("").join(map(said, notes))
 
 
-def messages(bench: "Workbench", page: list[dict]) -> str:
+def messages(bench: Workbench, page: list[dict]) -> Markup:
     """A page of messages; what a message says, where it was read, goes below its row."""
     rows, name, lang = [], bench.channels.name, bench.lang
     for row in page:
         cause = f"{word(CAUSES, row['cause'], lang)} · {word(VERDICTS, row['verdict'], lang)}"
         shown = row | {"cause": cause, "local_at": row["local_at"] and f"{row['local_at']:%Y-%m-%d %H:%M:%S}",
                        "channel_id": row["channel_id"] and name(row["channel_id"])}  # fmt: skip
-        rows += [[shown[column] for column in WIDTHS], *([[row["content"]]] if row.get("content") else [])]
-    return table(rows, WIDTHS.values())
+        rows += [["" if shown[column] is None else shown[column] for column in WIDTHS], *([[row["content"]]] if row.get("content") else [])]
+    return table(rows, widths=WIDTHS.values())
 
 
-def audience(bench: "Workbench", filters: "Filters", counts: Mapping[str, int]) -> str:
+def audience(bench: Workbench, filters: Filters, counts: Mapping[str, int]) -> Markup:
     """How many can be reached again, and the rows of each disposition."""
     _, lang = bench.lang.gettext, bench.lang
     lead = lang.ngettext("{n} contact can be reached again", "{n} contacts can be reached again", counts["tagged"])
@@ -73,10 +58,10 @@ def audience(bench: "Workbench", filters: "Filters", counts: Mapping[str, int]) 
         notes.append(_("Broadcast messages only; choose a sender type for others."))
     rows = [[word(DISPOSITIONS, name, lang), lang.number(n)] for name, n in counts.items() if n]
     heads = [_("What became of each row of the files"), word(COLUMNS, "rows", lang)]
-    return said(lead, "lead") + said(" ".join(notes)) + table(rows, (75, 25), heads, right=1)
+    return said(lead, "lead") + said(" ".join(notes)) + table(rows, heads, [1], (75, 25))
 
 
-def waves(bench: "Workbench", frame: "pd.DataFrame", tagged: int) -> str:
+def waves(bench: Workbench, frame: "pd.DataFrame", tagged: int) -> Markup:
     """When to send to whom, and how many contacts are on channels whose limit is not known."""
     n_, lang, shown = bench.lang.ngettext, bench.lang, frame.head(LINES)
     rows = [[drawing.wave(r.wave, lang), lang.datetime(r.start), r.channel, lang.number(r.contacts)] for r in shown.itertuples()]
@@ -86,27 +71,27 @@ def waves(bench: "Workbench", frame: "pd.DataFrame", tagged: int) -> str:
         more.append(n_("{n} contact is on a channel without a known limit.",
                        "{n} contacts are on channels without a known limit.", beyond))  # fmt: skip
     heads = [word(COLUMNS, name, lang) for name in ("wave", "start", "channel", "contacts")]
-    return "<br>" + table(rows, (18, 32, 27, 23), heads, right=3) + said(" ".join(more))
+    return Markup("<br>") + table(rows, heads, [3], (18, 32, 27, 23)) + said(" ".join(more))
 
 
-def files(bench: "Workbench", written: list[dict], folder: Path, dry: bool) -> str:
+def files(bench: Workbench, written: list[dict], folder: Path, dry: bool) -> Markup:
     """The import files: where they are, or (dry) what they would be, with the first lines of the first."""
     _, lang = bench.lang.gettext, bench.lang
     if not written:
         return said(_("Nobody in this view can be reached again, so there is no import file."))
     rows = [[f["file"], f["tag"], lang.number(f["contacts"])] for f in written]
-    found = table(rows, (45, 35, 20), [_("File"), _("Tag"), word(COLUMNS, "contacts", lang)], right=2)
+    found = table(rows, [_("File"), _("Tag"), word(COLUMNS, "contacts", lang)], [2], (45, 35, 20))
     if not dry:
         return said(_("The import files are in {folder}.", folder=folder)) + found
     with (folder / written[0]["file"]).open(encoding="utf-8") as lines:
-        first = html.escape("".join(islice(lines, LINES)))
-    return said(_("This would be written; the first file begins as below.")) + found + f"<pre>{first}</pre>"
+        first = "".join(islice(lines, LINES))
+    return said(_("This would be written; the first file begins as below.")) + found + PRE.format(first)
 
 
-def saved(lang: "Language", paths: list[Path]) -> str:
+def saved(lang: Language, paths: list[Path]) -> Markup:
     """Where tonight's run is, and what runs it."""
     _ = lang.gettext
     parameters, batch = paths
     lines = (f"papermill notebooks/tag_import.ipynb out.ipynb -f {parameters}", f"rebroadcast batch {batch}")
     told = said(_("Saved: the same filters and tag for tonight's run. Either of these runs them:"))
-    return told + "".join(f"<pre>{html.escape(line)}</pre>" for line in lines)
+    return told + Markup("").join(map(PRE.format, lines))

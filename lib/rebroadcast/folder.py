@@ -23,8 +23,8 @@ PRIVATE = ("import", "data")  # these hold contact IDs: files 0600, folders 0700
 def staged(target: str | Path, overwrite: bool = False) -> Iterator[Path]:
     """Give an empty hidden folder beside target; if the block ends well it becomes target, else it goes.
 
-    One process at a time works on a target; what a killed one left there is put right first. OutputError:
-    target cannot be written, holds another run (without overwrite), is being written, or the disk is full.
+    One process at a time works on a target; what a killed one left there is put right first. OutputError: target cannot be
+    written, holds another run (without overwrite), is being written, or the disk is full.
 
     >>> with staged("out/monday") as folder:  # doctest: +SKIP
     ...     (folder / "run.json").write_text("{}")
@@ -52,8 +52,8 @@ def staged(target: str | Path, overwrite: bool = False) -> Iterator[Path]:
 def publish(staging: Path, target: str | Path, overwrite: bool = False) -> None:
     """Turn staging, a folder on target's disk, into target; after a kill target is as before or as after.
 
-    A target that is there goes aside first; if a kill leaves it aside, the next `staged` brings it back.
-    Raises OutputError as `staged` does.
+    A target that is there goes aside first; if a kill leaves it aside, the next `staged` brings it back. Raises OutputError as
+    `staged` does.
     """
     target = _check(target, overwrite)
     with _explained(target, OSError):

@@ -10,15 +10,16 @@ import unicodedata
 from functools import cache
 from itertools import zip_longest
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import mistune
 import re2
+from babel import Locale
+from jinja2 import Environment, FileSystemLoader
 
 from .exceptions import InputError, OutputError, visible
 from .language import Language
-
-if TYPE_CHECKING:
-    from nbformat import NotebookNode
+from .lazy import nbformat
 
 HERE = Path(__file__).parent
 HIDDEN_CODE = {"hide-code", "parameters", "injected-parameters"}
@@ -28,22 +29,19 @@ NUMBER = re.compile(r"[-−+]?\d{1,3}([,.\u00a0\u202f]\d{3})*([,.]\d+)?(\s?%)?")
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
-def export(notebook: "Path | NotebookNode", target: Path, *, title: str, lang: Language, made_at: str | None = None) -> None:
+def export(notebook: "Path | nbformat.NotebookNode", target: Path, *, title: str, lang: Language, made_at: str | None = None) -> None:
     """Write the executed notebook to target as one HTML file that needs nothing else, not even a network.
 
-    Markdown cells become text, except those tagged `notebook-only`. Outputs keep their order; code is
-    folded below them, or at the end for cells that show nothing or are tagged `hide-code` or `parameters`.
-    A plotly figure's title becomes its caption; `layout.meta` may hold `description` (for screen readers),
-    `data` (rows, the header first: shown as a table) and `csv` (a relative path to link). `text/html`
-    outputs are trusted to be escaped by their producer; scripts in them are removed and could not run.
+    Markdown cells become text, except those tagged `notebook-only`. Outputs keep their order; code is folded below them, or at
+    the end for cells that show nothing or are tagged `hide-code` or `parameters`. A plotly figure's title becomes its caption;
+    `layout.meta` may hold `description` (for screen readers), `data` (rows, the header first: shown as a table) and `csv` (a
+    relative path to link). `text/html` outputs are trusted to be escaped by their producer; scripts in them are removed and could
+    not run. Two exports of one notebook differ in nothing but made_at, shown as given.
 
-    Two exports of one notebook differ in nothing but made_at, which is shown as it is given.
     Raises InputError if the notebook cannot be read, OutputError if target cannot be written.
 
     >>> export(Path("a.ipynb"), Path("a.html"), title="Failures", lang=Language("en"))  # doctest: +SKIP
     """
-    import nbformat
-
     try:
         read = nbformat.read(notebook, as_version=4) if isinstance(notebook, str | Path) else notebook
     except (OSError, nbformat.reader.NotJSONError) as error:
@@ -62,8 +60,6 @@ class _Page:
     """What the page will hold, gathered cell by cell; the template turns each block into HTML."""
 
     def __init__(self, lang: Language):
-        import mistune
-
         self.lang = lang
         self.heading: str | None = None
         self.blocks: list[dict[str, Any]] = []
@@ -145,29 +141,26 @@ class _Page:
         return words | {"json": _json(figure)}
 
     def render(self, title: str, made_at: str | None) -> str:
-        from jinja2 import Environment, FileSystemLoader
-
         _ = self.lang.gettext
         words = {
-            "skip": _("Skip to the report"),
-            "contents": _("Contents"),
-            "code": _("How this was computed"),
-            "all_code": _("The other code of this report"),
-            "table": _("Table of this figure's data"),
-            "csv": _("Data as CSV"),
-            "trace": _("Where it happened"),
-            "made": _("Made {time}"),
+            "skip": _("Skip to the report"), "contents": _("Contents"), "code": _("How this was computed"),
+            "all_code": _("The other code of this report"), "table": _("Table of this figure's data"), "csv": _("Data as CSV"),
+            "trace": _("Where it happened"), "made": _("Made {time}"),
             "no_script": _("The figures need JavaScript; the table below each figure holds its data."),
             "save": _("Download this figure as an image"),
             "old": _("This browser cannot draw the figure. The table below holds its data."),
-        }
+        }  # fmt: skip
         drawing = words | {"locale": self.lang.code, "format": format_(self.lang)}
-        css, script = ((HERE / f"report.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
+        css, script = ((HERE / f"report.{kind}").read_text("utf-8") for kind in ("css", "js"))
         plotly, hashes = _plotly() if any(it["kind"] == "figure" for it in self.blocks) else ("", "")
         sources = {"css": css, "script": script, "plotly": plotly, "hashes": f"{_hash(script)} {hashes}"}
         texts = {"title": title, "made_at": made_at, "words": words, "drawing": _json(drawing)}
-        environment = Environment(loader=FileSystemLoader(HERE), autoescape=True, trim_blocks=True)
-        return environment.get_template("report.html.j2").render(page=self, **texts, **sources)
+        return template("report.html.j2").render(page=self, **texts, **sources)
+
+
+def template(name: str):
+    """A Jinja template of this folder, which escapes what it is given."""
+    return Environment(loader=FileSystemLoader(HERE), autoescape=True, trim_blocks=True, lstrip_blocks=True).get_template(name)
 
 
 def _words(markup: str) -> str:
@@ -219,8 +212,6 @@ def _plotly() -> tuple[str, str]:
 @cache
 def format_(lang: Language) -> dict[str, Any]:
     """Return names of days and months and ways to write dates, as plotly's locales hold them."""
-    from babel import Locale
-
     locale = Locale.parse(lang.locale)
     days, months = locale.days["format"], locale.months["format"]  # the week begins with Sunday in both
     names = {"days": [*days["wide"].values()], "shortDays": [*days["abbreviated"].values()]}

@@ -1,21 +1,17 @@
 """The index page of a batch: what failed, and each entry's latest and last good run. One file, no script, no request."""
 
 from datetime import datetime
-from pathlib import Path
 
 from .exceptions import visible
+from .html import HERE, template
 from .language import Language, language
 
-HERE = Path(__file__).parent
 BARS = 14  # runs in a trend
 
 
 def page(content: dict) -> str:
     """Return the HTML of a batch, given the content of its batch.json; links are relative to its folder."""
-    from jinja2 import Environment, FileSystemLoader
-
     lang = language(content["language"])
-    environment = Environment(loader=FileSystemLoader(HERE), autoescape=True, trim_blocks=True, lstrip_blocks=True)
     rows = [_row(entry, lang) for entry in content["entries"]]
     groups: dict[str, list] = {}
     for row in rows:
@@ -33,7 +29,7 @@ def page(content: dict) -> str:
         "count": count, "headline": _headline(count, content["finished"], lang), "css": (HERE / "report.css").read_text("utf-8"),
         "took": lang.duration(took, rough=took.seconds >= 120),
     }  # fmt: skip
-    return visible(environment.get_template("index.html.j2").render(given))
+    return visible(template("index.html.j2").render(given))
 
 
 def _words(lang: Language) -> dict[str, str]:

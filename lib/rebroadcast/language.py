@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 
 from .exceptions import ParameterError, did_you_mean
+from .lazy import dates, numbers
 
 LANGUAGES = ("en", "es")
 LOCALE = Path(__file__).parent / "locale"
@@ -14,8 +15,7 @@ LOCALE = Path(__file__).parent / "locale"
 class Language:
     """Translate and format for readers of one language.
 
-    `code` is "en" or "es". Spanish numbers and dates follow Mexico's custom (1,500), which is
-    that of the platform's own Spanish help.
+    `code` is "en" or "es". Spanish numbers and dates follow Mexico's custom (1,500), that of the platform's own Spanish help.
 
     >>> Language("en").number(1500)
     '1,500'
@@ -23,10 +23,9 @@ class Language:
 
     def __init__(self, code: str = "en"):
         if code not in LANGUAGES:
-            hint = did_you_mean(code, LANGUAGES)
-            raise ParameterError(f"language is '{code}', expected one of: {', '.join(LANGUAGES)}.{hint}", "language")
-        self.code = code
-        self.locale = {"en": "en_US", "es": "es_MX"}[code]
+            known = f"{', '.join(LANGUAGES)}.{did_you_mean(code, LANGUAGES)}"
+            raise ParameterError(f"language is '{code}', expected one of: {known}", "language")
+        self.code, self.locale = code, {"en": "en_US", "es": "es_MX"}[code]
         self._catalogue = gettext.translation("rebroadcast", LOCALE, [code], fallback=code == "en")
 
     def gettext(self, message: str, **values: object) -> str:
@@ -39,27 +38,19 @@ class Language:
         return self._catalogue.ngettext(one, many, n).format(n=self.number(n), **values)
 
     def number(self, value: float) -> str:
-        from babel.numbers import format_decimal
-
-        return format_decimal(value, locale=self.locale)
+        return numbers.format_decimal(value, locale=self.locale)
 
     def percent(self, share: float) -> str:
         """Format a share of one as a percentage; small shares keep a decimal, so that none reads 0 %."""
-        from babel.numbers import format_decimal
-
         value = round(share * 100, 1 if 0 < share < 0.01 or 0.99 < share < 1 else 0)
-        return f"{format_decimal(value, locale=self.locale)} %"
+        return f"{numbers.format_decimal(value, locale=self.locale)} %"
 
     def date(self, value: date) -> str:
-        from babel.dates import format_date
-
-        return format_date(value, format="d MMM y", locale=self.locale)
+        return dates.format_date(value, format="d MMM y", locale=self.locale)
 
     def period(self, first: date, last: date) -> str:
         """Format the days from first to last, without what the two have in common."""
-        from babel.dates import format_interval
-
-        return format_interval(first, last, skeleton="yMMMd", locale=self.locale)
+        return dates.format_interval(first, last, skeleton="yMMMd", locale=self.locale)
 
     def datetime(self, value: datetime) -> str:
         """Format the wall-clock time that value carries (its zone is not shown)."""
@@ -67,15 +58,12 @@ class Language:
 
     def duration(self, value: timedelta, rough: bool = False) -> str:
         """Format a length of time in its largest fitting unit: 90 s, 10 minutes, 24 hours, 3 days; rough: 5 hours."""
-        from babel.dates import format_timedelta
-
         if rough:
-            return format_timedelta(value, granularity="minute", locale=self.locale)
-
+            return dates.format_timedelta(value, granularity="minute", locale=self.locale)
         seconds = int(value.total_seconds())
         units = (("day", 86400, 2), ("hour", 3600, 1), ("minute", 60, 1), ("second", 1, 0))
         unit = next(name for name, size, least in units if seconds >= least * size and seconds % size == 0)
-        return format_timedelta(value, granularity=unit, threshold=1e9, locale=self.locale)
+        return dates.format_timedelta(value, granularity=unit, threshold=1e9, locale=self.locale)
 
 
 @cache

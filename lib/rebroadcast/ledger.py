@@ -1,9 +1,9 @@
 """Who was tagged, for which broadcast, by which run: a folder of small files that several people can share.
 
-It holds `ledger.json` (schema, workspace, id), `ledger.lock`, and per run, in `runs/`, one record that never
-changes and one Parquet file of contacts. A run first claims its contacts: its record then lies in `pending/`,
-beside a lock that the living process holds; `confirm`, after the results are published, moves it to `runs/`.
-Order is by a sequence number given under the lock, never by clocks.
+It holds `ledger.json` (schema, workspace, id), `ledger.lock`, and per run, in `runs/`, one record that never changes and one
+Parquet file of contacts. A run first claims its contacts: its record then lies in `pending/`, beside a lock that the living
+process holds; `confirm`, after the results are published, moves it to `runs/`. Order is by a sequence number given under the
+lock, never by clocks.
 
 Files are private to their owner. To share a ledger among accounts, make its folder first, with group access.
 """
@@ -21,7 +21,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
@@ -29,9 +28,7 @@ from . import record as run_record
 from .engine import reader_path
 from .exceptions import LedgerError, ParameterError
 from .folder import busy, disk_full, sync
-
-if TYPE_CHECKING:
-    import ibis.expr.types as ir
+from .lazy import ibis
 
 SCHEMA = 1
 COLUMNS = {
@@ -50,7 +47,7 @@ class Claim:
     """
 
     run_id: str
-    table: "ir.Table"
+    table: "ibis.Table"
     rows: int
     repeated: bool
 
@@ -69,8 +66,8 @@ class Ledger:
     def runs(self) -> list[dict]:
         """Return the runs' records in order, each with `state`: done, or pending (claimed, not confirmed).
 
-        A record has KEYS and pid: claimed_at is UTC, results the run's folder, run what the claimant gave.
-        Raises LedgerError for a record that cannot be read.
+        A record has KEYS and pid: claimed_at is UTC, results the run's folder, run what the claimant gave. Raises LedgerError for
+        a record that cannot be read.
         """
         found = {}
         for state, folder in (("pending", self._pending), ("done", self._runs)):  # confirming moves a record
@@ -79,7 +76,7 @@ class Ledger:
                     found[path.stem] = {**content, "state": state}
         return sorted(found.values(), key=lambda record: record["sequence"])
 
-    def tagged(self, con, broadcast: str | None = None, without: str | None = None) -> "ir.Table":
+    def tagged(self, con, broadcast: str | None = None, without: str | None = None) -> "ibis.Table":
         """Return the rows (COLUMNS) of all runs for a broadcast, or for all; the run `without` is left out.
 
         Contacts that a run has claimed and not yet confirmed count too. Raises LedgerError.
@@ -98,21 +95,19 @@ class Ledger:
             return table
 
     def claim(
-        self, con, run_id: str, audience: "ir.Table | Path", broadcast: str, now: datetime,
+        self, con, run_id: str, audience: "ibis.Table | Path", broadcast: str, now: datetime,
         record: dict | None = None, results: str | Path | None = None,
     ) -> Claim:  # fmt: skip
         """Claim the contacts of audience that no other run has for this broadcast, and return those.
 
-        audience is a table of con, or a Parquet file, with COLUMNS except broadcast and run_id; it is
-        computed while other runs wait, so pass one that is cheap to read. run_id stands for input and
-        parameters: the same run again takes over its own claim. record goes into the run's record (nothing
-        personal). results is the folder that `folder.staged` makes, with this run_id in its run.json: it
-        tells whether a process that died had published. Claim inside `staged`, publish, then `confirm`.
+        audience is a table of con, or a Parquet file, with COLUMNS except broadcast and run_id; it is computed while other runs
+        wait, so pass one that is cheap to read. run_id stands for input and parameters: the same run again takes over its own
+        claim. record goes into the run's record (nothing personal). results is the folder that `folder.staged` makes, with this
+        run_id in its run.json: it tells whether a process that died had published. Claim inside `staged`, publish, then
+        `confirm`.
 
         Raises LedgerError (ledger not usable, or this very run is being made now) and ParameterError.
         """
-        import ibis
-
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}", run_id):
             raise ParameterError(f"run_id is '{run_id}', expected letters, digits, - and _ only.", "run_id")
         if now.tzinfo is None:
@@ -205,9 +200,7 @@ class Ledger:
         (scratch / target.name).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", "utf-8")
         self._place(scratch / target.name, target)
 
-    def _rows(self, con, records: list[dict]) -> "ir.Table":
-        import ibis
-
+    def _rows(self, con, records: list[dict]) -> "ibis.Table":
         files = [self._runs / f"{record['run_id']}.parquet" for record in records]
         for file, record in zip(files, records, strict=True):
             if not file.exists() or _size(file) != record["bytes"]:
@@ -274,8 +267,8 @@ class Ledger:
 def open_ledger(path: str | Path, workspace: str | None = None, create: bool = True) -> Ledger:
     """Open the ledger in a folder; make it there first if it is missing or empty (and create is true).
 
-    workspace is the platform workspace's name or ID; a ledger keeps the first one it is opened with. Raises
-    LedgerError: another workspace, a newer schema, a folder that holds other things or cannot be written.
+    workspace is the platform workspace's name or ID; a ledger keeps the first one it is opened with. Raises LedgerError: another
+    workspace, a newer schema, a folder that holds other things or cannot be written.
 
     >>> open_ledger("ledger", workspace="12345").runs()  # doctest: +SKIP
     []

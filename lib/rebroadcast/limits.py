@@ -6,12 +6,10 @@ from typing import TYPE_CHECKING
 
 from . import quota, recovery, waves
 from .exceptions import ParameterError, QuotaError
+from .lazy import ibis, pd
 from .quota import Limit
 
 if TYPE_CHECKING:
-    import ibis.expr.types as ir
-    import pandas as pd
-
     from .workbench import Workbench
 
 SERVICE_WINDOW = timedelta(hours=24)  # WhatsApp: replies within it do not count against the messaging limit
@@ -33,7 +31,7 @@ class Assessment:
     basis: str
     limits: tuple[Limit, ...]
     windows: "pd.DataFrame"
-    load: "ir.Table | None" = None
+    load: "ibis.Table | None" = None
     reached: "pd.DataFrame | None" = None
     notes: list[str] = field(default_factory=list)
     agreed: list[str] = field(default_factory=list)
@@ -61,7 +59,9 @@ def assess(bench: "Workbench") -> Assessment:
     per["attempted"] = per["channel_id"].map(bench.attempted).astype("Int64")
     if bench.attempted:
         windows = _overflow(bench, per.dropna(subset=["attempted"]), limits)
-        return Assessment("computed", limits, windows, notes=_rest(bench, per))
+        names = ", ".join(bench.channels.name(c) for c in per.loc[per["attempted"].isna(), "channel_id"])
+        notes = [bench.lang.gettext("No attempted count was given for: {names}.", names=names)] if names else []
+        return Assessment("computed", limits, windows, notes=notes)
     runs = quota.infer(rows)
     columns = {"first": "begin", "last": "end", "overflow_at_least": "overflow"}
     windows = runs.rename(columns=columns).assign(name=[bench.limit_name(c, limits) for c in runs["channel_id"]])
@@ -69,20 +69,12 @@ def assess(bench: "Workbench") -> Assessment:
     return Assessment("inferred", limits, windows.sort_values("overflow", ascending=False, ignore_index=True))
 
 
-def _rest(bench: "Workbench", per: "pd.DataFrame") -> list[str]:
-    _ = bench.lang.gettext
-    names = [bench.channels.name(c) for c in per.loc[per["attempted"].isna(), "channel_id"]]
-    return [_("No attempted count was given for: {names}.", names=", ".join(names))] if names else []
-
-
-def counted(bench: "Workbench") -> "ir.Table":
+def counted(bench: "Workbench") -> "ibis.Table":
     """The delivered messages as the platform counts them: at, contact_id, channel_id.
 
-    On WhatsApp a message within 24 hours of the contact's own last message does not count (Meta's page on
-    messaging limits); the messages export shows those messages.
+    On WhatsApp a message within 24 hours of the contact's own last message does not count (Meta's page on messaging limits); the
+    messages export shows those messages.
     """
-    import ibis
-
     whatsapp = [c.id for c in bench.channels.channels if c.kind and c.kind.name == "whatsapp"]
     sent = bench.delivered
     events = sent.select("contact_id", "channel_id", at=sent.sent_at, own=ibis.literal(False))
@@ -103,50 +95,34 @@ def _measured(bench: "Workbench", limits: tuple[Limit, ...]) -> Assessment:
     load = bench.engine.keep(quota.load(counted(bench), limits))
     reached = quota.reached(load, limits)
     runs = quota.infer(bench.broadcasts).sort_values("overflow_at_least", ascending=False).head(MOST_RUNS)
-    counts = [c for run in runs.itertuples() for x in limits if run.channel_id in x.channels for c in [_window(bench, x, run)]]
-    import pandas as pd
-
-    frame = pd.DataFrame(counts).drop_duplicates(["channel_id", "begin"]) if counts else pd.DataFrame()
-    windows = _overflow(bench, frame, tuple(replace(x, channels=(x.name,)) for x in limits)) if counts else frame
-    notes, agreed = [], []
-    seen = quota.ceilings(load, limits, runs)
+    counts = [_window(bench, x, run) for run in runs.itertuples() for x in limits if run.channel_id in x.channels]
+    windows = pd.DataFrame(counts).drop_duplicates(["channel_id", "begin"]) if counts else pd.DataFrame()
+    if counts:
+        windows = _overflow(bench, windows, tuple(replace(x, channels=(x.name,)) for x in limits))
+    notes, agreed, seen = [], [], quota.ceilings(load, limits, runs)
     for limit in limits:
         observed = seen.loc[seen["limit"] == limit.name, "ceiling"].tolist()
-        if observed and max(observed):
-            found = quota.compare_tiers(observed, limit.size)
-            facts = {"name": bench.limit_name(limit.name, limits), "size": number(limit.size or 0),
-                     "high": number(found.high)}  # fmt: skip
-            if found.agrees:
-                agreed.append(
-                    _("{name}: you configured {size}; at most {high} contacts were counted in a full window. They agree.", **facts)
-                )
-            elif found.tier:
-                notes.append(
-                    _(
-                        "{name}: you configured {size}, but at most {high} contacts were counted in a full window, which fits the tier of {tier}. Check the limit.",
-                        tier=number(found.tier),
-                        **facts,
-                    )
-                )
-            else:
-                notes.append(
-                    _(
-                        "{name}: you configured {size}, but at most {high} contacts were counted in a full window, which fits no known tier. Check the limit.",
-                        **facts,
-                    )
-                )
+        if not observed or not max(observed):
+            continue
+        found = quota.compare_tiers(observed, limit.size)
+        facts = {"name": bench.limit_name(limit.name, limits), "size": number(limit.size or 0), "high": number(found.high)}
+        if found.agrees:
+            agreed.append(_(
+                "{name}: you configured {size}; at most {high} contacts were counted in a full window. They agree.", **facts))  # fmt: skip
+        elif found.tier:
+            notes.append(_(
+                "{name}: you configured {size}, but at most {high} contacts were counted in a full window, which fits the tier of {tier}. Check the limit.",
+                tier=number(found.tier), **facts))  # fmt: skip
+        else:
+            notes.append(_(
+                "{name}: you configured {size}, but at most {high} contacts were counted in a full window, which fits no known tier. Check the limit.",
+                **facts))  # fmt: skip
     for channel, given in bench.attempted.items():
-        sent = bench.sent.filter(bench.sent.channel_id == channel)
-        measured = int(sent.message_id.nunique().execute())
+        measured = int(bench.sent.filter(bench.sent.channel_id == channel).message_id.nunique().execute())
         if measured != given:
-            notes.append(
-                _(
-                    "{name}: {given} attempted were given, {measured} are in the messages export. The export is used here.",
-                    name=bench.channels.name(channel),
-                    given=number(given),
-                    measured=number(measured),
-                )
-            )
+            notes.append(_(
+                "{name}: {given} attempted were given, {measured} are in the messages export. The export is used here.",
+                name=bench.channels.name(channel), given=number(given), measured=number(measured)))  # fmt: skip
     return Assessment("measured", limits, windows, load, reached, notes, agreed)
 
 
@@ -162,18 +138,17 @@ def _window(bench: "Workbench", limit: Limit, run) -> dict:
     lost = failed.filter(failed.sent_at.between(begin, end)).select("contact_id", "message_id", "cause")
     reached = tried.anti_join(lost, "message_id").select("contact_id").distinct()
     missed = lost.anti_join(reached, "contact_id")
-    attempted = tried.select("contact_id").union(lost.select("contact_id")).contact_id.nunique().execute()
-    delivered = reached.count().execute()
-    at_limit = missed.contact_id.nunique(where=missed.cause == "quota").execute()
-    after = failed.filter(failed.sent_at.between(run.first, end)).contact_id.nunique().execute()
-    return {"channel_id": limit.name, "begin": begin, "end": end, "first": run.first, "after": int(after),
-            "attempted": int(attempted), "delivered": int(delivered), "quota": int(at_limit)}  # fmt: skip
+    counts = {
+        "attempted": tried.select("contact_id").union(lost.select("contact_id")).contact_id.nunique(), "delivered": reached.count(),
+        "quota": missed.contact_id.nunique(where=missed.cause == "quota"),
+        "after": failed.filter(failed.sent_at.between(run.first, end)).contact_id.nunique(),
+    }  # fmt: skip
+    times = {"channel_id": limit.name, "begin": begin, "end": end, "first": run.first}
+    return times | {name: int(count.execute()) for name, count in counts.items()}
 
 
 def _overflow(bench: "Workbench", counts: "pd.DataFrame", limits: tuple[Limit, ...]) -> "pd.DataFrame":
     """One row per window, with the overflow and the failures that it explains; fullest first."""
-    import pandas as pd
-
     rows, aside = [], [c for c in ("begin", "end", "first", "after") if c in counts]
     for place in range(len(counts)):
         one = counts.iloc[[place]]
@@ -196,24 +171,21 @@ def load_figures(bench: "Workbench", found: Assessment) -> list:
     """One load figure per limit that was measured, fullest first."""
     if found.load is None:
         return []
-    from pandas import isna
-
     from . import charts
 
     figures = []
     order = found.reached.assign(share=found.reached["peak"] / found.reached["size"].astype("Float64"))
     for row in order.dropna(subset=["size"]).sort_values("share", ascending=False).itertuples():
         mine = found.load.filter(found.load["limit"] == row.limit)
-        frame = _line(bench, mine)
-        if len(frame):
-            at = None if isna(row.reached_at) else bench.wall_clock(row.reached_at)
-            size, save_as = None if isna(row.size) else int(row.size), f"load-{len(figures) + 1}"
+        if len(frame := _line(bench, mine)):
+            at = None if pd.isna(row.reached_at) else bench.wall_clock(row.reached_at)
+            size, save_as = None if pd.isna(row.size) else int(row.size), f"load-{len(figures) + 1}"
             name = bench.limit_name(row.limit, found.limits)
             figures.append(bench.figure(charts.load, frame, save_as, limit=size, name=name, reached_at=at))
     return figures
 
 
-def _line(bench: "Workbench", load: "ir.Table") -> "pd.DataFrame":
+def _line(bench: "Workbench", load: "ibis.Table") -> "pd.DataFrame":
     """at (wall clock) and load, thinned to the highest and the last of each stretch where there are too many points."""
     span = load.aggregate(n=load.count(), first=load["at"].min(), last=load["at"].max()).execute().iloc[0]
     if not span["n"]:
@@ -228,27 +200,25 @@ def _line(bench: "Workbench", load: "ir.Table") -> "pd.DataFrame":
     return load.select(at=at, load="load").order_by("at").to_pandas()
 
 
-def plan(bench: "Workbench", audience: "ir.Table", found: Assessment, **changes) -> waves.Plan:
+def plan(bench: "Workbench", audience: "ibis.Table", found: Assessment) -> waves.Plan:
     """Plan the waves of an audience (contact_id, channel_id, waited_since, earliest) from a workbench's parameters.
 
     Where the load was not measured, each limit is taken as full until one window after the newest failure.
     """
-    limits = tuple(changes.pop("limits", found.limits))
-    traffic = found.load if found.load is not None else _assumed(bench, limits)
-    options = {"traffic": traffic, "quiet": bench.quiet, "zone": bench.timezone, "deadline": bench.deadline}
-    return waves.plan(_relaxed(audience, found), limits, changes.pop("start", bench.start), **options | changes)
+    people, given = _asked(bench, audience, found)
+    return waves.plan(people, found.limits, bench.start, **given)
 
 
-def _relaxed(audience: "ir.Table", found: Assessment) -> "ir.Table":
-    """Where the load is measured, the planner knows itself when there is room again for those who failed at the limit."""
+def _asked(bench: "Workbench", audience: "ibis.Table", found: Assessment) -> tuple["ibis.Table", dict]:
+    """What the planner is given: the audience, and traffic, quiet hours and deadline."""
+    given = {"quiet": bench.quiet, "zone": bench.timezone, "deadline": bench.deadline}
     if found.load is None:
-        return audience
-    return audience.mutate(earliest=(audience.cause == "quota").ifelse(None, audience.earliest))
+        return audience, given | {"traffic": _assumed(bench, found.limits)}
+    # The planner knows itself when there is room again for those who failed at the limit.
+    return audience.mutate(earliest=(audience.cause == "quota").ifelse(None, audience.earliest)), given | {"traffic": found.load}
 
 
 def _assumed(bench: "Workbench", limits: tuple[Limit, ...]) -> "pd.DataFrame":
-    import pandas as pd
-
     newest = bench.all_failed.sent_at.max().execute()
     rows = [] if newest != newest or newest is None else [
         (x.name, at, load) for x in limits if x.size
@@ -267,21 +237,19 @@ def plan_frame(bench: "Workbench", planned: waves.Plan) -> "pd.DataFrame":
     return frame[["wave", "start", "start_utc", "channel", "contacts", "capacity"]]
 
 
-def scenarios(bench: "Workbench", audience: "ir.Table", found: Assessment) -> "pd.DataFrame":
+def scenarios(bench: "Workbench", audience: "ibis.Table", found: Assessment) -> "pd.DataFrame":
     """What if: the next tier, a second number, a larger reserve, another start; the frame of `charts.what_if`."""
     _, number = bench.lang.gettext, bench.lang.number
     size = max((x.size for x in found.limits if x.size), default=0)
-    tier = next((t for t in quota.TIERS if t > size), None)
     options = {_("as planned"): {}}
-    if tier:
+    if tier := next((t for t in quota.TIERS if t > size), None):
         options[_("the next tier, {size}", size=number(tier))] = {"size": tier}
     options |= {
         _("a second number"): {"numbers": 2},
         _("a tenth kept free for everyday traffic"): {"limits": [replace(x, reserve=(x.size or 0) // 10) for x in found.limits]},
         _("start 12 hours later"): {"start": bench.start + timedelta(hours=12)},
     }  # fmt: skip
-    people, traffic = _relaxed(audience, found), found.load if found.load is not None else _assumed(bench, found.limits)
-    given = {"traffic": traffic, "quiet": bench.quiet, "zone": bench.timezone, "deadline": bench.deadline}
+    people, given = _asked(bench, audience, found)
     frame = waves.what_if(people, found.limits, options, bench.start, **given)
     frame["finish"] = [None if t != t else bench.wall_clock(t) for t in frame["finish"]]
     return frame.assign(finish=frame["finish"].astype("datetime64[us]"), contacts=int(audience.count().execute()))
@@ -295,13 +263,11 @@ def parse_quiet(text: str) -> list[tuple[str, str]]:
     """
     spans = []
     for part in filter(None, (p.strip() for p in text.split(","))):
-        ends = [p.strip() for p in part.split("-")]
         try:
-            if len(ends) != 2:
-                raise ValueError(part)
-            spans.append(tuple(datetime.strptime(e, "%H:%M").strftime("%H:%M") for e in ends))
+            begin, end = (datetime.strptime(hour.strip(), "%H:%M") for hour in part.split("-"))
         except ValueError:
             raise ParameterError(f"quiet is '{part}'; expected hours such as 21:00-08:00.", "quiet") from None
+        spans.append((f"{begin:%H:%M}", f"{end:%H:%M}"))
     return spans
 
 
@@ -310,7 +276,7 @@ def next_minute() -> datetime:
     return datetime.now(UTC).replace(second=0, microsecond=0) + timedelta(minutes=1)
 
 
-def covered(audience: "ir.Table", found: Assessment) -> "ir.Table":
+def covered(audience: "ibis.Table", found: Assessment) -> "ibis.Table":
     """The part of an audience whose channels have a limit; QuotaError where none has."""
     known = [c for x in found.limits for c in x.channels]
     if not known:

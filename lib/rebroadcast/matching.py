@@ -9,11 +9,9 @@ from markupsafe import Markup
 from . import sheets
 from .exceptions import InputError
 from .files import known
-from .sections import table
+from .lazy import ibis, pd
 
 if TYPE_CHECKING:
-    import ibis.expr.types as ir
-
     from .exports import Export
     from .workbench import Workbench
 
@@ -21,16 +19,14 @@ AMBIGUOUS = "several contacts fit this name"
 MISSING = "no contact has this name"
 
 
-def match(bench: "Workbench", log: "ir.Table") -> "ir.Table":
+def match(bench: "Workbench", log: "ibis.Table") -> "ibis.Table":
     """Find the contact of each row of a failed-message log, never guessing between two people.
 
-    log has contact_name and channel (a name); bench's contacts export gives the people. A row is sure where exactly one
-    contact has that full name, or, for several of one name, where exactly one of them is on the row's channel; a name
-    cell that is a phone number or an e-mail address is compared with those. Returns log with contact_id (null where it
-    is not sure), `problem` (why not) and channel_id: the ID that the channels file gives to that name, else the name.
+    log has contact_name and channel (a name); bench's contacts export gives the people. A row is sure where exactly one contact
+    has that full name, or, for several of one name, where exactly one of them is on the row's channel; a name cell that is a
+    phone number or an e-mail address is compared with those. Returns log with contact_id (null where it is not sure), `problem`
+    (why not) and channel_id: the ID that the channels file gives to that name, else the name.
     """
-    import ibis
-
     if bench.contacts is None:
         raise InputError("A failed-message log has no contact IDs; name a contacts export (contacts) to match its names with.")
     people = bench.contacts.table
@@ -55,7 +51,7 @@ def match(bench: "Workbench", log: "ir.Table") -> "ir.Table":
     return log.mutate(contact_id=sure, problem=problem, channel_id=channel).drop("name", "on", "key", *found.columns[1:])
 
 
-def fold(text: "ir.StringValue") -> "ir.StringValue":
+def fold(text: "ibis.Value") -> "ibis.Value":
     """Names as they are compared: lower case, one space between words."""
     return text.lower().strip().re_replace(r"\s+", " ")
 
@@ -64,7 +60,7 @@ def fold_text(text: str) -> str:
     return " ".join(text.lower().split())
 
 
-def _digits(text: "ir.StringValue") -> "ir.StringValue":
+def _digits(text: "ibis.Value") -> "ibis.Value":
     """A phone number's digits; "" for what is no phone number."""
     text = text.fill_null("").strip()
     return text.re_search(r"^[+(]?[0-9][0-9 ().+-]{6,}$").ifelse(text.re_replace("[^0-9]", ""), "")
@@ -72,9 +68,6 @@ def _digits(text: "ir.StringValue") -> "ir.StringValue":
 
 def export(bench: "Workbench", log: "Export") -> "Export":
     """Turn a failed-message log as read into a failed-messages export: sure rows in its table, the others rejected."""
-    import ibis
-    import pandas as pd
-
     rows = bench.engine.keep(match(bench, log.table))
     good, bad = rows.filter(rows.problem.isnull()), rows.filter(rows.problem.notnull()).order_by("row_id")
     columns = known()["exports"]["failed"]["columns"] + ["local_at", "source_file", "row", "row_id"]
@@ -92,6 +85,8 @@ def export(bench: "Workbench", log: "Export") -> "Export":
 
 def write_checklist(bench: "Workbench", folder: Path) -> list[str]:
     """Write the rows that are to be tagged by hand as `checklist.csv` and, to be printed, `checklist.html`."""
+    from .sections import table
+
     _, frame = bench.lang.gettext, bench.checklist
     if frame is None or frame.empty:
         return []

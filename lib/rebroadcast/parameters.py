@@ -14,7 +14,6 @@ from .sheets import guard
 
 AFTER = "data/samples/after_resend"
 TAG_LENGTH = 255  # the platform's API: a tag has at most 255 characters
-TAG_WORDS = ("date", "channel", "wave", "waves")
 SAMPLE = {"exports": "data/samples/failed_messages.csv", "channels": "data/samples/channels.toml",
           "messages": "data/samples/messages.csv", "contacts": "data/samples/contacts.csv"}  # fmt: skip
 SAMPLE_AFTER = SAMPLE | {"exports": f"{AFTER}/failed_messages.csv", "messages": f"{AFTER}/messages.csv"}
@@ -59,9 +58,8 @@ def declared(notebook: Path) -> dict[str, Declared]:
 def check(parameters: Mapping[str, Declared], given: Mapping[str, object]) -> dict[str, object]:
     """Return the given values as the types that the notebook declares.
 
-    `date-format`, `date_format` and `from` find `date_format` and `from_`; a parameter without annotation
-    takes what its default is, or a list of such. Raises ParameterError for
-    an unknown name ("did you mean") and for a value of another type.
+    `date-format`, `date_format` and `from` find `date_format` and `from_`; a parameter without annotation takes what its default
+    is, or a list of such. Raises ParameterError for an unknown name ("did you mean") and a value of another type.
     """
     from pydantic import ConfigDict, TypeAdapter, ValidationError
 
@@ -70,8 +68,8 @@ def check(parameters: Mapping[str, Declared], given: Mapping[str, object]) -> di
         name = given_name.replace("-", "_")
         name = f"{name}_" if f"{name}_" in parameters else name
         if name not in parameters:
-            hint = did_you_mean(name, parameters)
-            raise ParameterError(f"Unknown parameter '{given_name}'.{hint} Known: {', '.join(parameters)}.", given_name)
+            raise ParameterError(
+                f"Unknown parameter '{given_name}'.{did_you_mean(name, parameters)} Known: {', '.join(parameters)}.", given_name)  # fmt: skip
         if re.search("[\ud800-\udfff]", str(value)):
             raise ParameterError(f"Parameter '{given_name}' is {value!r}, which is not text (UTF-8); rename the file.", given_name)
         kind = parameters[name].annotation
@@ -141,17 +139,18 @@ def fill_tag(template: str, day: date | None, channel: str, wave: int, waves: in
     try:
         for text, word, form, _ in Formatter().parse(template):
             parts.append(text)
-            if word is not None and word not in values:
-                hint = did_you_mean(word, TAG_WORDS)
-                raise ParameterError(f"The tag has '{{{word}}}'; expected one of: {', '.join(TAG_WORDS)}.{hint}", "tag")
-            if word is not None:
-                if re.search("[0-9]{4}", form or ""):
-                    raise ValueError(f"'{form}' is too wide")
-                parts.append(format(values[word], form or "") if values[word] != "" else "")
+            if word is None:
+                continue
+            if word not in values:
+                known = ", ".join(values)
+                raise ParameterError(f"The tag has '{{{word}}}'; expected one of: {known}.{did_you_mean(word, values)}", "tag")
+            if re.search("[0-9]{4}", form or ""):
+                raise ValueError(f"'{form}' is too wide")
+            parts.append(format(values[word], form or "") if values[word] != "" else "")
     except ValueError as error:
         raise ParameterError(f"The tag '{template}' cannot be read: {error}.", "tag") from None
     tag = "".join(parts).strip()
-    unseen = next((c for c in tag if not c.isprintable()), None)
+    unseen = not tag.isprintable()
     if not tag or "," in tag or unseen or len(tag) > TAG_LENGTH:
         what = "is empty" if not tag else "has a comma, which separates tags in an import file" if "," in tag else (
             "holds a character that cannot be seen" if unseen else f"has {len(tag)} characters")  # fmt: skip
@@ -166,8 +165,8 @@ def fill_tag(template: str, day: date | None, channel: str, wave: int, waves: in
 def from_namespace(namespace: Mapping[str, object], names: tuple[str, ...]) -> dict[str, object]:
     """Take the parameters called names from a notebook's variables.
 
-    Plain papermill only warns of an unknown name, so a variable that nearly has a parameter's name
-    is refused here: it is a typing error that would be silently ignored.
+    Plain papermill only warns of an unknown name, so a variable that nearly has a parameter's name is refused here: it is a
+    typing error that would be silently ignored.
     """
     plain = (str, int, float, bool, list, dict, type(None))
     for name, value in namespace.items():

@@ -1,17 +1,13 @@
 """A planned broadcast, looked at before it is sent: can this channel do it, whom will it miss, and how many waves it takes."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from . import limits, quota, waves
 from .channels import kinds
 from .exceptions import ParameterError, QuotaError, did_you_mean
-
-if TYPE_CHECKING:
-    import ibis.expr.types as ir
-
-    from .workbench import Workbench
+from .lazy import ibis
+from .workbench import Workbench
 
 
 @dataclass(frozen=True)
@@ -39,11 +35,8 @@ class Preflight:
     segment_limit: int | None
     note: str = ""
 
-    def as_dict(self) -> dict:
-        return asdict(self)
 
-
-def preflight(bench: "Workbench") -> Preflight:
+def preflight(bench: Workbench) -> Preflight:
     """Check a contacts export against one channel, its limit, earlier exports and the ledger of a workbench.
 
     Raises ParameterError for a channel that is not known or whose kind cannot broadcast, with the reason.
@@ -66,7 +59,7 @@ def preflight(bench: "Workbench") -> Preflight:
     return Preflight(channel.name, channel.kind.name, **counts, **_room(bench, channel, good))
 
 
-def _channel(bench: "Workbench"):
+def _channel(bench: Workbench):
     asked, known = bench.text("channel"), {c.id: c.name for c in bench.channels.channels}
     listed = ", ".join(f"{i} ({n})" for i, n in known.items()) or "none; name a channels file (channels)"
     if asked not in known:
@@ -83,10 +76,8 @@ def _channel(bench: "Workbench"):
     return channel
 
 
-def _known(bench: "Workbench", channel: str) -> tuple["ir.Table", "ir.Table", "ir.Table"]:
+def _known(bench: Workbench, channel: str) -> tuple["ibis.Table", "ibis.Table", "ibis.Table"]:
     """Contacts that are final or unreachable on the channel in earlier exports, and those the ledger has still to send to."""
-    import ibis
-
     nobody = ibis.memtable({"contact_id": ["0"]}, schema={"contact_id": "string"}).filter(ibis.literal(False))
     bad, gone, planned = nobody, nobody, nobody
     if bench.paths("exports"):
@@ -101,10 +92,8 @@ def _known(bench: "Workbench", channel: str) -> tuple["ir.Table", "ir.Table", "i
     return tuple(t.mutate(**{n: ibis.literal(True)}) for t, n in zip((bad, gone, planned), names, strict=True))
 
 
-def _room(bench: "Workbench", channel, good: "ir.Table") -> dict:
+def _room(bench: Workbench, channel, good: "ibis.Table") -> dict:
     """The room in the limit, and the waves and segments that the good contacts take."""
-    import ibis
-
     sendable = int(good.count().execute())
     limit = next((x for x in bench.limits if channel.id in x.channels), None)
     found = {"sendable": sendable, "limit": limit and limit.size, "left": None, "waves": None, "finish": None,
@@ -113,16 +102,12 @@ def _room(bench: "Workbench", channel, good: "ir.Table") -> dict:
         return found | {"note": "The channel's limit is not known, so no waves could be planned; state it in the channels file."}
     load = quota.load(limits.counted(bench), bench.limits) if bench.messages else None
     note = "" if load is not None else "No messages export was named, so the window is taken as empty now."
-    if load is not None:
-        state = quota.capacity(load, [limit], bench.start).iloc[0]
-        found["left"] = None if limit.size is None else int(state["left"])
-    elif limit.size:
-        found["left"] = limit.room
+    if limit.size:
+        found["left"] = limit.room if load is None else int(quota.capacity(load, [limit], bench.start).iloc[0]["left"])
     audience = good.select("contact_id", channel_id=ibis.literal(channel.id))
+    given = {"traffic": load, "quiet": bench.quiet, "zone": bench.timezone, "deadline": bench.deadline}
     try:
-        plan = waves.plan(
-            audience, bench.limits, bench.start, traffic=load, quiet=bench.quiet, zone=bench.timezone, deadline=bench.deadline
-        )
+        plan = waves.plan(audience, bench.limits, bench.start, **given)
     except QuotaError as error:
         return found | {"note": str(error)}
     found |= {"waves": len(plan.waves), "finish": plan.finish, "segments": len(plan.waves)}

@@ -2,15 +2,11 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from .engine import reader_path
+from .lazy import pd
 from .recovery import recover
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from .workbench import Workbench
+from .workbench import Workbench
 
 FIRST = 5
 
@@ -19,8 +15,8 @@ FIRST = 5
 class Preview:
     """`counts` per disposition, `first` rows of the import files, and contacts that are `new` or `gone`.
 
-    `new` and `gone` (contact_id, disposition: what they are now; `since`: what they are compared with) are None where
-    there is no run to compare with.
+    `new` and `gone` (contact_id, disposition: what they are now; `since`: what they are compared with) are None where there is no
+    run to compare with.
     """
 
     counts: dict[str, int]
@@ -30,7 +26,7 @@ class Preview:
     since: str = ""
 
 
-def preview(bench: "Workbench", out: Path | None = None) -> Preview:
+def preview(bench: Workbench, out: Path | None = None) -> Preview:
     """Recover without writing, and compare with the run in out, else with the ledger's last run for the broadcast."""
     recover(bench)
     con = bench.engine.con

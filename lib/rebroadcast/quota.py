@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
-from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from .exceptions import QuotaError
-
-if TYPE_CHECKING:
-    import ibis
-    import pandas as pd
+from .lazy import ibis, pd
 
 TIERS = (250, 1000, 2000, 10000, 100000)  # of WhatsApp, as channels.toml has them with their source
 
@@ -31,11 +27,8 @@ class Window:
 class Limit:
     """How many unique contacts some channels together may reach in a window.
 
-    `name` is the pool's name or the channel's ID; `size` None means unlimited; `reserve` is kept free for
-    everyday traffic; `pace` is contacts per second, or None where it is not known.
-
-    >>> Limit("main", ("1001", "1002"), 1000, reserve=100).room
-    900
+    `name` is the pool's name or the channel's ID; `size` None means unlimited; `reserve` is kept free for everyday traffic;
+    `pace` is contacts per second, or None where it is not known.
     """
 
     name: str
@@ -65,14 +58,12 @@ class Limit:
 def load(events: ibis.Table, limits: Sequence[Limit]) -> ibis.Table:
     """Count the unique contacts in each limit's window, at every moment at which the count changes.
 
-    `events`: at (timestamp, UTC), contact_id, channel_id: what the platform counts, so delivered messages.
-    Returns limit, at, load, in no particular order. A contact counts from a message until one window
-    after it; in a calendar window, from its first message in it until the window ends. Runs in the engine.
+    `events`: at (timestamp, UTC), contact_id, channel_id: what the platform counts, so delivered messages. Returns limit, at,
+    load, in no particular order. A contact counts from a message until one window after it; in a calendar window, from its first
+    message in it until the window ends. Runs in the engine.
 
     >>> load(events, limits).group_by("limit").agg(peak=lambda t: t["load"].max())  # doctest: +SKIP
     """
-    import ibis
-
     if events["at"].type().timezone is None:
         raise QuotaError("The times of the messages have no time zone; cast them to timestamp('UTC') first.")
     found, events = [], events.mutate(at=events["at"].cast("timestamp('UTC')"))
@@ -89,8 +80,6 @@ def load(events: ibis.Table, limits: Sequence[Limit]) -> ibis.Table:
 
 def _moving(events: ibis.Table, window: Window) -> ibis.Table:
     """One more when a contact begins to count, one less a window after the last message of a row."""
-    import ibis
-
     span = ibis.interval(seconds=int(window.length.total_seconds()))
     own = ibis.window(group_by="contact_id", order_by="at")
     near = events.select("at", before=events["at"].lag().over(own), after=events["at"].lead().over(own))
@@ -103,9 +92,6 @@ def _moving(events: ibis.Table, window: Window) -> ibis.Table:
 
 def _calendar(events: ibis.Table, window: Window) -> ibis.Table:
     """One more at a contact's first message in a calendar window, one less for each when it ends."""
-    import ibis
-    import pandas as pd
-
     lo, hi = (x.execute() for x in (events["at"].min(), events["at"].max()))
     # Every zone is a whole number of quarter hours from UTC, so a quarter hour lies in one local day.
     quarters = [] if pd.isna(lo) else range(int(lo.timestamp()) // 900, int(hi.timestamp()) // 900 + 1)
@@ -125,6 +111,15 @@ def minute_of(moment: datetime, down: bool = False) -> int:
     return int(seconds // 60 if down else -(-seconds // 60))
 
 
+@cache
+def _period(day: date, window: Window) -> tuple[int, int]:
+    if window.kind == "day":
+        ends = day, day + timedelta(days=1)
+    else:
+        ends = (first := day.replace(day=1)), (first + timedelta(days=31)).replace(day=1)
+    return tuple(int(datetime.combine(d, time(), zone_of(window.zone)).timestamp()) // 60 for d in ends)
+
+
 def period(minute: int, window: Window) -> tuple[int, int]:
     """Return the minutes (since 1970) at which the calendar window around a minute begins and ends.
 
@@ -132,15 +127,6 @@ def period(minute: int, window: Window) -> tuple[int, int]:
     (28998720, 29000160)
     """
     return _period(datetime.fromtimestamp(minute * 60, zone_of(window.zone)).date(), window)
-
-
-@cache
-def _period(day: date, window: Window) -> tuple[int, int]:
-    first = day if window.kind == "day" else day.replace(day=1)
-    after = first + timedelta(days=1 if window.kind == "day" else 31)
-    after = after if window.kind == "day" else after.replace(day=1)
-    zone = zone_of(window.zone)
-    return tuple(int(datetime(d.year, d.month, d.day, tzinfo=zone).timestamp()) // 60 for d in (first, after))
 
 
 @cache
@@ -154,8 +140,6 @@ def zone_of(name: str) -> ZoneInfo:
 
 def reached(load: ibis.Table, limits: Sequence[Limit]) -> pd.DataFrame:
     """Return one row per limit: limit, size, peak (highest load), reached_at (UTC; NaT if it never was)."""
-    import pandas as pd
-
     sizes = {limit.name: limit.size for limit in limits if limit.size is not None}
     full = load["limit"].cases(*sizes.items(), else_=None) if sizes else None
     hit = load["at"].min(where=load["load"] >= full) if sizes else load["at"].min(where=load["load"] < 0)
@@ -170,8 +154,6 @@ def capacity(load: ibis.Table, limits: Sequence[Limit], at: datetime) -> pd.Data
 
     `left` is NA where the limit is unlimited. The load is that of the messages given to `load`.
     """
-    import pandas as pd
-
     minute_of(at)  # refuses a time without a zone
     before = load.filter(load["at"] <= at)
     now = before.group_by("limit").agg(load=before["load"].argmax(before["at"])).to_pandas()
@@ -185,32 +167,23 @@ def capacity(load: ibis.Table, limits: Sequence[Limit], at: datetime) -> pd.Data
 def overflow(counts: pd.DataFrame, limits: Sequence[Limit]) -> pd.DataFrame:
     """Compute, limit by limit, how far a broadcast went beyond it and how many failures that explains.
 
-    `counts`, one row per channel: channel_id and at least two of attempted, delivered and failed (unique
-    contacts); where known, quota (failures whose cause is the limit) and used (contacts already in the
-    window when the broadcast began). Returns limit, size, attempted, delivered, failed, quota, used,
-    overflow = attempted beyond what was left, explained = the failures it explains (those with that
-    cause, if causes are known, and never more than the overflow), other = failed - explained.
-
-    Raises QuotaError where the counts contradict each other.
+    `counts`, one row per channel: channel_id and at least two of attempted, delivered and failed (unique contacts); where known,
+    quota (failures whose cause is the limit) and used (contacts already in the window when the broadcast began). Returns limit,
+    size, attempted, delivered, failed, quota, used, overflow = attempted beyond what was left, explained = the failures it
+    explains (those with that cause, if causes are known, and never more than the overflow), other = failed - explained. Raises
+    QuotaError where the counts contradict each other.
 
     >>> frame = pd.DataFrame({"channel_id": ["1"], "attempted": [1500], "failed": [500]})  # doctest: +SKIP
     >>> overflow(frame, [Limit("1", ("1",), 1000)])["overflow"].tolist()  # doctest: +SKIP
     [500]
     """
-    import pandas as pd
-
     rows = [_balanced(row) for row in counts.to_dict("records")]
-    under = {channel: limit for limit in limits for channel in limit.channels}
-    names = {row["channel_id"]: under.get(row["channel_id"]) for row in rows}
+    under = {channel: limit.name for limit in limits for channel in limit.channels}
     for row in rows:
-        row["limit"] = names[row["channel_id"]].name if names[row["channel_id"]] else row["channel_id"]
-    frame = pd.DataFrame(rows).drop(columns="channel_id").groupby("limit", sort=False)
-    frame = (
-        frame.sum(min_count=1)
-        .reset_index()
-        .assign(used=lambda f: f["used"].fillna(0))
-        .astype(dict.fromkeys(("attempted", "delivered", "failed", "quota", "used"), "Int64"))
-    )
+        row["limit"] = under.get(row["channel_id"], row["channel_id"])
+    frame = pd.DataFrame(rows).drop(columns="channel_id").groupby("limit", sort=False).sum(min_count=1).reset_index()
+    frame["used"] = frame["used"].fillna(0)
+    frame = frame.astype(dict.fromkeys(("attempted", "delivered", "failed", "quota", "used"), "Int64"))
     sizes = {limit.name: limit.size for limit in limits}
     frame.insert(1, "size", frame["limit"].map(sizes).astype("Int64"))
     left = (frame["size"] - frame["used"]).clip(lower=0)
@@ -222,8 +195,6 @@ def overflow(counts: pd.DataFrame, limits: Sequence[Limit]) -> pd.DataFrame:
 
 def _balanced(row: dict) -> dict:
     """Return one channel's counts, completed to attempted = delivered + failed."""
-    import pandas as pd
-
     channel, given = str(row["channel_id"]), {}
     for name in ("attempted", "delivered", "failed", "quota", "used"):
         value = row.get(name)
@@ -249,14 +220,11 @@ def _balanced(row: dict) -> dict:
 def infer(failed: ibis.Table, gap: timedelta = timedelta(hours=24)) -> pd.DataFrame:
     """Tell from a failed export alone where a limit was reached: one row per run of limit errors.
 
-    `failed`: channel_id, contact_id, sent_at (UTC), cause. A run ends when no limit error follows for `gap`.
-    Returns channel_id, run, first and last (UTC), overflow_at_least (unique contacts that failed at the
-    limit), messages, other (failures of other causes between first and last). It assumes that each limit
-    error is a contact beyond the limit and that the export holds all failures of the time; how many were
-    attempted, and so the limit itself, it cannot tell.
+    `failed`: channel_id, contact_id, sent_at (UTC), cause. A run ends when no limit error follows for `gap`. Returns channel_id,
+    run, first and last (UTC), overflow_at_least (unique contacts that failed at the limit), messages, other (failures of other
+    causes between first and last). It assumes that each limit error is a contact beyond the limit and that the export holds all
+    failures of the time; how many were attempted, and so the limit itself, it cannot tell.
     """
-    import ibis
-
     quota = failed.filter(failed.cause == "quota").select("channel_id", "contact_id", "sent_at")
     own = ibis.window(group_by="channel_id", order_by=["sent_at", "contact_id"])
     since = quota.sent_at.epoch_seconds() - quota.sent_at.lag().over(own).epoch_seconds()
@@ -277,11 +245,9 @@ def infer(failed: ibis.Table, gap: timedelta = timedelta(hours=24)) -> pd.DataFr
 def ceilings(load: ibis.Table, limits: Sequence[Limit], runs: pd.DataFrame) -> pd.DataFrame:
     """Return the observed ceiling of each run of limit errors: limit, run, first, last, ceiling.
 
-    `runs` is what `infer` returned. The ceiling is the highest load from a window (24 hours, where it is
-    the calendar's) before the run's first error to its last; runs of channels without a limit are left out.
+    `runs` is what `infer` returned. The ceiling is the highest load from a window (24 hours, where it is the calendar's) before
+    the run's first error to its last; runs of channels without a limit are left out.
     """
-    import pandas as pd
-
     found = []
     for row in runs.itertuples():
         for limit in (limit for limit in limits if row.channel_id in limit.channels):
@@ -293,11 +259,7 @@ def ceilings(load: ibis.Table, limits: Sequence[Limit], runs: pd.DataFrame) -> p
 
 @dataclass(frozen=True)
 class Observed:
-    """What observed ceilings say.
-
-    Their low and high, the known tier they fit (or None), and whether they fit the configured size (None
-    where none was configured).
-    """
+    """Observed ceilings: low and high, the known tier they fit (or None), whether they fit the configured size (or None)."""
 
     low: int
     high: int
@@ -309,8 +271,8 @@ class Observed:
 def compare_tiers(observed: Sequence[int], configured: int | None = None, tiers: Sequence[int] = TIERS, within: float = 0.05) -> Observed:
     """Compare the contacts delivered in each full window with the known tiers and the configured size.
 
-    A size fits if the highest ceiling is at most `within` (a share) below or above it: a few contacts
-    fail for other reasons, a few inside a service window do not count.
+    A size fits if the highest ceiling is at most `within` (a share) below or above it: a few contacts fail for other reasons, a
+    few inside a service window do not count.
 
     >>> compare_tiers([997, 1000], configured=1000)
     Observed(low=997, high=1000, tier=1000, configured=1000, agrees=True)

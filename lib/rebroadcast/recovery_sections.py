@@ -1,25 +1,19 @@
 """The text of the recovery: who is tagged, what to fix, the steps on the platform, and what came of it, as HTML."""
 
-from typing import TYPE_CHECKING
 
+from IPython.display import HTML
 from markupsafe import Markup
 from markupsafe import escape as html_escape
 
+from .check import Check
 from .exceptions import InputError
-from .language import Language
-from .recovery import DISPOSITIONS
-from .sections import SAFE_ROWS, html, status, table, verdict_label, warning, warnings
-from .words import cause_name, disposition_name
-
-if TYPE_CHECKING:
-    from IPython.display import HTML
-
-    from .check import Check
-    from .recovery import Recovery
-    from .workbench import Workbench
+from .recovery import DISPOSITIONS, Recovery
+from .sections import SAFE_ROWS, html, ordered, p, status, table, verdict_label, warnings
+from .words import cause_name, disposition_name, meaning
+from .workbench import Workbench
 
 
-def tagged(bench: "Workbench", files: list[dict]) -> "HTML":
+def tagged(bench: Workbench, files: list[dict]) -> HTML:
     """Who is tagged, in one sentence, and what became of the other rows."""
     _, n = bench.lang.gettext, bench.lang.ngettext
     total = sum(f["contacts"] for f in files)
@@ -29,20 +23,20 @@ def tagged(bench: "Workbench", files: list[dict]) -> "HTML":
         listed = "; ".join(f"{disposition_name(k, bench.lang)}: {bench.lang.number(v)}" for k, v in kept.items())
         sentence += " " + n("{n} is left out ({listed}).", "{n} are left out ({listed}).", sum(kept.values()), listed=listed)
     several = int(bench.broadcasts.channel_id.nunique().execute())
-    note = "" if several < 2 or "{channel" in bench.text("tag") else warning(_(
+    note = [] if several < 2 or "{channel" in bench.text("tag") else [p(_(
         "These failures are of {several} channels, and a broadcast goes out on one. Choose it (channel), or put {{channel}} "
         "into the tag for one tag per channel. Until then, a contact that is final on one of them is left out.",
-        several=bench.lang.number(several)))  # fmt: skip
-    return html(Markup('<p class="headline">{}</p>').format(sentence) + status(bench) + note + Markup("").join(warnings(bench)))
+        several=bench.lang.number(several)), "warning")]  # fmt: skip
+    return html(p(sentence, "headline"), status(bench), *note, *warnings(bench))
 
 
-def again(bench: "Workbench") -> "HTML":
+def again(bench: Workbench) -> HTML:
     """How many contacts can be reached again, from when, and what is in the way of the others."""
     _, n, lang = bench.lang.gettext, bench.lang.ngettext, bench.lang
     try:
         rows = bench.fates
     except InputError as error:  # the messages export does not cover the failures
-        return html(warning(str(error)))
+        return html(p(error, "warning"))
     counted = rows.group_by("disposition").aggregate(
         contacts=rows.count(), first=rows.earliest.min(), last=rows.earliest.max())  # fmt: skip
     found = {r.disposition: r for r in counted.to_pandas().itertuples()}
@@ -52,13 +46,13 @@ def again(bench: "Workbench") -> "HTML":
     if tagged and tagged.last == tagged.last:
         first, last = (lang.datetime(bench.wall_clock(t.to_pydatetime())) for t in (tagged.first, tagged.last))
         when["tagged"] = first if first == last else _("between {first} and {last}", first=first, last=last)
-    cells = [[disposition_name(k, lang), lang.number(int(found[k].contacts)), _meaning(k, lang), when.get(k, "—")]
+    cells = [[disposition_name(k, lang), lang.number(int(found[k].contacts)), meaning(k, lang), when.get(k, "—")]
              for k in reversed(DISPOSITIONS) if k in found]  # fmt: skip
     header = [_("Disposition"), _("Contacts"), _("Rule"), _("Another try")]
-    return html(Markup("<p><strong>{}</strong></p>").format(sentence) + table(cells, header, numbers=(1,)))
+    return html(p(Markup("<strong>{}</strong>").format(sentence)), table(cells, header, numbers=(1,)))
 
 
-def steps_after_report(bench: "Workbench") -> "HTML":
+def steps_after_report(bench: Workbench) -> HTML:
     """From the report to the resend, in order; the clicks in detail are in the report of `recover`."""
     _ = bench.lang.gettext
     channel = bench.text("channel") or "ID"
@@ -73,33 +67,18 @@ def steps_after_report(bench: "Workbench") -> "HTML":
         _("Send the broadcast again, to that segment only."),
         _("Afterwards export again and run “check”: it says who was reached."),
     ]
-    return html(Markup('<ol class="steps">{}</ol>').format(Markup("").join(Markup("<li>{}</li>").format(s) for s in steps)))
+    return html(ordered(steps))
 
 
-def dispositions(bench: "Workbench") -> "HTML":
+def dispositions(bench: Workbench) -> HTML:
     """Every row of the files and what became of it."""
     _, lang = bench.lang.gettext, bench.lang
-    rows = [[disposition_name(k, lang), lang.number(v), _meaning(k, lang)] for k, v in bench.counts.items()]
+    rows = [[disposition_name(k, lang), lang.number(v), meaning(k, lang)] for k, v in bench.counts.items()]
     rows.append([_("Rows in the files"), lang.number(sum(bench.counts.values())), ""])
     return html(table(rows, [_("Disposition"), _("Rows"), _("Rule")], numbers=(1,)))
 
 
-def _meaning(disposition: str, lang: Language) -> str:
-    _ = lang.gettext
-    return {
-        "rejected": _("The row could not be read; data/rejected.csv says why."),
-        "filtered": _("Another channel, date or sender type than the one asked for."),
-        "repeated": _("An earlier failure of the same contact; its latest one decides."),
-        "never": _("At least one failure of the contact is final, such as a block."),
-        "fix_first": _("Something must be changed before the message can arrive."),
-        "unknown": _("No rule knows the error; nobody is tagged on a guess."),
-        "reached_later": _("A later message reached the contact."),
-        "tagged_before": _("The ledger shows the contact as tagged for the same broadcast."),
-        "tagged": _("The same message can be sent again later."),
-    }[disposition]
-
-
-def import_steps(bench: "Workbench", files: list[dict]) -> "HTML":
+def import_steps(bench: Workbench, files: list[dict]) -> HTML:
     """The exact steps on the platform: import, segment, resend (the platform's help on failed broadcasts)."""
     _, n = bench.lang.gettext, bench.lang.ngettext
     names = ", ".join(f["file"] for f in files)
@@ -115,14 +94,13 @@ def import_steps(bench: "Workbench", files: list[dict]) -> "HTML":
           sum(f["contacts"] for f in files)),
         _("Send the broadcast again, to that segment only."),
     ]  # fmt: skip
-    items = Markup("").join(Markup("<li>{}</li>").format(step) for step in steps)
     note = _("Whether an import adds to a contact’s tags or replaces them is not documented by the platform.")
     kept = _("Existing tags were kept in each cell, from the contacts export.") if bench.contacts else _(
         "Give the contacts export (contacts) and existing tags are kept in each cell.")  # fmt: skip
-    return html(Markup('<ol class="steps">{}</ol><p class="fine">{} {}</p>').format(items, note, kept))
+    return html(ordered(steps), p(f"{note} {kept}", "fine"))
 
 
-def fix_first(bench: "Workbench", recovery: "Recovery") -> "HTML":
+def fix_first(bench: Workbench, recovery: Recovery) -> HTML:
     """Contacts grouped by what must be changed before the message can reach them."""
     _, n, lang = bench.lang.gettext, bench.lang.ngettext, bench.lang
     rows = [
@@ -132,20 +110,18 @@ def fix_first(bench: "Workbench", recovery: "Recovery") -> "HTML":
     parts = []
     if bench.fixed:
         causes = ", ".join(cause_name(c, lang) for c in sorted(bench.fixed))
-        parts.append(Markup("<p>{}</p>").format(_("Taken as mended: {causes}. Decided by {who}.", causes=causes, who=bench.decided_by)))
+        parts.append(p(_("Taken as mended: {causes}. Decided by {who}.", causes=causes, who=bench.decided_by)))
     if not rows:
-        parts.append(Markup("<p>{}</p>").format(_("Nothing has to be changed first.")))
-        return html(Markup("").join(parts))
-    total = int(recovery.fix["contacts"].sum())
-    parts.append(Markup("<p>{}</p>").format(n(
+        return html(*parts, p(_("Nothing has to be changed first.")))
+    parts.append(p(n(
         "{n} contact can be reached once something is changed. Change it, then run again with the words in the last column.",
         "{n} contacts can be reached once something is changed. Change it, then run again with the words in the last column.",
-        total)))  # fmt: skip
-    parts.append(table(rows, [_("Contacts"), _("Cause"), _("What it means"), _("What to do"), _("Then add")], numbers=(0,)))
-    return html(Markup("").join(parts))
+        int(recovery.fix["contacts"].sum()))))  # fmt: skip
+    header = [_("Contacts"), _("Cause"), _("What it means"), _("What to do"), _("Then add")]
+    return html(*parts, table(rows, header, numbers=(0,)))
 
 
-def checked(bench: "Workbench", found: "Check") -> "HTML":
+def checked(bench: Workbench, found: Check) -> HTML:
     """How many were reached, in one sentence, and what that can and cannot tell."""
     _, lang = bench.lang.gettext, bench.lang
     sums = found.outcomes.groupby("outcome")["contacts"].sum()
@@ -162,28 +138,26 @@ def checked(bench: "Workbench", found: "Check") -> "HTML":
         sentence = _("{failed_again} of the {due} contacts that were due failed again.", due=lang.number(due), **facts)
     else:
         sentence = _("No contact is due yet; {not_due} wait for their wave.", **facts)
-    parts = [Markup('<p class="headline">{}</p>').format(sentence), status(bench)]
+    parts = [p(sentence, "headline"), status(bench)]
     if not found.measured:
-        parts.append(warning(_(
+        parts.append(p(_(
             "Without the messages export of the days after the resend, only new failures can be seen. Whether the others "
-            "were reached or never sent to cannot be told: export Messages for those days and name it (messages).")))  # fmt: skip
+            "were reached or never sent to cannot be told: export Messages for those days and name it (messages)."), "warning"))  # fmt: skip
     elif sums.get("no_sign", 0):
-        parts.append(warning(_(
+        parts.append(p(_(
             "{no_sign} contacts show no message at all since they were due. Check that the import succeeded, that the segment's "
-            "tag is spelled as in the file, and that the broadcast was sent to that segment.", **facts)))  # fmt: skip
-    if facts["not_due"] != lang.number(0):
+            "tag is spelled as in the file, and that the broadcast was sent to that segment.", **facts), "warning"))  # fmt: skip
+    if due < total:
         until = lang.datetime(bench.wall_clock(found.horizon))
-        parts.append(
-            Markup("<p>{}</p>").format(_("The exports end on {until}; {not_due} contacts were not due by then.", until=until, **facts))
-        )
-    return html(Markup("").join(parts))
+        parts.append(p(_("The exports end on {until}; {not_due} contacts were not due by then.", until=until, **facts)))
+    return html(*parts)
 
 
-def failed_again(bench: "Workbench", found: "Check") -> "HTML":
+def failed_again(bench: Workbench, found: Check) -> HTML:
     """Why contacts failed again, and whether another try is worth it."""
     _, lang = bench.lang.gettext, bench.lang
     if found.again.empty:
-        return html(Markup("<p>{}</p>").format(_("No contact failed again.")))
+        return html(p(_("No contact failed again.")))
     worth = {"wait": _("yes, later"), "fix": _("after the change"), "never": _("no"), "unknown": _("look first")}
     rows = [
         [lang.number(int(r.contacts)), r.title, verdict_label(r.verdict, lang), worth.get(r.verdict, "—"), r.fix]
@@ -193,15 +167,14 @@ def failed_again(bench: "Workbench", found: "Check") -> "HTML":
     return html(table(rows, header, numbers=(0,)))
 
 
-def history(bench: "Workbench", found: "Check") -> "HTML":
+def history(bench: Workbench, found: Check) -> HTML:
     """The recovery rate of each run, in order."""
     _, lang = bench.lang.gettext, bench.lang
     bench.table(found.runs, "runs")
-    rows = [
-        [r.broadcast, lang.datetime(bench.wall_clock(r.due_from)), lang.number(int(r.contacts)),
-         lang.number(int(r.due)), lang.number(int(r.reached)) if r.share == r.share and r.share is not None else "—",
-         lang.percent(r.share) if r.share == r.share and r.share is not None else "—"]
-        for r in found.runs.tail(SAFE_ROWS).itertuples()
-    ]  # fmt: skip
+    rows = []
+    for r in found.runs.tail(SAFE_ROWS).itertuples():
+        known = r.share is not None and r.share == r.share
+        reached = [lang.number(int(r.reached)), lang.percent(r.share)] if known else ["—", "—"]
+        rows.append([r.broadcast, lang.datetime(bench.wall_clock(r.due_from)), lang.number(int(r.contacts)), lang.number(int(r.due)), *reached])
     header = [_("Broadcast"), _("Due from"), _("Contacts"), _("Due"), _("Reached"), _("Recovery rate")]
     return html(table(rows, header, numbers=(2, 3, 4, 5)))

@@ -4,27 +4,16 @@ import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from . import exceptions, parameters, record, workbench
 from .exceptions import OutputError, ParameterError, RebroadcastError, RunError, did_you_mean
-from .language import language
-
-if TYPE_CHECKING:
-    from nbformat import NotebookNode
+from .folder import check_only, disk_full, scratch, staged
+from .language import Language, language
+from .lazy import nbformat
+from .ledger import open_ledger
+from .words import TITLES, word
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
-
-
-def titles(code: str) -> dict[str, str]:
-    """The title of each notebook's report, in a language."""
-    _ = language(code).gettext
-    return {
-        "failure_report": _("Why messages failed"),
-        "quota_overflow": _("Limits and overflow"),
-        "tag_import": _("Who to reach again"),
-        "recovery_check": _("Did the resend reach them"),
-    }
 
 
 def locate(notebook: str | Path) -> Path:
@@ -42,20 +31,16 @@ def run(
 ) -> dict:  # fmt: skip
     """Run a notebook and publish its folder of results whole, or not at all; return the run record.
 
-    given are the notebook's parameters by name; they are checked against its parameters cell before
-    anything starts. out becomes a folder with `<notebook>.html`, `<notebook>.ipynb`, `run.json` and what
-    the notebook wrote; extra goes into its run record, options to papermill. Raises the RebroadcastError that the notebook met (nothing is written then), or
-    RunError for any other failure (out then holds a run record with status "failed").
+    given are the notebook's parameters by name; they are checked against its parameters cell before anything starts. out becomes
+    a folder with `<notebook>.html`, `<notebook>.ipynb`, `run.json` and what the notebook wrote; extra goes into its run record,
+    options to papermill. Raises the RebroadcastError that the notebook met (nothing is written then), or RunError for any other
+    failure (out then holds a run record with status "failed").
     """
     path, out = locate(notebook), Path(out)
     checked = parameters.check(parameters.declared(path), {k: v for k, v in given.items() if k != "out"})
     if path.parent == NOTEBOOKS:  # a mistake that needs no kernel to be seen
         workbench.check(checked)
-    code = str(checked.get("language") or "en")
-    lang = language(code)
-    from .folder import staged
-    from .ledger import open_ledger
-
+    lang = language(str(checked.get("language") or "en"))
     _check_place(checked, out)
     started = record.now()
     failed_before = record.read(out).get("status") == "failed"
@@ -63,21 +48,17 @@ def run(
     try:
         with staged(out, overwrite or failed_before) as staging:
             target = staging / f"{path.stem}.ipynb"
-            failure = execute(path, checked, target, {workbench.STAGING: str(staging), workbench.RESULTS: str(out.absolute())}, **options)
+            place = {workbench.STAGING: str(staging), workbench.RESULTS: str(out.absolute())}
+            failure = execute(path, checked, target, place, **options)
             if isinstance(failure, RebroadcastError) and failure.exit_status == 2:
                 raise failure
             content, executed = record.read(staging), clean(_load(target))
             if failure:  # half of the results are none
                 for child in staging.iterdir():
                     shutil.rmtree(child) if child.is_dir() else child.unlink()
-                content = {
-                    "started": started,
-                    "status": "failed",
-                    "cell": getattr(failure, "cell", None),
-                    "message": str(failure),
-                    "died": getattr(failure, "died", False),
-                }
-            _write(staging, path.stem, executed, titles(code).get(path.stem, path.stem.replace("_", " ")), lang)
+                content = {"started": started, "status": "failed", "message": str(failure)}
+                content |= {"cell": getattr(failure, "cell", None), "died": getattr(failure, "died", False)}
+            _write(staging, path.stem, executed, lang)
             content |= {"notebook": path.stem, "parameters": dict(given), "finished": record.now(), **(extra or {})}
             content = {"started": started, "status": "ok"} | content | {"outputs": record.outputs(staging)}
             record.write(staging, content)
@@ -95,8 +76,6 @@ def run(
 
 def _check_place(checked: Mapping[str, object], out: Path) -> None:
     """Raise OutputError where the results would go over a file that is no result of a run."""
-    from .folder import check_only
-
     place, found = out.resolve(), record.read(out)
     for name in ("exports", "messages", "contacts", "channels", "rules", "ledger"):
         value = checked.get(name) or []
@@ -113,8 +92,6 @@ def execute(path: Path, checked: Mapping[str, object], target: Path, env: Mappin
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
     from papermill.engines import NBClientEngine, papermill_engines
     from traitlets.config import Config
-
-    from .folder import disk_full, scratch
 
     class Engine(NBClientEngine):
         """Writes the notebook at its end; papermill's own does before and after each cell, a fifth of a run's time."""
@@ -138,28 +115,20 @@ def execute(path: Path, checked: Mapping[str, object], target: Path, env: Mappin
     try:
         papermill.execute_notebook(
             *(str(p).replace("{", "{{").replace("}", "}}") for p in (path, target)),  # papermill fills in {names}
-            dict(checked),
-            engine_name="whole",
-            kernel_name="python3",
-            language="python",
-            progress_bar=False,
-            **options,
-        )
+            dict(checked), engine_name="whole", kernel_name="python3", language="python", progress_bar=False, **options,
+        )  # fmt: skip
     except papermill.PapermillExecutionError as error:
         kind = getattr(exceptions, error.ename, None)
         if isinstance(kind, type) and issubclass(kind, RebroadcastError):
             return kind(error.evalue)
         if disk_full(error):
-            return OutputError(
-                f"The disk is full ({_one_line(error.evalue)}); free some space for the results and for temporary files, and run again."
-            )
+            why = _one_line(error.evalue)
+            return OutputError(f"The disk is full ({why}); free some space for the results and for temporary files, and run again.")
         return _at(error.cell_index + (not checked), f"{error.ename}: {_one_line(error.evalue)}")
     except CellTimeoutError as error:
         return _at(_last(target), f"a cell took too long ({_one_line(error)})")
     except DeadKernelError:
-        error = _at(_last(target), "the notebook's process died, often for want of memory")
-        error.died = True
-        return error
+        return _at(_last(target), "the notebook's process died, often for want of memory", died=True)
     finally:
         for name, value in before.items():
             os.environ.pop(name, None) if value is None else os.environ.update({name: value})
@@ -167,10 +136,8 @@ def execute(path: Path, checked: Mapping[str, object], target: Path, env: Mappin
     return None
 
 
-def _at(cell: int | None, message: str) -> RunError:
-    error = RunError(f"Cell {cell} failed: {message}.")
-    error.cell = cell
-    return error
+def _at(cell: int | None, message: str, died: bool = False) -> RunError:
+    return RunError(f"Cell {cell} failed: {message}.", cell, died)
 
 
 def _last(target: Path) -> int | None:
@@ -179,9 +146,7 @@ def _last(target: Path) -> int | None:
     return max((i for i, c in enumerate(cells) if c.get("execution_count") or c.get("outputs")), default=None)
 
 
-def _load(target: Path) -> "NotebookNode":
-    import nbformat
-
+def _load(target: Path) -> "nbformat.NotebookNode":
     return nbformat.read(target, as_version=4) if target.exists() else nbformat.v4.new_notebook()
 
 
@@ -189,7 +154,7 @@ def _one_line(text: object) -> str:
     return " ".join(str(text).split())[:300].rstrip(".")
 
 
-def clean(notebook: "NotebookNode") -> "NotebookNode":
+def clean(notebook: "nbformat.NotebookNode") -> "nbformat.NotebookNode":
     """Take out what differs between runs or tells of the machine, so that equal runs give equal notebooks."""
     notebook.metadata.pop("papermill", None)
     for number, cell in enumerate(notebook.cells):
@@ -199,12 +164,11 @@ def clean(notebook: "NotebookNode") -> "NotebookNode":
     return notebook
 
 
-def _write(staging: Path, name: str, notebook: "NotebookNode", title: str, lang) -> None:
-    import nbformat
-
+def _write(staging: Path, name: str, notebook: "nbformat.NotebookNode", lang: Language) -> None:
     from .html import export
 
     nbformat.write(notebook, staging / f"{name}.ipynb")
+    title = word(TITLES, name, lang).replace("_", " ")
     made_at = record.now().replace("T", " ").removesuffix("+00:00") + " UTC"
     export(notebook, staging / f"{name}.html", title=title, lang=lang, made_at=made_at)
 

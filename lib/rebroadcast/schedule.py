@@ -22,9 +22,9 @@ EPOCH = date(1970, 1, 1)
 
 @dataclass(frozen=True)
 class Wave:
-    """`size` contacts of one channel, sent from minute `start` to `end`.
+    """`size` contacts of one channel, sent from minute `start` to `end`; `slot` is the latest start that would do.
 
-    `slot` is the latest start that would do: who may be sent by then can be in the wave.
+    Who may be sent by `slot` can be in the wave.
     """
 
     limit: str
@@ -55,19 +55,13 @@ class Backlog:
 
 
 def schedule(
-    limit: Limit,
-    demand: Mapping[str, Mapping[int, int]],
-    start: int,
-    *,
-    backlog: Backlog | None = None,
-    quiet: Sequence[tuple[str, str]] = (),
-    zone: str = "UTC",
-    deadline: int | None = None,
-) -> list[Wave]:
+    limit: Limit, demand: Mapping[str, Mapping[int, int]], start: int, *, backlog: Backlog | None = None,
+    quiet: Sequence[tuple[str, str]] = (), zone: str = "UTC", deadline: int | None = None,
+) -> list[Wave]:  # fmt: skip
     """Return the waves for one limit: finished as early as possible, then few, then each early.
 
-    `demand`: channel -> {first minute at which it may be sent: contacts}. `quiet` are local times of `zone`.
-    A window is taken to be longer by the length of the longest wave, which errs on the safe side.
+    `demand`: channel -> {first minute at which it may be sent: contacts}. `quiet` are local times of `zone`. A window is taken to
+    be longer by the length of the longest wave, which errs on the safe side.
 
     Raises QuotaError where there is never any room, and for a deadline that cannot be met.
 
@@ -149,8 +143,8 @@ class _Planner:
     def slots(self, last: int, need: float) -> list[tuple[int, int]]:
         """Start minutes up to `last` with their room, enough for `need` contacts, from the last one back.
 
-        Waves a window apart never count together, and the load of earlier traffic only falls: so no other
-        choice sends more contacts after any moment, nor as many in fewer waves.
+        Waves a window apart never count together, and the load of earlier traffic only falls: so no other choice sends more
+        contacts after any moment, nor as many in fewer waves.
         """
         found, minute = [], self.clock.near(last, ahead=False)
         while minute >= self.start and need > 0:
@@ -210,8 +204,8 @@ class _Planner:
     def fit(self, minute: int, size: int, counted: list[tuple[int, int]]) -> int:
         """The first minute from this one on at which a wave fits beside the ones placed before it.
 
-        Each of those counts until its window ends, also where it starts later: at any moment, the wave
-        placed last of those that count has checked the sum of all of them.
+        Each of those counts until its window ends, also where it starts later: at any moment, the wave placed last of those that
+        count has checked the sum of all of them.
         """
         while True:
             minute = self.clock.near(minute, ahead=True)
@@ -226,13 +220,12 @@ class _Planner:
         first, by, done = (self.said(x) for x in (self.earliest(1), deadline, finish))
         if not count:
             return (
-                f"The deadline {by} is before the first possible wave under the limit "
-                f"'{self.limit.name}', which is {first}; all {self.total:,} contacts can be reached "
-                f"by {done}. Choose a later deadline."
+                f"The deadline {by} is before the first possible wave under the limit '{self.limit.name}', which is {first}; "
+                f"all {self.total:,} contacts can be reached by {done}. Choose a later deadline."
             )
         return (
-            f"By the deadline {by} the limit '{self.limit.name}' allows {count:,} of {self.total:,} "
-            f"contacts, and all of them by {done}. Choose a later deadline or a smaller audience."
+            f"By the deadline {by} the limit '{self.limit.name}' allows {count:,} of {self.total:,} contacts, and all of them "
+            f"by {done}. Choose a later deadline or a smaller audience."
         )
 
     def said(self, minute: int) -> str:

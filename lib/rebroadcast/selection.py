@@ -7,15 +7,12 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from . import limits, parameters, quota, recovery, workbench
 from .exceptions import ParameterError, did_you_mean
+from .lazy import ibis, pd
 from .settings import Settings
-
-if TYPE_CHECKING:
-    import ibis.expr.types as ir
-    import pandas as pd
+from .summaries import named, time_unit
 
 SHARED = ("engine", "export", "messages", "contacts", "all_failed", "has_broadcasts", "checklist")  # read once for all filters
 CELL = ("masked", "cause", "verdict", "channel_id", "sender_type")
@@ -52,8 +49,8 @@ class Prepared:
     """An export made ready: its workbench, its messages (each once), and their counts by `CELL` and hour."""
 
     bench: workbench.Workbench
-    rows: "ir.Table"
-    cells: "ir.Table"
+    rows: "ibis.Table"
+    cells: "ibis.Table"
     total: int
     options: dict[str, list[str]]  # what each filter can be, most frequent first
     found: dict = field(default_factory=dict)  # what is the same for all filters, once it has been asked for
@@ -61,8 +58,6 @@ class Prepared:
 
 def prepare(bench: workbench.Workbench, step: Callable[[str], None] = lambda _text: None) -> Prepared:
     """Read and classify a workbench's export, and count it; step is told what begins."""
-    import ibis
-
     _ = bench.lang.gettext
     step(_("Reading the export"))
     bench.export, bench.messages, bench.contacts  # noqa: B018
@@ -101,7 +96,7 @@ def view(bench: workbench.Workbench, filters: Filters, **more) -> workbench.Work
     return other
 
 
-def chosen(prepared: Prepared, filters: Filters, rows: bool = False) -> "ir.Table":
+def chosen(prepared: Prepared, filters: Filters, rows: bool = False) -> "ibis.Table":
     """The messages, or (without rows) their counts, that pass the filters."""
     asked = view(prepared.bench, filters)
     whole_hours = not any(end and (end.minute or end.second) for end in asked.period)
@@ -112,12 +107,9 @@ def chosen(prepared: Prepared, filters: Filters, rows: bool = False) -> "ir.Tabl
 def frames(prepared: Prepared, filters: Filters) -> dict[str, "pd.DataFrame"]:
     """What the figures show: causes, errors (by channel) and times, one row per bar or cell, in any order.
 
-    Causes are counted without the filter on causes, and errors without that of a clicked cell, so that
-    another one can be clicked. `times` has the start of each minute, hour or day;
-    its attrs say which `unit`.
+    Causes are counted without the filter on causes, and errors without that of a clicked cell, so that another one can be
+    clicked. `times` has the start of each minute, hour or day; its attrs say which `unit`.
     """
-    from .summaries import _named, time_unit
-
     def sums(change: dict, *by, rows: bool = False, **more) -> "pd.DataFrame":
         table = chosen(prepared, replace(filters, **change), rows)
         groups = table.group_by(*by, **{k: f(table) for k, f in more.items()})
@@ -132,14 +124,12 @@ def frames(prepared: Prepared, filters: Filters) -> dict[str, "pd.DataFrame"]:
         times = times.assign(hour=times["hour"].dt.normalize()).groupby(["cause", "hour"], as_index=False).sum()
     times.attrs["unit"] = unit
     errors = sums(cell, "channel_id", error=lambda t: t.masked)
-    return {"causes": sums({"cause": ()}, "cause", "verdict"), "errors": _named(errors, prepared.bench.channels), "times": times}
+    return {"causes": sums({"cause": ()}, "cause", "verdict"), "errors": named(errors, prepared.bench.channels), "times": times}
 
 
 def page(prepared: Prepared, filters: Filters, number: int = 0, sort: str = "local_at", descending: bool = True,
          content: bool = False) -> list[dict]:  # fmt: skip
     """One page of messages: row_id, local_at, contact_id, message_id, the columns of `CELL`, and the content if asked for."""
-    import ibis
-
     table = chosen(prepared, filters, rows=True).drop("failed")
     order = ibis.desc(sort) if descending else ibis.asc(sort)
     found = table.order_by([order, "row_id"]).limit(PAGE, offset=number * PAGE).to_pyarrow().to_pylist()
@@ -151,7 +141,7 @@ def page(prepared: Prepared, filters: Filters, number: int = 0, sort: str = "loc
     return found
 
 
-def audience(asked: workbench.Workbench) -> tuple[dict[str, int], "ir.Table"]:
+def audience(asked: workbench.Workbench) -> tuple[dict[str, int], "ibis.Table"]:
     """Rows of each disposition for a workbench's filters, and the contacts to reach again."""
     fates = asked.engine.keep(recovery.decide(asked))
     rows = recovery.dispositions(asked.all_failed, asked.broadcast_rows, fates)
@@ -160,7 +150,7 @@ def audience(asked: workbench.Workbench) -> tuple[dict[str, int], "ir.Table"]:
     return found, fates.filter(fates.disposition == "tagged")
 
 
-def waves(prepared: Prepared, asked: workbench.Workbench, contacts: "ir.Table") -> "pd.DataFrame":
+def waves(prepared: Prepared, asked: workbench.Workbench, contacts: "ibis.Table") -> "pd.DataFrame":
     """The waves of an audience within the known limits (frame of `charts.waves`); QuotaError where none is known."""
     if asked.messages is not None:
         asked.check_coverage(start=True)
@@ -182,19 +172,15 @@ def write(asked: workbench.Workbench) -> recovery.Recovery:
 
 def job(asked: workbench.Workbench) -> dict[str, object]:
     """The parameters that make `tag_import` do, from any folder, what a workbench was asked for."""
-    found = {k: v for k, v in asked.given.items() if k != "out" and v not in ("", None, [], {}, False)}
+    found = {k: v for k, v in asked.stated.items() if k != "out" and v is not False}
     for name in (*workbench.FILES, "ledger"):
         if name in found:
-            paths = [_whole(path) for path in asked.paths(name)]
+            places = [(path, os.path.join("..", path)) for path in asked.paths(name)]
+            paths = [os.path.abspath(next((p for p in pair if os.path.exists(p) or glob.glob(p)), pair[0])) for pair in places]
             found[name] = paths if len(paths) > 1 else paths[0]
     if asked.given["exports"] == parameters.SAMPLE["exports"]:  # its days are past: begin where the view did
         found["start"] = f"{asked.wall_clock(asked.start):%Y-%m-%d %H:%M}"
     return found
-
-
-def _whole(path: str) -> str:
-    places = (path, os.path.join("..", path))
-    return os.path.abspath(next((p for p in places if os.path.exists(p) or glob.glob(p)), path))
 
 
 def batch_entry(name: str, asked: Mapping[str, object]) -> str:

@@ -1,5 +1,6 @@
 """The parameters of one run as typed values: language, period, time zone, channels, limits, rules."""
 
+import getpass
 import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -51,14 +52,17 @@ class Settings:
     @property
     def decided_by(self) -> str:
         """Who says that a cause has been mended: as named, else the user of this computer."""
-        import getpass
-
         return self.text("decided_by") or getpass.getuser()
 
     def text(self, name: str) -> str:
         """One parameter as text ("" where it was not given)."""
         value = self.given.get(name)
         return "" if value is None else str(value).strip()
+
+    @property
+    def stated(self) -> dict[str, object]:
+        """The parameters that have a value."""
+        return {k: v for k, v in self.given.items() if v not in ("", None, [], {})}
 
     def paths(self, name: str) -> list[str]:
         """One parameter as file names or patterns: a list, or one text."""

@@ -2,10 +2,8 @@
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import pandas as pd
+from .lazy import pd
 
 FORMULA = "=+@\t\r＝＋－＠-"  # what spreadsheets start a formula with, or strip before they look for one
 # At a text's start, and after whatever a spreadsheet set to another separator starts a cell with.
@@ -42,7 +40,5 @@ def write(frame: "pd.DataFrame", path: Path) -> None:
 
 def read(path: Path, texts: tuple[str, ...]) -> "pd.DataFrame":
     """Read a CSV that `write` wrote; texts are the columns of text."""
-    import pandas as pd
-
     frame = pd.read_csv(path, dtype=dict.fromkeys(texts, "str"), keep_default_na=False)
     return frame.assign(**{name: frame[name].map(unguard) for name in texts})

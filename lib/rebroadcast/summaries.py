@@ -3,59 +3,50 @@
 import re
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from . import sheets
 from .channels import Channels
 from .errors import Rules, advice
 from .exceptions import InputError, QuotaError
+from .lazy import ibis, pd
 from .recovery import outgoing
 from .texts import find_words, plain_text, shapes
-
-if TYPE_CHECKING:
-    import ibis.expr.types as ir
-    import pandas as pd
 
 DAYS_BY_HOUR = 5  # a longer span is charted by day
 HOURS_BY_MINUTE = 2  # a shorter span is charted by minute: a limit is often reached within minutes
 
 
-def by_error(failed: "ir.Table", rules: Rules, language: str = "en") -> "pd.DataFrame":
+def by_error(failed: "ibis.Table", rules: Rules, language: str = "en") -> "pd.DataFrame":
     """One row per rule and masked text: error, rule, cause, verdict, wait_s, failed, contacts, title, fix, source."""
-    frame = (
-        failed.group_by(error="masked", rule="rule", cause="cause", verdict="verdict")
-        .aggregate(failed=failed.count(), contacts=failed.contact_id.nunique(), wait_s=failed.wait_s.max())
-        .to_pandas()
-        .sort_values(["failed", "error"], ascending=[False, True], ignore_index=True)
-    )
-    told = {rule: advice(rule, language, rules) for rule in frame["rule"].dropna().unique()}
-    nothing = advice(None, language, rules)
-    frame["title"] = [told.get(rule, nothing)[0] for rule in frame["rule"]]
-    frame["fix"] = [told.get(rule, nothing)[1] for rule in frame["rule"]]
+    groups = failed.group_by(error="masked", rule="rule", cause="cause", verdict="verdict")
+    frame = groups.aggregate(failed=failed.count(), contacts=failed.contact_id.nunique(), wait_s=failed.wait_s.max()).to_pandas()
+    frame = _ranked(frame, "error")
+    told = {rule: advice(rule, language, rules) for rule in [None, *frame["rule"].dropna().unique()]}
+    for place, name in enumerate(("title", "fix")):
+        frame[name] = [told.get(rule, told[None])[place] for rule in frame["rule"]]
     sources = {rule.id: rule.source for rule in rules.by_id.values()}
     frame["source"] = [sources.get(rule) or "" for rule in frame["rule"]]
     return frame
 
 
-def by_cause(failed: "ir.Table") -> "pd.DataFrame":
+def by_cause(failed: "ibis.Table") -> "pd.DataFrame":
     """cause, verdict, failed; most first."""
-    frame = failed.group_by("cause", "verdict").aggregate(failed=failed.count()).to_pandas()
-    return frame.sort_values(["failed", "cause", "verdict"], ascending=[False, True, True], ignore_index=True)
+    return _ranked(failed.group_by("cause", "verdict").aggregate(failed=failed.count()).to_pandas(), "cause", "verdict")
 
 
-def by_channel(failed: "ir.Table", channels: Channels) -> "pd.DataFrame":
+def by_channel(failed: "ibis.Table", channels: Channels) -> "pd.DataFrame":
     """channel (its name), channel_id, verdict, failed."""
     frame = failed.group_by("channel_id", "verdict").aggregate(failed=failed.count()).to_pandas()
-    return _named(frame, channels).sort_values(["failed", "channel", "verdict"], ascending=[False, True, True], ignore_index=True)
+    return _ranked(named(frame, channels), "channel", "verdict")
 
 
-def error_by_channel(failed: "ir.Table", channels: Channels) -> "pd.DataFrame":
+def error_by_channel(failed: "ibis.Table", channels: Channels) -> "pd.DataFrame":
     """error (masked), channel (its name), failed."""
     frame = failed.group_by("channel_id", error=failed.masked).aggregate(failed=failed.count()).to_pandas()
-    return _named(frame, channels).sort_values(["failed", "error", "channel"], ascending=[False, True, True], ignore_index=True)
+    return _ranked(named(frame, channels), "error", "channel")
 
 
-def by_time(failed: "ir.Table") -> tuple["pd.DataFrame", str]:
+def by_time(failed: "ibis.Table") -> tuple["pd.DataFrame", str]:
     """hour (wall clock), cause, failed, and the unit: "hour", "minute" within two hours, "day" beyond five days."""
     dated = failed.filter(failed.local_at.notnull())
     span = dated.aggregate(first=dated.local_at.min(), last=dated.local_at.max()).execute().iloc[0]
@@ -83,7 +74,7 @@ def unknown_shapes(errors: "pd.DataFrame", where: "pd.DataFrame") -> "pd.DataFra
     groups = frame.groupby("shape", sort=False)
     found = groups.agg(example=("error", "first"), texts=("error", "size"), failed=("failed", "sum")).reset_index()
     found["channels"] = [", ".join(sorted(set().union(*(names.get(e, set()) for e in g["error"])))) for _, g in groups]
-    return found.sort_values(["failed", "shape"], ascending=[False, True], ignore_index=True)
+    return _ranked(found, "shape")
 
 
 def suggested_rule(text_shape: str, example: str = "") -> str:
@@ -110,26 +101,24 @@ def comparison(now: "pd.DataFrame", folder: Path) -> "pd.DataFrame":
 
 
 def attempted(
-    failed: "ir.Table", channels: Channels, messages: "ir.Table | None" = None, given: dict[str, int] | None = None
+    failed: "ibis.Table", channels: Channels, messages: "ibis.Table | None" = None, given: dict[str, int] | None = None
 ) -> "pd.DataFrame":
     """Per channel: attempted, delivered, failed (messages), limit and overflow (contacts); source of the counts.
 
-    attempted comes from a messages export (its outgoing messages) or from given counts (channel ID → number);
-    a count that was given outranks a measured one, and `measured` keeps the other. Columns that are not known
-    are null. The limit is compared with one broadcast, so it is left out where a channel's messages span
-    more than its window.
+    attempted comes from a messages export (its outgoing messages) or from given counts (channel ID → number); a count that was
+    given outranks a measured one, and `measured` keeps the other. Columns that are not known are null. The limit is compared with
+    one broadcast, so it is left out where a channel's messages span more than its window.
     """
-    import pandas as pd
-
     unique = failed.message_id.fill_null(failed.row_id.cast("string")).nunique()
     limited = (failed.cause == "quota").cast("int64").sum()
     span = (failed.sent_at.max().epoch_seconds() - failed.sent_at.min().epoch_seconds()).cast("float64")
     frame = failed.group_by("channel_id").aggregate(failed=unique, quota=limited, span=span).to_pandas()
-    frame["measured"] = pd.NA
     if messages is not None:
         sent = outgoing(messages)
-        measured = sent.group_by("channel_id").aggregate(attempted=sent.message_id.nunique()).to_pandas()
-        frame = frame.drop(columns="measured").merge(measured.rename(columns={"attempted": "measured"}), on="channel_id", how="left")
+        measured = sent.group_by("channel_id").aggregate(measured=sent.message_id.nunique()).to_pandas()
+        frame = frame.merge(measured, on="channel_id", how="left")
+    else:
+        frame["measured"] = pd.NA
     frame["attempted"] = [(given or {}).get(c, m) for c, m in zip(frame["channel_id"], frame["measured"], strict=True)]
     frame["attempted"] = frame["attempted"].astype("Int64")
     for c, count, failures in frame[["channel_id", "attempted", "failed"]].itertuples(index=False):
@@ -139,17 +128,20 @@ def attempted(
                 "Check the counts, or the days that the messages export covers.")  # fmt: skip
     frame["delivered"] = (frame["attempted"] - frame["failed"]).astype("Int64")
     limits = {c: limit for limit in channels.limits() for c in limit.channels if len(limit.channels) == 1}
-    rows = [limits.get(c) for c in frame["channel_id"]]
-    fits = [
-        r is not None and r.window.length is not None and not s > r.window.length.total_seconds()
-        for r, s in zip(rows, frame["span"], strict=True)
-    ]
-    frame["limit"] = pd.array([r.size if ok else None for r, ok in zip(rows, fits, strict=True)], dtype="Int64")
+    lengths = {c: limit.window.length for c, limit in limits.items() if limit.window.length}
+    fits = [c in lengths and not s > lengths[c].total_seconds() for c, s in zip(frame["channel_id"], frame["span"], strict=True)]
+    sizes = [limits[c].size if ok else None for c, ok in zip(frame["channel_id"], fits, strict=True)]
+    frame["limit"] = pd.array(sizes, dtype="Int64")
     frame["overflow"] = (frame["attempted"] - frame["limit"]).clip(lower=0)
-    return _named(frame.drop(columns="span"), channels).sort_values(["failed", "channel"], ascending=[False, True], ignore_index=True)
+    return _ranked(named(frame.drop(columns="span"), channels), "channel")
 
 
-def _named(frame: "pd.DataFrame", channels: Channels) -> "pd.DataFrame":
+def _ranked(frame: "pd.DataFrame", *names: str) -> "pd.DataFrame":
+    return frame.sort_values(["failed", *names], ascending=[False, *[True] * len(names)], ignore_index=True)
+
+
+def named(frame: "pd.DataFrame", channels: Channels) -> "pd.DataFrame":
+    """The frame with `channel`, the name of its channel_id, before the others."""
     frame["channel_id"] = frame["channel_id"].fillna("")
     names = {c: channels.name(c) if c else "—" for c in frame["channel_id"].unique()}
     frame.insert(0, "channel", frame["channel_id"].map(names))

@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .exceptions import QuotaError
+from .lazy import ibis, np, pd
 from .quota import Limit, minute_of
 from .schedule import Backlog, Wave, schedule
-
-if TYPE_CHECKING:
-    import ibis
-    import pandas as pd
 
 KEYS = ["channel_id", "ready"]
 
@@ -36,32 +33,23 @@ class Plan:
 
 
 def plan(
-    audience: Any,
-    limits: Sequence[Limit],
-    start: datetime,
-    *,
-    traffic: Any = None,
-    quiet: Sequence[tuple[str, str]] = (),
-    zone: str = "UTC",
-    deadline: datetime | None = None,
-) -> Plan:
+    audience: Any, limits: Sequence[Limit], start: datetime, *, traffic: Any = None,
+    quiet: Sequence[tuple[str, str]] = (), zone: str = "UTC", deadline: datetime | None = None,
+) -> Plan:  # fmt: skip
     """Plan the waves for an audience: finished as early as possible, then in as few waves as possible.
 
-    `audience` (Ibis table, Arrow or pandas): contact_id, channel_id and, where known, waited_since and
-    earliest (timestamps with a zone; not before `earliest`). `traffic` is what `quota.load` returned for
-    messages sent already. `quiet` are local times of `zone` in which nothing is sent, such as
-    [("21:00", "08:00")]; `deadline` is when all must be sent.
+    `audience` (Ibis table, Arrow or pandas): contact_id, channel_id and, where known, waited_since and earliest (timestamps with
+    a zone; not before `earliest`). It is read several times; cache one that is costly to compute. `traffic` is what `quota.load`
+    returned for messages sent already. `quiet` are local times of `zone` in which nothing is sent, such as [("21:00", "08:00")];
+    `deadline` is when all must be sent.
 
-    Each contact counts in the window from its own send; a contact who is still counted from earlier traffic
-    counts again, which errs on the safe side. Waves start on whole minutes. With a pace, a window is taken to
-    be longer by the length of its longest wave. Within a channel, whoever waited longest goes first, ties by
-    contact ID. Each channel must be under exactly one limit.
+    Each contact counts in the window from its own send; one who is still counted from earlier traffic counts again, which errs on
+    the safe side. Waves start on whole minutes. With a pace, a window is taken to be longer by the length of its longest wave.
+    Within a channel, whoever waited longest goes first, ties by contact ID. Few waves come before early ones: who could be sent
+    now may wait for those who cannot yet. To avoid that, plan the first alone, then the rest, with the first plan's sends in
+    `traffic`.
 
-    Few waves come before early ones: who could be sent now may wait for those who cannot yet. To avoid that,
-    plan the first alone, then the rest, with the first plan's sends in `traffic`. The audience is read
-    several times; cache one that is costly to compute.
-
-    Raises QuotaError for contradictory limits, a channel without a limit, and for a deadline that is too
+    Raises QuotaError for contradictory limits, a channel that is not under exactly one limit, and for a deadline that is too
     early; the message says what would be possible.
 
     >>> plan(audience, [Limit("1001", ("1001",), 1000)], start).waves["size"].tolist()  # doctest: +SKIP
@@ -89,16 +77,16 @@ def plan(
     return _assign(people, ready, waves)
 
 
-def what_if(audience: Any, limits: Sequence[Limit], scenarios: Mapping[str, Mapping[str, Any]], start: datetime, **given) -> pd.DataFrame:
+def what_if(
+    audience: Any, limits: Sequence[Limit], scenarios: Mapping[str, Mapping[str, Any]], start: datetime, **given
+) -> pd.DataFrame:
     """Plan each scenario and return scenario, waves, finish (UTC), note (why it cannot be done, or None).
 
-    A scenario changes arguments of `plan` (start, quiet, deadline, limits ...) or, for every limit at once,
-    `size`, `reserve`, or `numbers` (so many numbers, each with a limit of its own).
+    A scenario changes arguments of `plan` (start, quiet, deadline, limits ...) or, for every limit at once, `size`, `reserve`, or
+    `numbers` (so many numbers, each with a limit of its own).
 
     >>> what_if(audience, limits, {"next tier": {"size": 2000}, "as is": {}}, start)  # doctest: +SKIP
     """
-    import pandas as pd
-
     rows = []
     for name, scenario in scenarios.items():
         change = dict(scenario)
@@ -134,8 +122,6 @@ def _limit_of(limits: Sequence[Limit]) -> dict[str, Limit]:
 
 def _people(audience: Any, begin: int) -> ibis.Table:
     """Return contact_id, channel_id, waited_since and ready, the first minute (since 1970) it may be sent."""
-    import ibis
-
     table = audience if isinstance(audience, ibis.Table) else ibis.memtable(audience)
     for name in ("waited_since", "earliest"):
         dtype = table[name].type() if name in table.columns else None
@@ -155,8 +141,6 @@ def _people(audience: Any, begin: int) -> ibis.Table:
 
 def _backlogs(traffic: Any, begin: int) -> dict[str, Backlog]:
     """Per limit: the most that earlier traffic will load it from each minute on."""
-    import ibis
-
     if traffic is None:
         return {}
     table = traffic if isinstance(traffic, ibis.Table) else ibis.memtable(traffic)
@@ -180,10 +164,6 @@ def _minute(at: ibis.Value) -> ibis.Value:
 
 def _assign(people: ibis.Table, ready: pd.DataFrame, waves: list[Wave]) -> Plan:
     """Number the waves and give every contact its wave, in the engine."""
-    import ibis
-    import numpy as np
-    import pandas as pd
-
     order = [ibis._.waited_since.asc(nulls_first=False), ibis._.contact_id.asc()]
     frame = pd.DataFrame(waves, columns=["limit", "channel_id", "size", "start", "end", "slot"])
     frame = frame.sort_values(["start", "limit", "channel_id"], kind="stable", ignore_index=True)
@@ -213,11 +193,9 @@ def _assign(people: ibis.Table, ready: pd.DataFrame, waves: list[Wave]) -> Plan:
 def _merge(turns, sizes, waves):
     """Yield turn, rank within it, and the wave that begins there.
 
-    `turns` says, in the fixed order, the first wave that each contact could be in; each wave takes the
-    first contacts in that order who can be in it.
+    `turns` says, in the fixed order, the first wave that each contact could be in; each wave takes the first contacts in that
+    order who can be in it.
     """
-    import numpy as np
-
     order = np.argsort(turns, kind="stable")
     places = np.split(order, np.searchsorted(turns[order], np.arange(1, len(sizes))))
     taken, waiting = np.zeros(len(sizes), dtype="int64"), places[0][:0]

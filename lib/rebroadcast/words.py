@@ -1,91 +1,67 @@
-"""The words of the house as people read them: causes, verdicts, dispositions, outcomes, column headers."""
+"""The words of the house as people read them: titles, causes, verdicts, dispositions, outcomes, column headers, reasons."""
+
+from functools import partial
 
 from .language import Language
 
 _ = str  # marks a message for the catalogue; it is translated where it is shown
 
+TITLES = {"failure_report": _("Why messages failed"), "quota_overflow": _("Limits and overflow"),
+          "tag_import": _("Who to reach again"), "recovery_check": _("Did the resend reach them")}  # fmt: skip
 CAUSES = {
-    "quota": _("limit used up"),
-    "rate_limit": _("sent too fast"),
-    "recipient_cap": _("platform's cap per recipient"),
-    "outside_window": _("service window closed"),
-    "opted_out": _("blocked or unsubscribed"),
-    "invalid_recipient": _("invalid recipient"),
-    "unreachable": _("recipient cannot be reached"),
-    "template": _("template problem"),
-    "content": _("content not accepted"),
-    "media": _("media problem"),
-    "account": _("sender's account"),
-    "configuration": _("channel set-up"),
-    "policy": _("policy or quality restriction"),
-    "outage": _("platform's own trouble"),
-    "audience": _("broadcast never started"),
-    "unknown": _("unknown cause"),
-}
+    "quota": _("limit used up"), "rate_limit": _("sent too fast"), "recipient_cap": _("platform's cap per recipient"),
+    "outside_window": _("service window closed"), "opted_out": _("blocked or unsubscribed"),
+    "invalid_recipient": _("invalid recipient"), "unreachable": _("recipient cannot be reached"),
+    "template": _("template problem"), "content": _("content not accepted"), "media": _("media problem"),
+    "account": _("sender's account"), "configuration": _("channel set-up"), "policy": _("policy or quality restriction"),
+    "outage": _("platform's own trouble"), "audience": _("broadcast never started"), "unknown": _("unknown cause"),
+}  # fmt: skip
 VERDICTS = {"wait": _("wait"), "fix": _("fix first"), "never": _("never again"), "unknown": _("not known")}
 DISPOSITIONS = VERDICTS | {
-    "rejected": _("could not be read"),
-    "filtered": _("filtered out"),
-    "repeated": _("same contact again"),
-    "fix_first": _("fix first"),
-    "reached_later": _("reached later"),
-    "tagged_before": _("tagged before"),
-    "tagged": _("tagged"),
+    "rejected": _("could not be read"), "filtered": _("filtered out"), "repeated": _("same contact again"), "fix_first": _("fix first"),
+    "reached_later": _("reached later"), "tagged_before": _("tagged before"), "tagged": _("tagged"),
+}  # fmt: skip
+MEANINGS = {
+    "rejected": _("The row could not be read; data/rejected.csv says why."),
+    "filtered": _("Another channel, date or sender type than the one asked for."),
+    "repeated": _("An earlier failure of the same contact; its latest one decides."),
+    "never": _("At least one failure of the contact is final, such as a block."),
+    "fix_first": _("Something must be changed before the message can arrive."),
+    "unknown": _("No rule knows the error; nobody is tagged on a guess."),
+    "reached_later": _("A later message reached the contact."),
+    "tagged_before": _("The ledger shows the contact as tagged for the same broadcast."),
+    "tagged": _("The same message can be sent again later."),
 }
 OUTCOMES = {
-    "reached": _("reached"),
-    "failed_again": _("failed again"),
-    "no_sign": _("no sign of a send"),
-    "not_known": _("not known"),
+    "reached": _("reached"), "failed_again": _("failed again"), "no_sign": _("no sign of a send"), "not_known": _("not known"),
     "not_due": _("not due yet"),
-}
+}  # fmt: skip
 COLUMNS = {
-    "channel": _("Channel"),
-    "attempted": _("Attempted"),
-    "delivered": _("Delivered"),
-    "failed": _("Failed"),
-    "limit": _("Limit"),
-    "overflow": _("Over the limit"),
-    "error": _("Error"),
-    "cause": _("Cause"),
-    "verdict": _("Verdict"),
-    "hour": _("Time"),
-    "at": _("Time"),
-    "load": _("Contacts in the window"),
-    "disposition": _("Disposition"),
-    "rows": _("Rows"),
-    "wave": _("Wave"),
-    "start": _("Start"),
-    "contacts": _("Contacts"),
-    "capacity": _("Capacity"),
-    "outcome": _("Outcome"),
-    "scenario": _("Scenario"),
-    "waves": _("Waves"),
-    "finish": _("Finish"),
-    "before": _("Before"),
-    "now": _("Now"),
-}
+    "channel": _("Channel"), "attempted": _("Attempted"), "delivered": _("Delivered"), "failed": _("Failed"), "limit": _("Limit"),
+    "overflow": _("Over the limit"), "error": _("Error"), "cause": _("Cause"), "verdict": _("Verdict"), "hour": _("Time"),
+    "at": _("Time"), "load": _("Contacts in the window"), "disposition": _("Disposition"), "rows": _("Rows"), "wave": _("Wave"),
+    "start": _("Start"), "contacts": _("Contacts"), "capacity": _("Capacity"), "outcome": _("Outcome"), "scenario": _("Scenario"),
+    "waves": _("Waves"), "finish": _("Finish"), "before": _("Before"), "now": _("Now"),
+}  # fmt: skip
+REASONS = {
+    "several contacts fit this name": _("several contacts have this name; see import/checklist.csv"),
+    "no contact has this name": _("no contact has this name; see import/checklist.csv"),
+} | {reason: reason for reason in (
+    _("too few columns"), _("too many columns"), _("a stray quote"), _("not valid UTF-8"), _("a zero byte"), _("cut off at its end"),
+    _("a line break without quotes"), _("a line that is too long"), _("no contact ID"), _("a contact ID damaged by a spreadsheet"),
+    _("a channel ID damaged by a spreadsheet"), _("a message ID damaged by a spreadsheet"), _("a date that cannot be read"),
+)}  # fmt: skip
 
 
 def word(words: dict[str, str], key: object, lang: Language) -> str:
-    """Return the word for key in this language; a key that is not in words stays as it is."""
+    """Return the word for key in this language; a key that is not in words stays as it is.
+
+    >>> word(CAUSES, "quota", Language("en"))
+    'limit used up'
+    """
     return lang.gettext(words[key]) if key in words else str(key)
 
 
-def cause_name(cause: str, lang: Language) -> str:
-    """Return what people read for a cause.
-
-    >>> cause_name("quota", Language("en"))
-    'limit used up'
-    """
-    return word(CAUSES, cause, lang)
-
-
-def verdict_name(verdict: str, lang: Language) -> str:
-    """Return what people read for a verdict: `never` is "never again"."""
-    return word(VERDICTS, verdict, lang)
-
-
-def disposition_name(disposition: str, lang: Language) -> str:
-    """Return what people read for a disposition: `fix_first` is "fix first"."""
-    return word(DISPOSITIONS, disposition, lang)
+cause_name, verdict_name, disposition_name, meaning, reason_name = (
+    partial(word, words) for words in (CAUSES, VERDICTS, DISPOSITIONS, MEANINGS, REASONS)
+)

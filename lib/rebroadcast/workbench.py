@@ -9,19 +9,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from . import engine as engines
 from . import errors, exports, files, limits, parameters, record, recovery, sheets
+from . import ledger as ledgers
 from .exceptions import ColumnError, InputError, ParameterError, did_you_mean
+from .folder import staged
+from .lazy import go, ibis, pd
 from .settings import NAMES, Settings
-
-if TYPE_CHECKING:
-    import ibis.expr.types as ir
-    import pandas as pd
-    import plotly.graph_objects as go
-
-    from . import ledger as ledgers
 
 STAGING = "REBROADCAST_STAGING"  # set by reports.run: results go there, and the caller publishes them
 RESULTS = "REBROADCAST_RESULTS"  # the folder that they will be published as
@@ -101,10 +96,8 @@ class Workbench(Settings):
         return self._read("contacts", "contacts")
 
     @cached_property
-    def all_failed(self) -> "ir.Table":
+    def all_failed(self) -> "ibis.Table":
         """Every readable row of the export, classified (columns of `errors.classify`)."""
-        import ibis
-
         table = self.export.table
         present = sorted(c for c in table.channel_id.as_table().distinct().execute()["channel_id"] if isinstance(c, str))
         for asked in self.list("channel"):
@@ -118,13 +111,11 @@ class Workbench(Settings):
         classified = errors.classify(table.mutate(kind=kind), self.rules, keep=self.engine.keep)
         return self.engine.view(classified.drop(*UNUSED))
 
-    def selected(self, table: "ir.Table", broadcast: bool = False) -> "ir.BooleanValue":
+    def selected(self, table: "ibis.Table", broadcast: bool = False) -> "ibis.Value":
         """Whether a row lies in the channel, dates and sender type that were asked for.
 
         With broadcast, and no sender type asked for, only broadcast messages count where the export has any.
         """
-        import ibis
-
         tests = [ibis.literal(True)]
         if channels := self.list("channel"):
             tests.append(table.channel_id.isin(channels))
@@ -140,10 +131,8 @@ class Workbench(Settings):
             tests.append(ibis.and_(*tests, *narrow).any().over(group_by=whole))
         return ibis.and_(*tests)
 
-    def narrowing(self, table: "ir.Table") -> "list[ir.BooleanValue]":
+    def narrowing(self, table: "ibis.Table") -> "list[ibis.Value]":
         """Tests for the cause, the verdict and the error's masked text (contains it; "=..." is all of it)."""
-        import ibis
-
         tests, text = [table[n].isin(self.list(n)) for n in ("cause", "verdict") if self.list(n)], self.text("text")
         masked, sought = table.masked.fill_null("").strip().lower(), ibis.literal(text.removeprefix("=").strip()).lower()
         return [*tests, masked == sought if text[0] == "=" else masked.contains(sought)] if text else tests
@@ -154,7 +143,7 @@ class Workbench(Settings):
         return bool((self.all_failed.sender_type.lower() == "broadcast").any().execute())
 
     @cached_property
-    def failed(self) -> "ir.Table":
+    def failed(self) -> "ibis.Table":
         """The classified messages in the channel, dates and sender type that were asked for, each message once."""
         found = self.all_failed.filter(self.selected(self.all_failed))
         named = found.message_id.notnull().sum().fill_null(0)
@@ -173,12 +162,12 @@ class Workbench(Settings):
         return found
 
     @cached_property
-    def broadcasts(self) -> "ir.Table":
+    def broadcasts(self) -> "ibis.Table":
         """The failed messages of broadcasts among those asked for, or all of them where none is marked as such."""
         return self.failed.filter(self.selected(self.failed, broadcast=True))
 
     @cached_property
-    def sent(self) -> "ir.Table | None":
+    def sent(self) -> "ibis.Table | None":
         """The outgoing messages of the same selection, delivered or not; None without a messages export."""
         if self.messages is None:
             return None
@@ -186,7 +175,7 @@ class Workbench(Settings):
         return table.filter(self.selected(table, broadcast=True))
 
     @cached_property
-    def delivered(self) -> "ir.Table | None":
+    def delivered(self) -> "ibis.Table | None":
         """All outgoing messages that arrived, whatever was selected; None without a messages export."""
         if self.messages is None:
             return None
@@ -194,19 +183,19 @@ class Workbench(Settings):
         return recovery.delivered(self.messages.table, self.all_failed)
 
     @property
-    def broadcast_rows(self) -> "ir.BooleanValue":
+    def broadcast_rows(self) -> "ibis.Value":
         """Which rows of `all_failed` are those of the broadcasts that were asked for."""
         return self.selected(self.all_failed, broadcast=True)
 
     @cached_property
-    def fates(self) -> "ir.Table":
+    def fates(self) -> "ibis.Table":
         """What became of each selected contact and channel, one row each: contact_id, channel_id, cause, waited_since,
         earliest (UTC), disposition."""
         rows = recovery.fates(self.all_failed, self.broadcast_rows, True, self.fixed, self.delivered)
         return self.engine.keep(rows.drop("audience", "row_id", "rule"))
 
     @cached_property
-    def audience(self) -> "ir.Table":
+    def audience(self) -> "ibis.Table":
         """The contacts to reach again: contact_id, channel_id, cause, waited_since, earliest (UTC)."""
         return self.fates.filter(self.fates.disposition == "tagged").drop("disposition")
 
@@ -216,13 +205,11 @@ class Workbench(Settings):
 
     def check_coverage(self, start: bool = False) -> None:
         """Raise InputError where the messages export ends before the failures do (with start: or begins after)."""
-        table, rows = self.messages.table, self.broadcasts
-        sent, lost = (t.aggregate(first=t.local_at.min(), last=t.local_at.max()).execute().iloc[0] for t in (table, rows))
-        early = start and sent["first"].date() > lost["first"].date()
-        if sent["last"].date() < lost["last"].date() or early:
+        (begin, end), (first, last) = (_days(rows) for rows in (self.messages.table, self.broadcasts))
+        if end.date() < last.date() or (start and begin.date() > first.date()):
             raise InputError(
-                f"The messages export runs from {sent['first']:%Y-%m-%d} to {sent['last']:%Y-%m-%d}, but the failed messages "
-                f"from {lost['first']:%Y-%m-%d} to {lost['last']:%Y-%m-%d}; export the messages of those days."
+                f"The messages export runs from {begin:%Y-%m-%d} to {end:%Y-%m-%d}, but the failed messages from {first:%Y-%m-%d} "
+                f"to {last:%Y-%m-%d}; export the messages of those days."
             )
 
     @cached_property
@@ -245,32 +232,27 @@ class Workbench(Settings):
     @cached_property
     def ends_at_midnight(self) -> bool:
         """Whether broadcast messages failed within ten minutes of midnight on the first or last day of the export."""
-        rows = self.all_failed.filter(self.all_failed.sender_type.lower() == "broadcast").local_at
-        first, last = rows.min().execute(), rows.max().execute()
-        if first is None or first != first:
-            return False
-        return (first.hour == 0 and first.minute < 10) or (last.hour == 23 and last.minute >= 50)
+        first, last = _days(self.all_failed.filter(self.all_failed.sender_type.lower() == "broadcast"))
+        return bool(first) and ((first.hour == 0 and first.minute < 10) or (last.hour == 23 and last.minute >= 50))
 
     @property
     def broadcast(self) -> str:
         """What the ledger calls this broadcast: as named, else its channels and first day."""
-        first = self.broadcasts.local_at.min().execute()
-        day = "" if first is None or first != first else f" {first:%Y-%m-%d}"
+        first, _last = _days(self.broadcasts)
+        day = f" {first:%Y-%m-%d}" if first else ""
         return self.text("broadcast") or f"{'+'.join(sorted(self.list('channel'))) or 'all channels'}{day}"
 
     @property
     def run_id(self) -> str:
         """The same for the same input and parameters, so that a rerun is the same run."""
-        asked = {k: v for k, v in self.given.items() if v not in ("", None, [], {}, False) and k not in (*OWN, *FILES)}
+        asked = {k: v for k, v in self.stated.items() if v is not False and k not in (*OWN, *FILES)}
         read = sorted(s.sha256 for sources in self.sources.values() for s in sources)
         settings = [files.find(p)[0].read_text("utf-8", "replace") for n in ("channels", "rules") if (p := self.text(n))]
         return hashlib.sha256(json.dumps([asked, read, settings], sort_keys=True).encode()).hexdigest()[:24]
 
     @cached_property
-    def ledger(self) -> "ledgers.Ledger | None":
+    def ledger(self) -> ledgers.Ledger | None:
         """The ledger that was named, or None. Without a folder for results it is only read."""
-        from . import ledger as ledgers
-
         path, recovering = self.text("ledger"), bool(self.text("tag"))
         if not path or (recovering and not self.folder and not Path(path).exists()):
             return None
@@ -290,8 +272,6 @@ class Workbench(Settings):
             self.results = Path(os.environ[RESULTS])
             return Path(staging)
         if out := self.text("out"):
-            from .folder import staged
-
             self.results = Path(out)
             return self._stack.enter_context(staged(Path(out)))
         return None
@@ -320,14 +300,10 @@ class Workbench(Settings):
         return {n: found.sources for n, a in read.items() if (found := self.__dict__.get(a)) is not None}
 
     def finish(self) -> dict:
-        """Write the run record, publish the results where the notebook runs on its own, and close the engine.
-
-        Returns the record.
-        """
-        shown = {k: v for k, v in self.given.items() if v not in ("", None, [], {})}
+        """Write the run record, publish the results where the notebook runs on its own, and close the engine. Returns the record."""
         content = {
             "notebook": self.notebook, "status": "ok", "started": self.started, "finished": record.now(),
-            "parameters": shown, "timezone": self.timezone,
+            "parameters": self.stated, "timezone": self.timezone,
             "overrides": [{"rule": ours, "replaces": theirs} for ours, theirs in self.rules.overrides],
             "inputs": [{"as": kind, "name": s.name, "bytes": s.size, "sha256": s.sha256}
                        for kind, sources in self.sources.items() for s in sources],
@@ -344,3 +320,9 @@ class Workbench(Settings):
         if self.claimed and STAGING not in os.environ:
             self.ledger.confirm(self.claimed)
         return content
+
+
+def _days(table: "ibis.Table") -> tuple[datetime | None, datetime | None]:
+    """The first and the last local_at of a table, None where it has none."""
+    seen = table.aggregate(first=table.local_at.min(), last=table.local_at.max()).execute().iloc[0]
+    return tuple(None if pd.isna(at) else at for at in seen)
