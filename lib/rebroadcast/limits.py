@@ -22,10 +22,10 @@ DAY = timedelta(hours=24)
 class Assessment:
     """How the limits fared, and what that rests on.
 
-    `basis`: "measured" (failed and messages exports, contact by contact), "computed" (failed export and attempted
-    counts) or "inferred" (failed export alone: a lower bound). `windows`: per limit and full window: name, begin,
-    end, first (limit error), after (contacts that failed from then on), attempted, delivered, failed, quota, size, overflow, explained, other (unique contacts). `load` and
-    `reached` are those of `quota`, None where not measured. `agreed` and `notes`: sentences about sources that agree, and that do not.
+    `basis`: "measured" (failed and messages exports, contact by contact), "computed" (failed export and attempted counts) or
+    "inferred" (failed export alone: a lower bound). `windows`: per limit and full window: name, begin, end, first (limit error),
+    after (contacts that failed from then on), attempted, delivered, failed, quota, size, overflow, explained, other (unique
+    contacts). `load` and `reached` are those of `quota`, None where not measured. `agreed` and `notes`: sentences about sources.
     """
 
     basis: str
