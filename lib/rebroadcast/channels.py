@@ -113,8 +113,8 @@ class Channels:
 
     def __init__(self, content: _File | None = None):
         self._content = content or _File()
-        self.timezone, self.segment_limit, self.workspace = (
-            getattr(self._content, name) for name in ("timezone", "segment_limit", "workspace"))  # fmt: skip
+        self.timezone, self.workspace = self._content.timezone, self._content.workspace
+        self.segment_limit = self._content.segment_limit
         self.channels: tuple[Channel, ...] = ()
         for key, row in self._content.channel.items():
             kind = find_kind(row.kind) if row.kind else None

@@ -70,7 +70,7 @@ def horizon(bench: Workbench) -> datetime:
     """The newest moment (UTC) of which the exports tell."""
     tables = [bench.export.table] + ([bench.messages.table] if bench.messages else [])
     seen = [t.sent_at.max().execute() for t in tables]
-    return max(t for t in seen if t == t and t is not None).to_pydatetime()
+    return max(t for t in seen if pd.notna(t)).to_pydatetime()
 
 
 def _fates(bench: Workbench, tagged: "ibis.Table") -> "ibis.Table":

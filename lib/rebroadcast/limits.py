@@ -132,7 +132,7 @@ def _window(bench: "Workbench", limit: Limit, run) -> dict:
     sent, failed = (t.filter(t.channel_id.isin(limit.channels)) for t in (bench.sent, bench.broadcasts))
     near = sent.filter((sent.sent_at > run.first - span) & (sent.sent_at <= run.first))
     begin = near.sent_at.min().execute()
-    begin = run.first if begin != begin or begin is None else begin
+    begin = run.first if pd.isna(begin) else begin
     end = max(begin + span, run.last)
     tried = sent.filter(sent.sent_at.between(begin, end)).select("contact_id", "message_id")
     lost = failed.filter(failed.sent_at.between(begin, end)).select("contact_id", "message_id", "cause")
@@ -220,7 +220,7 @@ def _asked(bench: "Workbench", audience: "ibis.Table", found: Assessment) -> tup
 
 def _assumed(bench: "Workbench", limits: tuple[Limit, ...]) -> "pd.DataFrame":
     newest = bench.all_failed.sent_at.max().execute()
-    rows = [] if newest != newest or newest is None else [
+    rows = [] if pd.isna(newest) else [
         (x.name, at, load) for x in limits if x.size
         for at, load in ((newest - DAY, x.size), (newest + (x.window.length or DAY), 0))]  # fmt: skip
     frame = pd.DataFrame(rows, columns=["limit", "at", "load"])
@@ -251,7 +251,7 @@ def scenarios(bench: "Workbench", audience: "ibis.Table", found: Assessment) -> 
     }  # fmt: skip
     people, given = _asked(bench, audience, found)
     frame = waves.what_if(people, found.limits, options, bench.start, **given)
-    frame["finish"] = [None if t != t else bench.wall_clock(t) for t in frame["finish"]]
+    frame["finish"] = [None if pd.isna(t) else bench.wall_clock(t) for t in frame["finish"]]
     return frame.assign(finish=frame["finish"].astype("datetime64[us]"), contacts=int(audience.count().execute()))
 
 

@@ -7,6 +7,7 @@ from markupsafe import escape as html_escape
 
 from .check import Check
 from .exceptions import InputError
+from .lazy import pd
 from .recovery import DISPOSITIONS, Recovery
 from .sections import SAFE_ROWS, html, ordered, p, status, table, verdict_label, warnings
 from .words import cause_name, disposition_name, meaning
@@ -43,7 +44,7 @@ def again(bench: Workbench) -> HTML:
     tagged, when = found.get("tagged"), {"fix_first": _("after the change"), "unknown": _("look first"), "never": _("no")}
     bench.totals["recoverable"] = int(tagged.contacts) if tagged else 0
     sentence = n("{n} contact can be reached again.", "{n} contacts can be reached again.", bench.totals["recoverable"])
-    if tagged and tagged.last == tagged.last:
+    if tagged and pd.notna(tagged.last):
         first, last = (lang.datetime(bench.wall_clock(t.to_pydatetime())) for t in (tagged.first, tagged.last))
         when["tagged"] = first if first == last else _("between {first} and {last}", first=first, last=last)
     cells = [[disposition_name(k, lang), lang.number(int(found[k].contacts)), meaning(k, lang), when.get(k, "—")]
@@ -173,7 +174,7 @@ def history(bench: Workbench, found: Check) -> HTML:
     bench.table(found.runs, "runs")
     rows = []
     for r in found.runs.tail(SAFE_ROWS).itertuples():
-        known = r.share is not None and r.share == r.share
+        known = pd.notna(r.share)
         reached = [lang.number(int(r.reached)), lang.percent(r.share)] if known else ["—", "—"]
         rows.append([r.broadcast, lang.datetime(bench.wall_clock(r.due_from)), lang.number(int(r.contacts)), lang.number(int(r.due)), *reached])
     header = [_("Broadcast"), _("Due from"), _("Contacts"), _("Due"), _("Reached"), _("Recovery rate")]

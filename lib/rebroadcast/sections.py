@@ -111,7 +111,7 @@ def status(bench: Workbench) -> Markup:
         first=failed.local_at.min(), last=failed.local_at.max(),
         channels=failed.channel_id.nunique(), contacts=failed.contact_id.nunique(),
     ).execute().iloc[0]  # fmt: skip
-    dated = seen["first"] == seen["first"] and seen["first"] is not None
+    dated = pd.notna(seen["first"])
     given = bool(bench.text("timezone") or bench.channels.timezone)
     zone = bench.timezone.split("/")[-1].replace("_", " ")
     zone = zone if given else _("{zone} (assumed: none was given)", zone=zone)
@@ -134,7 +134,7 @@ def warnings(bench: Workbench) -> list[Markup]:
     """What makes the numbers less sure: an export that is too early, or that cuts a broadcast in half."""
     _, lang, rows = bench.lang.gettext, bench.lang, bench.broadcasts
     newest, found = rows.sent_at.max().execute(), []
-    if newest is not None and newest == newest and (age := datetime.now(UTC) - newest) < bench.settling:
+    if pd.notna(newest) and (age := datetime.now(UTC) - newest) < bench.settling:
         found.append(_(
             "The newest failure is {age} old, and failures on these channels may arrive for {settling}. Export again later, or more contacts may turn out to have failed.",
             age=lang.duration(max(age, age * 0), rough=True), settling=lang.duration(bench.settling)))  # fmt: skip
@@ -220,7 +220,7 @@ def how_long(wait_s: float, verdict: str, lang: Language) -> str:
     """The wait before the same message may be sent again, in words."""
     if verdict != "wait":
         return "—"
-    return lang.duration(timedelta(seconds=wait_s)) if wait_s is not None and wait_s == wait_s else lang.gettext("not stated")
+    return lang.duration(timedelta(seconds=wait_s)) if pd.notna(wait_s) else lang.gettext("not stated")
 
 
 def _source(source: str) -> str | Markup:
