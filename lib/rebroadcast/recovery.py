@@ -148,15 +148,20 @@ def _keep(bench: "Workbench", fates: "ir.Table", audience: "ir.Table") -> "ir.Ta
     import ibis
 
     columns = ["source_file", "row", "contact_id", "channel_id", "message_id", "sent_at", "local_at", "rule", "cause",
-               "verdict", "waited_since", "earliest", "disposition", "wave", "tag"]  # fmt: skip
+               "verdict", "waited_since", "earliest", "disposition"]  # fmt: skip
     folder = bench.folder / "data" if bench.folder else bench.engine.scratch
     folder.mkdir(mode=0o700, exist_ok=True)
-    tagged = audience.select("row_id", "wave", "tag").rename(place="row_id")
-    fates = fates.left_join(tagged, fates.row_id == tagged.place).drop("place")
-    full = dispositions(bench.all_failed, bench.broadcast_rows, fates)
-    full = full.select("row_id", *columns).mutate(line=ibis.null("int64"))
+    sizes, several = _sizes(audience), ("wave", "tag")
+    if len(sizes) == 1:  # what is the same for all need not be looked up for each
+        several = ()
+    else:
+        tagged = audience.select("row_id", "wave", "tag").rename(place="row_id")
+        fates = fates.left_join(tagged, fates.row_id == tagged.place).drop("place")
+    full = dispositions(bench.all_failed, bench.broadcast_rows, fates).select("row_id", *columns, *several)
     lost = bench.export.rejected
+    line = ibis.null("int64")
     if len(lost):  # the others, by the line on which they start
+        full, line = full.mutate(line=line), "line"
         kinds = full.schema()
         given = {"source_file": lost["file"].tolist(), "line": lost["line"].tolist()}
         unread = ibis.memtable(given, schema={"source_file": "string", "line": "int64"}).mutate(
@@ -164,8 +169,11 @@ def _keep(bench: "Workbench", fates: "ir.Table", audience: "ir.Table") -> "ir.Ta
         )
         unread = unread.select(**{c: unread[c] if c in unread.columns else ibis.null(kinds[c]) for c in full.columns})
         full = full.union(unread)
-    order = [full.row_id.asc(nulls_first=False), *(["source_file", "line"] if len(lost) else [])]
-    full.order_by(order).drop("row_id").to_parquet(folder / "dispositions.parquet")
+    full = full.order_by(full.row_id.asc(nulls_first=False), *["source_file", "line"] * bool(len(lost)))
+    if not several:
+        one = {"wave": ibis.literal(int(sizes[0][0]), "int64"), "tag": ibis.literal(sizes[0][1])}
+        full = full.mutate(**{k: (full.disposition == "tagged").ifelse(v, None) for k, v in one.items()})
+    full.select(*columns, "wave", "tag", line=line).to_parquet(folder / "dispositions.parquet")
     return bench.engine.con.read_parquet(reader_path(folder / "dispositions.parquet"))
 
 
