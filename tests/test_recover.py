@@ -140,7 +140,7 @@ def test_files_are_split_where_the_platform_asks_for_it(engine, tmp_path, monkey
         (f"again-{i}of4.csv", n) for i, n in enumerate([3, 3, 3, 1], 1)
     ]
     assert [r[0] for f in files for r in list(csv.reader((tmp_path / f["file"]).open()))[1:]] == ids
-    monkeypatch.setattr(tag_import, "MOST_BYTES", 100)
+    monkeypatch.setattr(tag_import, "MOST_BYTES", 50)
     assert len(tag_import.write(engine, tag_import.cells(rows), tmp_path / "small", "again")) > 4
     assert (tmp_path / "again-1of4.csv").stat().st_mode & 0o777 == 0o600
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
 
 MEMORY_LIMIT = "600MB"  # beyond it DuckDB spills to its temporary folder
+MEMORY_MOST = 1500  # MB, where files are of gigabytes: a sort that spills needs some memory for each part
 
 
 @dataclass
@@ -79,6 +80,11 @@ class Engine:
     def view(self, table: "ir.Table") -> "ir.Table":
         """Name a table that is cheap to work out again: of Parquet's dictionaries DuckDB looks at each text once."""
         return self.con.create_view(f"view_{secrets.token_hex(8)}", table)
+
+    def expect(self, size: int) -> None:
+        """Take more memory than at the start where files of this size (bytes) need it."""
+        if (limit := min(MEMORY_MOST, size // 2_000_000)) > int(MEMORY_LIMIT.removesuffix("MB")):
+            self.con.raw_sql(f"SET memory_limit = '{limit}MB'")
 
     @property
     def files(self) -> "Engine":

@@ -66,6 +66,7 @@ def read(
     order = dates.date_order(date_format)
     parts, rejected, sources, fresh, rows, offset = [], [], [], [], 0, 0
     before = stamps(find(patterns, kind))
+    engine.files.expect(sum(stamp[1] for stamp in before.values() if stamp))
     for group in _groups(s for path in before for s in open_source(path, kind, engine.scratch)):
         source, parquet = group[0], not group[0].delimiter
         reader = engine if parquet else engine.files

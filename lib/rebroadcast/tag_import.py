@@ -56,17 +56,19 @@ def write(engine: "Engine", rows: "ir.Table", folder: Path, name: str) -> list[d
     """
     import ibis
 
-    most = rows.contact_id.length() + rows.tags.length() * 4 + 4  # bytes, at the most
     order, before = ibis.window(order_by="contact_id"), ibis.window(order_by="contact_id", rows=(None, 0))
-    parts = ["by_rows", "by_bytes"]  # together, so that a file keeps to both limits
-    place = {"by_rows": ibis.row_number().over(order) // MOST_ROWS, "by_bytes": most.sum().over(before) // MOST_BYTES}
-    rows = engine.keep(rows.mutate(**place))
+    most = rows.contact_id.length() + rows.tags.length() * 4 + 4  # bytes, at the most
+    rows = engine.keep(rows.mutate(most=most, by_rows=ibis.row_number().over(order) // MOST_ROWS))
+    parts, sizes = ["by_rows"], rows.group_by("by_rows").aggregate(bytes=rows.most.sum())
+    if (sizes.bytes.max().execute() or 0) > MOST_BYTES:  # both together, so that a file keeps to both limits
+        rows = engine.keep(rows.mutate(by_bytes=rows.most.sum().over(before) // MOST_BYTES))
+        parts.append("by_bytes")
     split = rows.group_by(parts).aggregate(n=rows.count()).order_by(parts).to_pandas()
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     written = []
-    for number, (by_rows, by_bytes, contacts) in enumerate(split.itertuples(index=False), 1):
+    for number, (*place, contacts) in enumerate(split.itertuples(index=False), 1):
         file = f"{name}.csv" if len(split) == 1 else f"{name}-{number}of{len(split)}.csv"
-        one = rows.filter((rows.by_rows == by_rows) & (rows.by_bytes == by_bytes)).order_by("contact_id")
+        one = rows.filter(*(rows[part] == at for part, at in zip(parts, place, strict=True))).order_by("contact_id")
         engine.to_csv(one.select(**dict(zip(HEADER, (one.contact_id, one.tags), strict=True))), folder / file)
         (folder / file).chmod(0o600)
         written.append({"file": file, "contacts": int(contacts)})
