@@ -125,7 +125,11 @@ class _Batch:
         if died and not late and row["tries"] < 2:
             return True
         if died and not found:
-            why = f"It took longer than {self.plan.timeout} minutes." if late else f"Its process died twice (exit status {process.exitcode}), often for want of memory."
+            why = (
+                f"It took longer than {self.plan.timeout} minutes."
+                if late
+                else f"Its process died twice (exit status {process.exitcode}), often for want of memory."
+            )
             _fail(entry, self.target(entry), why)
         found = record.read(self.target(entry))
         row |= {"this_batch": "skipped" if skipped else found.get("status", "failed"), "message": found.get("message", ""),

@@ -25,7 +25,9 @@ def convert(patterns: str | list[str], out: str | Path, date_format: str = "", o
     [{'kind': 'failed', 'rows': 2589, 'rejected': 0, 'files': 1}]
     """
     done, lost = [], []
-    check_only(Path(out), lambda name: name == "rejected.csv" or (name.startswith(tuple(f"{k}/" for k in KINDS)) and name.endswith(".parquet")))
+    check_only(
+        Path(out), lambda name: name == "rejected.csv" or (name.startswith(tuple(f"{k}/" for k in KINDS)) and name.endswith(".parquet"))
+    )
     with engines.connect() as engine, staged(out, overwrite) as folder:
         kinds = {}
         for path in find(patterns):

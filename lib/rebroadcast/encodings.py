@@ -9,7 +9,9 @@ from typing import NamedTuple
 from .exceptions import InputError
 
 # Within a word, or at its end, bytes that are letters in the encodings of DOS and old Macs, and signs in Windows-1252.
-STRANGE = re.compile(rb"[A-Za-z][\x80-\x91\x93-\x9f\xa1-\xa9\xab-\xac\xae-\xb6\xb8-\xb9\xbb-\xbf](?=[a-z])|[a-z][\x82\x87\x8e\x97\xa1-\xa5](?![A-Za-z])")
+STRANGE = re.compile(
+    rb"[A-Za-z][\x80-\x91\x93-\x9f\xa1-\xa9\xab-\xac\xae-\xb6\xb8-\xb9\xbb-\xbf](?=[a-z])|[a-z][\x82\x87\x8e\x97\xa1-\xa5](?![A-Za-z])"
+)
 
 
 class Survey(NamedTuple):
@@ -45,11 +47,7 @@ def encoding(path: Path) -> str:
     """Tell the encoding of a file that is not UTF-8 throughout: by its mark, else UTF-8 where most is, else Windows-1252."""
     with path.open("rb") as file:
         start = file.read(4096)
-        for mark, name in (
-            (codecs.BOM_UTF8, "utf-8-sig"),
-            (codecs.BOM_UTF16_LE, "utf-16"),
-            (codecs.BOM_UTF16_BE, "utf-16"),
-        ):
+        for mark, name in ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16")):
             if start.startswith(mark):
                 return name
         if b"\0" in start:

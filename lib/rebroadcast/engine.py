@@ -9,14 +9,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from .exceptions import ParameterError, did_you_mean
 from .folder import scratch as make_scratch
-
-if TYPE_CHECKING:
-    import ibis.expr.types as ir
+from .lazy import ibis
 
 MEMORY_LIMIT = "600MB"  # beyond it DuckDB spills to its temporary folder
 MEMORY_MOST = 1500  # MB, where files are of gigabytes: a sort that spills needs some memory for each part
@@ -49,7 +46,6 @@ class Engine:
 
     @cached_property
     def _zone_functions(self):
-        import ibis
         import ibis.expr.datatypes as dt
 
         def builtin(name, argument, result):
@@ -61,15 +57,15 @@ class Engine:
         utc = dt.Timestamp("UTC")
         return builtin("timezone", dt.timestamp, utc), builtin("timezone", utc, dt.timestamp)
 
-    def to_utc(self, wall_clock: "ir.TimestampValue", zone: str) -> "ir.TimestampValue":
+    def to_utc(self, wall_clock: "ibis.Value", zone: str) -> "ibis.Value":
         """Turn wall-clock times of a zone (no zone in the type) into instants (UTC)."""
         return self._zone_functions[0](zone, wall_clock)
 
-    def to_wall_clock(self, at: "ir.TimestampValue", zone: str) -> "ir.TimestampValue":
+    def to_wall_clock(self, at: "ibis.Value", zone: str) -> "ibis.Value":
         """Turn instants (UTC) into wall-clock times of a zone (no zone in the type)."""
         return self._zone_functions[1](zone, at)
 
-    def keep(self, table: "ir.Table") -> "ir.Table":
+    def keep(self, table: "ibis.Table") -> "ibis.Table":
         """Compute a table once, into the scratch folder, so that what follows need not do it again."""
         target = self.new_file(".parquet")
         table.to_parquet(target)
@@ -77,7 +73,7 @@ class Engine:
         wide = {n: t for n, t in table.schema().items() if t.is_integer() and kept[n].type() != t}
         return kept.cast(wide) if wide else kept  # DuckDB's sums are wider than a Parquet integer, and become floats
 
-    def view(self, table: "ir.Table") -> "ir.Table":
+    def view(self, table: "ibis.Table") -> "ibis.Table":
         """Name a table that is cheap to work out again: of Parquet's dictionaries DuckDB looks at each text once."""
         return self.con.create_view(f"view_{secrets.token_hex(8)}", table)
 
@@ -91,11 +87,11 @@ class Engine:
         """The engine that reads CSV files: DuckDB, on this machine."""
         return self
 
-    def adopt(self, table: "ir.Table") -> "ir.Table":
+    def adopt(self, table: "ibis.Table") -> "ibis.Table":
         """Take over a table of `files`."""
         return table
 
-    def read_parquet(self, paths: list[Path]) -> tuple["ir.Table", dict[str, Path]]:
+    def read_parquet(self, paths: list[Path]) -> tuple["ibis.Table", dict[str, Path]]:
         """Read Parquet files of the same columns as one table, with `file_row_number` (from 0) and `file_path`.
 
         Returns with it what `file_path` says for each of the paths.
@@ -103,7 +99,7 @@ class Engine:
         names = [reader_path(path) for path in paths]
         return self.con.read_parquet(names, file_row_number=True, filename="file_path"), {str(p): p for p in paths}
 
-    def to_csv(self, table: "ir.Table", path: Path) -> None:
+    def to_csv(self, table: "ibis.Table", path: Path) -> None:
         """Write a small table, in its order, as one CSV file with a header."""
         table.to_csv(path, header=True)
 
@@ -113,7 +109,7 @@ class Engine:
         os.close(handle)
         return Path(name)
 
-    def read_csv(self, path: Path, columns: list[str], delimiter: str, skip: int) -> tuple["ir.Table", Path]:
+    def read_csv(self, path: Path, columns: list[str], delimiter: str, skip: int) -> tuple["ibis.Table", Path]:
         """Parse a UTF-8 CSV file once, every column as text, into a Parquet file in the scratch folder.
 
         Returns the table of the rows that could be parsed, and of the others (line, reason, text).
@@ -187,8 +183,6 @@ def connect(url: str | None = None, memory_limit: str = MEMORY_LIMIT) -> Engine:
 
 
 def _duckdb(scratch: tempfile.TemporaryDirectory, memory_limit: str = MEMORY_LIMIT) -> Engine:
-    import ibis
-
     con = ibis.duckdb.connect(
         autoinstall_known_extensions=False,
         autoload_known_extensions=False,
@@ -196,9 +190,7 @@ def _duckdb(scratch: tempfile.TemporaryDirectory, memory_limit: str = MEMORY_LIM
         temp_directory=str(Path(scratch.name) / "spill"),
     )
     con.raw_sql("SET TimeZone = 'UTC'")
-    if find_spec(
-        "ipywidgets"
-    ):  # DuckDB draws a bar into notebooks where it can, and refuses the setting where it cannot
+    if find_spec("ipywidgets"):  # DuckDB draws a bar into notebooks where it can, and refuses the setting where it cannot
         con.raw_sql("SET enable_progress_bar = false")
     return Engine(con, scratch)
 

@@ -7,16 +7,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import re2
 
 from . import texts
 from .exceptions import RulesError, did_you_mean
 from .language import LANGUAGES
-
-if TYPE_CHECKING:
-    import ibis.expr.types as ir
+from .lazy import ibis
 
 MASK_PATTERN, MASK_TOKEN = texts.MASK_PATTERN, texts.MASK_TOKEN
 mask, mask_expr = texts.mask, texts.mask_expr
@@ -317,15 +314,13 @@ _UNKNOWN = ("unknown", "unknown", "message")
 
 
 def classify(
-    table: "ir.Table", rules: Rules | None = None, kind_column: str = "kind", error_column: str = "error", keep=None
-) -> "ir.Table":
+    table: "ibis.Table", rules: Rules | None = None, kind_column: str = "kind", error_column: str = "error", keep=None
+) -> "ibis.Table":
     """Add masked, rule, code, cause, verdict, scope (text) and wait_s (seconds) to failed messages.
 
     The engine finds the distinct texts and masks them; only the masked ones are explained in Python. keep is what
     computes a table once (`Engine.keep`); with it the result holds no data of Python's, and can be a view.
     """
-    import ibis
-
     rules = rules or load_rules()
     kind, error = table[kind_column].cast("string").fill_null(""), table[error_column].fill_null("")
     texts = table.select(error_=error, of_kind_=kind).distinct()

@@ -2,16 +2,12 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from . import cache, dates, salvage
 from .engine import Engine, check_zone
 from .exceptions import InputError
 from .files import Source, check_unchanged, find, headings, known, open_source, stamps
-
-if TYPE_CHECKING:
-    import ibis.expr.types as ir
-    import pandas as pd
+from .lazy import ibis, pd
 
 IDS = ("contact_id", "channel_id", "message_id")
 TEXTS = {"content", "error", "contact_name", "first_name", "last_name", "channel", "channels", "tags", "sender"}
@@ -21,7 +17,13 @@ CONTACT = r"^[A-Za-z0-9][A-Za-z0-9_.:@-]*$"  # begins no formula, and cannot be 
 PHONE = r"(?:[0-9][^0-9]*){4}"
 # As the platform writes them: cells that need no more care than these tests.
 PLAIN_ID, PLAIN_CONTACT = r"^(?:[0-9]{1,18}|[A-Za-z][!#-~]*)$", r"^[0-9]{1,18}$"
-KEPT = {"source_file": "string", "row": "int64", "line": "int64", "problem": "string", "text": "string"}  # what `convert` keeps of a row, beside its export's columns
+KEPT = {
+    "source_file": "string",
+    "row": "int64",
+    "line": "int64",
+    "problem": "string",
+    "text": "string",
+}  # what `convert` keeps of a row, beside its export's columns
 REASONS = {
     "MISSING COLUMNS": "too few columns", "TOO MANY COLUMNS": "too many columns", "UNQUOTED VALUE": "a stray quote",
     "INVALID ENCODING": "not valid UTF-8", "INVALID UNICODE": "not valid UTF-8", "LINE SIZE OVER MAXIMUM": "a line that is too long",
@@ -38,7 +40,7 @@ class Export:
     """
 
     kind: str
-    table: "ir.Table"
+    table: "ibis.Table"
     rejected: "pd.DataFrame"
     sources: tuple[Source, ...]
     rows: int
@@ -59,9 +61,6 @@ def read(
 
     >>> read(engine, "data/samples/failed_messages.csv").rows  # doctest: +SKIP
     """
-    import ibis
-    import pandas as pd
-
     check_zone(timezone)
     order = dates.date_order(date_format)
     parts, rejected, sources, fresh, rows, offset = [], [], [], [], 0, 0
@@ -87,14 +86,8 @@ def read(
         offset, count = offset + total, good.count().execute()
         frame = _listed(bad) if parquet else _rejected(source, refused, bad, "line" in raw.columns)
         if not count:
-            why = (
-                f"every row was rejected, the first because of {frame['reason'].iloc[0]}"
-                if len(frame)
-                else "it has a header but no rows"
-            )
-            raise InputError(
-                f"{source.name}: {why}; expected the rows of a {known()['exports'][kind]['title']}.", source.path
-            )
+            why = f"every row was rejected, the first because of {frame['reason'].iloc[0]}" if len(frame) else "it has a header but no rows"
+            raise InputError(f"{source.name}: {why}; expected the rows of a {known()['exports'][kind]['title']}.", source.path)
         parts.append(good if parquet else engine.adopt(good))
         rejected.append(frame)
         sources += group
@@ -117,7 +110,7 @@ def _groups(sources: Iterable[Source]) -> list[list[Source]]:
     return list(groups.values())
 
 
-def _csv(engine: Engine, source: Source) -> tuple["ir.Table", "pd.DataFrame", int]:
+def _csv(engine: Engine, source: Source) -> tuple["ibis.Table", "pd.DataFrame", int]:
     import duckdb
 
     try:
@@ -129,9 +122,8 @@ def _csv(engine: Engine, source: Source) -> tuple["ir.Table", "pd.DataFrame", in
     return raw, refused, raw.count().execute()
 
 
-def _parquet(engine: Engine, group: list[Source]) -> tuple["ir.Table", None, int]:
+def _parquet(engine: Engine, group: list[Source]) -> tuple["ibis.Table", None, int]:
     """Read Parquet files, with their names as `file_name` and the rows that come before each as `rows_before`."""
-    import ibis
     import pyarrow.parquet
 
     raw, places = engine.read_parquet([s.path for s in group])
@@ -145,31 +137,29 @@ def _parquet(engine: Engine, group: list[Source]) -> tuple["ir.Table", None, int
     return raw.join(files, raw.file_path == files.path_).drop("path_", "file_path"), None, rows
 
 
-def _cells(raw: "ir.Table", source: Source) -> dict[str, "ir.StringValue"]:
+def _cells(raw: "ibis.Table", source: Source) -> dict[str, "ibis.Value"]:
     """Our column name → the file's cell as trimmed text (empty cells are null)."""
     names = raw.columns[: len(source.header)]
     cells = {ours: _text(raw[name]) for ours, name in zip(source.columns, names, strict=True) if ours}
     return {ours: c if ours in ("content", "error") else c.strip().nullif("") for ours, c in cells.items()}
 
 
-def _text(value: "ir.Value") -> "ir.StringValue":
+def _text(value: "ibis.Value") -> "ibis.Value":
     """A value of a file as text; an instant with its zone."""
     kind = value.type()
     return value.cast("timestamp").cast("string") + "+00:00" if kind.is_timestamp() and kind.timezone else value.cast("string")
 
 
-def _order(raw: "ir.Table", source: Source) -> str | None:
+def _order(raw: "ibis.Table", source: Source) -> str | None:
     sent_at = _cells(raw, source).get("sent_at")
     return None if sent_at is None else dates.detect_order(sent_at, source)
 
 
-def _doubt(raw: "ir.Table", source: Source) -> "ir.BooleanValue":
+def _doubt(raw: "ibis.Table", source: Source) -> "ibis.Value":
     """Whether any cell of a row is not as the platform writes it.
 
     Each test is of one column and has no branches: DuckDB then looks at each text of a Parquet dictionary once.
     """
-    import ibis
-
     doubts = [ibis.literal(False)]
     for name, column in zip(source.columns, raw.columns, strict=False):
         cell = raw[column]
@@ -187,12 +177,8 @@ def _doubt(raw: "ir.Table", source: Source) -> "ir.BooleanValue":
     return ibis.or_(*(d.fill_null(False) for d in doubts))
 
 
-def _plain(
-    raw: "ir.Table", source: Source, kind: str, times: "ir.Table | None", offset: int
-) -> "ir.Table":
+def _plain(raw: "ibis.Table", source: Source, kind: str, times: "ibis.Table | None", offset: int) -> "ibis.Table":
     """What `_checked` makes of the rows that `_doubt` has none of; branches would cost as much as all the rest."""
-    import ibis
-
     cells = {ours: raw[c] for ours, c in zip(source.columns, raw.columns, strict=False) if ours}
     columns = {n: cells.get(n, ibis.null("string")) for n in known()["exports"][kind]["columns"]}
     if times is not None:
@@ -204,7 +190,7 @@ def _plain(
     return raw.select(**columns, source_file=ibis.literal(source.name), row=row + 1, row_id=row + offset)
 
 
-def _times(engine: Engine, raw: "ir.Table", source: Source, zone: str) -> "ir.Table | None":
+def _times(engine: Engine, raw: "ibis.Table", source: Source, zone: str) -> "ibis.Table | None":
     """The instant (`at`, UTC) and the wall clock of each date that a file writes as the platform does (`said`)."""
     if "sent_at" not in source.columns:
         return None
@@ -213,26 +199,18 @@ def _times(engine: Engine, raw: "ir.Table", source: Source, zone: str) -> "ir.Ta
     return engine.keep(times.mutate(wall_clock=engine.to_wall_clock(times.at, zone)))
 
 
-def _checked(
-    engine: Engine, raw: "ir.Table", source: Source, kind: str, zone: str, order: str | None, offset: int
-) -> "ir.Table":
+def _checked(engine: Engine, raw: "ibis.Table", source: Source, kind: str, zone: str, order: str | None, offset: int) -> "ibis.Table":
     """Known columns, typed, plus `problem`: why a row cannot be used (null for a good one)."""
-    import ibis
-
     cells = _cells(raw, source)
     columns = {n: cells.get(n, ibis.null("string")) for n in known()["exports"][kind]["columns"]}
     problems = []
     for name in IDS:
         if name in cells:
             value, label = cells[name], name.replace("_", " ").replace("id", "ID")
-            columns[name] = value.contains(".").ifelse(
-                value.re_search(DECIMAL).ifelse(value.re_replace("[.]0+$", ""), value), value
-            )
+            columns[name] = value.contains(".").ifelse(value.re_search(DECIMAL).ifelse(value.re_replace("[.]0+$", ""), value), value)
             if name == "contact_id":
                 problems.append((value.isnull(), "no contact ID"))
-            problems.append(
-                (value.upper().contains("E") & value.re_search(DAMAGED), f"a {label} damaged by a spreadsheet")
-            )
+            problems.append((value.upper().contains("E") & value.re_search(DAMAGED), f"a {label} damaged by a spreadsheet"))
             if name == "contact_id":
                 wrong = value.try_cast("int64").isnull() & ~(value.re_search(CONTACT) & value.re_search("[0-9]"))
                 problems.append((wrong, "a contact ID that is none"))
@@ -262,32 +240,28 @@ def _checked(
                       problem=problem, text=text)  # fmt: skip
 
 
-def _converted(engine: Engine, raw: "ir.Table", kind: str, zone: str, offset: int) -> "ir.Table":
+def _converted(engine: Engine, raw: "ibis.Table", kind: str, zone: str, offset: int) -> "ibis.Table":
     """The rows of files that `convert` wrote, as `_checked` gives them: they were looked at then."""
     columns = {n: raw[n] for n in known()["exports"][kind]["columns"]}
     if zone and "sent_at" in columns:
         text = raw.sent_at
-        instant = text.endswith("+00:00").ifelse(
-            text.try_cast("timestamp('UTC')"), engine.to_utc(text.try_cast("timestamp"), zone)
-        )
+        instant = text.endswith("+00:00").ifelse(text.try_cast("timestamp('UTC')"), engine.to_utc(text.try_cast("timestamp"), zone))
         columns |= {"sent_at": instant, "local_at": engine.to_wall_clock(instant, zone)}
     return raw.select(**columns, **{k: raw[k] for k in KEPT}, row_id=raw.rows_before + raw.file_row_number + offset)
 
 
-def _count_newlines(cell: "ir.StringValue") -> "ir.IntegerValue":
+def _count_newlines(cell: "ibis.Value") -> "ibis.Value":
     text = cell.cast("string").fill_null("")
     return text.length() - text.replace("\n", "").length()
 
 
 def _split(
-    engine: Engine, raw: "ir.Table", source: Source, checked: "ir.Table", plain: "ir.Table | None"
-) -> tuple["ir.Table", "pd.DataFrame"]:
+    engine: Engine, raw: "ibis.Table", source: Source, checked: "ibis.Table", plain: "ibis.Table | None"
+) -> tuple["ibis.Table", "pd.DataFrame"]:
     """Return the good rows, and the others with the line on which each starts.
 
     plain are the rows of a CSV file as they are if none needs a check; checked are then those that do.
     """
-    import ibis
-
     if not KEPT.keys() <= set(source.header):  # one reading is enough, and what `convert` wrote needs none
         checked = engine.keep(checked.mutate(text=checked.problem.isnull().ifelse(None, checked.text)))
     good = checked.filter(checked.problem.isnull()).drop(*{"problem", "text", "line"} & set(checked.columns))
@@ -327,13 +301,8 @@ def _heading(source: Source, line: int, text: str) -> str | None:
 
 def _rejected(source: Source, refused: "pd.DataFrame", bad: "pd.DataFrame", sifted: bool) -> "pd.DataFrame":
     """One frame of all rows of a file that cannot be used, in the order of the file."""
-    import pandas as pd
-
     refused = refused.drop_duplicates("line").sort_values("line")
-    rows = [
-        (int(line), REASONS.get(kind, kind.lower().replace("_", " ")), text)
-        for line, kind, text in refused.itertuples(index=False)
-    ]
+    rows = [(int(line), REASONS.get(kind, kind.lower().replace("_", " ")), text) for line, kind, text in refused.itertuples(index=False)]
     spans = [(line, text.count("\n") + 1) for line, _, text in rows]
     for line, problem, text in bad[["line", "problem", "text"]].itertuples(index=False) if len(bad) else ():
         line = int(line) + (0 if sifted else source.skip)

@@ -115,7 +115,9 @@ def _matches(base: Path, pattern: str, export: str) -> list[Path]:
             return parts
         if not exact.is_file():
             kind = "a folder" if exact.is_dir() else "not a regular file"
-            raise InputError(f"{pattern} is {kind}; expected an export file, a pattern such as '*.csv', or a folder of Parquet files.", pattern)
+            raise InputError(
+                f"{pattern} is {kind}; expected an export file, a pattern such as '*.csv', or a folder of Parquet files.", pattern
+            )
         return [exact]
     return sorted(p for h in glob.glob(str(exact), recursive=True) if (p := Path(h)).is_file())
 
@@ -166,9 +168,7 @@ def _open_csv(source: Source, export: str, scratch: Path, seen: Survey | None = 
                 while block := old.read(2**20):
                     new.write(block)
         except UnicodeDecodeError:
-            raise InputError(
-                f"{source.name} is not text; expected the CSV file of a data export.", source.path
-            ) from None
+            raise InputError(f"{source.name} is not text; expected the CSV file of a data export.", source.path) from None
         source = replace(source, path=decoded)
     with source.path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
         start = file.read(2**16)
@@ -176,14 +176,15 @@ def _open_csv(source: Source, export: str, scratch: Path, seen: Survey | None = 
         raise InputError(f"{source.name} is not a text file; expected the CSV file of a data export.", source.path)
     if not start.strip():
         raise InputError(f"{source.name} is empty; expected the CSV file of a data export.", source.path)
-    found = [(row, sum(key(c) in _aliases() for c in cells), lines, delimiter, cells)
-             for delimiter in ",;\t|" for row, cells, lines in _rows(start, delimiter)
-             if not any("\n" in c and ('"' in c or delimiter in c) for c in cells)]  # fmt: skip: a quote that swallowed lines
+    found = [
+        (row, sum(key(c) in _aliases() for c in cells), lines, delimiter, cells)
+        for delimiter in ",;\t|"
+        for row, cells, lines in _rows(start, delimiter)
+        if not any("\n" in c and ('"' in c or delimiter in c) for c in cells)
+    ]  # fmt: skip: a quote that swallowed lines
     first = max((f for f in found if f[0] == 0), key=lambda f: f[1], default=(0, 0, 1, ",", []))
     # A header below a title or "sep=;" line must know more names than the first line does.
-    _, score, skip, delimiter, cells = max(
-        (f for f in found if f[1] > max(1, first[1])), key=lambda f: (f[1], -f[0]), default=first
-    )
+    _, score, skip, delimiter, cells = max((f for f in found if f[1] > max(1, first[1])), key=lambda f: (f[1], -f[0]), default=first)
     if not score:
         raise _no_header(source, start)
     below = [row for _, row, lines in _rows(start, delimiter) if lines > skip and row]
@@ -235,10 +236,7 @@ def _match(source: Source, header: list[str], export: str) -> Source:
     for name in kind["columns"]:
         both = [cell for cell, n in zip(header, names, strict=True) if n == name]
         if len(both) > 1:
-            raise ColumnError(
-                f"{source.name} has two columns that both fit {name}: {_listed(both)}; rename or remove one.",
-                source.path,
-            )
+            raise ColumnError(f"{source.name} has two columns that both fit {name}: {_listed(both)}; rename or remove one.", source.path)
     for name in kind["required"]:
         if name not in names:
             label = {"contact_id": "Contact ID", "error": "Error", "contact_name": "Contact Name"}.get(name, name)

@@ -11,12 +11,10 @@ from . import matching, tag_import
 from .engine import reader_path
 from .errors import advice
 from .exceptions import ParameterError, RunError, did_you_mean
+from .lazy import ibis, pd
 from .parameters import check_tag, fill_tag
 
 if TYPE_CHECKING:
-    import ibis.expr.types as ir
-    import pandas as pd
-
     from .waves import Plan
     from .workbench import Workbench
 
@@ -46,9 +44,6 @@ def recover(bench: "Workbench") -> Recovery:
     With a folder for results it holds `data/dispositions.parquet` (one line per input row) and
     `import/*.csv`; without one nothing is kept. Raises RunError where a row would be lost.
     """
-    import ibis
-    import pandas as pd
-
     template, fates = check_tag(bench.text("tag")), bench.engine.keep(decide(bench))
     audience = fates.filter(fates.disposition == "tagged")
     planned = None
@@ -78,17 +73,15 @@ def recover(bench: "Workbench") -> Recovery:
     return Recovery(files, flow, _to_fix(bench, fates), missing, planned, folder)
 
 
-def decide(bench: "Workbench") -> "ir.Table":
+def decide(bench: "Workbench") -> "ibis.Table":
     """The `fates` of a workbench's contacts under all of its parameters, and with what its ledger knows."""
     failed, _known = bench.all_failed, bench.failed  # the second says where nothing is left
     before = bench.ledger and bench.ledger.tagged(bench.engine.con, bench.broadcast, without=bench.run_id)
     return fates(failed, bench.broadcast_rows, "{channel" in bench.text("tag"), bench.fixed, bench.delivered, before)
 
 
-def _to_fix(bench: "Workbench", fates: "ir.Table") -> "pd.DataFrame":
+def _to_fix(bench: "Workbench", fates: "ibis.Table") -> "pd.DataFrame":
     """Contacts by what must be changed before the message can reach them, most first."""
-    import pandas as pd
-
     found = fates.filter(fates.disposition == "fix_first").group_by("cause", "rule")
     frame = found.aggregate(contacts=lambda t: t.contact_id.nunique()).to_pandas()
     told = [advice(r, bench.lang.code, bench.rules) for r in frame["rule"]]
@@ -97,17 +90,13 @@ def _to_fix(bench: "Workbench", fates: "ir.Table") -> "pd.DataFrame":
     return pd.DataFrame(frame).sort_values(["contacts", "title"], ascending=[False, True], ignore_index=True)
 
 
-def _claim(bench: "Workbench", audience: "ir.Table", fates: "ir.Table", planned) -> tuple["ir.Table", "ir.Table"]:
+def _claim(bench: "Workbench", audience: "ibis.Table", fates: "ibis.Table", planned) -> tuple["ibis.Table", "ibis.Table"]:
     """Claim the audience in the ledger before any import file is written; another run may have been first."""
-    import ibis
-
     now = datetime.now(UTC)
     due = audience.mutate(due_at=ibis.literal(bench.start).cast("timestamp('UTC')"))
     if planned:
         starts = ibis.memtable(planned.waves[["wave", "start"]]).rename(wave_="wave")
-        due = audience.join(starts, audience.wave == starts.wave_).mutate(
-            due_at=lambda t: t.start.cast("timestamp('UTC')")
-        )
+        due = audience.join(starts, audience.wave == starts.wave_).mutate(due_at=lambda t: t.start.cast("timestamp('UTC')"))
     claim = bench.ledger.claim(
         bench.engine.con, bench.run_id, due.select("contact_id", "channel_id", "wave", "tag", "due_at", "cause"),
         bench.broadcast, now, {"notebook": bench.notebook, "channel": bench.list("channel")}, bench.results,
@@ -120,12 +109,12 @@ def _claim(bench: "Workbench", audience: "ir.Table", fates: "ir.Table", planned)
     return bench.engine.keep(audience.semi_join(claim.table, "contact_id")), bench.engine.keep(fates)
 
 
-def _sizes(audience: "ir.Table") -> list[tuple]:
+def _sizes(audience: "ibis.Table") -> list[tuple]:
     sizes = audience.group_by("wave", "tag").aggregate(n=audience.contact_id.nunique()).order_by("wave", "tag")
     return list(sizes.to_pandas().itertuples(index=False))
 
 
-def _files(bench: "Workbench", audience: "ir.Table", folder: Path) -> tuple[list[dict], int]:
+def _files(bench: "Workbench", audience: "ibis.Table", folder: Path) -> tuple[list[dict], int]:
     """Write the import files, one set per tag; return them, and how many contacts a contacts export does not have."""
     contacts = bench.contacts.table if bench.contacts else None
     if contacts is not None:
@@ -143,10 +132,8 @@ def _files(bench: "Workbench", audience: "ir.Table", folder: Path) -> tuple[list
     return files, missing
 
 
-def _keep(bench: "Workbench", fates: "ir.Table", audience: "ir.Table") -> "ir.Table":
+def _keep(bench: "Workbench", fates: "ibis.Table", audience: "ibis.Table") -> "ibis.Table":
     """Write one line per input row, in the order of the files, to `data/dispositions.parquet`; return what was written."""
-    import ibis
-
     columns = ["source_file", "row", "contact_id", "channel_id", "message_id", "sent_at", "local_at", "rule", "cause",
                "verdict", "waited_since", "earliest", "disposition"]  # fmt: skip
     folder = bench.folder / "data" if bench.folder else bench.engine.scratch
@@ -164,9 +151,7 @@ def _keep(bench: "Workbench", fates: "ir.Table", audience: "ir.Table") -> "ir.Ta
         full, line = full.mutate(line=line), "line"
         kinds = full.schema()
         given = {"source_file": lost["file"].tolist(), "line": lost["line"].tolist()}
-        unread = ibis.memtable(given, schema={"source_file": "string", "line": "int64"}).mutate(
-            disposition=ibis.literal("rejected")
-        )
+        unread = ibis.memtable(given, schema={"source_file": "string", "line": "int64"}).mutate(disposition=ibis.literal("rejected"))
         unread = unread.select(**{c: unread[c] if c in unread.columns else ibis.null(kinds[c]) for c in full.columns})
         full = full.union(unread)
     full = full.order_by(full.row_id.asc(nulls_first=False), *["source_file", "line"] * bool(len(lost)))
@@ -177,10 +162,8 @@ def _keep(bench: "Workbench", fates: "ir.Table", audience: "ir.Table") -> "ir.Ta
     return bench.engine.con.read_parquet(reader_path(folder / "dispositions.parquet"))
 
 
-def _tags(bench: "Workbench", audience: "ir.Table", template: str, waves: int) -> "ir.Table":
+def _tags(bench: "Workbench", audience: "ibis.Table", template: str, waves: int) -> "ibis.Table":
     """The tag of each audience ("" or a channel ID) and wave: audience, wave, tag."""
-    import ibis
-
     rows = bench.all_failed.filter(bench.broadcast_rows)
     asked = rows.group_by(audience=_audience(rows, "{channel" in template)).aggregate(first=rows.local_at.min())
     frame = audience.select("audience", "wave").distinct().join(asked, "audience").order_by("audience", "wave")
@@ -209,27 +192,23 @@ def fixed_causes(words: Collection[str], known: Collection[str]) -> frozenset[st
     for cause in causes:
         if cause not in known:
             hint = did_you_mean(cause, [*known, *FIXES])
-            raise ParameterError(
-                f"'{cause}' is no cause that can be fixed; known: {', '.join(sorted(known))}.{hint}", "fixed"
-            )
+            raise ParameterError(f"'{cause}' is no cause that can be fixed; known: {', '.join(sorted(known))}.{hint}", "fixed")
     return frozenset(causes)
 
 
-def _audience(rows: "ir.Table", per_channel: bool) -> "ir.StringValue":
-    import ibis
-
+def _audience(rows: "ibis.Table", per_channel: bool) -> "ibis.Value":
     # Text that is never null, so that joins find their rows on every engine.
     return rows.channel_id.fill_null("") if per_channel else ibis.literal("")
 
 
 def fates(
-    failed: "ir.Table",
-    selected: "ir.BooleanValue",
+    failed: "ibis.Table",
+    selected: "ibis.Value",
     per_channel: bool = False,
     fixed: Collection[str] = (),
-    delivered: "ir.Table | None" = None,
-    tagged_before: "ir.Table | None" = None,
-) -> "ir.Table":
+    delivered: "ibis.Table | None" = None,
+    tagged_before: "ibis.Table | None" = None,
+) -> "ibis.Table":
     """Decide what becomes of each contact, from a classified table of failed messages.
 
     failed has contact_id, channel_id, sent_at (UTC), row_id, rule, cause, verdict and wait_s. selected marks the
@@ -242,8 +221,6 @@ def fates(
     contact_id, row_id, channel_id, rule and cause of the failure that decides, `waited_since` and `earliest`
     (instants, UTC) and `disposition`.
     """
-    import ibis
-
     rows = failed.filter(selected.fill_null(False))
     rows = rows.select(
         "contact_id", "row_id", "channel_id", "sent_at", "rule", "cause", "verdict", "wait_s",
@@ -281,7 +258,7 @@ def fates(
     )  # fmt: skip
 
 
-def dispositions(failed: "ir.Table", selected: "ir.BooleanValue", fates: "ir.Table") -> "ir.Table":
+def dispositions(failed: "ibis.Table", selected: "ibis.Value", fates: "ibis.Table") -> "ibis.Table":
     """Give every row of failed its disposition: that of its contact where it is the row that decides, else `repeated`,
     or `filtered` where it is not selected. What else `fates` has (waited_since, earliest) is null in the others."""
     rows = failed.mutate(selected=selected.fill_null(False))
@@ -291,7 +268,7 @@ def dispositions(failed: "ir.Table", selected: "ir.BooleanValue", fates: "ir.Tab
     return rows.mutate(disposition=disposition).drop("selected", "decided")
 
 
-def counts(rows: "ir.Table", expected: int) -> dict[str, int]:
+def counts(rows: "ibis.Table", expected: int) -> dict[str, int]:
     """Count the rows of each disposition; RunError where a row is lost or counted twice.
 
     expected is the number of rows in the files, rejected ones included.
@@ -304,19 +281,17 @@ def counts(rows: "ir.Table", expected: int) -> dict[str, int]:
     return {name: int(found.get(name, 0)) for name in DISPOSITIONS}
 
 
-def delivered(messages: "ir.Table", failed: "ir.Table") -> "ir.Table":
+def delivered(messages: "ibis.Table", failed: "ibis.Table") -> "ibis.Table":
     """The outgoing messages that arrived: in the messages export and not in the failed export, by message ID."""
     lost = failed.filter(failed.message_id.notnull()).select("message_id").distinct()
     return outgoing(messages).anti_join(lost, "message_id")
 
 
-def outgoing(messages: "ir.Table") -> "ir.Table":
+def outgoing(messages: "ibis.Table") -> "ibis.Table":
     """The messages of an export that were sent to contacts, not received from them."""
     return messages.filter(~received(messages))
 
 
-def received(messages: "ir.Table") -> "ir.BooleanValue":
+def received(messages: "ibis.Table") -> "ibis.Value":
     """Whether a message came from a contact."""
-    return ((messages.sender_type.lower() == "contact") | (messages.traffic_type.lower() == "incoming")).fill_null(
-        False
-    )
+    return ((messages.sender_type.lower() == "contact") | (messages.traffic_type.lower() == "incoming")).fill_null(False)

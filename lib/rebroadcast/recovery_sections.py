@@ -1,6 +1,5 @@
 """The text of the recovery: who is tagged, what to fix, the steps on the platform, and what came of it, as HTML."""
 
-
 from IPython.display import HTML
 from markupsafe import Markup
 from markupsafe import escape as html_escape
@@ -176,6 +175,8 @@ def history(bench: Workbench, found: Check) -> HTML:
     for r in found.runs.tail(SAFE_ROWS).itertuples():
         known = pd.notna(r.share)
         reached = [lang.number(int(r.reached)), lang.percent(r.share)] if known else ["—", "—"]
-        rows.append([r.broadcast, lang.datetime(bench.wall_clock(r.due_from)), lang.number(int(r.contacts)), lang.number(int(r.due)), *reached])
+        rows.append(
+            [r.broadcast, lang.datetime(bench.wall_clock(r.due_from)), lang.number(int(r.contacts)), lang.number(int(r.due)), *reached]
+        )
     header = [_("Broadcast"), _("Due from"), _("Contacts"), _("Due"), _("Reached"), _("Recovery rate")]
     return html(table(rows, header, numbers=(2, 3, 4, 5)))

@@ -6,16 +6,12 @@ from collections import Counter, deque
 from collections.abc import Callable, Container, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from . import texts
 from .engine import Engine
 from .exceptions import InputError
 from .files import Source, headings
-
-if TYPE_CHECKING:
-    import ibis.expr.types as ir
-    import pandas as pd
+from .lazy import ibis, np, pd
 
 LONGEST = 8_388_608  # bytes of one record: the engine reads no longer ones
 KEPT = 10_000  # characters that are kept of a refused record
@@ -26,7 +22,7 @@ PLAIN = ("MISSING COLUMNS", "TOO MANY COLUMNS", "INVALID ENCODING", "INVALID UNI
 TYPED = {"sent_at": r"\W*\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}", "contact_id": r" *[\w.:@+-]*\d[\w.:@+-]*"}
 
 
-def read(engine: Engine, source: Source) -> tuple["ir.Table", "pd.DataFrame"]:
+def read(engine: Engine, source: Source) -> tuple["ibis.Table", "pd.DataFrame"]:
     """Read a CSV file as `Engine.read_csv` does; where its reading is in doubt, sift the file first.
 
     Then the table has the line of each record as a last column `line`. Raises InputError where even that fails.
@@ -51,7 +47,7 @@ def read(engine: Engine, source: Source) -> tuple["ir.Table", "pd.DataFrame"]:
     return raw, refused
 
 
-def needed(raw: "ir.Table", refused: "pd.DataFrame", source: Source) -> bool:
+def needed(raw: "ibis.Table", refused: "pd.DataFrame", source: Source) -> bool:
     """Whether the engine's reading is in doubt: quotes out of place, records unaccounted for, a value that
     swallowed rows, a last row that may be cut off."""
     names, d = raw.columns[: len(source.header)], re.escape(source.delimiter)
@@ -80,16 +76,18 @@ def needed(raw: "ir.Table", refused: "pd.DataFrame", source: Source) -> bool:
     return False
 
 
-def _written(raw: "ir.Table", names: Sequence[str]) -> tuple[int, list[str], int, int]:
+def _written(raw: "ibis.Table", names: Sequence[str]) -> tuple[int, list[str], int, int]:
     """How many rows a table has, which of its columns hold line breaks, and the bytes and quotes of all values."""
-    import ibis
-
     @ibis.udf.scalar.builtin(name="strlen", signature=(("string",), "int64"))
     def size(text): ...
 
     sums = {"count": raw.count()}
     for c in names:
-        sums |= {f"length {c}": size(raw[c]).sum(), f"bare {c}": size(raw[c].replace('"', "")).sum(), f"broken {c}": raw[c].contains("\n").any()}
+        sums |= {
+            f"length {c}": size(raw[c]).sum(),
+            f"bare {c}": size(raw[c].replace('"', "")).sum(),
+            f"broken {c}": raw[c].contains("\n").any(),
+        }
     found = raw.aggregate(**sums).to_pyarrow().to_pylist()[0]
     length, bare = (sum(found[f"{what} {c}"] or 0 for c in names) for what in ("length", "bare"))
     return found["count"], [c for c in names if found[f"broken {c}"]], length, length - bare
@@ -98,8 +96,6 @@ def _written(raw: "ir.Table", names: Sequence[str]) -> tuple[int, list[str], int
 def _bytes(source: Source) -> dict[str, int]:
     """What a file has below its header: size, quotes, returns, zeros (bytes), and whether the last line ended; a last
     line without an end counts as if it had one."""
-    import numpy as np
-
     found, last = Counter(), b"\n"
     with source.path.open("rb") as file:
         for _ in range(source.skip):
@@ -121,8 +117,6 @@ def strict(source: Source) -> tuple[int, int]:
 
     The records are -1 where a quote is out of its place, line ends are of two kinds, or there is a NUL.
     """
-    import numpy as np
-
     records, whole, inside, before, last, kinds = 0, 0, 0, 0, b"\n", set()
     with source.path.open("rb") as file:
         for _ in range(source.skip):
@@ -150,7 +144,7 @@ def strict(source: Source) -> tuple[int, int]:
     return -1 if inside or len(kinds) > 1 else records, whole
 
 
-def cut_off(column: "ir.StringColumn", ends: list[tuple[int, str, str]]) -> frozenset[int]:
+def cut_off(column: "ibis.Value", ends: list[tuple[int, str, str]]) -> frozenset[int]:
     """Which rows (line, last value, what follows on a line of its own) end too early.
 
     One at the end of the file does where values of other rows go on. One that a stray line follows does unless the file
@@ -180,8 +174,6 @@ def sift(source: Source, target: Path, cut: Container[int] = ()) -> tuple[int, "
     one row and the start of another is refused: which of two quotes is the stray one cannot be told, and a text
     that a stranger wrote must not become a row.
     """
-    import pandas as pd
-
     count, d = len(source.header), re.escape(source.delimiter)
     cell = rf'(?: *+"[^"]*+(?:""[^"]*+)*+" *+|[^{d}\r\n"]*+)'
     whole = re.compile(rf"({cell}(?:{d}{cell}){{{count - 1}}})[\r\n]*+")

@@ -204,7 +204,9 @@ def unknown_errors(bench: Workbench, shapes: "pd.DataFrame") -> HTML:
         for r in shapes.head(SAFE_ROWS).itertuples()
     ]  # fmt: skip
     header = [_("Failed"), _("Texts"), _("Channels"), _("Masked example"), _("A rule for your rules file")]
-    note = _("Put a rule into a file, choose its cause and verdict, and try it: rebroadcast explain TEXT --rules FILE. Then name the file (rules).")
+    note = _(
+        "Put a rule into a file, choose its cause and verdict, and try it: rebroadcast explain TEXT --rules FILE. Then name the file (rules)."
+    )
     return html(table(rows, header, numbers=(0, 1)), p(note, "fine"))
 
 
@@ -248,7 +250,6 @@ def rejected(bench: Workbench) -> HTML | None:
         return None
     groups = frame.groupby(["file", "reason"], sort=True)["line"]
     rows = [
-        [file, reason_name(reason, lang), lang.number(len(lines)), ", ".join(map(str, lines.head(10)))]
-        for (file, reason), lines in groups
+        [file, reason_name(reason, lang), lang.number(len(lines)), ", ".join(map(str, lines.head(10)))] for (file, reason), lines in groups
     ]
     return html(table(rows, [_("File"), _("Reason"), _("Rows"), _("Lines")], numbers=(2,)))

@@ -84,7 +84,9 @@ def wanted(prepared: Prepared, asked: Mapping[str, object]) -> dict[str, object]
         spelt = {option.lower(): option for option in known}
         for value in settings.list(name):
             if value.lower() not in spelt:
-                raise ParameterError(f"No failed message has {name} '{value}'.{did_you_mean(value, known)} Present: {', '.join(known)}.", name)
+                raise ParameterError(
+                    f"No failed message has {name} '{value}'.{did_you_mean(value, known)} Present: {', '.join(known)}.", name
+                )
         found[name] = tuple(spelt[value.lower()] for value in settings.list(name))
     return found
 
@@ -110,6 +112,7 @@ def frames(prepared: Prepared, filters: Filters) -> dict[str, "pd.DataFrame"]:
     Causes are counted without the filter on causes, and errors without that of a clicked cell, so that another one can be
     clicked. `times` has the start of each minute, hour or day; its attrs say which `unit`.
     """
+
     def sums(change: dict, *by, rows: bool = False, **more) -> "pd.DataFrame":
         table = chosen(prepared, replace(filters, **change), rows)
         groups = table.group_by(*by, **{k: f(table) for k, f in more.items()})

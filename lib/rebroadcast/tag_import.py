@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING
 
 from . import sheets
 from .exceptions import InputError
+from .lazy import ibis
 
 if TYPE_CHECKING:
-    import ibis.expr.types as ir
-
     from .engine import Engine
 
 # The platform's contact import: CSV only, under 20 MB and fewer than 200,000 rows.
@@ -18,14 +17,12 @@ MOST_BYTES = 19_000_000
 HEADER = ("Contact ID", "Tags")
 
 
-def cells(tagged: "ir.Table", contacts: "ir.Table | None" = None) -> "ir.Table":
+def cells(tagged: "ibis.Table", contacts: "ibis.Table | None" = None) -> "ibis.Table":
     """Turn tagged contacts (contact_id, tag; one tag each) into the rows of an import file: contact_id and tags.
 
     With a contacts export (contact_id, tags), the tags that a contact already has stay in its cell beside the
     new one, unchanged, since it is not known whether an import adds to them or replaces them.
     """
-    import ibis
-
     rows = tagged.select("contact_id", "tag").distinct()
     if contacts is None:
         return rows.rename(tags="tag")
@@ -39,7 +36,7 @@ def cells(tagged: "ir.Table", contacts: "ir.Table | None" = None) -> "ir.Table":
     return rows.group_by("contact_id").aggregate(tags=rows.tag.group_concat(",", order_by=[rows.new, rows.tag]))
 
 
-def check_contacts(contacts: "ir.Table") -> None:
+def check_contacts(contacts: "ibis.Table") -> None:
     """Raise InputError where a contacts export names a contact twice."""
     twice = contacts.group_by("contact_id").aggregate(n=contacts.count()).filter(lambda t: t.n > 1)
     found = twice.aggregate(n=twice.count(), one=twice.contact_id.min()).execute().iloc[0]
@@ -49,13 +46,11 @@ def check_contacts(contacts: "ir.Table") -> None:
             "expected one row per contact. Export the contacts again.")  # fmt: skip
 
 
-def write(engine: "Engine", rows: "ir.Table", folder: Path, name: str) -> list[dict]:
+def write(engine: "Engine", rows: "ibis.Table", folder: Path, name: str) -> list[dict]:
     """Write import rows (contact_id, tags) as CSV files, sorted, split where the platform's limits ask for it.
 
     Returns one dict per file: file name, contacts. The same rows give the same bytes.
     """
-    import ibis
-
     order, before = ibis.window(order_by="contact_id"), ibis.window(order_by="contact_id", rows=(None, 0))
     most = rows.contact_id.length() + rows.tags.length() * 4 + 4  # bytes, at the most
     rows = engine.keep(rows.mutate(most=most, by_rows=ibis.row_number().over(order) // MOST_ROWS))

@@ -77,9 +77,7 @@ def plan(
     return _assign(people, ready, waves)
 
 
-def what_if(
-    audience: Any, limits: Sequence[Limit], scenarios: Mapping[str, Mapping[str, Any]], start: datetime, **given
-) -> pd.DataFrame:
+def what_if(audience: Any, limits: Sequence[Limit], scenarios: Mapping[str, Mapping[str, Any]], start: datetime, **given) -> pd.DataFrame:
     """Plan each scenario and return scenario, waves, finish (UTC), note (why it cannot be done, or None).
 
     A scenario changes arguments of `plan` (start, quiet, deadline, limits ...) or, for every limit at once, `size`, `reserve`, or
