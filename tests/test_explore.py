@@ -123,7 +123,8 @@ def test_the_sample_adds_up_as_its_script_knows(truth):
     assert ready.total + ready.bench.repeats + len(read.rejected) == truth["rows"]["failed_messages.csv"]
     for filters in (Filters(), Filters(channel=("1001",)), Filters(verdict=("wait", "fix"), text="limit")):
         found = selection.frames(ready, filters)
-        rows = selection.chosen(ready, filters, rows=True)
+        asked = selection.view(ready.bench, filters)  # what the import files follow
+        rows = ready.rows.filter(asked.selected(ready.rows), *asked.narrowing(ready.rows))
         assert {int(f["failed"].sum()) for f in found.values()} == {int(rows.count().execute())}
 
 

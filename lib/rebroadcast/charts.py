@@ -107,8 +107,9 @@ def failures_by_channel(frame: "pd.DataFrame", *, lang: Language = ENGLISH) -> g
 def error_by_channel(frame: "pd.DataFrame", *, lang: Language = ENGLISH) -> go.Figure:
     """Heat map of the 15 largest errors and 8 largest channels. Columns: error, channel, failed."""
     _, errors, channels = lang.gettext, draw.ranked(frame, "error"), draw.ranked(frame, "channel")
-    cells = draw.split(frame, "error", "channel", "failed")
-    cells = cells.loc[errors.error[:TOP], channels.channel[:CHANNELS_SHOWN]].astype(int)
+    shown = errors.error[:TOP], channels.channel[:CHANNELS_SHOWN]
+    cells = draw.split(frame[frame.error.isin(shown[0])], "error", "channel", "failed")
+    cells = cells.reindex(shown[0], columns=shown[1], fill_value=0).astype(int)
     (error, channel), values = cells.stack().idxmax(), cells.to_numpy().tolist()
     facts = draw.facts(errors, lang) | {"error": draw.brief(error), "channel": draw.shorten(channel, 30)}
     facts |= {"count": lang.number(max(map(max, values))), "shown": lang.number(sum(map(sum, values)))}
@@ -153,16 +154,15 @@ def failures_by_hour(frame: "pd.DataFrame", *, unit: str = "hour", lang: Languag
         subtitle = _("{total} failed messages by hour (local time) and cause", **facts)
         if unit == "minute":
             subtitle = _("{total} failed messages by minute (local time) and cause", **facts)
-    times, key = [time.to_pydatetime() for time in split.index], []
-    figure = go.Figure()
+    times, key, bars = [time.to_pydatetime() for time in split.index], [], []
     for cause, name in names.items():
         counts = split[cause].astype(int).tolist()
         key.append((name, CAUSE_COLOURS.get(cause, QUIET), counts))
         hover = [draw.hover(when(t), name, lang.number(n)) for t, n in zip(times, counts, strict=True)]
         width = step.total_seconds() * 940  # in milliseconds, less a small gap
         more = {"hovertext": hover, "hoverinfo": "text", "customdata": [cause] * len(times)}
-        figure.add_bar(x=times, y=counts, offset=0, width=width, marker_color=key[-1][1], **more)
-    figure = draw.figure(figure.data, title, subtitle, 300, lang, key, below=46)
+        bars.append(go.Bar(x=times, y=counts, offset=0, width=width, marker_color=key[-1][1], **more))
+    figure = draw.figure(bars, title, subtitle, 300, lang, key, below=46)
     end = max(times[-1] + step, times[0] + 6 * step)
     draw.timeline(figure, times[0], end, peak.failed[0], _("failed messages"))
     return draw.note(figure, at + step / 2, peak.failed[0], facts["count"], yanchor="bottom")

@@ -5,15 +5,20 @@ import re
 import secrets
 import tempfile
 import warnings
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from .exceptions import ParameterError, did_you_mean
 from .folder import scratch as make_scratch
 from .lazy import ibis
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 MEMORY_LIMIT = "600MB"  # beyond it DuckDB spills to its temporary folder
 MEMORY_MOST = 1500  # MB, where files are of gigabytes: a sort that spills needs some memory for each part
@@ -65,10 +70,10 @@ class Engine:
         """Turn instants (UTC) into wall-clock times of a zone (no zone in the type)."""
         return self._zone_functions[1](zone, at)
 
-    def keep(self, table: "ibis.Table") -> "ibis.Table":
-        """Compute a table once, into the scratch folder, so that what follows need not do it again."""
+    def keep(self, table: "ibis.Table", **options: object) -> "ibis.Table":
+        """Compute a table once, into the scratch folder, so that what follows need not do it again; options of the Parquet file."""
         target = self.new_file(".parquet")
-        table.to_parquet(target)
+        table.to_parquet(target, **options)
         kept = self.con.read_parquet(target)
         wide = {n: t for n, t in table.schema().items() if t.is_integer() and kept[n].type() != t}
         return kept.cast(wide) if wide else kept  # DuckDB's sums are wider than a Parquet integer, and become floats
@@ -76,6 +81,20 @@ class Engine:
     def view(self, table: "ibis.Table") -> "ibis.Table":
         """Name a table that is cheap to work out again: of Parquet's dictionaries DuckDB looks at each text once."""
         return self.con.create_view(f"view_{secrets.token_hex(8)}", table)
+
+    def prepared(self, table: "ibis.Table", values: Mapping[str, "ibis.Value"]) -> "Callable[[Mapping[str, str]], pa.Table]":
+        """Plan a table with parameters (name: `ibis.param("string")`) once, which takes longer than to answer it; what this
+        returns takes a text for each of them and answers."""
+        name, sql = f"query_{secrets.token_hex(8)}", self.con.compile(table, params={value: f"${name}" for name, value in values.items()})
+        self.con.raw_sql(f"PREPARE {name} AS " + re.sub(f"'\\$({'|'.join(values)})'", r"$\1", sql))
+
+        def answer(texts: Mapping[str, str]) -> "pa.Table":
+            given = ", ".join("\"{}\" := '{}'".format(n, text.replace("'", "''")) for n, text in texts.items())
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)  # of a copy: the way without one takes longer for small answers
+                return self.con.con.execute(f"EXECUTE {name}({given})").to_arrow_table().cast(table.schema().to_pyarrow())
+
+        return answer
 
     def expect(self, size: int) -> None:
         """Take more memory than at the start where files of this size (bytes) need it."""

@@ -191,6 +191,10 @@ class SparkEngine(Engine):
     def view(self, table: "ibis.Table") -> "ibis.Table":
         return self.keep(table)  # joins cost more here than reading again
 
+    def prepared(self, table: "ibis.Table", values):
+        sql = re.sub(r"'\$(\w+)'", r":\1", self.con.compile(table, params={value: f"${name}" for name, value in values.items()}))
+        return lambda texts: self.con._session.sql(sql, args=texts).toArrow().cast(table.schema().to_pyarrow())
+
     def adopt(self, table: "ibis.Table") -> "ibis.Table":
         target = self.new_file(".parquet")
         table.to_parquet(target)

@@ -9,6 +9,12 @@ function initialize({ model }) {
     document.head.append(script);
   });
 }
+// Both ends of a label that is longer than its place, since texts often differ at the end; an entity counts as one character.
+function shorten(text, width) {
+  const parts = text.match(/&#?\w+;|[^]/gu) || [];
+  const ahead = Math.floor((width * 2) / 3);
+  return parts.length <= width ? text : [...parts.slice(0, ahead), "…", ...parts.slice(ahead + 1 - width)].join("");
+}
 async function render({ model, el }) {
   if (model.get("script")) return undefined;
   while (!globalThis.Plotly) await new Promise((done) => setTimeout(done, 25));
@@ -21,6 +27,8 @@ async function render({ model, el }) {
     if (locale !== "en") Plotly.register({ moduleType: "locale", name: locale, dictionary: {}, format });
     layout.font = { ...layout.font, color: getComputedStyle(place).color }; // readable in a dark theme too
     layout.width = el.clientWidth || undefined;
+    const names = layout.yaxis?.ticktext;
+    if (names && layout.width) layout.yaxis.ticktext = names.map((text) => shorten(text, Math.max(12, Math.floor(layout.width / 7.5))));
     place.setAttribute("role", "img");
     place.setAttribute("aria-label", description);
     await Plotly.react(place, data, layout, { displayModeBar: false, locale });

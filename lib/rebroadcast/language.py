@@ -15,7 +15,8 @@ LOCALE = Path(__file__).parent / "locale"
 class Language:
     """Translate and format for readers of one language.
 
-    `code` is "en" or "es". Spanish numbers and dates follow Mexico's custom (1,500), that of the platform's own Spanish help.
+    `code` is "en" or "es". Spanish numbers and dates follow Mexico's custom (1,500), that of the platform's own Spanish help;
+    English ones are American, and its dates British (11 Jan 2022), which nobody can mistake for another day.
 
     >>> Language("en").number(1500)
     '1,500'
@@ -25,7 +26,7 @@ class Language:
         if code not in LANGUAGES:
             known = f"{', '.join(LANGUAGES)}.{did_you_mean(code, LANGUAGES)}"
             raise ParameterError(f"language is '{code}', expected one of: {known}", "language")
-        self.code, self.locale = code, {"en": "en_US", "es": "es_MX"}[code]
+        self.code, (self.locale, self.days) = code, {"en": ("en_US", "en_GB"), "es": ("es_MX", "es_MX")}[code]
         self._catalogue = gettext.translation("rebroadcast", LOCALE, [code], fallback=code == "en")
 
     def gettext(self, message: str, **values: object) -> str:
@@ -46,11 +47,11 @@ class Language:
         return f"{numbers.format_decimal(value, locale=self.locale)} %"
 
     def date(self, value: date) -> str:
-        return dates.format_date(value, format="d MMM y", locale=self.locale)
+        return dates.format_date(value, format="d MMM y", locale=self.days)
 
     def period(self, first: date, last: date) -> str:
         """Format the days from first to last, without what the two have in common."""
-        return dates.format_interval(first, last, skeleton="yMMMd", locale=self.locale)
+        return dates.format_interval(first, last, skeleton="yMMMd", locale=self.days)
 
     def datetime(self, value: datetime) -> str:
         """Format the wall-clock time that value carries (its zone is not shown)."""

@@ -78,6 +78,7 @@ def needed(raw: "ibis.Table", refused: "pd.DataFrame", source: Source) -> bool:
 
 def _written(raw: "ibis.Table", names: Sequence[str]) -> tuple[int, list[str], int, int]:
     """How many rows a table has, which of its columns hold line breaks, and the bytes and quotes of all values."""
+
     @ibis.udf.scalar.builtin(name="strlen", signature=(("string",), "int64"))
     def size(text): ...
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from . import limits, parameters, quota, recovery, workbench
 from .exceptions import ParameterError, did_you_mean
@@ -14,9 +15,19 @@ from .lazy import ibis, pd
 from .settings import Settings
 from .summaries import named, time_unit
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 SHARED = ("engine", "export", "messages", "contacts", "all_failed", "has_broadcasts", "checklist")  # read once for all filters
 CELL = ("masked", "cause", "verdict", "channel_id", "sender_type")
+GROUPS = {  # of the figures
+    "causes": lambda table: table.group_by("cause", "verdict"),
+    "errors": lambda table: table.group_by("channel_id", error=table.masked),
+    "hour": lambda table: table.filter(table.local_at.notnull()).group_by("cause", hour=table.local_at.truncate("h")),
+    "minute": lambda table: table.filter(table.local_at.notnull()).group_by("cause", hour=table.local_at.truncate("m")),
+}
 PAGE = 15  # messages
+SEPARATOR = "\x1f"  # no value holds it
 
 
 @dataclass(frozen=True)
@@ -66,7 +77,8 @@ def prepare(bench: workbench.Workbench, step: Callable[[str], None] = lambda _te
     step(_("Counting"))
     rows = bench.failed.mutate(failed=ibis.literal(1, "int64"))
     rows = rows.select("row_id", "local_at", "contact_id", "message_id", *CELL, "failed")
-    rows = bench.engine.keep(rows.order_by(ibis.desc("local_at"), "row_id"))  # so that the newest are found at once
+    # In this order, and in parts of this size, the newest are found without a look at the rest.
+    rows = bench.engine.keep(rows.order_by(ibis.desc("local_at"), "row_id"), ROW_GROUP_SIZE=20_480)
     hours = rows.group_by(*CELL, local_at=rows.local_at.truncate("h")).aggregate(failed=rows.count())
     cells = bench.engine.keep(hours)
     options = {}
@@ -98,12 +110,48 @@ def view(bench: workbench.Workbench, filters: Filters, **more) -> workbench.Work
     return other
 
 
-def chosen(prepared: Prepared, filters: Filters, rows: bool = False) -> "ibis.Table":
-    """The messages, or (without rows) their counts, that pass the filters."""
-    asked = view(prepared.bench, filters)
-    whole_hours = not any(end and (end.minute or end.second) for end in asked.period)
-    table = prepared.cells if whole_hours and not rows else prepared.rows
-    return table.filter(asked.selected(table), *asked.narrowing(table))
+def passing(table: "ibis.Table", asked: Mapping[str, "ibis.Value"]) -> "ibis.Value":
+    """Whether a row passes filters that the engine has as texts (see `bound`); an empty one lets all pass."""
+
+    def among(name: str, column: "ibis.Value") -> "ibis.Value":
+        return (asked[name] == "") | asked[name].split(SEPARATOR).contains(column)
+
+    start, end, text = asked["from_"], asked["to"], asked["text"].lower()
+    tests = [among("channel", table.channel_id), among("sender_type", table.sender_type.lower())]
+    tests += [among("cause", table.cause), among("verdict", table.verdict)]
+    tests += [(start == "") | (table.local_at >= start.try_cast("timestamp")), (end == "") | (table.local_at < end.try_cast("timestamp"))]
+    masked = table.masked.fill_null("").strip().lower()
+    return ibis.and_(*tests, (text == "") | text.startswith("=").ifelse(masked == text.substr(1).strip(), masked.contains(text)))
+
+
+def bound(filters: Filters) -> dict[str, str]:
+    """Filters as texts: times in ISO 8601 (the end is not included), lists joined by a sign that no value holds.
+
+    >>> bound(Filters(to="2022-01-11"))["to"]
+    '2022-01-12 00:00:00'
+    """
+    found = {n: v.strip() if isinstance(v, str) else SEPARATOR.join(v) for n, v in asdict(filters).items()}
+    start, end = (str(at or "") for at in Settings({n: found[n] for n in ("from_", "to")}).period)
+    return found | {"from_": start, "to": end, "sender_type": found["sender_type"].lower()}
+
+
+def ask(prepared: Prepared, filters: Filters, what: object, rows: bool = False) -> "pa.Table":
+    """Of the messages that pass the filters, or (without rows) their counts: a key of `GROUPS`, or a page's (sort, descending, number).
+
+    To make a query takes longer than to answer it, so each is made once, and then asked with other filters.
+    """
+    if (what, rows) not in prepared.found:
+        asked = {name: ibis.param("string") for name in NAMES}
+        table = prepared.rows if rows else prepared.cells
+        table = table.filter(passing(table, asked))
+        if what in GROUPS:
+            query = GROUPS[what](table).aggregate(failed=table.failed.sum())
+        else:
+            sort, descending, number = what
+            order = ibis.desc(sort) if descending else ibis.asc(sort)
+            query = table.drop("failed").order_by([order, "row_id"]).limit(PAGE, offset=number * PAGE)
+        prepared.found[what, rows] = prepared.bench.engine.prepared(query, asked)
+    return prepared.found[what, rows](bound(filters))
 
 
 def frames(prepared: Prepared, filters: Filters) -> dict[str, "pd.DataFrame"]:
@@ -112,30 +160,26 @@ def frames(prepared: Prepared, filters: Filters) -> dict[str, "pd.DataFrame"]:
     Causes are counted without the filter on causes, and errors without that of a clicked cell, so that another one can be
     clicked. `times` has the start of each minute, hour or day; its attrs say which `unit`.
     """
-
-    def sums(change: dict, *by, rows: bool = False, **more) -> "pd.DataFrame":
-        table = chosen(prepared, replace(filters, **change), rows)
-        groups = table.group_by(*by, **{k: f(table) for k, f in more.items()})
-        return groups.aggregate(failed=table.failed.sum()).to_pyarrow().to_pandas()
-
-    cell = {"text": "", "channel": ()} if filters.text.startswith("=") else {}
-    times = sums({}, "cause", hour=lambda t: t.local_at.truncate("h")).dropna(subset="hour")
-    unit = time_unit(times["hour"].max() - times["hour"].min()) if len(times) else "hour"
+    asked = bound(filters)
+    rows = any(asked[n] and not asked[n].endswith(":00:00") for n in ("from_", "to"))
+    times, unit = ask(prepared, filters, "hour", rows).to_pandas(), "hour"
+    if len(times):
+        unit = time_unit(times["hour"].max() - times["hour"].min())
     if unit == "minute":
-        times = sums({}, "cause", hour=lambda t: t.local_at.truncate("m"), rows=True).dropna(subset="hour")
+        times = ask(prepared, filters, "minute", True).to_pandas()
     elif unit == "day":
         times = times.assign(hour=times["hour"].dt.normalize()).groupby(["cause", "hour"], as_index=False).sum()
     times.attrs["unit"] = unit
-    errors = sums(cell, "channel_id", error=lambda t: t.masked)
-    return {"causes": sums({"cause": ()}, "cause", "verdict"), "errors": named(errors, prepared.bench.channels), "times": times}
+    cell = {"text": "", "channel": ()} if asked["text"].startswith("=") else {}
+    errors = ask(prepared, replace(filters, **cell), "errors", rows).to_pandas()
+    causes = ask(prepared, replace(filters, cause=()), "causes", rows).to_pandas()
+    return {"causes": causes, "errors": named(errors, prepared.bench.channels), "times": times}
 
 
 def page(prepared: Prepared, filters: Filters, number: int = 0, sort: str = "local_at", descending: bool = True,
          content: bool = False) -> list[dict]:  # fmt: skip
     """One page of messages: row_id, local_at, contact_id, message_id, the columns of `CELL`, and the content if asked for."""
-    table = chosen(prepared, filters, rows=True).drop("failed")
-    order = ibis.desc(sort) if descending else ibis.asc(sort)
-    found = table.order_by([order, "row_id"]).limit(PAGE, offset=number * PAGE).to_pyarrow().to_pylist()
+    found = ask(prepared, filters, (sort, descending, number), True).to_pylist()
     if content and found:
         read = prepared.bench.export.table
         read = read.filter(read.row_id.isin([row["row_id"] for row in found])).select("row_id", "content")
