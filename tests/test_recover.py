@@ -134,14 +134,16 @@ def test_files_are_split_where_the_platform_asks_for_it(engine, tmp_path, monkey
 
     monkeypatch.setattr(tag_import, "MOST_ROWS", 3)
     ids = [f"{n:04d}" for n in range(10)]
-    rows = ibis.memtable({"contact_id": ids[::-1], "tag": ["again"] * 10})
-    files = tag_import.write(engine, tag_import.cells(rows), tmp_path, "again")
-    assert [(f["file"], f["contacts"]) for f in files] == [
-        (f"again-{i}of4.csv", n) for i, n in enumerate([3, 3, 3, 1], 1)
-    ]
-    assert [r[0] for f in files for r in list(csv.reader((tmp_path / f["file"]).open()))[1:]] == ids
+    tags = {"again": ids, "other": ids[:4], "Again!": ids[:1]}
+    rows = ibis.memtable({"contact_id": [i for own in tags.values() for i in own[::-1]], "tag": [t for t, own in tags.items() for _ in own]})
+    files = tag_import.write(engine, tag_import.cells(rows), tmp_path, tags)
+    again = [(f"again-{i}of4.csv", n) for i, n in enumerate([3, 3, 3, 1], 1)]
+    assert [(f["file"], f["contacts"]) for f in files] == [*again, ("other-1of2.csv", 3), ("other-2of2.csv", 1), ("again-tag2.csv", 1)]
+    for tag, own in tags.items():
+        read = [r for f in files if f["tag"] == tag for r in list(csv.reader((tmp_path / f["file"]).open()))[1:]]
+        assert read == [[i, tag] for i in own]
     monkeypatch.setattr(tag_import, "MOST_BYTES", 50)
-    assert len(tag_import.write(engine, tag_import.cells(rows), tmp_path / "small", "again")) > 4
+    assert len(tag_import.write(engine, tag_import.cells(rows), tmp_path / "small", ["again"])) > 4
     assert (tmp_path / "again-1of4.csv").stat().st_mode & 0o777 == 0o600
 
 

@@ -119,17 +119,10 @@ def _files(bench: "Workbench", audience: "ibis.Table", folder: Path) -> tuple[li
     contacts = bench.contacts.table if bench.contacts else None
     if contacts is not None:
         tag_import.check_contacts(contacts)
-    files, missing, names = [], 0, {}
-    for wave, tag, _n in _sizes(audience):
-        cells = tag_import.cells(audience.filter(audience.tag == tag), contacts)
-        if contacts is not None:
-            missing += int(cells.anti_join(contacts, "contact_id").count().execute())
-        name = tag_import.file_name(tag)
-        names[name] = names.get(name, 0) + 1  # tags that differ in signs only, or in letters that are not Latin
-        name += f"-tag{names[name]}" if names[name] > 1 else ""
-        written = tag_import.write(bench.engine, cells, folder, name)
-        files += [f | {"tag": tag, "wave": int(wave)} for f in written]
-    return files, missing
+    waves = {tag: int(wave) for wave, tag, _n in _sizes(audience)}
+    cells = tag_import.cells(audience, contacts)
+    files = [f | {"wave": waves[f["tag"]]} for f in tag_import.write(bench.engine, cells, folder, waves)]
+    return files, 0 if contacts is None else int(cells.anti_join(contacts, "contact_id").count().execute())
 
 
 def _keep(bench: "Workbench", fates: "ibis.Table", audience: "ibis.Table") -> "ibis.Table":

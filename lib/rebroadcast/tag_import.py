@@ -1,6 +1,8 @@
 """The CSV files that the platform's contact import takes: contact IDs and the tag to add."""
 
 import re
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,22 +20,20 @@ HEADER = ("Contact ID", "Tags")
 
 
 def cells(tagged: "ibis.Table", contacts: "ibis.Table | None" = None) -> "ibis.Table":
-    """Turn tagged contacts (contact_id, tag; one tag each) into the rows of an import file: contact_id and tags.
+    """Turn tagged contacts (contact_id, tag) into the rows of import files, one file per tag: contact_id, tag, tags.
 
     With a contacts export (contact_id, tags), the tags that a contact already has stay in its cell beside the
     new one, unchanged, since it is not known whether an import adds to them or replaces them.
     """
     rows = tagged.select("contact_id", "tag").distinct()
     if contacts is None:
-        return rows.rename(tags="tag")
-    kept = contacts.select(contact_id="contact_id", tag=contacts.tags.split(",").unnest())
-    kept = kept.mutate(tag=kept.tag.strip())
-    kept = kept.semi_join(rows, "contact_id").filter(lambda t: t.tag != "").distinct()
-    new = rows.mutate(new=ibis.literal(1, "int8"))
+        return rows.mutate(tags=rows.tag)
+    kept = contacts.select(contact_id="contact_id", own=contacts.tags.split(",").unnest())
+    kept = rows.join(kept.mutate(own=kept.own.strip()), "contact_id").filter(lambda t: (t.own != "") & (t.own != t.tag)).distinct()
     # A tag that would start a formula goes behind the new one, which never does: so the cell never does.
-    behind = (kept.tag.re_search(f"^[{sheets.FORMULA}]").cast("int8") * 2).cast("int8")
-    rows = new.union(kept.mutate(new=behind).anti_join(rows, ["contact_id", "tag"]))
-    return rows.group_by("contact_id").aggregate(tags=rows.tag.group_concat(",", order_by=[rows.new, rows.tag]))
+    behind = (kept.own.re_search(f"^[{sheets.FORMULA}]").cast("int8") * 2).cast("int8")
+    both = rows.mutate(own=rows.tag, new=ibis.literal(1, "int8")).union(kept.mutate(new=behind))
+    return both.group_by("contact_id", "tag").aggregate(tags=both.own.group_concat(",", order_by=[both.new, both.own]))
 
 
 def check_contacts(contacts: "ibis.Table") -> None:
@@ -46,27 +46,31 @@ def check_contacts(contacts: "ibis.Table") -> None:
             "expected one row per contact. Export the contacts again.")  # fmt: skip
 
 
-def write(engine: "Engine", rows: "ibis.Table", folder: Path, name: str) -> list[dict]:
-    """Write import rows (contact_id, tags) as CSV files, sorted, split where the platform's limits ask for it.
+def write(engine: "Engine", rows: "ibis.Table", folder: Path, tags: Iterable[str]) -> list[dict]:
+    """Write import rows (contact_id, tag, tags) as CSV files, one per tag, sorted, split where the platform's limits ask for it.
 
-    Returns one dict per file: file name, contacts. The same rows give the same bytes.
+    Returns one dict per file, in the order of the tags: file, contacts, tag. The same rows give the same bytes.
     """
-    order, before = ibis.window(order_by="contact_id"), ibis.window(order_by="contact_id", rows=(None, 0))
+    order, before = ({"group_by": "tag", "order_by": "contact_id"} | more for more in ({}, {"rows": (None, 0)}))
     most = rows.contact_id.length() + rows.tags.length() * 4 + 4  # bytes, at the most
-    rows = engine.keep(rows.mutate(most=most, by_rows=ibis.row_number().over(order) // MOST_ROWS))
-    parts, sizes = ["by_rows"], rows.group_by("by_rows").aggregate(bytes=rows.most.sum())
+    rows = engine.keep(rows.mutate(most=most, by_rows=ibis.row_number().over(ibis.window(**order)) // MOST_ROWS))
+    parts, sizes = ["by_rows"], rows.group_by("tag", "by_rows").aggregate(bytes=rows.most.sum())
     if (sizes.bytes.max().execute() or 0) > MOST_BYTES:  # both together, so that a file keeps to both limits
-        rows = engine.keep(rows.mutate(by_bytes=rows.most.sum().over(before) // MOST_BYTES))
+        rows = engine.keep(rows.mutate(by_bytes=rows.most.sum().over(ibis.window(**before)) // MOST_BYTES))
         parts.append("by_bytes")
-    split = rows.group_by(parts).aggregate(n=rows.count()).order_by(parts).to_pandas()
+    sizes = rows.group_by("tag", *parts).aggregate(n=rows.count()).order_by(parts).to_pandas()
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    written = []
-    for number, (*place, contacts) in enumerate(split.itertuples(index=False), 1):
-        file = f"{name}.csv" if len(split) == 1 else f"{name}-{number}of{len(split)}.csv"
-        one = rows.filter(*(rows[part] == at for part, at in zip(parts, place, strict=True))).order_by("contact_id")
-        engine.to_csv(one.select(**dict(zip(HEADER, (one.contact_id, one.tags), strict=True))), folder / file)
-        (folder / file).chmod(0o600)
-        written.append({"file": file, "contacts": int(contacts)})
+    written, names = [], Counter()
+    for tag in tags:
+        split, name = sizes[sizes["tag"] == tag], file_name(tag)
+        names[name] += 1  # tags that differ in signs only, or in letters that are not Latin
+        name += f"-tag{names[name]}" if names[name] > 1 else ""
+        for number, (_tag, *place, contacts) in enumerate(split.itertuples(index=False), 1):
+            file = f"{name}.csv" if len(split) == 1 else f"{name}-{number}of{len(split)}.csv"
+            one = rows.filter(rows.tag == tag, *(rows[part] == at for part, at in zip(parts, place, strict=True))).order_by("contact_id")
+            engine.to_csv(one.select(**dict(zip(HEADER, (one.contact_id, one.tags), strict=True))), folder / file)
+            (folder / file).chmod(0o600)
+            written.append({"file": file, "contacts": int(contacts), "tag": tag})
     return written
 
 
