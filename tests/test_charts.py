@@ -58,7 +58,7 @@ def drawn(name, frame=None, **options):
         ("load", f"{NASTY} reached its limit of 1,000 on 22 Nov 2026 16:00"),
         ("flow", "70 of 90 rows are contacts to reach again"),
         ("waves", "1,310 contacts in 2 waves, the last of which starts on 22 Nov 2026 16:00"),
-        ("recovery", "80 % were reached, 80 of 100 sent to; 20 failed again"),
+        ("recovery", "80 % were reached, 80 of 100 that were due; 20 failed again"),
         ("what_if", "First done: now, on 22 Nov 2026 15:00 after 3 waves"),
         ("comparison", "125 failures now, 310 before: −185"),
     ],

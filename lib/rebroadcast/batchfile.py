@@ -179,8 +179,9 @@ def _fill(value: Any, values: Mapping[str, str]) -> Any:
 
     def put(found: re.Match) -> str:
         if (name := found[2]) and name not in values:
-            near = did_you_mean(name, values)
-            raise ParameterError(f"${{{name}}} is set neither by foreach nor in the environment.{near}", name)
+            near = did_you_mean(name, [n for n in values if n in PLACES or n not in os.environ])
+            how = f" Set it, such as {name}=FOLDER before the command." if name.isupper() else ""
+            raise ParameterError(f"${{{name}}} is set neither by foreach nor in the environment.{near}{how}", name)
         return values[name] if name else found[1]
 
     return PLACE.sub(put, value)

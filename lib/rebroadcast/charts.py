@@ -37,8 +37,11 @@ def attempted(frame: "pd.DataFrame", *, lang: Language = ENGLISH) -> go.Figure:
     names = ("attempted", "delivered", "failed", "limit")
     facts = {name: lang.number(int(rows[name].sum())) for name in names}
     facts |= {"channel": draw.shorten(rows.channel[0], 40), "channels": lang.number(len(rows))}
-    if rows.attempted.isna().any():
+    if rows.attempted.isna().all():
         title = _("{failed} messages failed; how many were delivered is not known", **facts)
+    elif rows.attempted.isna().any():
+        facts["n"] = lang.number(int(rows.attempted.isna().sum()))
+        title = _("{failed} messages failed; for {n} of {channels} channels it is not known how many were delivered", **facts)
     elif len(rows) > 1:
         title = lang.ngettext(
             "{attempted} attempted, {failed} failed; {n} of {channels} channels is over its limit",
@@ -270,7 +273,7 @@ def recovery(frame: "pd.DataFrame", *, lang: Language = ENGLISH) -> go.Figure:
     title = _("No wave is due yet; {not_due} contacts wait", **facts)
     if due := sent.sum():
         facts["share"] = lang.percent(sums.reached / due)
-        title = _("{share} were reached, {reached} of {due} sent to; {failed_again} failed again", **facts)
+        title = _("{share} were reached, {reached} of {due} that were due; {failed_again} failed again", **facts)
     ends = [
         _("{count} reached", count=draw.share(count, due, lang)) if due else word(OUTCOMES, "not_due", lang)
         for count, due in zip(shown.reached, sent.head(TOP), strict=True)

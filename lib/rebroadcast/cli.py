@@ -51,7 +51,7 @@ OPTIONS = {
     "channel": _option("Only this channel ID (several with commas)."),
     "from_": _option("From this day or minute, in the workspace's time.", "--from"),
     "to": _option("To the end of this day, or to this minute.", "--to"),
-    "sender_type": _option("Only this sender type, such as broadcast or user."),
+    "sender_type": _option("Only this sender type, such as user; limits and recovery take broadcast unless told otherwise."),
     "cause": _option("Only contacts with a failure of this cause, such as quota (several with commas)."),
     "verdict": _option("Only contacts with a failure of this verdict: wait, fix, never or unknown."),
     "text": _option("Only contacts with a failure whose error holds this text."),
@@ -99,6 +99,9 @@ def _command(name: str, notebook: str, options: tuple[str, ...], text: str) -> N
         if as_json:
             return _json(content)
         _counts(content.get("counts", {}), lang)
+        _waves(content.get("waves", []), lang)
+        for warning in content.get("warnings", []):
+            _say(lang.gettext("Warning: {text}", text=warning), err=True)
         for entry in content["outputs"]:
             if entry["name"].endswith(".html") or entry["name"].startswith("import/"):
                 _say(out / entry["name"])
@@ -133,6 +136,7 @@ def _dry_run(asked: dict, out: Path) -> None:
     bench = Workbench(checked, "tag_import")
     found, _, number = preview(bench, out), bench.lang.gettext, bench.lang.number
     _counts(found.counts, bench.lang)
+    _waves(bench.waves, bench.lang)
     _say(_("First rows of the import files:"))
     for contact, tag in found.first.itertuples(index=False):
         _say(f"  {contact},{tag}")
@@ -152,6 +156,13 @@ def _counts(counts: dict[str, int], lang: Language) -> None:
     for name, rows in counts.items():
         if rows:
             _say(f"{lang.number(rows):>10}  {disposition_name(name, lang)}")
+
+
+def _waves(waves: list[dict], lang: Language) -> None:
+    """The tags of several audiences or waves, and when each may be sent to (UTC)."""
+    for wave in waves if len(waves) > 1 else ():
+        when = lang.gettext("from {time} UTC", time=wave["start"][:16].replace("T", " ")) if "start" in wave else ""
+        _say(f"{lang.number(wave['contacts']):>10}  {wave['tag']}  {when}".rstrip())
 
 
 def _preflight(**given) -> None:

@@ -42,7 +42,8 @@ def assess(bench: "Workbench") -> Assessment:
 
     Raises QuotaError where counts contradict each other or the messages export does not cover the failures.
     """
-    limits = bench.limits
+    asked = bench.list("channel")
+    limits = tuple(x for x in bench.limits if not asked or set(asked) & set(x.channels))
     if bench.messages is not None:
         return _measured(bench, limits)
     rows = bench.broadcasts

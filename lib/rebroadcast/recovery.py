@@ -64,7 +64,9 @@ def recover(bench: "Workbench") -> Recovery:
     files, missing = _files(bench, audience, folder)
     if bench.folder:
         matching.write_checklist(bench, folder)
+    starts = dict(planned.waves[["wave", "start"]].itertuples(index=False)) if planned else {}
     bench.waves = [{"wave": int(w), "tag": t, "contacts": int(n)} for w, t, n in _sizes(audience)]
+    bench.waves = [w | ({"start": starts[w["wave"]].isoformat()} if w["wave"] in starts else {}) for w in bench.waves]
     bench.totals["recoverable"] = sum(wave["contacts"] for wave in bench.waves)
     flow = audience.group_by("disposition", "wave").aggregate(rows=audience.count()).to_pandas()
     others = [{"disposition": name, "rows": n} for name, n in bench.counts.items() if name != "tagged"]

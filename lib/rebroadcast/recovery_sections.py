@@ -1,5 +1,8 @@
 """The text of the recovery: who is tagged, what to fix, the steps on the platform, and what came of it, as HTML."""
 
+import shlex
+from datetime import datetime
+
 from IPython.display import HTML
 from markupsafe import Markup
 from markupsafe import escape as html_escape
@@ -22,12 +25,9 @@ def tagged(bench: Workbench, files: list[dict]) -> HTML:
     if kept:
         listed = "; ".join(f"{disposition_name(k, bench.lang)}: {bench.lang.number(v)}" for k, v in kept.items())
         sentence += " " + n("{n} is left out ({listed}).", "{n} are left out ({listed}).", sum(kept.values()), listed=listed)
-    several = int(bench.broadcasts.channel_id.nunique().execute())
-    note = [] if several < 2 or "{channel" in bench.text("tag") else [p(_(
-        "These failures are of {several} channels, and a broadcast goes out on one. Choose it (channel), or put {{channel}} "
-        "into the tag for one tag per channel. Until then, a contact that is final on one of them is left out.",
-        several=bench.lang.number(several)), "warning")]  # fmt: skip
-    return html(p(sentence, "headline"), status(bench), *note, *warnings(bench))
+    asked = [] if bench.text("sender_type") or not bench.has_broadcasts else [
+        p(_("Only broadcast messages count here; name a sender type (sender_type) for others."), "fine")]  # fmt: skip
+    return html(p(sentence, "headline"), status(bench), *asked, *warnings(bench))
 
 
 def again(bench: Workbench) -> HTML:
@@ -38,10 +38,10 @@ def again(bench: Workbench) -> HTML:
     except InputError as error:  # the messages export does not cover the failures
         return html(p(error, "warning"))
     counted = rows.group_by("disposition").aggregate(
-        contacts=rows.count(), first=rows.earliest.min(), last=rows.earliest.max())  # fmt: skip
+        contacts=rows.count(), people=rows.contact_id.nunique(), first=rows.earliest.min(), last=rows.earliest.max())  # fmt: skip
     found = {r.disposition: r for r in counted.to_pandas().itertuples()}
     tagged, when = found.get("tagged"), {"fix_first": _("after the change"), "unknown": _("look first"), "never": _("no")}
-    bench.totals["recoverable"] = int(tagged.contacts) if tagged else 0
+    bench.totals["recoverable"] = int(tagged.people) if tagged else 0
     sentence = n("{n} contact can be reached again.", "{n} contacts can be reached again.", bench.totals["recoverable"])
     if tagged and pd.notna(tagged.last):
         first, last = (lang.datetime(bench.wall_clock(t.to_pydatetime())) for t in (tagged.first, tagged.last))
@@ -49,15 +49,22 @@ def again(bench: Workbench) -> HTML:
     cells = [[disposition_name(k, lang), lang.number(int(found[k].contacts)), meaning(k, lang), when.get(k, "—")]
              for k in reversed(DISPOSITIONS) if k in found]  # fmt: skip
     header = [_("Disposition"), _("Contacts"), _("Rule"), _("Another try")]
-    return html(p(Markup("<strong>{}</strong>").format(sentence)), table(cells, header, numbers=(1,)))
+    each = sum(r.contacts for r in found.values()) > rows.contact_id.nunique().execute()
+    note = _("A contact who failed on several channels counts once on each, since each channel can reach them again or not.")
+    return html(p(Markup("<strong>{}</strong>").format(sentence)), table(cells, header, numbers=(1,)), *[p(note, "fine")] * each)
 
 
 def steps_after_report(bench: Workbench) -> HTML:
     """From the report to the resend, in order; the clicks in detail are in the report of `recover`."""
     _ = bench.lang.gettext
-    channel = bench.text("channel") or "ID"
-    command = Markup('<code>rebroadcast recover {} --channel {} --tag "{}"</code>').format(
-        " ".join(s.name for s in bench.sources["exports"]), channel, _("failed broadcast 110122"))  # fmt: skip
+    exports = bench.given["exports"]
+    words = ["rebroadcast", "recover", *([exports] if isinstance(exports, str) else exports)]
+    chosen = bench.text("channel") or bench.broadcasts.channel_id.mode().execute()  # a broadcast goes out on one
+    words += ["--channel", chosen] if chosen else []
+    for name in ("channels", "messages", "contacts", "timezone", "date_format", "rules", "from_", "to", "language"):
+        if (value := bench.text(name)) and (name, value) != ("language", "en"):
+            words += [f"--{name.strip('_').replace('_', '-')}", value]
+    command = Markup("<code>{}</code>").format(shlex.join([*words, "--tag", _("failed broadcast {date:%d%m%y}")]))
     steps = [
         _("Change what has to be changed first (the table under “Why” says what)."),
         Markup(html_escape(_("Write the tag-import file: {command}, or the notebook tag_import."))).format(command=command),
@@ -78,26 +85,50 @@ def dispositions(bench: Workbench) -> HTML:
     return html(table(rows, [_("Disposition"), _("Rows"), _("Rule")], numbers=(1,)))
 
 
+def sends(bench: Workbench, files: list[dict]) -> Markup:
+    """Which file, tag and segment goes out from when; nothing where all contacts are sent to at once."""
+    _, lang = bench.lang.gettext, bench.lang
+    planned = any("start" in w for w in bench.waves)
+    if len(bench.waves) < 2 and not planned:
+        return Markup("")
+    rows = []
+    for w in bench.waves:
+        named = ", ".join(f["file"] for f in files if f["tag"] == w["tag"])
+        when = [lang.number(w["wave"]), lang.datetime(bench.wall_clock(datetime.fromisoformat(w["start"])))] if planned else []
+        rows.append([*when, w["tag"], named, lang.number(w["contacts"])])
+    header = [*([_("Wave"), _("Send from ({zone})", zone=bench.timezone)] if planned else []), _("Tag"), _("File"), _("Contacts")]
+    return table(rows, header, numbers=(len(header) - 1,))
+
+
 def import_steps(bench: Workbench, files: list[dict]) -> HTML:
     """The exact steps on the platform: import, segment, resend (the platform's help on failed broadcasts)."""
     _, n = bench.lang.gettext, bench.lang.ngettext
     names = ", ".join(f["file"] for f in files)
-    tags = list(dict.fromkeys(f["tag"] for f in files))
+    if len(bench.waves) > 1:
+        segments = [
+            _("Create a segment for each tag of the table: Contact tag > has any of > the tag."),
+            _("A segment should hold as many contacts as the table says. If it holds fewer, look at the import’s result before you send."),
+            _("Send the broadcast again, segment by segment, each no earlier than the table says."),
+        ]
+    else:
+        segments = [
+            *(_("Create a segment: Contact tag > has any of > {tag}.", tag=w["tag"]) for w in bench.waves),
+            n("The segment should hold {n} contact. If it holds fewer, look at the import’s result before you send.",
+              "The segment should hold {n} contacts. If it holds fewer, look at the import’s result before you send.",
+              sum(f["contacts"] for f in files)),
+            _("Send the broadcast again, to that segment only."),
+        ]  # fmt: skip
     steps = [
         _("Try one row first: make a copy of the file with the header and one contact, import it, and look at that contact’s tags."),
         _("Open Contacts > Import contacts and add the CSV file: {files}.", files=names),
         _("Choose “Update existing contacts only”, and Contact ID as the identifier."),
         _("Check that Contact ID and Tags are mapped to the fields of the same names, and import."),
-        *(_("Create a segment: Contact tag > has any of > {tag}.", tag=t) for t in tags),
-        n("The segment should hold {n} contact. If it holds fewer, look at the import’s result before you send.",
-          "The segment should hold {n} contacts. If it holds fewer, look at the import’s result before you send.",
-          sum(f["contacts"] for f in files)),
-        _("Send the broadcast again, to that segment only."),
-    ]  # fmt: skip
+        *segments,
+    ]
     note = _("Whether an import adds to a contact’s tags or replaces them is not documented by the platform.")
     kept = _("Existing tags were kept in each cell, from the contacts export.") if bench.contacts else _(
         "Give the contacts export (contacts) and existing tags are kept in each cell.")  # fmt: skip
-    return html(ordered(steps), p(f"{note} {kept}", "fine"))
+    return html(sends(bench, files), ordered(steps), p(f"{note} {kept}", "fine"))
 
 
 def fix_first(bench: Workbench, recovery: Recovery) -> HTML:

@@ -108,7 +108,8 @@ def execute(path: Path, checked: Mapping[str, object], target: Path, env: Mappin
     # transport_encryption keeps ipykernel from warning at each start; widget state would be megabytes.
     temporary = scratch()  # what the kernel leaves goes with it, even if it is killed
     place = {"transport_encryption": "auto", "connection_file": os.path.join(temporary.name, "kernel.json")}
-    options = {"config": Config({"KernelManager": place}), "store_widget_state": False} | options
+    quiet = {"extra_arguments": ["--log-level=50"]}  # the kernel would tell of the interrupt that ends it
+    options = {"config": Config({"KernelManager": place, "NotebookClient": quiet}), "store_widget_state": False} | options
     env = {**env, "TMPDIR": temporary.name, "IPYTHONDIR": temporary.name}
     before = {name: os.environ.get(name) for name in env}
     os.environ.update(env)

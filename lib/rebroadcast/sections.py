@@ -82,7 +82,11 @@ def overview(bench: Workbench, attempted: "pd.DataFrame", errors: "pd.DataFrame"
     bench.totals["failed"] = int(errors["failed"].sum())
     if len(attempted) and attempted["attempted"].notna().all():
         bench.totals["attempted"] = int(attempted["attempted"].sum())
-    return html(p(headline(bench, attempted, errors), "headline"), status(bench), *warnings(bench), next_steps(bench, errors))
+    _, lang, some = bench.lang.gettext, bench.lang, int(bench.broadcasts.count().execute())
+    only = _("Against limits, and of contacts to reach again, only the {n} broadcast messages count; name a sender type (sender_type) for others.",
+             n=lang.number(some))  # fmt: skip
+    parts = [status(bench), *warnings(bench), next_steps(bench, errors), *[p(only, "fine")] * (some < bench.totals["failed"])]
+    return html(p(headline(bench, attempted, errors), "headline"), *parts)
 
 
 def headline(bench: Workbench, attempted: "pd.DataFrame", errors: "pd.DataFrame") -> str:
@@ -131,7 +135,7 @@ def status(bench: Workbench) -> Markup:
 
 
 def warnings(bench: Workbench) -> list[Markup]:
-    """What makes the numbers less sure: an export that is too early, or that cuts a broadcast in half."""
+    """What makes the numbers less sure, such as an export that is too early, or that cuts a broadcast in half; also for the record."""
     _, lang, rows = bench.lang.gettext, bench.lang, bench.broadcasts
     newest, found = rows.sent_at.max().execute(), []
     if pd.notna(newest) and (age := datetime.now(UTC) - newest) < bench.settling:
@@ -145,6 +149,20 @@ def warnings(bench: Workbench) -> list[Markup]:
     elif bench.ends_at_midnight:
         found.append(_(
             "Broadcast messages failed within minutes of midnight at the edge of the export: its dates may cut a broadcast in half. Export one day more."))  # fmt: skip
+    if bench.one_day_of_months:
+        found.append(_(
+            "All failures are on the same day of different months: see whether day and month are read in the right order (date_format)."))  # fmt: skip
+    several = bench.text("tag") and "{channel" not in bench.text("tag") and int(rows.channel_id.nunique().execute())
+    if several and several > 1:
+        found.append(_(
+            "These failures are of {several} channels, and a broadcast goes out on one. Choose it (channel), or put {{channel}} "
+            "into the tag for one tag per channel. Until then, a contact that is final on one of them is left out.",
+            several=lang.number(several)))  # fmt: skip
+    if bench.ledger_begun:
+        found.append(_(
+            "A new ledger was begun in {path}, so nobody counts as tagged before. If there is one already, check the path (ledger).",
+            path=bench.text("ledger")))  # fmt: skip
+    bench.warned = found
     return [p(text, "warning") for text in found]
 
 

@@ -109,14 +109,15 @@ def attempted(
     given outranks a measured one, and `measured` keeps the other. Columns that are not known are null. The limit is compared with
     one broadcast, so it is left out where a channel's messages span more than its window.
     """
-    unique = failed.message_id.fill_null(failed.row_id.cast("string")).nunique()
     limited = (failed.cause == "quota").cast("int64").sum()
     span = (failed.sent_at.max().epoch_seconds() - failed.sent_at.min().epoch_seconds()).cast("float64")
-    frame = failed.group_by("channel_id").aggregate(failed=unique, quota=limited, span=span).to_pandas()
+    frame = failed.group_by("channel_id").aggregate(failed=failed.count(), quota=limited, span=span).to_pandas()
     if messages is not None:
         sent = outgoing(messages)
-        measured = sent.group_by("channel_id").aggregate(measured=sent.message_id.nunique()).to_pandas()
+        spread = (sent.sent_at.max().epoch_seconds() - sent.sent_at.min().epoch_seconds()).cast("float64")
+        measured = sent.group_by("channel_id").aggregate(measured=sent.message_id.nunique(), spread=spread).to_pandas()
         frame = frame.merge(measured, on="channel_id", how="left")
+        frame["span"] = frame[["span", "spread"]].max(axis=1)
     else:
         frame["measured"] = pd.NA
     frame["attempted"] = [(given or {}).get(c, m) for c, m in zip(frame["channel_id"], frame["measured"], strict=True)]
@@ -133,7 +134,7 @@ def attempted(
     sizes = [limits[c].size if ok else None for c, ok in zip(frame["channel_id"], fits, strict=True)]
     frame["limit"] = pd.array(sizes, dtype="Int64")
     frame["overflow"] = (frame["attempted"] - frame["limit"]).clip(lower=0)
-    return _ranked(named(frame.drop(columns="span"), channels), "channel")
+    return _ranked(named(frame.drop(columns=["span", "spread"], errors="ignore"), channels), "channel")
 
 
 def _ranked(frame: "pd.DataFrame", *names: str) -> "pd.DataFrame":

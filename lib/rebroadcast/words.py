@@ -23,7 +23,7 @@ DISPOSITIONS = VERDICTS | {
 }  # fmt: skip
 MEANINGS = {
     "rejected": _("The row could not be read; data/rejected.csv says why."),
-    "filtered": _("Another channel, date or sender type than the one asked for."),
+    "filtered": _("Another channel, date or sender type than the one asked for, or no broadcast message."),
     "repeated": _("An earlier failure of the same contact; its latest one decides."),
     "never": _("At least one failure of the contact is final, such as a block."),
     "fix_first": _("Something must be changed before the message can arrive."),

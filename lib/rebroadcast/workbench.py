@@ -58,6 +58,8 @@ class Workbench(Settings):
     results: Path | None = None
     checklist: "pd.DataFrame | None" = None  # rows of a failed-message log to be tagged by hand
     repeats: int = 0  # rows that hold a message which another row holds already
+    warned: list[str] = field(default_factory=list)  # what a report warned of
+    ledger_begun: bool = False
     _stack: ExitStack = field(default_factory=ExitStack, repr=False)
 
     @cached_property
@@ -148,10 +150,10 @@ class Workbench(Settings):
         found = self.all_failed.filter(self.selected(self.all_failed))
         named = found.message_id.notnull().sum().fill_null(0)
         rows, named, unique = found.aggregate(rows=found.count(), named=named, unique=found.message_id.nunique()).execute().iloc[0]
-        self.repeats = int(named - unique)
-        if self.repeats:
+        if named > unique:  # a spreadsheet can round the IDs of messages to several contacts to the same one
             known = found.filter(found.message_id.notnull())
-            once = known.group_by("message_id").aggregate(row_id=known.row_id.min())
+            once = self.engine.keep(known.group_by("message_id", "contact_id").aggregate(row_id=known.row_id.min()))
+            self.repeats = int(named - once.count().execute())
             found = found.filter(found.message_id.isnull()).union(found.semi_join(once, "row_id"))
         if not rows:
             start, end = (self.text(n) or "…" for n in ("from_", "to"))
@@ -235,6 +237,13 @@ class Workbench(Settings):
         first, last = _days(self.all_failed.filter(self.all_failed.sender_type.lower() == "broadcast"))
         return bool(first) and ((first.hour == 0 and first.minute < 10) or (last.hour == 23 and last.minute >= 50))
 
+    @cached_property
+    def one_day_of_months(self) -> bool:
+        """Whether all failures are on the same day of three months or more, as where day and month were mixed up."""
+        at = self.all_failed.local_at
+        seen = self.all_failed.aggregate(days=at.day().nunique(), months=at.month().nunique()).execute().iloc[0]
+        return bool(seen["days"] == 1 and seen["months"] > 2)
+
     @property
     def broadcast(self) -> str:
         """What the ledger calls this broadcast: as named, else its channels and first day."""
@@ -256,7 +265,9 @@ class Workbench(Settings):
         path, recovering = self.text("ledger"), bool(self.text("tag"))
         if not path or (recovering and not self.folder and not Path(path).exists()):
             return None
-        return ledgers.open_ledger(Path(path), self.channels.workspace, create=recovering and self.folder is not None)
+        create = recovering and self.folder is not None
+        self.ledger_begun = create and not Path(path).exists()
+        return ledgers.open_ledger(Path(path), self.channels.workspace, create=create)
 
     @cached_property
     def start(self) -> datetime:
@@ -307,7 +318,7 @@ class Workbench(Settings):
             "overrides": [{"rule": ours, "replaces": theirs} for ours, theirs in self.rules.overrides],
             "inputs": [{"as": kind, "name": s.name, "bytes": s.size, "sha256": s.sha256}
                        for kind, sources in self.sources.items() for s in sources],
-            "counts": self.counts, "totals": self.totals, "waves": self.waves, "outputs": record.outputs(self.folder) if self.folder else [],
+            "counts": self.counts, "totals": self.totals, "waves": self.waves, "warnings": self.warned, "outputs": record.outputs(self.folder) if self.folder else [],
         }  # fmt: skip
         if self.claimed:
             content["ledger"] = {"path": self.text("ledger"), "run_id": self.claimed, "broadcast": self.broadcast}
