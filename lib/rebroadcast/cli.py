@@ -4,8 +4,10 @@ import inspect
 import json
 import sys
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 import typer
 
@@ -99,7 +101,7 @@ def _command(name: str, notebook: str, options: tuple[str, ...], text: str) -> N
         if as_json:
             return _json(content)
         _counts(content.get("counts", {}), lang)
-        _waves(content.get("waves", []), lang)
+        _waves(content.get("waves", []), content.get("timezone"), lang)
         for warning in content.get("warnings", []):
             _say(lang.gettext("Warning: {text}", text=warning), err=True)
         for entry in content["outputs"]:
@@ -136,7 +138,7 @@ def _dry_run(asked: dict, out: Path) -> None:
     bench = Workbench(checked, "tag_import")
     found, _, number = preview(bench, out), bench.lang.gettext, bench.lang.number
     _counts(found.counts, bench.lang)
-    _waves(bench.waves, bench.lang)
+    _waves(bench.waves, bench.timezone, bench.lang)
     _say(_("First rows of the import files:"))
     for contact, tag in found.first.itertuples(index=False):
         _say(f"  {contact},{tag}")
@@ -158,10 +160,11 @@ def _counts(counts: dict[str, int], lang: Language) -> None:
             _say(f"{lang.number(rows):>10}  {disposition_name(name, lang)}")
 
 
-def _waves(waves: list[dict], lang: Language) -> None:
-    """The tags of several audiences or waves, and when each may be sent to (UTC)."""
+def _waves(waves: list[dict], zone: str, lang: Language) -> None:
+    """The tags of several audiences or waves, and from when on each may be sent to."""
     for wave in waves if len(waves) > 1 else ():
-        when = lang.gettext("from {time} UTC", time=wave["start"][:16].replace("T", " ")) if "start" in wave else ""
+        at = datetime.fromisoformat(wave["start"]).astimezone(ZoneInfo(zone)) if "start" in wave else None
+        when = lang.gettext("from {time} ({zone})", time=f"{at:%Y-%m-%d %H:%M}", zone=zone) if at else ""
         _say(f"{lang.number(wave['contacts']):>10}  {wave['tag']}  {when}".rstrip())
 
 
