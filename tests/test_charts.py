@@ -49,7 +49,7 @@ def drawn(name, frame=None, **options):
 @pytest.mark.parametrize(
     ("name", "finding"),
     [
-        ("attempted", "1,590 attempted, 500 failed; 1 of 2 channels is over its limit"),
+        ("attempted", "1,590 attempted, 500 failed; 1 channel is over its limit"),
         ("failures_by_cause", "94 % of the failures have one cause: limit used up, 94 of 100"),
         ("failures_by_error", f"70 % of the failures carry one error: {NASTY}"),
         ("failures_by_channel", f"55 % of the failures are on one channel: {NASTY[:19]}"),

@@ -43,11 +43,11 @@ def attempted(frame: "pd.DataFrame", *, lang: Language = ENGLISH) -> go.Figure:
         facts["n"] = lang.number(int(rows.attempted.isna().sum()))
         title = _("{failed} messages failed; for {n} of {channels} channels it is not known how many were delivered", **facts)
     elif len(rows) > 1:
-        title = lang.ngettext(
-            "{attempted} attempted, {failed} failed; {n} of {channels} channels is over its limit",
-            "{attempted} attempted, {failed} failed; {n} of {channels} channels are over their limits",
-            int((rows.overflow > 0).sum()), **facts,
-        )  # fmt: skip
+        title = _("{attempted} attempted and {failed} failed on {channels} channels", **facts)
+        if over := int((rows.overflow > 0).sum()):
+            title = lang.ngettext(
+                "{attempted} attempted, {failed} failed; {n} channel is over its limit",
+                "{attempted} attempted, {failed} failed; {n} channels are over their limits", over, **facts)  # fmt: skip
     elif rows.limit.isna().any():
         title = _("{channel}: {attempted} attempted, {delivered} delivered, {failed} failed", **facts)
     else:

@@ -107,7 +107,8 @@ def attempted(
 
     attempted comes from a messages export (its outgoing messages) or from given counts (channel ID → number); a count that was
     given outranks a measured one, and `measured` keeps the other. Columns that are not known are null. The limit is compared with
-    one broadcast, so it is left out where a channel's messages span more than its window.
+    one broadcast, so it is left out where a channel's messages span more than its window, or where more were delivered than it
+    allows: then some did not count, such as WhatsApp's replies within 24 hours, and only `limits` can tell.
     """
     limited = (failed.cause == "quota").cast("int64").sum()
     span = (failed.sent_at.max().epoch_seconds() - failed.sent_at.min().epoch_seconds()).cast("float64")
@@ -133,6 +134,7 @@ def attempted(
     fits = [c in lengths and not s > lengths[c].total_seconds() for c, s in zip(frame["channel_id"], frame["span"], strict=True)]
     sizes = [limits[c].size if ok else None for c, ok in zip(frame["channel_id"], fits, strict=True)]
     frame["limit"] = pd.array(sizes, dtype="Int64")
+    frame["limit"] = frame["limit"].mask((frame["delivered"] > frame["limit"]).fillna(False))
     frame["overflow"] = (frame["attempted"] - frame["limit"]).clip(lower=0)
     return _ranked(named(frame.drop(columns=["span", "spread"], errors="ignore"), channels), "channel")
 

@@ -27,7 +27,7 @@ MEANINGS = {
     "repeated": _("An earlier failure of the same contact; its latest one decides."),
     "never": _("At least one failure of the contact is final, such as a block."),
     "fix_first": _("Something must be changed before the message can arrive."),
-    "unknown": _("No rule knows the error; nobody is tagged on a guess."),
+    "unknown": _("The reason is not known for sure; nobody is tagged on a guess."),
     "reached_later": _("A later message reached the contact."),
     "tagged_before": _("The ledger shows the contact as tagged for the same broadcast."),
     "tagged": _("The same message can be sent again later."),
