@@ -5,8 +5,8 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 
 EXPORT   ?= data/samples/failed_messages.csv
-TAG      ?= failed broadcast {date:%d%m%y}
 LANGUAGE ?= en
+TAG      ?= $(if $(filter es,$(LANGUAGE)),transmisión fallida,failed broadcast) {date:%d%m%y}
 OUT      ?= results
 ifeq ($(EXPORT),data/samples/failed_messages.csv)
 CHANNELS ?= data/samples/channels.toml
@@ -19,14 +19,13 @@ endif
 option = $(if $(2),--$(1) "$(2)")
 COMMON = $(call option,channels,$(CHANNELS)) $(call option,messages,$(MESSAGES)) $(call option,language,$(LANGUAGE)) \
          $(call option,timezone,$(TIMEZONE)) $(call option,date-format,$(DATE_FORMAT)) $(call option,rules,$(RULES)) \
-         $(call option,from,$(FROM)) $(call option,to,$(TO)) $(call option,attempted,$(ATTEMPTED)) --overwrite
+         $(call option,from,$(FROM)) $(call option,to,$(TO)) $(call option,channel,$(CHANNEL)) --overwrite
 
 .PHONY: campaign fuzz sbom report test lab bench notebooks screenshots lock catalogues clean
 
 report: $(VENV)/.run
-	@$(BIN)/rebroadcast report "$(EXPORT)" $(COMMON) --out "$(OUT)/failure_report"
-	@$(BIN)/rebroadcast recover "$(EXPORT)" $(filter-out --attempted "$(ATTEMPTED)",$(COMMON)) $(call option,contacts,$(CONTACTS)) \
-	    $(call option,channel,$(CHANNEL)) --tag "$(TAG)" --out "$(OUT)/tag_import"
+	@$(BIN)/rebroadcast report "$(EXPORT)" $(COMMON) $(call option,attempted,$(ATTEMPTED)) --out "$(OUT)/failure_report"
+	@$(BIN)/rebroadcast recover "$(EXPORT)" $(COMMON) $(call option,contacts,$(CONTACTS)) --tag "$(TAG)" --out "$(OUT)/tag_import"
 
 test: $(VENV)/.dev
 	$(BIN)/ruff check lib tests data benchmarks

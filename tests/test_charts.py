@@ -127,7 +127,7 @@ def test_colours_and_limit_lines_mean_one_thing_everywhere():
     assert verdicts == charts.VERDICT_COLOURS
     assert set(charts.CAUSE_COLOURS) == set(words.CAUSES)
     assert len(set(charts.CAUSE_COLOURS.values())) == len(words.CAUSES)
-    assert list(drawn("failures_by_cause").data[0].marker.color) == ["#0072B2", "#D55E00"]
+    assert [bars.marker.color for bars in drawn("failures_by_cause").data[:2]] == ["#0072B2", "#D55E00"]
     assert [drawn(name).data[0].marker.color for name in ("attempted", "recovery")] == ["#009E73"] * 2
     for name in ("attempted", "load", "waves"):
         assert {(line.name, line.line.color) for line in drawn(name).layout.shapes} == {("limit", "#000000")}

@@ -232,6 +232,7 @@ def test_dry_run_then_import_files_then_the_saved_run_does_the_same(tmp_path):
     parameters, batch = (tmp_path / "made" / f"failed-broadcast-2{end}" for end in (".yaml", ".toml"))
     given = yaml.safe_load(parameters.read_text("utf-8"))
     entry = tomllib.loads(batch.read_text("utf-8"))["entry"]
+    assert given.pop("out") == str(tmp_path / "made" / "failed-broadcast-2")  # papermill alone would write nothing
     assert entry == [{"name": "failed-broadcast-2", "notebook": "tag_import", "parameters": given}]
     (planned,) = batchfile.load(batch).entries
     assert planned.parameters == given and not planned.problem
@@ -444,7 +445,7 @@ def test_in_jupyterlab_a_hunch_becomes_import_files_and_tonights_run(workspace, 
         # Dry run, import files, tonight's run.
         page.get_by_role("button", name="Dry run").click()
         shows(page, "This would be written")
-        assert not (workspace / "notebooks" / "results").exists()
+        assert not (workspace / "results").exists()
         page.get_by_role("button", name="Write import files").click()
         shows(page, "The import files are in")
         page.get_by_role("button", name="Save for tonight's run").click()
@@ -453,7 +454,7 @@ def test_in_jupyterlab_a_hunch_becomes_import_files_and_tonights_run(workspace, 
         assert page.locator(".jp-OutputArea-output[data-mime-type*='stderr'], .rb-error").count() == 0
         assert page.outside == [] and page.problems == []
 
-    made = workspace / "notebooks" / "results" / "explorer"
+    made = workspace / "results" / "explorer"
     files = contacts_of(made / "failed-broadcast" / "import")
     (contacts,) = files.values()
     assert lead == f"{len(contacts)} contacts can be reached again"

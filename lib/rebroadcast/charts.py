@@ -14,7 +14,7 @@ from . import drawing as draw
 from .drawing import CAUSE_COLOURS, DISPOSITION_COLOURS, ENGLISH, OUTCOME_COLOURS, SLOT, TOP, VERDICT_COLOURS
 from .language import Language
 from .lazy import pd
-from .words import DISPOSITIONS, OUTCOMES, VERDICTS, cause_name, disposition_name, word
+from .words import DISPOSITIONS, OUTCOMES, cause_name, disposition_name, word
 
 CAUSES_SHOWN, CHANNELS_SHOWN = 6, 8
 DELIVERED, FAILED, LIMIT, QUIET, WAIT = draw.DELIVERED, draw.FAILED, draw.LIMIT, draw.QUIET, draw.WAIT
@@ -65,15 +65,14 @@ def attempted(frame: "pd.DataFrame", *, lang: Language = ENGLISH) -> go.Figure:
 
 @draw.chart
 def failures_by_cause(frame: "pd.DataFrame", *, lang: Language = ENGLISH) -> go.Figure:
-    """Failed messages by cause, each in its own colour. Columns: cause, verdict, failed."""
+    """Failed messages by cause, stacked by verdict. Columns: cause, verdict, failed."""
     _, rows = lang.gettext, draw.ranked(frame, "cause")
     facts = draw.facts(rows, lang) | {"cause": cause_name(rows.cause[0], lang)}
     title = _("{share} of the failures have one cause: {cause}, {count} of {total}", **facts)
-    subtitle = _("{total} failed messages by cause, coloured by what to do", **facts)
+    subtitle = _("{total} failed messages by cause and by what to do", **facts)
     names = [name[:1].upper() + name[1:] for name in (cause_name(cause, lang) for cause in rows.cause)]
-    parts = [(_("failed"), [CAUSE_COLOURS.get(cause, QUIET) for cause in rows.cause], rows.failed)]
-    more, ends = {"key": draw.verdicts(frame, lang), "raw": rows.cause}, draw.shares(rows.failed, lang)
-    return draw.bars(names, parts, ends, title, subtitle, _("failed messages"), lang, **more)
+    parts, ends = draw.by_verdict(frame, "cause", rows.cause, lang), draw.shares(rows.failed, lang)
+    return draw.bars(names, parts, ends, title, subtitle, _("failed messages"), lang, raw=rows.cause)
 
 
 @draw.chart
@@ -100,9 +99,7 @@ def failures_by_channel(frame: "pd.DataFrame", *, lang: Language = ENGLISH) -> g
     title = _("{share} of the failures are on one channel: {channel}, {count} of {total}", **facts)
     subtitle = _("{total} failed messages by channel and by what to do", **facts)
     names, counts = draw.folded(rows, "channel", lang)
-    split = draw.split(frame, "channel", "verdict", "failed").reindex(rows.channel)
-    verdicts = [verdict for verdict in VERDICT_COLOURS if verdict in split]
-    parts = [(word(VERDICTS, v, lang), VERDICT_COLOURS[v], draw.fold(split[v].tolist())) for v in verdicts]
+    parts = [(*part, draw.fold(counts.tolist())) for *part, counts in draw.by_verdict(frame, "channel", rows.channel, lang)]
     return draw.bars(names, parts, draw.shares(counts, lang), title, subtitle, _("failed messages"), lang)
 
 

@@ -246,6 +246,12 @@ def verdicts(frame: "pd.DataFrame", lang: Language) -> list[tuple]:
     return [(word(VERDICTS, v, lang), colour, [sums[v]]) for v, colour in VERDICT_COLOURS.items() if sums.get(v)]
 
 
+def by_verdict(frame: "pd.DataFrame", rows: str, order: Iterable[str], lang: Language) -> list[tuple]:
+    """The parts of bars that are split by verdict: name, colour, counts in this order of the rows."""
+    counts = split(frame, rows, "verdict", "failed").reindex(order)
+    return [(word(VERDICTS, v, lang), colour, counts[v]) for v, colour in VERDICT_COLOURS.items() if v in counts]
+
+
 def faded(colour: str) -> str:
     """A colour (#RRGGBB) for what lies behind the marks of that colour, on light paper and on dark."""
     return f"rgba({int(colour[1:3], 16)},{int(colour[3:5], 16)},{int(colour[5:7], 16)},0.35)"

@@ -36,7 +36,7 @@ class Explorer(Face):
         self.prepared, self.working, self.task, self.uploaded = None, None, None, ""
         self.pool, self.quiet, self.front, self.stopped = ThreadPoolExecutor(1), False, False, False
         self.number, self.shown, self.sort, self.descending = 0, 0, "local_at", True
-        self.tried, self.followed, self.seen, self.drawn, self.unit = None, None, None, {}, timedelta(hours=1)
+        self.tried, self.followed, self.told, self.seen, self.drawn, self.unit = None, None, None, None, {}, timedelta(hours=1)
 
     # One thing at a time
 
@@ -47,12 +47,16 @@ class Explorer(Face):
         except Exception as error:
             if self.stopped:
                 self.say(self._("Stopped.") if self.front else "")
-                self.panel.value = ""
-            elif isinstance(error, RebroadcastError):
-                self.say(str(error), "error")
-            else:
-                facts = {"kind": type(error).__name__, "text": " ".join(str(error).split())[:200]}
-                self.say(self._("That did not work: {kind}, {text}", **facts), "error")
+                self.panel.value = self.panel.value if self.front else ""
+                return
+            facts = {"kind": type(error).__name__, "text": " ".join(str(error).split())[:200]}
+            text = str(error) if isinstance(error, RebroadcastError) else self._("That did not work: {kind}, {text}", **facts)
+            self.say(text, "error")
+            self.tell(sections.said(text, "error"))  # also beside the buttons
+
+    def tell(self, text: str) -> None:
+        """Say below the buttons what came of them, for as long as filters and tag stay as they are."""
+        self.result.value, self.told = text, self.key
 
     def start(self, action: Callable[[], object], front: bool = True) -> None:
         """Do something in the thread; what is not in front gives way to whatever the user does next."""
@@ -155,7 +159,7 @@ class Explorer(Face):
             self.controls[field].value, self.controls[field].rows = (), rows
             self.controls[field].options = [(called(value), value) for value in prepared.options[field]]
         self.choose(draw=False, **first)
-        self.number = 0
+        self.number, self.result.value, self.panel.value, self.write.disabled = 0, "", "", True
         self.draw()
         self.say("")
 
@@ -198,8 +202,8 @@ class Explorer(Face):
                       "times": charts.failures_by_hour(found["times"], unit=unit, lang=lang),
                       "errors": charts.error_by_channel(found["errors"], lang=lang)}  # fmt: skip
         if filters.cause and causes["failed"].sum():
-            bars = self.drawn["causes"].data[0]
-            bars.marker.opacity = [1 if cause in filters.cause else 0.3 for cause in bars.customdata]
+            for bars in (trace for trace in self.drawn["causes"].data if trace.customdata is not None):
+                bars.marker.opacity = [1 if cause in filters.cause else 0.3 for cause in bars.customdata]
         errors = self.drawn["errors"]
         for y, row in enumerate(errors.data[0].customdata if errors.data and filters.text[:1] == "=" else ()):
             for x, cell in enumerate(row):
@@ -212,7 +216,7 @@ class Explorer(Face):
             self.captions[name].value = sections.said(finding, "lead") + sections.said(subtitle)
             self.figures[name].figure = json.dumps(shown | {"locale": lang.code, "format": html.format_(lang), "description": told})
         ends = [(self.controls[n].description, self.controls[n].value) for n in ("from_", "to")]
-        chosen = [label for n in LISTS for label in self.controls[n].label] + ([filters.text] if filters.text else [])
+        chosen = [label for n in LISTS for label in self.controls[n].label] + [filters.text.removeprefix("=")] * bool(filters.text)
         chosen += [f"{text} {lang.datetime(value)}" for text, value in ends if value]
         self.state.value = sections.state(self.prepared, self.shown, chosen)
         self.list()
@@ -268,6 +272,7 @@ class Explorer(Face):
         number, first = self.lang.number, self.number * selection.PAGE
         facts = {"first": number(first + 1), "last": number(first + len(page)), "total": number(self.shown)}
         self.place.value = sections.said(self._("Messages {first} to {last} of {total}", **facts) if page else "")
+        self.back.disabled, self.on.disabled = not first, first + len(page) >= self.shown
 
     # The audience and its files
 
@@ -283,6 +288,8 @@ class Explorer(Face):
     def follow(self) -> None:
         """Say in the thread who can be reached again."""
         self.write.disabled = self.key != self.tried
+        if self.key != self.told:
+            self.result.value = ""
         if self.prepared and self.key != self.followed and self.settle():
             self.panel.value = sections.said(self._("Counting who can be reached again …"))
             self.start(self.count, front=False)
@@ -311,7 +318,7 @@ class Explorer(Face):
         asked = self.asked(out="" if dry else str(place))
         found = selection.write(asked)
         folder = found.folder if dry else place.absolute() / "import"
-        self.result.value = sections.files(asked, found.files, folder, dry)
+        self.tell(sections.files(asked, found.files, folder, dry))
         self.tried, self.write.disabled = key if dry else None, not dry
         self.say("")
 
@@ -327,5 +334,5 @@ class Explorer(Face):
                                     name=self.uploaded))  # fmt: skip
         if self.prepared and self.settle():
             paths = selection.save(Path(self.folder.value).absolute(), self.slug, selection.job(self.asked()))
-            self.result.value = sections.saved(self.lang, paths)
+            self.tell(sections.saved(self.lang, paths))
             self.follow()

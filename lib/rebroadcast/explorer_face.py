@@ -13,8 +13,8 @@ from . import explorer_sections as sections
 from .language import language
 
 HERE = Path(__file__).parent
+RESULTS = "../results/explorer" if Path.cwd().name == "notebooks" else "results/explorer"  # where `make report` writes too
 LISTS = ("cause", "verdict", "channel", "sender_type")  # filters that are chosen from a list
-TAG = "failed broadcast {date:%d%m%y}"
 
 
 class Figure(anywidget.AnyWidget):
@@ -53,7 +53,7 @@ class Face:
         boxes = {_("Causes"): [lists["cause"]], _("Verdicts"): [lists["verdict"]], _("Channels"): [lists["channel"]],
                  _("Sender types"): [lists["sender_type"]], _("Time and text"): [*times.values(), text, reset]}  # fmt: skip
         filters = _grid([w.VBox([w.HTML(sections.said(head, "head")), *box]) for head, box in boxes.items()],
-                        "minmax(180px,5fr) minmax(106px,3fr) minmax(155px,5fr) minmax(96px,3fr) minmax(254px,285px)", "4px 10px")  # fmt: skip
+                        "repeat(auto-fit, minmax(190px, 1fr))", "4px 10px")  # fmt: skip
 
         self.state, self.panel, self.result, self.place = w.HTML(), w.HTML(), w.HTML(), w.HTML()
         clicks = {"causes": self.click_cause, "times": self.click_time, "errors": self.click_cell}
@@ -61,25 +61,29 @@ class Face:
         for name, click in clicks.items():
             self.figures[name].on_msg(lambda _w, said, _more, n=name, act=click: self.safely(self._clicked, n, act, said))
         causes, times, errors = ([self.captions[n], self.figures[n]] for n in clicks)
-        self.tag = self._field(_("Tag"), self._text("tag") or TAG)
+        self.tag = self._field(_("Tag"), self._text("tag") or _("failed broadcast {date:%d%m%y}"))
         self.fixed = self._field(_("Causes mended"), self._text("fixed"), placeholder="template, window, token")
-        self.folder = self._field(_("Folder"), self._text("out") or "results/explorer")
+        self.folder = self._field(_("Folder"), self._text("out") or RESULTS)
         self.by_wave = w.Checkbox(bool(given.get("waves")), description=_("One set of files per wave"), indent=False)
         for control in (self.tag, self.fixed, self.by_wave):
             self._watched(control, self.follow)
-        self.write = self._button(_("Write import files"), self.run, disabled=True, button_style="primary")
+        more = {"disabled": True, "button_style": "primary", "tooltip": _("A dry run of the same filters and tag comes first.")}
+        self.write = self._button(_("Write import files"), self.run, **more)
         dry = self._button(_("Dry run"), lambda: self.run(dry=True))
         jobs = w.HBox([dry, self.write, self._button(_("Save for tonight's run"), self.save)], layout={"flex_flow": "row wrap"})
         job = [self.panel, self.tag, self.fixed, self.folder, self.by_wave, jobs, self.result]
-        halves = _grid([w.VBox([*causes, *errors]), w.VBox([*times, *job])], "minmax(0,1fr) minmax(0,1fr)", "8px 28px")
+        halves = _grid([w.VBox([*causes, *errors]), w.VBox([*times, *job])], "repeat(auto-fit, minmax(min(440px, 100%), 1fr))", "8px 28px")
 
         self.names = {"local_at": _("Time"), "channel_id": _("Channel"), "contact_id": _("Contact"), "message_id": _("Message ID"),
                       "sender_type": _("Sender type"), "cause": _("Cause"), "masked": _("Error")}  # fmt: skip
         self.heads = {n: self._button(self.names[n], lambda n=n: self.order(n), f"{width}%", margin="0")
                       for n, width in sections.WIDTHS.items()}  # fmt: skip
         self.content = self._watched(w.Checkbox(description=_("Show what the messages say"), indent=False), self.relist)
-        pages = [self._button(text, lambda by=by: self.turn(by), "110px") for text, by in ((_("Previous"), -1), (_("Next"), 1))]
-        paging = w.HBox([*pages, self.place, self.content], layout={"align_items": "center", "margin": "12px 0 4px"})
+        self.back, self.on = (
+            self._button(text, lambda by=by: self.turn(by), "110px") for text, by in ((_("Previous"), -1), (_("Next"), 1))
+        )
+        looks = {"align_items": "center", "margin": "12px 0 4px", "flex_flow": "row wrap"}
+        paging = w.HBox([self.back, self.on, self.place, self.content], layout=looks)
         sorts, self.table = w.HBox(list(self.heads.values())), w.HTML(layout={"width": "100%"})
         sorts.add_class("rb-sorts")
         self.ui = w.VBox([Figure(script=get_plotlyjs()), files, working, filters, self.state, halves, paging, sorts, self.table])
@@ -95,7 +99,7 @@ class Face:
         return w.Text(value, description=text, continuous_update=False, **looks, **more)
 
     def _button(self, text: str, action: Callable, width: str = "auto", margin: str = "2px 4px 2px 0", **more) -> w.Button:
-        made = w.Button(description=text, layout={"width": width, "margin": margin}, **more)
+        made = w.Button(**{"description": text, "tooltip": text} | more, layout={"width": width, "margin": margin})
         made.on_click(lambda _made: self.safely(action))
         return made
 

@@ -1,6 +1,8 @@
 """What the explorer says in tables and sentences: small frames in, HTML out, every text escaped."""
 
+import json
 from collections.abc import Mapping
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
@@ -9,7 +11,7 @@ from markupsafe import Markup
 from . import drawing
 from .language import Language
 from .lazy import pd
-from .sections import table
+from .sections import table, warnings, zone_name
 from .selection import Filters, Prepared
 from .words import CAUSES, COLUMNS, DISPOSITIONS, VERDICTS, word
 from .workbench import Workbench
@@ -33,6 +35,7 @@ def state(prepared: Prepared, shown: int, filters: list[str]) -> Markup:
     notes = [lang.gettext("Filters: {list}", list=" · ".join(filters))] if filters else []
     aside = {"repeats": lang.number(bench.repeats), "rejected": lang.number(len(bench.export.rejected))}
     notes.append(lang.gettext("Not counted: repeated rows {repeats}, unreadable rows {rejected}.", **aside))
+    notes.append(lang.gettext("Time zone: {zone}.", zone=zone_name(bench)))
     return said(lead, "lead") + Markup("").join(map(said, notes))
 
 
@@ -43,7 +46,10 @@ def messages(bench: Workbench, page: list[dict]) -> Markup:
         cause = f"{word(CAUSES, row['cause'], lang)} · {word(VERDICTS, row['verdict'], lang)}"
         shown = row | {"cause": cause, "local_at": row["local_at"] and f"{row['local_at']:%Y-%m-%d %H:%M:%S}",
                        "channel_id": row["channel_id"] and name(row["channel_id"])}  # fmt: skip
-        rows += [["" if shown[column] is None else shown[column] for column in WIDTHS], *([[row["content"]]] if row.get("content") else [])]
+        said = row.get("content")
+        with suppress(ValueError, AttributeError, TypeError):  # what was sent, as the platform keeps it
+            said = json.loads(said).get("text") or said
+        rows += [["" if shown[column] is None else shown[column] for column in WIDTHS], *([[said]] if said else [])]
     return table(rows, widths=WIDTHS.values())
 
 
@@ -58,7 +64,8 @@ def audience(bench: Workbench, filters: Filters, counts: Mapping[str, int]) -> M
         notes.append(_("Broadcast messages only; choose a sender type for others."))
     rows = [[word(DISPOSITIONS, name, lang), lang.number(n)] for name, n in counts.items() if n]
     heads = [_("What became of each row of the files"), word(COLUMNS, "rows", lang)]
-    return said(lead, "lead") + said(" ".join(notes)) + table(rows, heads, [1], (75, 25))
+    warnings(bench)
+    return said(lead, "lead") + said(" ".join(notes)) + Markup("").join(map(said, bench.warned)) + table(rows, heads, [1], (75, 25))
 
 
 def waves(bench: Workbench, frame: "pd.DataFrame", tagged: int) -> Markup:

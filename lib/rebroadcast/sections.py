@@ -116,9 +116,6 @@ def status(bench: Workbench) -> Markup:
         channels=failed.channel_id.nunique(), contacts=failed.contact_id.nunique(),
     ).execute().iloc[0]  # fmt: skip
     dated = pd.notna(seen["first"])
-    given = bool(bench.text("timezone") or bench.channels.timezone)
-    zone = bench.timezone.split("/")[-1].replace("_", " ")
-    zone = zone if given else _("{zone} (assumed: none was given)", zone=zone)
     read, rejected, warned = lang.number(bench.export.rows), len(bench.export.rejected), len(warnings(bench))
     if bench.repeats:
         read = _("{rows}, {repeats} of them repeated", rows=read, repeats=lang.number(bench.repeats))
@@ -130,8 +127,14 @@ def status(bench: Workbench) -> Markup:
         (_("Rows read"), read, False),
         (_("Rows rejected"), lang.number(rejected), rejected > 0),
         (_("Warnings"), lang.number(warned), warned > 0),
-        (_("Time zone"), zone, not given),
+        (_("Time zone"), zone_name(bench), not (bench.text("timezone") or bench.channels.timezone)),
     ])  # fmt: skip
+
+
+def zone_name(bench: Workbench) -> str:
+    """The time zone of a workbench's times, and whether it was only assumed."""
+    zone, given = bench.timezone.split("/")[-1].replace("_", " "), bench.text("timezone") or bench.channels.timezone
+    return zone if given else bench.lang.gettext("{zone} (assumed: none was given)", zone=zone)
 
 
 def warnings(bench: Workbench) -> list[Markup]:

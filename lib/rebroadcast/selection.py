@@ -246,7 +246,8 @@ def save(folder: Path, name: str, asked: Mapping[str, object]) -> list[Path]:
     """Write parameters for `papermill -f` and a batch file of one entry into a folder, beside what is there; return both."""
     folder.mkdir(parents=True, exist_ok=True)
     place = free(folder, name)
-    texts = {".yaml": "".join(f"{key}: {_value(value)}\n" for key, value in asked.items()),
+    alone = dict(asked) | {"out": str(place.absolute())}  # a batch names its own folder
+    texts = {".yaml": "".join(f"{key}: {_value(value)}\n" for key, value in alone.items()),
              ".toml": batch_entry(place.name, asked)}  # fmt: skip
     for end, text in texts.items():
         place.with_name(place.name + end).write_text(text, "utf-8")

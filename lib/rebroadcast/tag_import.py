@@ -1,6 +1,7 @@
 """The CSV files that the platform's contact import takes: contact IDs and the tag to add."""
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -75,9 +76,10 @@ def write(engine: "Engine", rows: "ibis.Table", folder: Path, tags: Iterable[str
 
 
 def file_name(tag: str) -> str:
-    """A file name for a tag: letters, digits and dashes.
+    """A file name for a tag: letters without their accents, digits and dashes.
 
     >>> file_name("failed broadcast 110122")
     'failed-broadcast-110122'
     """
+    tag = "".join(c for c in unicodedata.normalize("NFKD", tag) if not unicodedata.combining(c))
     return re.sub(r"[^\w]+", "-", tag, flags=re.ASCII).strip("-").lower()[:80] or "import"
