@@ -147,6 +147,16 @@ def test_preflight_counts_whom_a_broadcast_would_miss(write, tmp_path):
         preflight(workbench.Workbench(given | {"channel": "1002"}))
 
 
+@pytest.mark.parametrize(("listed", "sendable"), [(["Avisos, Correo", "Correo", "Avisos"], 2), (["Correo", "", "Correo"], 3)])
+def test_preflight_leaves_out_whom_a_channel_without_numbers_does_not_know(write, tmp_path, listed, sendable):
+    contacts = write([[str(n), channels] for n, channels in enumerate(listed, 1)], "contacts.csv", ["ContactID", "Channels"])
+    channels = tmp_path / "channels.toml"
+    channels.write_text('timezone = "UTC"\n[channel.1]\nname = "Avisos"\nkind = "telegram"\n')
+    found = preflight(workbench.Workbench({"contacts": str(contacts), "channels": str(channels), "channel": "1"}))
+    assert (found.sendable, found.no_identifier) == (sendable, 3 - sendable)
+    assert ("who has written on this channel is not known" in found.note) == (sendable == 3)
+
+
 def test_preflight_on_the_command_line():
     words = [BIN / "rebroadcast", "preflight", SAMPLES / "contacts.csv", "--channel", "1001", "--channels", SAMPLES / "channels.toml",
              "--failed", SAMPLES / "failed_messages.csv", "--messages", SAMPLES / "messages.csv", "--start", "2022-01-12 08:00"]  # fmt: skip

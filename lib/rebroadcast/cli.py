@@ -181,7 +181,7 @@ def _preflight(**given) -> None:
     _ = bench.lang.gettext
     lines = {
         _("Channel"): f"{found.channel} ({found.kind})", _("Contacts"): found.contacts, _("Duplicates"): found.duplicates,
-        _("No identifier for this channel"): found.no_identifier, _("Known to be final on this channel"): found.refused,
+        _("Not on this channel, or no number for it"): found.no_identifier, _("Known to be final on this channel"): found.refused,
         _("Unreachable before (still sent to)"): found.unreachable, _("Already planned in the ledger"): found.planned,
         _("Left to send to"): found.sendable, _("Limit"): found.limit, _("Room in the limit at the start"): found.left,
         _("Waves"): found.waves, _("Done by"): found.finish and bench.lang.datetime(bench.wall_clock(found.finish)),

@@ -15,7 +15,8 @@ class Preflight:
     """What a broadcast to these contacts would meet. Counts are contacts; times are UTC.
 
     `left` is the room in the limit at the start (None: not limited, or not known, see `note`), `waves` how many waves the
-    `sendable` contacts take, `segments` how many segments that needs, of `segment_limit`.
+    `sendable` contacts take, `no_identifier` how many the channel cannot reach for want of a phone number or address, or since
+    they are not on it (Channels of the export), `segments` how many segments that needs, of `segment_limit`.
     """
 
     channel: str
@@ -42,11 +43,12 @@ def preflight(bench: Workbench) -> Preflight:
     Raises ParameterError for a channel that is not known or whose kind cannot broadcast, with the reason.
     """
     channel = _channel(bench)
-    people = bench.contacts.table
-    identifier = channel.kind.identifier
-    rows = people.group_by("contact_id").aggregate(
-        n=people.count(), known=(people[identifier].notnull().any() if identifier else people.count() > 0)
-    )
+    people, identifier = bench.contacts.table, channel.kind.identifier
+    # Where no phone number or address does, a person must have written on the channel: the export lists the names of theirs.
+    listed = people.channels.split(",").map(lambda name: name.strip()).contains(channel.name).fill_null(False)
+    on_it = people[identifier].notnull() if identifier else listed
+    told = bool(identifier or on_it.any().execute())
+    rows = people.group_by("contact_id").aggregate(n=people.count(), known=on_it.any() if told else people.count() > 0)
     bad, gone, planned = _known(bench, channel.id)
     rows = rows.left_join(bad, "contact_id", rname="bad_{name}").left_join(gone, "contact_id", rname="gone_{name}")
     rows = rows.left_join(planned, "contact_id", rname="planned_{name}")
@@ -56,7 +58,11 @@ def preflight(bench: Workbench) -> Preflight:
         contacts=rows.n.sum(), duplicates=(rows.n - 1).sum(), no_identifier=(~rows.known).sum(), refused=rows.refused.sum(),
         unreachable=(rows.unreachable & ~rows.refused).sum(), planned=rows.planned.sum(),
     ).execute().iloc[0].astype(int).to_dict()  # fmt: skip
-    return Preflight(channel.name, channel.kind.name, **counts, **_room(bench, channel, good))
+    room = _room(bench, channel, good)
+    if not told:
+        why = bench.lang.gettext("No contact's Channels name '{name}', so who has written on this channel is not known.", name=channel.name)
+        room["note"] = f"{why} {room['note']}".strip()
+    return Preflight(channel.name, channel.kind.name, **counts, **room)
 
 
 def _channel(bench: Workbench):
@@ -94,14 +100,14 @@ def _known(bench: Workbench, channel: str) -> tuple["ibis.Table", "ibis.Table", 
 
 def _room(bench: Workbench, channel, good: "ibis.Table") -> dict:
     """The room in the limit, and the waves and segments that the good contacts take."""
-    sendable = int(good.count().execute())
+    _, sendable = bench.lang.gettext, int(good.count().execute())
     limit = next((x for x in bench.limits if channel.id in x.channels), None)
     found = {"sendable": sendable, "limit": limit and limit.size, "left": None, "waves": None, "finish": None,
              "segments": None, "segment_limit": bench.channels.segment_limit}  # fmt: skip
     if limit is None:
-        return found | {"note": "The channel's limit is not known, so no waves could be planned; state it in the channels file."}
+        return found | {"note": _("The channel's limit is not known, so no waves could be planned; state it in the channels file.")}
     load = quota.load(limits.counted(bench), bench.limits) if bench.messages else None
-    note = "" if load is not None else "No messages export was named, so the window is taken as empty now."
+    note = "" if load is not None else _("No messages export was named, so the window is taken as empty now.")
     if limit.size:
         found["left"] = limit.room if load is None else int(quota.capacity(load, [limit], bench.start).iloc[0]["left"])
     audience = good.select("contact_id", channel_id=ibis.literal(channel.id))
@@ -112,5 +118,6 @@ def _room(bench: Workbench, channel, good: "ibis.Table") -> dict:
         return found | {"note": str(error)}
     found |= {"waves": len(plan.waves), "finish": plan.finish, "segments": len(plan.waves)}
     if found["segment_limit"] and len(plan.waves) > found["segment_limit"]:
-        note = f"{len(plan.waves)} segments are needed, but a workspace has {found['segment_limit']}. {note}".strip()
+        facts = {"needed": len(plan.waves), "allowed": found["segment_limit"]}
+        note = f"{_('{needed} segments are needed, but a workspace has {allowed}.', **facts)} {note}".strip()
     return found | {"note": note}
