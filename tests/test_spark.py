@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from cluster import started
 from conftest import BLOCKED, HEADER, LIMIT, ROOT, SAMPLES, row
-from rebroadcast import check, convert, exports, limits, quota, summaries, texts
+from rebroadcast import check, convert, exports, limits, quota, selection, summaries, texts
 from rebroadcast import engine as engines
 from rebroadcast.exceptions import ParameterError
 from rebroadcast.ledger import open_ledger
@@ -184,6 +184,18 @@ def test_summaries(benches):
             same(a, b)
         assert ours.repeats == theirs.repeats and ours.cut_broadcasts == theirs.cut_broadcasts
         assert ours.ends_at_midnight == theirs.ends_at_midnight and ours.broadcast == theirs.broadcast
+
+
+def test_the_explorer_asks_a_cluster_too(benches):
+    ours, theirs = (selection.prepare(b) for b in benches("samples"))
+    assert ours.options == theirs.options and ours.total == theirs.total
+    for asked in (selection.Filters(), selection.Filters(channel=("1001",), cause=("quota",), from_="2022-01-11 15:10", text="it's"),
+                  selection.Filters(verdict=("wait", "fix"), text="Limit", sender_type=("broadcast",))):  # fmt: skip
+        found = [selection.frames(p, asked) for p in (ours, theirs)]
+        for name, columns in (("causes", ["cause", "verdict"]), ("errors", ["channel_id", "error"]), ("times", ["cause", "hour"])):
+            same(*(f[name] for f in found), *columns)
+        pages = [[row | {"row_id": 0} for row in selection.page(p, asked, sort="message_id")] for p in (ours, theirs)]
+        assert pages[0] == pages[1]
 
 
 def test_limits(benches):
