@@ -57,6 +57,10 @@ class Language:
         """Format the wall-clock time that value carries (its zone is not shown)."""
         return f"{self.date(value)} {value:%H:%M}"
 
+    def zone(self, name: str) -> str:
+        """Name a time zone by its city: "Ciudad de México" for America/Mexico_City."""
+        return dates.get_timezone_location(name, locale=self.locale, return_city=True) if "/" in name else name
+
     def duration(self, value: timedelta, rough: bool = False) -> str:
         """Format a length of time in its largest fitting unit: 90 s, 10 minutes, 24 hours, 3 days; rough: 5 hours."""
         if rough:

@@ -70,5 +70,5 @@ def plan_table(bench: Workbench, planned: Plan) -> HTML:
          pace.get(r.channel, "—")]
         for r in frame.head(SAFE_ROWS).itertuples()
     ]  # fmt: skip
-    header = [_("Wave"), _("Start ({zone})", zone=bench.timezone), _("Start (UTC)"), _("Channel"), _("Contacts"), _("Pace")]
+    header = [_("Wave"), _("Start ({zone})", zone=bench.lang.zone(bench.timezone)), _("Start (UTC)"), _("Channel"), _("Contacts"), _("Pace")]
     return html(table(rows, header, numbers=(0, 4)))

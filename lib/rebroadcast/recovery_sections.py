@@ -96,7 +96,7 @@ def sends(bench: Workbench, files: list[dict]) -> Markup:
         named = ", ".join(f["file"] for f in files if f["tag"] == w["tag"])
         when = [lang.number(w["wave"]), lang.datetime(bench.wall_clock(datetime.fromisoformat(w["start"])))] if planned else []
         rows.append([*when, w["tag"], named, lang.number(w["contacts"])])
-    header = [*([_("Wave"), _("Send from ({zone})", zone=bench.timezone)] if planned else []), _("Tag"), _("File"), _("Contacts")]
+    header = [*([_("Wave"), _("Send from ({zone})", zone=bench.lang.zone(bench.timezone))] if planned else []), _("Tag"), _("File"), _("Contacts")]
     return table(rows, header, numbers=(len(header) - 1,))
 
 

@@ -133,7 +133,7 @@ def status(bench: Workbench) -> Markup:
 
 def zone_name(bench: Workbench) -> str:
     """The time zone of a workbench's times, and whether it was only assumed."""
-    zone, given = bench.timezone.split("/")[-1].replace("_", " "), bench.text("timezone") or bench.channels.timezone
+    zone, given = bench.lang.zone(bench.timezone), bench.text("timezone") or bench.channels.timezone
     return zone if given else bench.lang.gettext("{zone} (assumed: none was given)", zone=zone)
 
 
