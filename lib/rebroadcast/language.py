@@ -51,7 +51,7 @@ class Language:
 
     def period(self, first: date, last: date) -> str:
         """Format the days from first to last, without what the two have in common."""
-        return dates.format_interval(first, last, skeleton="yMMMd", locale=self.days)
+        return dates.format_interval(first, last, skeleton={"en": "yMMMd", "es": "yMMMMd"}[self.code], locale=self.days)
 
     def datetime(self, value: datetime) -> str:
         """Format the wall-clock time that value carries (its zone is not shown)."""
