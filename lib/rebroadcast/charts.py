@@ -16,7 +16,7 @@ from .language import Language
 from .lazy import pd
 from .words import DISPOSITIONS, OUTCOMES, cause_name, disposition_name, word
 
-CAUSES_SHOWN, CHANNELS_SHOWN = 6, 8
+CAUSES_SHOWN, CHANNELS_SHOWN, MANY = 6, 8, 8  # more rows than MANY name their columns above as well
 DELIVERED, FAILED, LIMIT, QUIET, WAIT = draw.DELIVERED, draw.FAILED, draw.LIMIT, draw.QUIET, draw.WAIT
 
 
@@ -124,12 +124,17 @@ def error_by_channel(frame: "pd.DataFrame", *, lang: Language = ENGLISH) -> go.F
     trace = go.Heatmap(z=z, text=texts, customdata=pairs, hovertext=hover, **look)
     title = _("{count} of {total} failures: {error} on {channel}", **facts)
     subtitle = _("Failed messages by error and channel, {shown} of {total}", **facts)
-    figure, wide = draw.figure([trace], title, subtitle, SLOT * len(cells) + 16, lang), len(cells.columns)
+    wide, above = len(cells.columns), 0.75 if len(cells) > MANY else 0
+    figure = draw.figure([trace], title, subtitle, SLOT * (len(cells) + above) + 16, lang)
+    width = 104 // wide  # a narrower place shortens them further
     for place, name in enumerate(cells.columns):  # plotly hides tick labels near labels inside the plot
-        text = draw.shorten(name, 74 // wide)
-        draw.note(figure, place, len(cells) - 0.5, text, width=46 // wide, font={"size": 11})
+        more = {"name": "column", "text": draw.shorten(name, 2 * width), "width": width, "font": {"size": 11}}
+        draw.note(figure, place, len(cells) - 0.5, **more)
+        if above:
+            draw.note(figure, place, -0.7, yanchor="bottom", **more)
     figure.update_xaxes(range=[-0.5, wide - 0.5], showticklabels=False, showgrid=False, ticks="")
-    return figure.update_yaxes(draw.lines(cells.index))
+    rows = draw.lines(cells.index)
+    return figure.update_yaxes(rows | {"range": [rows["range"][0], rows["range"][1] - above]})
 
 
 @draw.chart

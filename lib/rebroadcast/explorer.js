@@ -28,6 +28,10 @@ async function render({ model, el }) {
     layout.font = { ...layout.font, color: getComputedStyle(place).color }; // readable in a dark theme too
     layout.width = el.clientWidth || undefined;
     const names = layout.yaxis?.ticktext;
+    const columns = (layout.annotations || []).filter(({ name }) => name === "column");
+    const room = Math.max(4, Math.floor((layout.width - 24) / new Set(columns.map(({ x }) => x)).size / 6.5));
+    for (const label of layout.width ? columns : []) // its lines are as long as Python thought fit
+      label.text = label.text.split("<br>").map((line) => shorten(line, room)).join("<br>");
     if (names && layout.width) layout.yaxis.ticktext = names.map((text) => shorten(text, Math.max(12, Math.floor(layout.width / 7.5))));
     place.setAttribute("role", "img");
     place.setAttribute("aria-label", description);

@@ -51,8 +51,14 @@
     return parts.length <= width ? text : [...parts.slice(0, ahead), "…", ...parts.slice(ahead + 1 - width)].join("");
   };
   // On a phone, labels beside the plot would take its place: break them, and give the margins back.
-  const squeeze = ({ data, layout }) => {
+  const squeeze = ({ data, layout }, width) => {
     const alias = {};
+    const columns = (layout.annotations || []).filter(({ name }) => name === "column");
+    const room = Math.max(4, Math.floor((width - 24) / new Set(columns.map(({ x }) => x)).size / 6.3));
+    for (const label of columns) {
+      label.text = wrap(label.text, room, 3).split("<br>").map((line) => shorten(line, room)).join("<br>");
+      label.font.size = 10;
+    }
     for (const trace of data) {
       const labels = trace.orientation === "h" || trace.type === "heatmap" ? trace.y : null;
       for (const label of Array.isArray(labels) ? labels : [])
@@ -82,7 +88,7 @@
     for (const mark of [...(layout.shapes || []), ...data])
       if (mark.name === "limit" || mark.meta === "limit")
         mark.line = { ...mark.line, color: night ? "#fff" : "#000" };
-    if (small) squeeze(it);
+    if (small) squeeze(it, plot.clientWidth);
     if (matchMedia("(pointer: coarse)").matches) layout.dragmode = false;
     return it;
   };
