@@ -3,7 +3,8 @@
 A title says the finding with its number, the grey subtitle what is shown. Frames may come in any order of rows, with more columns
 than are named, and empty; texts in them may be a stranger's and are escaped. `layout.meta` has `id`, `title`, `description`
 (words for a screen reader) and `data` (header, then rows), as plain text: who puts them on a page escapes them. A mark's
-`customdata` is its value as in the frame. Limit lines are shapes named "limit", so that a dark page can turn them white.
+`customdata` is its value as in the frame. Limit lines are shapes named "limit", so that a dark page can turn them white;
+a heat map's `meta.dark` is its colour scale there.
 """
 
 from datetime import datetime, timedelta
@@ -118,8 +119,8 @@ def error_by_channel(frame: "pd.DataFrame", *, lang: Language = ENGLISH) -> go.F
         pairs.append([[name, channel] for channel in cells.columns])
         texts.append([lang.number(count) if count else "" for count in row])
         hover.append([draw.hover(*p, text or "0") for p, text in zip(pairs[-1], texts[-1], strict=True)])
-    look = {"colorscale": [[0, "#F6E3EE"], [1, "#8A3A67"]], "showscale": False, "xgap": 3, "ygap": SLOT - 20}
-    look |= {"texttemplate": "%{text}", "hoverinfo": "text", "hoverongaps": False, "zmin": 0}
+    look = {"colorscale": [[0, "#F6E3EE"], [1, "#8A3A67"]], "meta": {"dark": [[0, "#40273A"], [1, "#B04C84"]]}, "showscale": False}
+    look |= {"xgap": 3, "ygap": SLOT - 20, "texttemplate": "%{text}", "hoverinfo": "text", "hoverongaps": False, "zmin": 0}
     z = [[count or None for count in row] for row in values]
     trace = go.Heatmap(z=z, text=texts, customdata=pairs, hovertext=hover, **look)
     title = _("{count} of {total} failures: {error} on {channel}", **facts)

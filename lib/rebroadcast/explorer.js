@@ -25,13 +25,20 @@ async function render({ model, el }) {
     const { data, layout, locale, format, description } = JSON.parse(model.get("figure") || "{}");
     if (!data || !place.isConnected) return;
     if (locale !== "en") Plotly.register({ moduleType: "locale", name: locale, dictionary: {}, format });
-    layout.font = { ...layout.font, color: getComputedStyle(place).color }; // readable in a dark theme too
+    const { color } = getComputedStyle(place); // readable in a dark theme too
+    layout.font = { ...layout.font, color };
+    if (layout.yaxis) layout.yaxis.tickfont = { ...layout.yaxis.tickfont, color }; // labels inside would contrast with white
+    const night = color.match(/\d+/g)?.[1] > 127;
+    for (const trace of data) if (night && trace.meta?.dark) trace.colorscale = trace.meta.dark;
     layout.width = el.clientWidth || undefined;
     const names = layout.yaxis?.ticktext;
     const columns = (layout.annotations || []).filter(({ name }) => name === "column");
-    const room = Math.max(4, Math.floor((layout.width - 24) / new Set(columns.map(({ x }) => x)).size / 6.5));
-    for (const label of layout.width ? columns : []) // its lines are as long as Python thought fit
-      label.text = label.text.split("<br>").map((line) => shorten(line, room)).join("<br>");
+    const room = Math.max(4, Math.floor((layout.width - 24) / new Set(columns.map(({ x }) => x)).size / 7));
+    for (const label of layout.width ? columns : []) {
+      const lines = label.text.split("<br>");
+      const fit = lines.every((line) => shorten(line, room) === line);
+      label.text = (fit ? lines : label.text.split(/<br>| /).slice(0, 3).map((word) => shorten(word, room))).join("<br>");
+    }
     if (names && layout.width) layout.yaxis.ticktext = names.map((text) => shorten(text, Math.max(12, Math.floor(layout.width / 7.5))));
     place.setAttribute("role", "img");
     place.setAttribute("aria-label", description);

@@ -76,6 +76,7 @@
     const { data, layout } = it;
     const ink = night ? "#e8eaed" : "#1c1e21";
     if (night) flipAll(it, "");
+    for (const trace of data) if (night && trace.meta?.dark) trace.colorscale = trace.meta.dark;
     layout.template ||= {};
     const base = (layout.template.layout ||= {});
     for (const axis of ["xaxis", "yaxis"]) {
