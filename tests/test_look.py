@@ -48,8 +48,8 @@ def test_every_figure_is_drawn_with_no_request_and_no_error(browser, report):
 def test_axe_core_finds_nothing_serious(browser, report):
     from axe_playwright_python.sync_playwright import Axe
 
-    for scheme in ("light", "dark"):
-        page = open_page(browser, report, viewport={"width": 1200, "height": 900}, color_scheme=scheme, bypass_csp=True)
+    for scheme, width in (("light", 1200), ("dark", 360)):
+        page = open_page(browser, report, viewport={"width": width, "height": 900}, color_scheme=scheme, bypass_csp=True)
         draw_all(page)
         found = Axe().run(page).response["violations"]
         serious = [(v["id"], v["nodes"][0]["html"][:200]) for v in found if v["impact"] in ("serious", "critical")]
@@ -60,3 +60,8 @@ def test_a_phone_shows_it_without_scrolling_sideways(browser, report):
     page = open_page(browser, report, viewport={"width": 360, "height": 740})
     draw_all(page)
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    cards = "[...document.querySelectorAll('.cards')]"
+    assert page.evaluate(f"{cards}.every(table => table.parentElement.scrollWidth <= 360)")
+    assert page.evaluate(f"{cards}.every(table => getComputedStyle(table).display === 'block')")
+    page.emulate_media(media="print")
+    assert page.evaluate(f"{cards}.every(table => getComputedStyle(table).display === 'table')")

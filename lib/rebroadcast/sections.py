@@ -41,17 +41,23 @@ def heading(bench: Workbench, name: str) -> Markdown | None:
 def table(rows: Iterable[list], header: list[str] = (), numbers: Iterable[int] = (), widths: Iterable[int] = ()) -> Markup:
     """An HTML table of escaped cells; numbers are the columns that align right.
 
+    A phone shows the rows of one with five columns or more as cards; the roles keep it a table for a screen reader.
     With widths, in per cent, it is one of the explorer's, in which a row of one cell spans all.
     """
+    cards = len(header) >= 5 and not widths
     size = Markup("").join(Markup('<col style="width:{}%">').format(width) for width in widths)
 
     def row(cells: list, tag: str) -> Markup:
-        kinds = [' class="num"' if place in numbers else "" for place in range(len(cells))]
-        kinds = [f' colspan="{len(widths)}"'] if widths and len(cells) == 1 else kinds
-        parts = (Markup("<{0}{1}>{2}</{0}>").format(Markup(tag), Markup(kind), cell) for kind, cell in zip(kinds, cells, strict=True))
-        return Markup("<tr>{}</tr>").format(Markup("").join(parts))
+        kinds = [Markup(' class="num"') if place in numbers else "" for place in range(len(cells))]
+        kinds = [Markup(f' colspan="{len(widths)}"')] if widths and len(cells) == 1 else kinds
+        if cards:
+            role, more = {"th": "columnheader", "td": "cell"}[tag], Markup('{} role="{}" data-label="{}"')
+            kinds = [more.format(kind, role, name) for kind, name in zip(kinds, header, strict=True)]
+        parts = (Markup("<{0}{1}>{2}</{0}>").format(Markup(tag), kind, cell) for kind, cell in zip(kinds, cells, strict=True))
+        return Markup("<tr{}>{}</tr>").format(Markup(' role="row"' if cards else ""), Markup("").join(parts))
 
-    start = Markup('<table class="rb-table"><colgroup>{}</colgroup>').format(size) if widths else Markup('<table class="table">')
+    start = Markup('<table class="table cards" role="table">' if cards else '<table class="table">')
+    start = Markup('<table class="rb-table"><colgroup>{}</colgroup>').format(size) if widths else start
     head = Markup("<thead>{}</thead>").format(row(header, "th")) if header else ""
     return Markup("{}{}<tbody>{}</tbody></table>").format(start, head, Markup("").join(row(r, "td") for r in rows))
 
