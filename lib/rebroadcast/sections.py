@@ -253,8 +253,10 @@ def how_long(wait_s: float, verdict: str, lang: Language) -> str:
 
 
 def _source(source: str) -> str | Markup:
-    link = Markup('<a href="{0}" rel="noreferrer">{1}</a>')
-    return link.format(source, source.split("/")[2]) if source.startswith(("https://", "http://")) else source or "—"
+    if not source.startswith(("https://", "http://")):
+        return source or "—"
+    host = Markup("<wbr>.").join(source.split("/")[2].split("."))  # a narrow column breaks it before a dot
+    return Markup('<a href="{}" rel="noreferrer">{}</a>').format(source, host)
 
 
 def provenance(bench: Workbench) -> HTML:
