@@ -96,6 +96,8 @@
   const save = {
     name: "image", title: words.save, click: (plot) => {
       const { data, layout } = figure(plot, false, false);
+      for (const { node, textfont } of data) // the page's style sheet, which clears the space around labels, is not in the image
+        if (node) textfont.shadow = Array(6).fill("0 0 3px #fff").join();
       const [finding, subtitle] = [".finding", ".subtitle"].map((part) =>
         plot.parentElement.querySelector(part)?.textContent.replace(/&/g, "&amp;").replace(/</g, "&lt;") || "");
       const lines = wrap(finding, 90, 3);
