@@ -279,6 +279,7 @@ def rejected(bench: Workbench) -> HTML | None:
         return None
     groups = frame.groupby(["file", "reason"], sort=True)["line"]
     rows = [
-        [file, reason_name(reason, lang), lang.number(len(lines)), ", ".join(map(str, lines.head(10)))] for (file, reason), lines in groups
+        [file, reason_name(reason, lang), lang.number(len(lines)), ", ".join([*map(str, lines.head(10)), *["…"] * (len(lines) > 10)])]
+        for (file, reason), lines in groups
     ]
     return html(table(rows, [_("File"), _("Reason"), _("Rows"), _("Lines")], numbers=(2,)))
