@@ -140,6 +140,12 @@ def test_long_labels_are_shortened_and_kept_whole_for_hover_and_clicks():
     assert list(figure.data[0].customdata) == list(frame.error) and "end" in figure.data[0].hovertext[0]
 
 
+def test_hovering_a_bar_says_each_count_once():
+    assert drawn("failures_by_cause").data[0].hovertext[0] == "Limit used up<br>failed 94 · 94\u00a0%"
+    assert [bar.hovertext[0] for bar in drawn("attempted").data[:2]] == [
+        "A<br>delivered 1,000<br>500 · 33\u00a0% failed", "A<br>500 · 33\u00a0% failed"]  # fmt: skip
+
+
 @every
 def test_spanish_is_drawn_too(name):
     if not any(LOCALE.glob("es/*/*.mo")):

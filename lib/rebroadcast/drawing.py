@@ -164,8 +164,8 @@ def bars(
     if any(limit == limit for limit in limits):
         key.append((lang.gettext("limit"), LIMIT, ()))
     for part, colour, counts in parts:
-        said = [f"{part} {lang.number(round(float(count), 1))}" for count in counts]
-        texts = [hover(*words) for words in zip(names, said, labels, strict=True)]
+        said = [_told(part, lang.number(round(float(count), 1)), label) for count, label in zip(counts, labels, strict=True)]
+        texts = [hover(name, *words) for name, words in zip(names, said, strict=True)]
         more = {"customdata": names if raw is None else list(raw), "hovertext": texts, "hoverinfo": "text"}
         more |= {"y": list(range(len(names))), "orientation": "h", "width": 0.4, "marker_color": colour}
         traces.append(go.Bar(x=[float(count) for count in counts], **more))
@@ -177,6 +177,14 @@ def bars(
     totals = [sum(row) for row in zip(*(counts for *_, counts in parts), strict=True)]
     beyond = [limit if limit == limit else 0 for limit in limits] or [0] * len(totals)
     return ends(drawn, map(max, totals, beyond), labels, unit)
+
+
+def _told(part: str, count: str, label: str) -> list[str]:
+    """What a hover box says of a part of a bar: name and count, and the label of the whole bar where it says more."""
+    if part in label and (count in label.split() or part == label):
+        return [f"{part} {count}" if part == label else label]
+    same = label.split()[:1] == [count] and not any(map(str.isalpha, label))
+    return [f"{part} {label}"] if same else [f"{part} {count}", label]
 
 
 def timeline(drawn: go.Figure, first: datetime, last: datetime, most: float, unit: str) -> go.Figure:
