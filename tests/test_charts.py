@@ -85,7 +85,8 @@ def test_empty_and_single_rows_are_drawn(name):
     for few in (frame.head(1), frame.head(0), pd.DataFrame()):
         json.loads(drawn(name, few).to_json())
     assert "nothing to show" in drawn(name, pd.DataFrame()).layout.meta["title"]
-    assert drawn(name, frame.head(0)).layout.annotations[0].text == "Nothing to show"
+    empty = drawn(name, frame.head(0)).layout
+    assert empty.meta["description"] == f"{empty.meta['title']}." and not empty.meta["data"] and not empty.annotations
 
 
 @every
@@ -138,6 +139,12 @@ def test_long_labels_are_shortened_and_kept_whole_for_hover_and_clicks():
     label = (figure := drawn("failures_by_error", frame)).layout.yaxis.ticktext[0]
     assert len(label) <= 96 and "…" in label and label.endswith("end")
     assert list(figure.data[0].customdata) == list(frame.error) and "end" in figure.data[0].hovertext[0]
+
+
+def test_a_comparison_leaves_out_what_did_not_change():
+    frame = pd.DataFrame({"error": [*BOTH, "same"], "channel": "A", "before": [10, 300, 7], "now": [25, 100, 7]})
+    figure = drawn("comparison", frame)
+    assert len(figure.layout.yaxis.ticktext) == 2 and figure.layout.meta["title"] == "132 failures now, 317 before: −185"
 
 
 def test_hovering_a_bar_says_each_count_once():

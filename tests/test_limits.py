@@ -71,8 +71,8 @@ def test_computed_from_attempted_counts_and_inferred_without():
     found = limits.assess(open_bench(**given, attempted="1001=1500"))
     assert found.basis == "computed"
     assert found.windows[["overflow", "explained", "other"]].to_numpy().tolist() == [[500, 471, 29]]
-    found = limits.assess(open_bench(**given))
-    assert found.basis == "inferred"
+    found = limits.assess(bench := open_bench(**given))
+    assert found.basis == "inferred" and "--messages FILE" in limits.load_figures(bench, found)[0].data
     assert found.windows["overflow"].tolist() == [471]
     with pytest.raises(QuotaError, match="1,499|attempted is less than|499"):
         limits.assess(open_bench(**given, attempted="1001=499"))

@@ -82,14 +82,14 @@ def test_a_rerun_differs_in_its_time_of_making_alone(sample_report, sample_run):
     assert pages[0] == pages[1]
 
 
-def test_attempted_counts_do_instead_of_a_messages_export(tmp_path):
-    done = rebroadcast(
-        "report", *SAMPLE, "--channel", "1001", "--attempted", "1001=1500", "--language", "es", "--out", tmp_path / "a"
-    )
+def test_attempted_counts_do_instead_of_a_messages_export(sample_report, tmp_path):
+    done = rebroadcast("report", *SAMPLE, "--channel", "1001", "--attempted", "1001=1500", "--compare", sample_report,
+                       "--language", "es", "--out", tmp_path / "a")  # fmt: skip
     assert done.returncode == 0, done.stderr
     page = (tmp_path / "a" / "failure_report.html").read_text()
     assert '<html lang="es"' in page
     assert "WhatsApp México: 1,500 intentados, 1,000 entregados, 500 fallidos." in page
+    assert "Nada aumentó ni disminuyó" in page and "±0" not in page
 
 
 def test_plain_papermill_runs_a_notebook_as_it_is(tmp_path):

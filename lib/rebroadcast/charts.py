@@ -313,15 +313,16 @@ def what_if(frame: "pd.DataFrame", *, start: datetime | None = None, lang: Langu
 
 @draw.chart
 def comparison(frame: "pd.DataFrame", *, lang: Language = ENGLISH) -> go.Figure:
-    """Dumbbells of the 15 errors by channel that changed most. Columns: error, channel, before, now."""
+    """Dumbbells of the 15 errors by channel that changed most; those that did not are left out. Columns: error, channel, before, now."""
     _, rows = lang.gettext, frame.fillna({"before": 0, "now": 0})
     rows["change"] = rows.now - rows.before
     rows = rows.assign(size=-rows.change.abs()).sort_values(["size", "error", "channel"], ignore_index=True)
     sums = {name: lang.number(int(rows[name].sum())) for name in ("before", "now")}
-    sums |= {"change": draw.signed(rows.change.sum(), lang), "n": lang.number(len(rows))}
+    sums |= {"change": draw.signed(rows.change.sum(), lang)}
     title = _("{now} failures now, {before} before: {change}", **sums)
-    shown, at = rows.head(TOP), list(range(min(TOP, len(rows))))
-    sums["shown"] = lang.number(len(at))
+    changed = rows[rows.change != 0] if rows.change.any() else rows
+    shown, at = changed.head(TOP), list(range(min(TOP, len(changed))))
+    sums |= {"n": lang.number(len(changed)), "shown": lang.number(len(at))}
     subtitle = _("Failed messages by error and channel, {shown} of {n}, largest change first", **sums)
     colours = [FAILED if change > 0 else DELIVERED for change in shown.change]
     hover = [draw.hover(r.error, r.channel, f"{r.before:.0f} → {r.now:.0f}") for r in shown.itertuples()]
@@ -334,8 +335,8 @@ def comparison(frame: "pd.DataFrame", *, lang: Language = ENGLISH) -> go.Figure:
         go.Scatter(x=shown.before.tolist(), marker={"color": QUIET, "size": 13}, **dots),
         go.Scatter(x=shown.now.tolist(), marker={"color": colours, "size": 13}, **dots),
     ]
-    up, down = rows.now[rows.change > 0], rows.now[rows.change <= 0]
-    key = [(_("before"), QUIET, rows.before), (_("more now"), FAILED, up), (_("not more now"), DELIVERED, down)]
+    up, down = rows.now[rows.change > 0], rows.now[rows.change < 0]
+    key = [(_("before"), QUIET, rows.before), (_("more now"), FAILED, up), (_("fewer now"), DELIVERED, down)]
     names = [f"{draw.shorten(r.channel, 20)} · {draw.shorten(r.error, 70)}" for r in shown.itertuples()]
     figure = draw.figure(traces, title, subtitle, SLOT * len(at) + 16, lang, key)
     figure.update_yaxes(draw.lines(names))

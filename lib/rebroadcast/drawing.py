@@ -51,19 +51,18 @@ def chart(draw: Callable[..., go.Figure]) -> Callable[..., go.Figure]:
         if clean[[name for name in known if name in COUNTS]].fillna(0).to_numpy().any():
             drawn = draw(clean, lang=lang, **options)
         else:
-            drawn = figure([], _("There is nothing to show"), _("No row fits this selection"), 60, lang)
-            note(drawn, 0.5, 0.5, _("Nothing to show"), xref="paper", yref="paper")
+            drawn, clean = figure([], _("There is nothing to show"), "", 1, lang), clean.head(0)
             drawn.update_xaxes(visible=False).update_yaxes(visible=False)
-        told, table = list(drawn.layout.meta), clean.head(ROWS).astype(object)
+        told, table = [*filter(None, drawn.layout.meta)], clean.head(ROWS).astype(object)
         if len(frame) > ROWS:
             cap = {"n": lang.number(ROWS), "total": lang.number(len(frame))}
             told.append(_("The data holds the first {n} of {total} rows", **cap))
-        rows = table.where(table.notna(), None).itertuples(index=False)
+        rows = [*table.where(table.notna(), None).itertuples(index=False)]
         drawn.layout.meta = {
             "id": draw.__name__.replace("_", "-"),
             "title": told[0],
             "description": " ".join(f"{sentence}." for sentence in told),
-            "data": [
+            "data": rows and [
                 [word(COLUMNS, name, lang) for name in known],
                 *([_cell(*pair, lang) for pair in zip(known, row, strict=True)] for row in rows),
             ],

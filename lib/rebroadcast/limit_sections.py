@@ -41,10 +41,12 @@ def limit_sentence(bench: Workbench, row: dict) -> str:
         "The overflow is {overflow}; the limit explains {explained} of the failures, {other} have other causes.", **facts)  # fmt: skip
 
 
-def limit_windows(bench: Workbench, found: Assessment) -> HTML:
-    """The windows in which a limit was reached: counts in unique contacts."""
+def limit_windows(bench: Workbench, found: Assessment) -> HTML | None:
+    """The windows in which a limit was reached, if any: counts in unique contacts."""
     _, lang = bench.lang.gettext, bench.lang
     frame = bench.table(found.windows, "windows").reindex(columns=["name", "begin", "first", *COUNTS]).head(SAFE_ROWS)
+    if frame.empty:
+        return None
 
     def time(value: object) -> str:
         return "—" if pd.isna(value) else lang.datetime(bench.wall_clock(value))
@@ -58,7 +60,7 @@ def limit_windows(bench: Workbench, found: Assessment) -> HTML:
     return html(table(rows, header, numbers=range(3, 11)), p(_("Numbers count different contacts, as limits do."), "fine"))
 
 
-def plan_table(bench: Workbench, planned: Plan) -> HTML:
+def plan_table(bench: Workbench, planned: Plan) -> HTML | None:
     """Each wave: its start in the workspace's zone and in UTC, channel, contacts, and how fast to send."""
     _, lang = bench.lang.gettext, bench.lang
     frame = bench.table(plan_frame(bench, planned), "plan")
@@ -71,4 +73,4 @@ def plan_table(bench: Workbench, planned: Plan) -> HTML:
         for r in frame.head(SAFE_ROWS).itertuples()
     ]  # fmt: skip
     header = [_("Wave"), _("Start ({zone})", zone=bench.lang.zone(bench.timezone)), _("Start (UTC)"), _("Channel"), _("Contacts"), _("Pace")]
-    return html(table(rows, header, numbers=(0, 4)))
+    return html(table(rows, header, numbers=(0, 4))) if rows else None

@@ -39,7 +39,7 @@ def heading(bench: Workbench, name: str) -> Markdown | None:
 
 
 def table(rows: Iterable[list], header: list[str] = (), numbers: Iterable[int] = (), widths: Iterable[int] = ()) -> Markup:
-    """An HTML table of escaped cells; numbers are the columns that align right.
+    """An HTML table of escaped cells, nothing where there are no rows; numbers are the columns that align right.
 
     A phone shows the rows of one with five columns or more as cards; the roles keep it a table for a screen reader.
     With widths, in per cent, it is one of the explorer's, in which a row of one cell spans all.
@@ -59,7 +59,8 @@ def table(rows: Iterable[list], header: list[str] = (), numbers: Iterable[int] =
     start = Markup('<table class="table cards" role="table">' if cards else '<table class="table">')
     start = Markup('<table class="rb-table"><colgroup>{}</colgroup>').format(size) if widths else start
     head = Markup("<thead>{}</thead>").format(row(header, "th")) if header else ""
-    return Markup("{}{}<tbody>{}</tbody></table>").format(start, head, Markup("").join(row(r, "td") for r in rows))
+    body = Markup("").join(row(r, "td") for r in rows)
+    return Markup("{}{}<tbody>{}</tbody></table>").format(start, head, body) if body else body
 
 
 def p(text: object, kind: str = "") -> Markup:
@@ -238,11 +239,16 @@ def unknown_errors(bench: Workbench, shapes: "pd.DataFrame") -> HTML:
 
 
 def compare(bench: Workbench, where: "pd.DataFrame"):
-    """What rose and fell against the run named by `compare`, as a figure; nothing where none was named."""
+    """What rose and fell against the run named by `compare`, as a figure; a sentence where nothing did, nothing where none was named."""
     from . import charts
 
-    earlier = bench.text("compare")
-    return bench.figure(charts.comparison, summaries.comparison(where, Path(earlier))) if earlier else None
+    if not (earlier := bench.text("compare")):
+        return None
+    _, frame = bench.lang.gettext, summaries.comparison(where, Path(earlier))
+    if (frame["before"] != frame["now"]).any():
+        return bench.figure(charts.comparison, frame)
+    total = int(bench.table(frame, "comparison")["now"].sum())
+    return html(p(_("Nothing rose or fell: each channel has each error as often as before, {total} in all.", total=bench.lang.number(total))))
 
 
 def how_long(wait_s: float, verdict: str, lang: Language) -> str:
