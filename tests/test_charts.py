@@ -148,7 +148,7 @@ def test_a_comparison_leaves_out_what_did_not_change():
 
 
 def test_hovering_a_bar_says_each_count_once():
-    assert drawn("failures_by_cause").data[0].hovertext[0] == "Limit used up<br>failed 94 · 94\u00a0%"
+    assert drawn("failures_by_cause").data[0].hovertext[0] == "Limit used up<br>wait 94 · 94\u00a0%"
     assert [bar.hovertext[0] for bar in drawn("attempted").data[:2]] == [
         "A<br>delivered 1,000<br>500 · 33\u00a0% failed", "A<br>500 · 33\u00a0% failed"]  # fmt: skip
 
