@@ -15,6 +15,14 @@ function shorten(text, width) {
   const ahead = Math.floor((width * 2) / 3);
   return parts.length <= width ? text : [...parts.slice(0, ahead), "…", ...parts.slice(ahead + 1 - width)].join("");
 }
+// Room below for the lines that the legend takes at this width; without it the plot would shrink into the legend.
+function legendRoom(data, layout) {
+  const names = data.filter((trace) => trace.showlegend).map((trace) => trace.name.replace(/&#?\w+;/g, "x").length);
+  const columns = Math.max(1, Math.floor((layout.width - 24) / (7.2 * Math.max(...names) + 48)));
+  const more = 20 * Math.max(0, Math.ceil(names.length / columns) - (names.length > 2 ? 2 : 1));
+  layout.height += more;
+  layout.margin.b += more;
+}
 async function render({ model, el }) {
   if (model.get("script")) return undefined;
   while (!globalThis.Plotly) await new Promise((done) => setTimeout(done, 25));
@@ -40,6 +48,7 @@ async function render({ model, el }) {
       label.text = (fit ? lines : label.text.split(/<br>| /).slice(0, 3).map((word) => shorten(word, room))).join("<br>");
     }
     if (names && layout.width) layout.yaxis.ticktext = names.map((text) => shorten(text, Math.max(12, Math.floor(layout.width / 7.5))));
+    if (layout.width) legendRoom(data, layout);
     place.setAttribute("role", "img");
     place.setAttribute("aria-label", description);
     await Plotly.react(place, data, layout, { displayModeBar: false, locale });

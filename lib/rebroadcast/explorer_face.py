@@ -45,15 +45,16 @@ class Face:
 
         wide = {"layout": {"width": "auto"}}
         lists = {n: w.SelectMultiple(**wide) for n in LISTS}
-        times = {n: w.NaiveDatetimePicker(description=text, style={"description_width": "48px"}, **wide)
+        times = {n: w.NaiveDatetimePicker(description=text, style={"description_width": "58px"}, **wide)
                  for n, text in (("from_", _("From")), ("to", _("Before")))}  # fmt: skip
         text = w.Text(placeholder=_("Text in the error"), continuous_update=False, **wide)
         self.controls = {n: self._watched(c, self.refresh) for n, c in (lists | times | {"text": text}).items()}
         reset = self._button(_("Reset"), lambda: self.choose(**dict.fromkeys(self.controls)), "110px")
-        boxes = {_("Causes"): [lists["cause"]], _("Verdicts"): [lists["verdict"]], _("Channels"): [lists["channel"]],
-                 _("Sender types"): [lists["sender_type"]], _("Time and text"): [*times.values(), text, reset]}  # fmt: skip
-        filters = _grid([w.VBox([w.HTML(sections.said(head, "head")), *box]) for head, box in boxes.items()],
-                        "repeat(auto-fit, minmax(190px, 1fr))", "4px 10px")  # fmt: skip
+        boxes = [(_("Causes"), "5 1 215px", lists["cause"]), (_("Verdicts"), "3 1 106px", lists["verdict"]),
+                 (_("Channels"), "5 1 155px", lists["channel"]), (_("Sender types"), "3 1 122px", lists["sender_type"]),
+                 (_("Time and text"), "0 1 290px", *times.values(), text, reset)]  # fmt: skip
+        boxes = [w.VBox([w.HTML(sections.said(head, "head")), *box], layout={"flex": flex}) for head, flex, *box in boxes]
+        filters = w.HBox(boxes, layout={"flex_flow": "row wrap", "grid_gap": "4px 10px"})
 
         self.state, self.panel, self.result, self.place = w.HTML(), w.HTML(), w.HTML(), w.HTML()
         clicks = {"causes": self.click_cause, "times": self.click_time, "errors": self.click_cell}

@@ -52,6 +52,11 @@
   };
   // On a phone, labels beside the plot would take its place: break them, and give the margins back.
   const squeeze = ({ data, layout }, width) => {
+    const legend = data.filter((trace) => trace.showlegend).map((trace) => trace.name.replace(/&#?\w+;/g, "x").length);
+    const perLine = Math.max(1, Math.floor((width - 24) / (7.2 * Math.max(...legend) + 48)));
+    const more = 20 * Math.max(0, Math.ceil(legend.length / perLine) - (legend.length > 2 ? 2 : 1));
+    layout.height += more; // else the plot would shrink into its legend
+    layout.margin.b += more;
     const alias = {};
     const columns = (layout.annotations || []).filter(({ name }) => name === "column");
     const room = Math.max(4, Math.floor((width - 24) / new Set(columns.map(({ x }) => x)).size / 6.3));
