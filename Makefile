@@ -46,10 +46,12 @@ notebooks: $(VENV)/.dev
 screenshots: $(VENV)/.dev
 	$(BIN)/python docs/screenshots.py
 
-# Take all texts out of the code into the catalogues, and compile them.
+# Take all texts out of the code into the catalogues, and compile them; these functions and classes have them as arguments.
+KEYWORDS = n_:1,2 n:1,2 sentence fail:2 RebroadcastError InputError ColumnError DateError ParameterError RulesError ChannelsError QuotaError \
+           OutputError LedgerError BatchError RunError
 catalogues: $(VENV)/.dev
 	@pot=$$(mktemp) && trap 'rm -f "$$pot"' EXIT && \
-	$(BIN)/pybabel -q extract -k n_:1,2 -k n:1,2 --no-location --sort-output -o "$$pot" lib && \
+	$(BIN)/pybabel -q extract -k "$(KEYWORDS)" --no-location --sort-output -o "$$pot" lib && \
 	$(BIN)/pybabel -q update -D rebroadcast -l es -N --ignore-obsolete --ignore-pot-creation-date -i "$$pot" -d lib/rebroadcast/locale && \
 	$(BIN)/pybabel -q compile -D rebroadcast -l es -d lib/rebroadcast/locale
 

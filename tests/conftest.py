@@ -10,7 +10,7 @@ import pytest
 from filelock import FileLock
 
 from rebroadcast import engine as engines
-from rebroadcast import reports
+from rebroadcast import exceptions, reports
 
 ROOT = Path(__file__).parents[1]
 SAMPLES = ROOT / "data" / "samples"
@@ -35,6 +35,12 @@ def pytest_collection_modifyitems(items):
     """The files that take longest come first, so that no process waits for the other at the end."""
     ranks = {f"test_{name}": rank for rank, name in enumerate(LONGEST)}
     items.sort(key=lambda item: ranks.get(item.path.stem, 5 if item.path.suffix == ".ipynb" else len(ranks)))
+
+
+@pytest.fixture(autouse=True)
+def english():
+    """The language of errors is a setting of the process: each test begins with English."""
+    exceptions.speak("en")
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rebroadcast import charts, words
-from rebroadcast.language import LOCALE, Language
+from rebroadcast.exceptions import LOCALE
+from rebroadcast.language import Language
 
 START = datetime(2026, 11, 22, 15)
 NASTY = "<b>bold</b> & %{x} costs $5 or $6"

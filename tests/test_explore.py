@@ -135,7 +135,7 @@ def test_parameters_of_the_notebook_are_the_first_filters(opened):
     face.choose(**dict.fromkeys(face.controls))
     assert face.filters == Filters()
     assert "6 de 6" in face.state.value
-    with pytest.raises(ParameterError, match=r"No failed message has cause 'qota'. Did you mean 'quota'\?"):
+    with pytest.raises(ParameterError, match=r"Ningún mensaje fallido tiene cause 'qota'. ¿Quiso decir 'quota'\?"):
         selection.wanted(face.prepared, {"cause": "qota"})
 
 
@@ -303,6 +303,9 @@ def test_errors_are_sentences_in_the_explorer(opened, tmp_path):
     face.run()
     rest(face)
     assert "rb-error" in face.status.value and "file" in face.status.value
+    face.folder.value = str(tmp_path / "file" / "below")
+    face.safely(face.save)
+    assert "below cannot be made (Not a directory); name another folder" in face.status.value
     with pytest.raises(RebroadcastError, match="Did you mean 'exports'"):
         explorer.show({"export": "x"})
 

@@ -36,7 +36,8 @@ def unpack(path: Path, target: Path) -> list[tuple[str, Path]]:
             return [("", _sheet(path, target))]
         members = [n for n in names if n.lower().endswith((".csv", ".txt", ".tsv")) and "__MACOSX" not in n]
         if not members or len(names) > MEMBERS:
-            raise InputError(f"{path} holds {len(names)} files, {len(members)} of them CSV; expected one export.", path)
+            raise InputError("{path} holds {files} files, {tables} of them CSV; expected one export.", path, path=path, files=len(names),
+                             tables=len(members))
         found = []
         for number, member in enumerate(sorted(members)):
             with archive.open(member) as packed:
@@ -57,7 +58,8 @@ def _fits(unpacked: int, path: Path) -> None:
     """Raise InputError where a file unpacks to more than an export can: it is made to fill the disk."""
     most = min(LARGEST, ROOM + RATIO * path.stat().st_size)
     if unpacked > most:
-        raise InputError(f"{path} unpacks to more than {most // 2**20:,} MiB, which no export does; give it unpacked.", path)
+        raise InputError("{path} unpacks to more than {most:,} MiB, which no export does; give it unpacked.", path, path=path,
+                         most=most // 2**20)
 
 
 @contextmanager
@@ -69,7 +71,7 @@ def _unpacking(path: Path):
         if isinstance(error, InputError) or disk_full(error):
             raise
         why = " ".join(str(error).split())[:120].rstrip(".") or type(error).__name__
-        raise InputError(f"{path} is a damaged or protected file ({why}); download it again.", path) from None
+        raise InputError("{path} is a damaged or protected file ({why}); download it again.", path, path=path, why=why) from None
 
 
 def _sheet(path: Path, target: Path) -> Path:

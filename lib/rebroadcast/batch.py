@@ -22,7 +22,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from . import __version__, batchfile, folder, index, record, reports
 from .batchfile import Entry, Plan
-from .exceptions import OutputError, RebroadcastError, RunError, visible
+from .exceptions import OutputError, RebroadcastError, RunError, reason, sentence, speak, visible
 
 FORK = sys.platform == "linux"  # elsewhere forking is not safe: each process loads everything and starts a plain kernel
 STAMP = re.compile(r"\d{4}(-\d\d){2}T\d\d(-\d\d){2}Z")  # a run's folder: when its batch started (UTC)
@@ -43,19 +43,19 @@ def run(file: Path, out: Path, jobs: int = 2, resume: bool = False, console: Con
         forkserver.ensure_running()
     plan, out = batchfile.load(file), Path(os.path.abspath(out))
     if (out / "index.html").exists() and not (out / "batch.json").exists():
-        raise OutputError(f"'{out}' holds an index.html that no batch made; give another --out.")
+        raise OutputError("'{out}' holds an index.html that no batch made; give another --out.", out=out)
     try:
         out.mkdir(parents=True, exist_ok=True)
         held = FileLock(out / ".lock").acquire(timeout=0)
     except Timeout:
-        raise OutputError(f"Another batch is writing '{out}' now; wait for it, or give another --out.") from None
+        raise OutputError("Another batch is writing '{out}' now; wait for it, or give another --out.", out=out) from None
     except OSError as error:
-        raise OutputError(f"'{out}' cannot be written ({error.strerror}); give another --out.") from error
+        raise OutputError("'{out}' cannot be written ({reason}); give another --out.", out=out, reason=reason(error)) from error
     try:
         with held, tempfile.TemporaryDirectory(prefix="rebroadcast-", ignore_cleanup_errors=True) as scratch:
             return _Batch(plan, out, scratch, resume).run(jobs, console)
     except OSError as error:
-        raise RunError(f"The batch stopped: {error}. Mend that, and start it again with --resume.") from error
+        raise RunError("The batch stopped: {reason}. Mend that, and start it again with --resume.", reason=error) from error
 
 
 class _Batch:
@@ -126,9 +126,9 @@ class _Batch:
             return True
         if died and not found:
             why = (
-                f"It took longer than {self.plan.timeout} minutes."
+                sentence("It took longer than {minutes} minutes.", minutes=self.plan.timeout)
                 if late
-                else f"Its process died twice (exit status {process.exitcode}), often for want of memory."
+                else sentence("Its process died twice (exit status {status}), often for want of memory.", status=process.exitcode)
             )
             _fail(entry, self.target(entry), why)
         found = record.read(self.target(entry))
@@ -191,6 +191,7 @@ def _work(entry: Entry, target: Path, done: str | None, scratch: str, place: str
     os.chdir(place)
     os.environ.clear()
     os.environ.update({"REBROADCAST_CACHE": os.path.join(scratch, "read")} | environment | {"TMPDIR": scratch})
+    speak(entry.parameters.get("language"))
     try:
         if entry.problem:
             raise RunError(entry.problem)

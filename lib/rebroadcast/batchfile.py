@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from . import __version__, files, parameters, record, reports, workbench
 from .channels import load_channels, read_toml
-from .exceptions import BatchError, ParameterError, RebroadcastError, did_you_mean
+from .exceptions import BatchError, ParameterError, RebroadcastError, did_you_mean, sentence, speak
 
 Text = Annotated[str, Field(min_length=1)]
 Count = Annotated[int, Field(strict=True, gt=0)]
@@ -94,7 +94,9 @@ def load(path: Path, environment: Mapping[str, str] = os.environ) -> Plan:
     'failures-1001'
     """
     asked, plan, problems, known, used = _read(path), [], [], {}, set()
+    language = str(asked.defaults.get("language") or "en")
     for number, row in enumerate(asked.entry, 1):
+        speak(language)
         try:
             notebook = reports.locate(row.notebook)
             known |= (mine := parameters.declared(notebook))
@@ -111,44 +113,52 @@ def load(path: Path, environment: Mapping[str, str] = os.environ) -> Plan:
                 except RebroadcastError:  # a file that is not there yet: it fails its entry alone
                     continue
         except RebroadcastError as error:
-            problems.append(f"entry {number} ('{row.name}'): {error}")
+            problems.append(sentence("entry {number} ('{name}'): {problem}", number=number, name=row.name, problem=error))
+    speak(language)  # checking an entry speaks that entry's
     for name in asked.defaults.keys() - used:
-        problems.append(f"defaults: no entry's notebook has the parameter '{name}'.{did_you_mean(name, known)}")
+        hint = did_you_mean(name, known)
+        problems.append(sentence("defaults: no entry's notebook has the parameter '{name}'.{hint}", name=name, hint=hint))
     folders: dict[str, Entry] = {}
     for entry in plan:
         if folders.setdefault(entry.folder.lower(), entry) is not entry:
-            where = f" of workspace '{entry.workspace}'" if entry.workspace else ""
-            problems.append(f"two entries{where} are called '{entry.name}'; a foreach needs its ${{...}} in the name.")
+            where = " " + sentence("of workspace '{name}'", name=entry.workspace) if entry.workspace else ""
+            problems.append(sentence("two entries{where} are called '{name}'; a foreach needs its ${{...}} in the name.", where=where,
+                                     name=entry.name))  # fmt: skip
     if problems:
         raise _refusal(path, problems)
-    return Plan(plan, asked.keep, asked.timeout, str(asked.defaults.get("language") or "en"))
+    return Plan(plan, asked.keep, asked.timeout, language)
 
 
 def _refusal(path: Path, problems: list[str]) -> BatchError:
-    return BatchError("\n".join(f"{path}: {problem}" for problem in dict.fromkeys(problems)))
+    text = "\n".join(f"{path}: {problem}" for problem in dict.fromkeys(problems))
+    return BatchError(text)
 
 
 def _read(path: Path) -> _File:
     try:
-        return _File.model_validate(read_toml(path, "batch"))
+        content = read_toml(path, sentence("batch file"))
+        speak(content["defaults"].get("language") if isinstance(content.get("defaults"), dict) else None)
+        return _File.model_validate(content)
     except ValidationError as error:
-        problems = [_sentence(**found) for found in error.errors()]
+        problems = [_told(**found) for found in error.errors()]
     except ValueError as error:
         problems = [str(error)]
     raise _refusal(path, problems)
 
 
-def _sentence(loc: tuple, type: str, msg: str, input: Any, **_: Any) -> str:
+def _told(loc: tuple, type: str, msg: str, input: Any, **_: Any) -> str:
     """Say what pydantic found, with the entry's number and the key as the file spells it."""
     inside = loc[:1] == ("entry",) and len(loc) > 1
-    text, keys = (f"entry {loc[1] + 1}: " if inside else ""), [str(k) for k in loc[2 * inside :]]
+    text, keys = (sentence("entry {number}:", number=loc[1] + 1) + " " if inside else ""), [str(k) for k in loc[2 * inside :]]
     if type == "extra_forbidden":
         known = list((_Each if keys[0] == "foreach" else _Entry if inside else _File).model_fields)
-        return f"{text}'{keys[-1]}' is no key here; known: {', '.join(known)}.{did_you_mean(keys[-1], known)}"
+        facts = {"key": keys[-1], "known": ", ".join(known), "hint": did_you_mean(keys[-1], known)}
+        return text + sentence("'{key}' is no key here; known: {known}.{hint}", **facts)
     if type == "missing":
-        return f"{text}'{keys[-1]}' is missing."
+        return text + sentence("'{key}' is missing.", key=keys[-1])
     what = " ".join(str(input).split())[:60]
-    return f"{text}{'.'.join(keys[:2])} is '{what}'; {msg.removeprefix('Input ').replace('valid dictionary', 'table')}."
+    why = sentence(msg.removeprefix("Input ").replace("valid dictionary", "table"))
+    return text + sentence("{key} is '{value}'; {why}.", key=".".join(keys[:2]), value=what, why=why)
 
 
 def _each(each: _Each, environment: Mapping[str, str]) -> Iterator[tuple[dict[str, str], str]]:
@@ -180,8 +190,8 @@ def _fill(value: Any, values: Mapping[str, str]) -> Any:
     def put(found: re.Match) -> str:
         if (name := found[2]) and name not in values:
             near = did_you_mean(name, [n for n in values if n in PLACES or n not in os.environ])
-            how = f" Set it, such as {name}=FOLDER before the command." if name.isupper() else ""
-            raise ParameterError(f"${{{name}}} is set neither by foreach nor in the environment.{near}{how}", name)
+            how = " " + sentence("Set it, such as {name}=FOLDER before the command.", name=name) if name.isupper() else ""
+            raise ParameterError("${{{name}}} is set neither by foreach nor in the environment.{hint}", name, name=name, hint=near + how)
         return values[name] if name else found[1]
 
     return PLACE.sub(put, value)

@@ -14,7 +14,7 @@ from zoneinfo import available_timezones
 
 from pydantic import BaseModel, Field, ValidationError
 
-from .exceptions import ChannelsError, did_you_mean
+from .exceptions import ChannelsError, did_you_mean, reason, sentence
 from .quota import Limit, Window
 
 
@@ -162,10 +162,10 @@ def load_channels(path: Path | None = None) -> Channels:
     if path is None:
         return Channels()
     try:
-        content = _File.model_validate(read_toml(path, "channels"))
+        content = _File.model_validate(read_toml(path, sentence("channels file")))
         problem = next(_contradictions(content), None)
     except ValidationError as error:
-        problem = _sentence(error)
+        problem = _told(error)
     except ValueError as error:
         problem = error
     if problem:
@@ -178,50 +178,53 @@ def read_toml(path: Path, what: str) -> dict:
     try:
         return tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
     except OSError as error:
-        raise ValueError(f"the {what} file cannot be read ({error.strerror}).") from None
+        raise ValueError(sentence("the {what} cannot be read ({reason}).", what=what, reason=reason(error))) from None
     except UnicodeDecodeError:
-        raise ValueError(f"the {what} file is not UTF-8; save it as UTF-8.") from None
+        raise ValueError(sentence("the {what} is not UTF-8; save it as UTF-8.", what=what)) from None
     except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"this is not TOML: {error}. Values of text need quotes.") from None
+        raise ValueError(sentence("this is not TOML: {reason}. Values of text need quotes.", reason=error)) from None
 
 
-def _sentence(error: ValidationError) -> str:
+def _told(error: ValidationError) -> str:
     """Say the first thing that pydantic found, with the key as the file spells it."""
     first = error.errors()[0]
     where = [str(part) for part in first["loc"]][:3]
     model = _File if len(where) < 3 else _Pool if where[0] == "pool" else _Channel
     key, fields = ".".join(where), list(model.model_fields)
     if first["type"] == "extra_forbidden":
-        return f"{key} is no setting; known here: {', '.join(fields)}.{did_you_mean(where[-1], fields)}"
+        facts = {"key": key, "known": ", ".join(fields), "hint": did_you_mean(where[-1], fields)}
+        return sentence("{key} is no setting; known here: {known}.{hint}", **facts)
     if first["type"] == "missing":
-        return f"{key} is missing."
+        return sentence("{key} is missing.", key=key)
     expected = {
-        "limit": 'a whole number above 0, or "unlimited"',
-        "segment_limit": "a whole number above 0",
-        "window": '"24h" (or other hours), "day" or "month"',
-        "reserve": "a whole number, 0 or more",
-        "pace": "contacts per second, above 0",
-    }.get(where[-1], "text in quotes, of at most 255 characters")
+        "limit": sentence('a whole number above 0, or "unlimited"'),
+        "segment_limit": sentence("a whole number above 0"),
+        "window": sentence('"24h" (or other hours), "day" or "month"'),
+        "reserve": sentence("a whole number, 0 or more"),
+        "pace": sentence("contacts per second, above 0"),
+    }.get(where[-1], sentence("text in quotes, of at most 255 characters"))
     if where[0] in ("pool", "channel") and len(where) < 3:
-        expected = "a table such as [pool.main] or [channel.1001]"
-    return f"{key} is {first['input']!r}; expected {expected}."
+        expected = sentence("a table such as [pool.main] or [channel.1001]")
+    return sentence("{key} is {value!r}; expected {expected}.", key=key, value=first["input"], expected=expected)
 
 
 def _contradictions(content: _File):
     """Yield what no single field shows: zones, kinds and pools that are not there."""
     if content.timezone and content.timezone not in (zones := available_timezones()):
         hint = did_you_mean(content.timezone, zones)
-        yield f'timezone is "{content.timezone}"; expected a zone such as "America/Mexico_City".{hint}'
+        yield sentence('timezone is "{zone}"; expected a zone such as "America/Mexico_City".{hint}', zone=content.timezone, hint=hint)
     for key, row in content.channel.items():
         if row.kind and find_kind(row.kind) is None:
-            yield f'channel.{key}.kind is "{row.kind}"; expected one of: {", ".join(kinds())}.{did_you_mean(row.kind, kinds())}'
+            facts = {"kind": row.kind, "kinds": ", ".join(kinds()), "hint": did_you_mean(row.kind, kinds())}
+            yield sentence('channel.{key}.kind is "{kind}"; expected one of: {kinds}.{hint}', key=key, **facts)
         if row.pool and row.pool not in content.pool:
-            yield f'channel.{key}.pool is "{row.pool}", but there is no [pool.{row.pool}].{did_you_mean(row.pool, content.pool)}'
+            hint = did_you_mean(row.pool, content.pool)
+            yield sentence('channel.{key}.pool is "{pool}", but there is no [pool.{pool}].{hint}', key=key, pool=row.pool, hint=hint)
         own = [name for name in ("limit", "window", "reserve") if name in row.model_fields_set]
         if row.pool and own:
-            yield f"channel.{key} has both a pool and its own {own[0]}; keep one of them."
+            yield sentence("channel.{key} has both a pool and its own {name}; keep one of them.", key=key, name=own[0])
     for name in content.pool:
         if not any(row.pool == name for row in content.channel.values()):
-            yield f'pool.{name} names no channel; add pool = "{name}" to the channels that share it.'
+            yield sentence('pool.{name} names no channel; add pool = "{name}" to the channels that share it.', name=name)
         if name in content.channel:
-            yield f"pool.{name} has the ID of a channel for its name; give the pool a name of its own."
+            yield sentence("pool.{name} has the ID of a channel for its name; give the pool a name of its own.", name=name)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from .errors import advice
-from .exceptions import LedgerError, ParameterError, did_you_mean
+from .exceptions import LedgerError, ParameterError, did_you_mean, sentence
 from .lazy import ibis, pd
 from .ledger import Ledger
 from .parameters import SAMPLE_AFTER, SAMPLE_RECOVERY
@@ -43,7 +43,8 @@ def check(bench: Workbench) -> Check:
     asked = bench.text("broadcast") or None
     if not records or (asked and asked not in known):
         hint = did_you_mean(asked or "", known)
-        raise LedgerError(f"The ledger knows no run for '{asked or 'any broadcast'}'.{hint} Known: {', '.join(known) or 'none'}.")
+        raise LedgerError("The ledger knows no run for '{broadcast}'.{hint} Known: {known}.", hint=hint,
+                          broadcast=asked or sentence("any broadcast"), known=", ".join(known) or sentence("none"))
     fates = bench.engine.keep(_fates(bench, bench.ledger.tagged(bench.engine.con, asked)))
     keys = ["run_id", "broadcast", "wave", "cause", "outcome"]
     outcomes = fates.group_by(keys).aggregate(contacts=fates.count()).order_by(keys).to_pandas()

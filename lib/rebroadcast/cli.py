@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from .exceptions import RebroadcastError, visible
+from .exceptions import RebroadcastError, speak, visible
 from .language import Language, language
 from .words import cause_name, disposition_name, verdict_name
 
@@ -93,6 +93,7 @@ def _command(name: str, notebook: str, options: tuple[str, ...], text: str) -> N
 
         out, overwrite, as_json, dry_run = (given.pop(name, None) for name in ("out", "overwrite", "json", "dry_run"))
         asked, out = {k: v for k, v in given.items() if v is not None}, out or Path("results") / notebook
+        speak(asked["language"])
         if dry_run:
             return _dry_run(asked, out)
         lang = language(asked["language"])
@@ -173,6 +174,7 @@ def _preflight(**given) -> None:
     from .workbench import Workbench
 
     as_json, speech = given.pop("json"), given.pop("language")
+    speak(speech)
     earlier = [p for p in (given.pop("failed") or "").split(",") if p]
     bench = Workbench({k: v for k, v in given.items() if v is not None} | {"exports": earlier, "language": speech})
     found = preflight(bench)
@@ -229,13 +231,14 @@ def explain(
     from .errors import canonical_kind, explain, load_rules
     from .exceptions import ParameterError, did_you_mean
 
+    speak(speech)
     lang = language(speech)
     if kind and not canonical_kind(kind):
         from .channels import find_kind, kinds
 
         if not find_kind(kind):
-            names = ", ".join(kinds())
-            raise ParameterError(f"'{kind}' is no channel kind.{did_you_mean(kind, kinds())} Known: {names}.", "kind")
+            raise ParameterError("'{kind}' is no channel kind.{hint} Known: {known}.", "kind", kind=kind, hint=did_you_mean(kind, kinds()),
+                                 known=", ".join(kinds()))
     found = explain(text, kind, load_rules(rules), speech)
     if as_json:
         return _json(asdict(found) | {"wait": found.wait.total_seconds() if found.wait is not None else None})

@@ -26,7 +26,7 @@ def date_order(date_format: str) -> str | None:
     letters = re.findall("[dmY]", text) if "%" in text else re.findall("[DMY]", text.upper())
     order = "".join(dict.fromkeys(letters))[:3].upper()
     if order not in ORDERS:
-        raise DateError(f"date_format is '{date_format}'; expected DMY, MDY or a pattern such as %d/%m/%Y.")
+        raise DateError("date_format is '{date_format}'; expected DMY, MDY or a pattern such as %d/%m/%Y.", date_format=date_format)
     return order
 
 
@@ -39,11 +39,10 @@ def detect_order(sent_at: "ibis.Value", source: Source) -> str | None:
         return None
     day_first, month_first = seen["first"] > 12, seen["second"] > 12
     if day_first and month_first:
-        raise DateError(f"{source.name} mixes DD/MM/YYYY and MM/DD/YYYY dates; export it again, or split it.", source.path)
+        raise DateError("{file} mixes DD/MM/YYYY and MM/DD/YYYY dates; export it again, or split it.", source.path, file=source.name)
     if not day_first and not month_first:
-        raise DateError(
-            f"{source.name}: dates such as '{seen['one']}' can be read two ways; "
-            "say which with date_format: DMY (day first) or MDY (month first).", source.path)  # fmt: skip
+        raise DateError("{file}: dates such as '{date}' can be read two ways; say which with date_format: DMY (day first) "
+                        "or MDY (month first).", source.path, file=source.name, date=seen["one"])  # fmt: skip
     return "DMY" if day_first else "MDY"
 
 

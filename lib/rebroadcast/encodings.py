@@ -66,8 +66,8 @@ def encoding(path: Path) -> str:
         if bad <= good:
             return "utf-8"
         if strange * 2 > telling:
-            raise InputError(
-                f"{path} is in an encoding that cannot be told; open it where its accents are right and save it as UTF-8.", path)  # fmt: skip
+            raise InputError("{path} is in an encoding that cannot be told; open it where its accents are right and save it as UTF-8.",
+                             path, path=path)  # fmt: skip
         return "cp1252"
 
 

@@ -187,8 +187,8 @@ def connect(url: str | None = None, memory_limit: str = MEMORY_LIMIT) -> Engine:
     if url not in ("", "duckdb"):
         spark = re.fullmatch(r"local(\[(\d+|\*)\])?|spark://[^/,:]+:\d+(,[^/,:]+:\d+)*", url)
         if not spark:
-            known = "duckdb, local[2], local[*] or spark://host:7077"
-            raise ParameterError(f"engine is '{url}', expected {known}.{did_you_mean(url, ['duckdb'])}", "engine")
+            raise ParameterError("engine is '{url}', expected duckdb, local[2], local[*] or spark://host:7077.{hint}", "engine", url=url,
+                                 hint=did_you_mean(url, ["duckdb"]))
         if not find_spec("pyspark"):
             raise ParameterError("Spark is not installed; run: pip install pyspark==4.3.0", "engine")
     scratch = make_scratch()
@@ -224,6 +224,6 @@ def check_zone(zone: str) -> str:
         ZoneInfo(zone)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         hint = did_you_mean(zone, available_timezones())
-        message = f"'{zone}' is no known time zone; expected a name such as 'America/Mexico_City' or 'UTC'.{hint}"
-        raise ParameterError(message, "timezone") from None
+        raise ParameterError("'{zone}' is no known time zone; expected a name such as 'America/Mexico_City' or 'UTC'.{hint}", "timezone",
+                             zone=zone, hint=hint) from None
     return zone

@@ -21,7 +21,7 @@ from ibis.backends.sql.compilers.pyspark import PySparkCompiler
 from ibis.backends.sql.datatypes import PySparkType
 
 from .engine import Engine, _duckdb
-from .exceptions import ParameterError, RunError
+from .exceptions import ParameterError, RunError, sentence
 from .lazy import pd
 
 PATIENCE = 60  # seconds to wait for a first worker
@@ -155,14 +155,13 @@ class _Backend(backend.Backend):
             else:
                 path.unlink()  # checksums, and the mark that all is there
         if not parts:
-            raise RunError(UNSHARED.format(folder=folder.parent))
+            raise _unshared(folder.parent)
         return parts
 
 
-UNSHARED = (
-    "What the cluster's workers write to {folder} is not seen here. Exports, results, ledger and temporary files must be "
-    "in folders that all machines share under the same name; set TMPDIR to such a folder."
-)
+def _unshared(folder: Path) -> RunError:
+    return RunError("What the cluster's workers write to {folder} is not seen here. Exports, results, ledger and temporary files must be "
+                    "in folders that all machines share under the same name; set TMPDIR to such a folder.", folder=folder)  # fmt: skip
 
 
 def _uri(path: str | Path, literal: bool = False) -> str:
@@ -261,7 +260,7 @@ def _session(url: str, log: Path):
 
     if (found := SparkSession.getActiveSession()) is not None:
         if found.sparkContext.master != url:
-            raise ParameterError(f"Spark runs on {found.sparkContext.master} here; end it to use {url}.", "engine")
+            raise ParameterError("Spark runs on {master} here; end it to use {url}.", "engine", master=found.sparkContext.master, url=url)
         return found, False
     java = os.path.join(os.environ["JAVA_HOME"], "bin", "java") if os.environ.get("JAVA_HOME") else "java"
     if not shutil.which(java):
@@ -274,7 +273,8 @@ def _session(url: str, log: Path):
             reason = error.strerror or error
     else:
         if url.startswith("spark:"):
-            raise ParameterError(f"No Spark master answers at {url} ({reason}); check its address, or start it.", "engine")
+            raise ParameterError("No Spark master answers at {url} ({reason}); check its address, or start it.", "engine", url=url,
+                                 reason=reason)
     builder = SparkSession.builder.master(url).appName("rebroadcast")
     for name, value in QUIET.items():
         builder.config(name, value)
@@ -283,9 +283,9 @@ def _session(url: str, log: Path):
             return builder.getOrCreate(), True
     except Exception as error:  # whatever Java meets
         lines = [line for line in log.read_text("utf-8", "replace").splitlines() if re.search("Error|Exception", line)]
-        reason = (lines or " ".join(str(error).split()).splitlines() or ["no reason is given"])[0].strip()[:300]
-        raise ParameterError(f"Spark does not start on {url}: {reason}. It needs Java 17 or newer, and a master of Spark 4.",
-                             "engine") from None  # fmt: skip
+        reason = (lines or " ".join(str(error).split()).splitlines() or [sentence("no reason is given")])[0].strip()[:300]
+        raise ParameterError("Spark does not start on {url}: {reason}. It needs Java 17 or newer, and a master of Spark 4.", "engine",
+                             url=url, reason=reason) from None  # fmt: skip
 
 
 @contextmanager
@@ -306,8 +306,8 @@ def _check_workers(engine: SparkEngine, url: str) -> None:
     tracker, end = engine.con._session.sparkContext._jsc.sc().statusTracker(), time.monotonic() + PATIENCE
     while len(tracker.getExecutorInfos()) < 2:  # the first is this process
         if time.monotonic() > end:
-            raise ParameterError(f"{url} gives no worker since {PATIENCE} seconds; start one, or wait until one is free.",
-                                 "engine")  # fmt: skip
+            raise ParameterError("{url} gives no worker since {seconds} seconds; start one, or wait until one is free.", "engine", url=url,
+                                 seconds=PATIENCE)  # fmt: skip
         time.sleep(0.2)
     if engine.keep(ibis.range(1000).unnest().name("n").as_table()).count().execute() != 1000:
-        raise RunError(UNSHARED.format(folder=engine.scratch))
+        raise _unshared(engine.scratch)

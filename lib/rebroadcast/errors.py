@@ -11,8 +11,7 @@ from pathlib import Path
 import re2
 
 from . import texts
-from .exceptions import RulesError, did_you_mean
-from .language import LANGUAGES
+from .exceptions import LANGUAGES, RulesError, did_you_mean, reason, sentence
 from .lazy import ibis
 
 MASK_PATTERN, MASK_TOKEN = texts.MASK_PATTERN, texts.MASK_TOKEN
@@ -170,29 +169,33 @@ def _read(path: Path, known: Mapping[str, Rule], causes: Mapping, layer: int) ->
     """Read a rules file into rules and causes; known rules are those that a rule may be like."""
     try:
         if path.exists() and not path.is_file():  # a pipe would be waited for
-            raise OSError("it is not a regular file")
+            raise OSError(sentence("it is not a regular file"))
         lines = path.read_text(encoding="utf-8-sig").splitlines()
         document = tomllib.loads("\n".join(lines))
         tables, sources = list(document.get("rule", [])), document.get("sources", {})
         causes = causes | {c: causes.get(c, {}) | t for c, t in document.get("cause", {}).items()}
         names = [t.get("id") for t in tables]
-    except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise RulesError(f"{path}: not a rules file: {error}. Expected TOML with [[rule]] tables.") from error
+    except OSError as error:
+        raise RulesError("{path} cannot be read: {reason}.", path=path, reason=reason(error)) from error
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise RulesError("{path}: not a rules file: {reason}. Expected TOML with [[rule]] tables.", path=path, reason=error) from error
 
-    def fail(where: str, found: str) -> RulesError:
+    def fail(where: str, found: str, **facts: object) -> RulesError:
         begins = [n for n, line in enumerate(lines) if re.match(r"\s*\[\[\s*[\"']?rule[\"']?\s*\]\]", line)]
-        line = next((f", line {n}" for n, s in enumerate(lines, 1) if f'"{where}"' in s), "")
+        line = next((n for n, s in enumerate(lines, 1) if f'"{where}"' in s), 0)
         at = next((n for n, name in enumerate(names) if where in (name, f"rule {n + 1}")), None)
         if at is not None and len(begins) == len(names):  # its id, or where its table begins
             table = range(begins[at], [*begins, len(lines)][at + 1])
-            line = f", line {next((n for n in table if re.match(_ID, lines[n])), begins[at]) + 1}"
-        return RulesError(f"{path}{line}: {where}: {found}")
+            line = next((n for n in table if re.match(_ID, lines[n])), begins[at]) + 1
+        place = sentence("{path}, line {line}", path=path, line=line) if line else path
+        return RulesError(f"{place}: {where}: {sentence(found, **facts)}")
 
     def check(where: str, name: str, value: object, choices: Iterable[str] = ()) -> None:
         choices = list(choices or CHOICES[name].split())
         if value not in choices:
-            listed = f"one of: {', '.join(choices)}" if len(choices) < 20 else "the id of another rule"
-            raise fail(where, f"{name} is '{value}', expected {listed}.{did_you_mean(str(value), choices)}")
+            few, hint = len(choices) < 20, did_you_mean(str(value), choices)
+            listed = sentence("one of: {choices}", choices=", ".join(choices)) if few else sentence("the id of another rule")
+            raise fail(where, "{name} is '{value}', expected {listed}.{hint}", name=name, value=value, listed=listed, hint=hint)
 
     for name in document:
         check("top level", "table", name)
@@ -223,7 +226,7 @@ def _read(path: Path, known: Mapping[str, Rule], causes: Mapping, layer: int) ->
                 source = {"source": source["url"], "date": source["date"]} if source else {}
                 rules[table["id"]] = _rule(causes[cause] | base | table | source, (layer, n), fail, check)
             except (TypeError, KeyError, AttributeError) as error:
-                raise fail(table["id"], f"a value, or its source, is of another kind than expected: {error}.") from None
+                raise fail(table["id"], "a value, or its source, is of another kind than expected: {reason}.", reason=error) from None
         waiting = [w for w in waiting if w not in ready]
     return [rules[i] for i in names], causes
 
@@ -254,14 +257,14 @@ def _rule(full: dict, rank: tuple[int, int], fail, check) -> Rule:
     except (re2.error, TypeError) as error:
         why = error.args[0] if error.args else "unknown"
         why = why.decode("utf-8", "replace") if isinstance(why, bytes) else why
-        raise fail(where, f"text is not a pattern that RE2 understands: {why}.") from None
+        raise fail(where, "text is not a pattern that RE2 understands: {why}.", why=why) from None
     if wait is not None and not _WAIT.fullmatch(str(wait)):
-        raise fail(where, f"wait is '{wait}', expected a number and one of {', '.join(UNITS)}, such as 24h.")
+        raise fail(where, "wait is '{wait}', expected a number and one of {units}, such as 24h.", wait=wait, units=", ".join(UNITS))
     for key in ("title", "fix"):
         if isinstance(full[key], str):
             full[key] = dict.fromkeys(LANGUAGES, full[key])
         if not isinstance(full[key], dict) or any(not isinstance(full[key].get(x), str) for x in LANGUAGES):
-            raise fail(where, f"{key} must be a text, or one for each of: {', '.join(LANGUAGES)}.")
+            raise fail(where, "{key} must be a text, or one for each of: {languages}.", key=key, languages=", ".join(LANGUAGES))
     full["date"] = full.get("date") and str(full["date"])
     full |= {"text": text, "kind": frozenset(kinds), "code": frozenset(codes), "rank": rank}
     return Rule(**{k: v for k, v in full.items() if k != "like"})

@@ -1,8 +1,14 @@
 """What can go wrong, as one family: every message says what was found, what was expected and how to go on."""
 
 import difflib
+import gettext
 import re
 from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+
+LANGUAGES = ("en", "es")
+LOCALE = Path(__file__).parent / "locale"
 
 # Control characters, escapes, marks that turn the direction of reading, characters without width, half characters.
 UNSEEN = re.compile(
@@ -20,10 +26,43 @@ def visible(text: object) -> str:
     return UNSEEN.sub(lambda c: re.sub("(....)", r"\\u\1", c[0].encode("utf-16-be", "surrogatepass").hex()), str(text))
 
 
+@cache
+def catalogue(code: str) -> gettext.NullTranslations:
+    """The texts of a language; the English ones are in the code."""
+    return gettext.translation("rebroadcast", LOCALE, [code], fallback=code == "en")
+
+
+_spoken = catalogue("en")
+
+
+def speak(code: object) -> None:
+    """Have the errors that follow, in this process, speak a language; English where it is none that is known."""
+    global _spoken
+    _spoken = catalogue(str(code) if code in LANGUAGES else "en")
+
+
+def sentence(text: str, /, **values: object) -> str:
+    """Return a text in the language of errors, with `{name}` filled from values; without values, braces stay.
+
+    >>> sentence("No such file: {name}.{hint}", name="a.csv", hint="")
+    'No such file: a.csv.'
+    """
+    said = _spoken.gettext(text) if text else ""
+    return said.format(**values) if values else said
+
+
+def reason(error: Exception) -> str:
+    """Why the system refused something, in the language of errors as far as it is known there."""
+    return sentence(getattr(error, "strerror", None) or str(error))
+
+
 class RebroadcastError(Exception):
-    """Base of every error that rebroadcast raises on purpose. Its text is a sentence for the user."""
+    """Base of every error that rebroadcast raises on purpose. Its text is a sentence for the user, made as `sentence` makes it."""
 
     exit_status = 2
+
+    def __init__(self, message: str, /, **values: object):
+        super().__init__(sentence(message, **values))
 
     def __str__(self) -> str:
         text = visible(" ".join(super().__str__().split()))
@@ -37,8 +76,8 @@ class RebroadcastError(Exception):
 class InputError(RebroadcastError):
     """A file that the user named cannot be used; `path` says which."""
 
-    def __init__(self, message: str, path: object = None):
-        super().__init__(message)
+    def __init__(self, message: str, path: object = None, /, **values: object):
+        super().__init__(message, **values)
         self.path = path
 
 
@@ -53,8 +92,8 @@ class DateError(InputError):
 class ParameterError(RebroadcastError):
     """A parameter is unknown, of the wrong type, or has a value that cannot be; `name` says which."""
 
-    def __init__(self, message: str, name: str | None = None):
-        super().__init__(message)
+    def __init__(self, message: str, name: str | None = None, /, **values: object):
+        super().__init__(message, **values)
         self.name = name
 
 
@@ -87,17 +126,17 @@ class RunError(RebroadcastError):
 
     exit_status = 1
 
-    def __init__(self, message: str, cell: int | None = None, died: bool = False):
-        super().__init__(message)
+    def __init__(self, message: str, cell: int | None = None, died: bool = False, /, **values: object):
+        super().__init__(message, **values)
         self.cell, self.died = cell, died
 
 
 def did_you_mean(word: str, choices: Iterable[str]) -> str:
-    """Return " Did you mean 'x'?" for the nearest of choices, or "" where none is near.
+    """Return " Did you mean 'x'?" for the nearest of choices, in the language of errors, or "" where none is near.
 
     >>> did_you_mean("languag", ["language", "channel"])
     " Did you mean 'language'?"
     """
     names = {c.lower(): c for c in choices}
     near = difflib.get_close_matches(word.lower(), names, n=1, cutoff=0.6)
-    return f" Did you mean '{names[near[0]]}'?" if near else ""
+    return " " + sentence("Did you mean '{name}'?", name=names[near[0]]) if near else ""

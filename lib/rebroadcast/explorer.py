@@ -330,8 +330,8 @@ class Explorer(Face):
     def save(self) -> None:
         """Write the present filters as parameters and as a batch entry, for tonight's run."""
         if self.uploaded:
-            raise InputError(self._("{name} was uploaded, and is gone when the explorer closes. Put it into a folder and open it there.",
-                                    name=self.uploaded))  # fmt: skip
+            raise InputError("{name} was uploaded, and is gone when the explorer closes. Put it into a folder and open it there.",
+                             name=self.uploaded)  # fmt: skip
         if self.prepared and self.settle():
             paths = selection.save(Path(self.folder.value).absolute(), self.slug, selection.job(self.asked()))
             self.tell(sections.saved(self.lang, paths))

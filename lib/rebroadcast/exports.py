@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from . import cache, dates, salvage
 from .engine import Engine, check_zone
-from .exceptions import InputError
-from .files import Source, check_unchanged, find, headings, known, open_source, stamps
+from .exceptions import InputError, sentence
+from .files import Source, check_unchanged, find, headings, known, open_source, stamps, title
 from .lazy import ibis, pd
 
 IDS = ("contact_id", "channel_id", "message_id")
@@ -86,8 +86,11 @@ def read(
         offset, count = offset + total, good.count().execute()
         frame = _listed(bad) if parquet else _rejected(source, refused, bad, "line" in raw.columns)
         if not count:
-            why = f"every row was rejected, the first because of {frame['reason'].iloc[0]}" if len(frame) else "it has a header but no rows"
-            raise InputError(f"{source.name}: {why}; expected the rows of a {known()['exports'][kind]['title']}.", source.path)
+            facts = {"file": source.name, "title": title(kind)}
+            if not len(frame):
+                raise InputError("{file}: it has a header but no rows; expected the rows of a {title}.", source.path, **facts)
+            raise InputError("{file}: every row was rejected, the first because of {reason}; expected the rows of a {title}.", source.path,
+                             reason=sentence(frame.reason.iloc[0]), **facts)  # fmt: skip
         parts.append(good if parquet else engine.adopt(good))
         rejected.append(frame)
         sources += group
@@ -97,7 +100,7 @@ def read(
         cache.store(*read_now)
     twins = {s.name for s in sources if [o.sha256 for o in sources].count(s.sha256) > 1 and "/" not in s.name}
     if twins:
-        raise InputError(f"The same file was given twice: {', '.join(sorted(twins))}; each row must count once.")
+        raise InputError("The same file was given twice: {files}; each row must count once.", files=", ".join(sorted(twins)))
     table = ibis.union(*parts) if len(parts) > 1 else parts[0]
     return Export(kind, table, pd.concat(rejected, ignore_index=True), tuple(sources), rows, timezone, order)
 
@@ -118,7 +121,7 @@ def _csv(engine: Engine, source: Source) -> tuple["ibis.Table", "pd.DataFrame", 
     except (FileNotFoundError, duckdb.IOException) as error:
         if source.path.exists():
             raise
-        raise InputError(f"{source.name} was removed while it was read; run again when it is there.") from error
+        raise InputError("{file} was removed while it was read; run again when it is there.", file=source.name) from error
     return raw, refused, raw.count().execute()
 
 
@@ -293,9 +296,8 @@ def _heading(source: Source, line: int, text: str) -> str | None:
     if any(c.isdigit() for c in first) or sum(map(bool, found := headings(cells))) < 2:
         return None
     if found != headings(source.header):
-        raise InputError(
-            f"{source.name} holds a second table with other columns from line {line} on; "
-            "expected one table. Split the file, or export it again.", source.path)  # fmt: skip
+        raise InputError("{file} holds a second table with other columns from line {line} on; expected one table. Split the file, or "
+                         "export it again.", source.path, file=source.name, line=line)  # fmt: skip
     return "the header again"
 
 

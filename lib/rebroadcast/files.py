@@ -12,7 +12,7 @@ from pathlib import Path
 
 from . import archives
 from .encodings import Survey, clean, encoding, survey
-from .exceptions import ColumnError, InputError, did_you_mean
+from .exceptions import ColumnError, InputError, did_you_mean, reason, sentence
 
 HEADER_LINES = 20  # how far down the header row is looked for
 SMALL_WORDS = {"de", "del", "la", "el", "los", "y", "and", "of", "the"}
@@ -78,13 +78,13 @@ def find(patterns: str | list[str], export: str = "failed") -> list[Path]:
         try:
             hits = next((h for b in bases if (h := _matches(b, pattern, export))), None)
         except (OSError, ValueError) as error:  # too long, or a zero byte
-            raise InputError(f"'{pattern[:60]}' can be no file's name: {getattr(error, 'strerror', None) or error}.") from None
+            raise InputError("'{pattern}' can be no file's name: {reason}.", pattern=pattern[:60], reason=reason(error)) from None
         if not hits:
             folder = (Path(pattern).parent if str(Path(pattern).parent) else Path()).resolve()
             near = did_you_mean(Path(pattern).name, [p.name for p in folder.iterdir()] if folder.is_dir() else [])
-            raise InputError(f"No such file: {pattern}.{near}", pattern)
+            raise InputError("No such file: {pattern}.{hint}", pattern, pattern=pattern, hint=near)
         if odd := next((h for h in hits if not str(h).isprintable() and not clean(str(h))), None):
-            raise InputError(f"The name of {odd} is not text (UTF-8); rename the file.", odd)
+            raise InputError("The name of {file} is not text (UTF-8); rename the file.", odd, file=odd)
         found.update(dict.fromkeys(hits))
     return list(found)
 
@@ -105,7 +105,7 @@ def stamps(paths: Iterable[Path]) -> dict[Path, tuple]:
 def check_unchanged(before: dict[Path, tuple]) -> None:
     """Raise InputError for a file that has changed since its `stamps` were taken, when all of it has been read."""
     if changed := [path for path, stamp in stamps(before).items() if stamp != before[path]]:
-        raise InputError(f"{changed[0]} was changed while it was read; run again when it is complete.", changed[0])
+        raise InputError("{file} was changed while it was read; run again when it is complete.", changed[0], file=changed[0])
 
 
 def _matches(base: Path, pattern: str, export: str) -> list[Path]:
@@ -114,10 +114,9 @@ def _matches(base: Path, pattern: str, export: str) -> list[Path]:
         if parts := sorted(exact.glob("*.parquet")) or sorted((exact / export).glob("*.parquet")):
             return parts
         if not exact.is_file():
-            kind = "a folder" if exact.is_dir() else "not a regular file"
-            raise InputError(
-                f"{pattern} is {kind}; expected an export file, a pattern such as '*.csv', or a folder of Parquet files.", pattern
-            )
+            what = sentence("a folder") if exact.is_dir() else sentence("not a regular file")
+            raise InputError("{pattern} is {what}; expected an export file, a pattern such as '*.csv', or a folder of Parquet files.",
+                             pattern, pattern=pattern, what=what)
         return [exact]
     return sorted(p for h in glob.glob(str(exact), recursive=True) if (p := Path(h)).is_file())
 
@@ -131,12 +130,13 @@ def open_source(path: Path, export: str, scratch: Path) -> list[Source]:
     try:
         seen = survey(path)
     except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}.", path) from None
+        raise InputError("{path} cannot be read: {reason}.", path, path=path, reason=reason(error)) from None
     source, start = Source(path.name, path, seen.sha256, seen.size), seen.start
     if seen.size == 0:
-        raise InputError(f"{path} is empty; expected the CSV file of a data export.", path)
+        raise InputError("{path} is empty; expected the CSV file of a data export.", path, path=path)
     if foreign := next((what for magic, what in FOREIGN.items() if start.startswith(magic)), None):
-        raise InputError(f"{path} is {foreign}, not a CSV file; export it from the platform again as CSV.", path)
+        what = sentence(foreign)
+        raise InputError("{path} is {what}, not a CSV file; export it from the platform again as CSV.", path, path=path, what=what)
     if start.startswith(b"PAR1"):
         return [_match(replace(source, delimiter=""), _parquet_header(path), export)]
     if start.startswith((b"PK\x03\x04", b"\x1f\x8b")):
@@ -151,7 +151,7 @@ def _parquet_header(path: Path) -> list[str]:
     try:
         return pyarrow.parquet.read_schema(path).names
     except (OSError, ValueError) as error:
-        raise InputError(f"{path} is a damaged Parquet file ({error}).", path) from None
+        raise InputError("{path} is a damaged Parquet file ({reason}).", path, path=path, reason=error) from None
 
 
 def _open_csv(source: Source, export: str, scratch: Path, seen: Survey | None = None) -> Source:
@@ -168,14 +168,14 @@ def _open_csv(source: Source, export: str, scratch: Path, seen: Survey | None = 
                 while block := old.read(2**20):
                     new.write(block)
         except UnicodeDecodeError:
-            raise InputError(f"{source.name} is not text; expected the CSV file of a data export.", source.path) from None
+            raise InputError("{file} is not text; expected the CSV file of a data export.", source.path, file=source.name) from None
         source = replace(source, path=decoded)
     with source.path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
         start = file.read(2**16)
     if start.count("\0") > len(start) // 50 or "\0" in start[:100]:
-        raise InputError(f"{source.name} is not a text file; expected the CSV file of a data export.", source.path)
+        raise InputError("{file} is not a text file; expected the CSV file of a data export.", source.path, file=source.name)
     if not start.strip():
-        raise InputError(f"{source.name} is empty; expected the CSV file of a data export.", source.path)
+        raise InputError("{file} is empty; expected the CSV file of a data export.", source.path, file=source.name)
     found = [
         (row, sum(key(c) in _aliases() for c in cells), lines, delimiter, cells)
         for delimiter in ",;\t|"
@@ -206,12 +206,11 @@ def _rows(start: str, delimiter: str):
 def _no_header(source: Source, start: str) -> InputError:
     cells = max((cells for d in ",;\t|" for _, cells, _ in list(_rows(start, d))[:1]), key=len, default=[])
     if len(cells) < 2:
-        return InputError(f"{source.name} is not a CSV file: its first line has no columns.", source.path)
+        return InputError("{file} is not a CSV file: its first line has no columns.", source.path, file=source.name)
     if any(c.strip()[:1].isdigit() for c in cells):
-        return InputError(
-            f"{source.name} has no header row: its first line holds data ({len(cells)} values); "
-            "expected column names such as 'Contact ID' and 'Error'.", source.path)  # fmt: skip
-    return ColumnError(f"{source.name} has no column that is known; found: {_listed(cells)}.", source.path)
+        return InputError("{file} has no header row: its first line holds data ({n} values); expected column names such as "
+                          "'Contact ID' and 'Error'.", source.path, file=source.name, n=len(cells))  # fmt: skip
+    return ColumnError("{file} has no column that is known; found: {columns}.", source.path, file=source.name, columns=_listed(cells))
 
 
 @cache
@@ -226,7 +225,29 @@ def headings(cells: Iterable[str]) -> list[str | None]:
 
 def _listed(cells: list[str]) -> str:
     shown = [repr(c.strip()[:40]) for c in cells[:20]]
-    return ", ".join(shown) + (f" and {len(cells) - 20} more" if len(cells) > 20 else "")
+    return ", ".join(shown) + (" " + sentence("and {n} more", n=len(cells) - 20) if len(cells) > 20 else "")
+
+
+def title(export: str) -> str:
+    """What an export is called, in the language of errors."""
+    text = known()["exports"][export]["title"]
+    return sentence(text)
+
+
+def _label(name: str) -> str:
+    """What the platform's exports call a column of ours."""
+    return "Date & Time" if name == "sent_at" else name.replace("_", " ").title().replace("Id", "ID")
+
+
+def _other(header: list[str], export: str) -> str:
+    """Say which other export these columns are of, and where that is named; "" where they are of none."""
+    found, kinds = set(headings(header)), known()["exports"]
+    fits = {k: len(found & {*row["columns"]}) for k, row in kinds.items() if k != export and found >= {*row["required"]}}
+    other = max(fits, key=fits.get, default=export)
+    if fits.get(other, 0) < max(2, len(found & {*kinds[export]["columns"]})):
+        return ""
+    option = {"failed": "exports", "log": "exports"}.get(other, f"{other} (--{other})")
+    return " " + sentence("It looks like a {title}; give it as {option}.", title=title(other), option=option)
 
 
 def _match(source: Source, header: list[str], export: str) -> Source:
@@ -236,12 +257,12 @@ def _match(source: Source, header: list[str], export: str) -> Source:
     for name in kind["columns"]:
         both = [cell for cell, n in zip(header, names, strict=True) if n == name]
         if len(both) > 1:
-            raise ColumnError(f"{source.name} has two columns that both fit {name}: {_listed(both)}; rename or remove one.", source.path)
+            raise ColumnError("{file} has two columns that both fit '{column}': {columns}; rename or remove one.", source.path,
+                              file=source.name, column=_label(name), columns=_listed(both))
     for name in kind["required"]:
         if name not in names:
-            label = {"contact_id": "Contact ID", "error": "Error", "contact_name": "Contact Name"}.get(name, name)
-            extra = [cell for cell, n in zip(header, names, strict=True) if n is None]
-            raise ColumnError(
-                f"{source.name} has no '{label}' column, which a {kind['title']} needs; found: {_listed(header)}."
-                f"{did_you_mean(label, extra)}", source.path)  # fmt: skip
+            extra, label = [cell for cell, n in zip(header, names, strict=True) if n is None], _label(name)
+            hint = _other(header, export) or did_you_mean(label, extra)
+            raise ColumnError("{file} has no '{column}' column, which a {title} needs; found: {columns}.{hint}", source.path,
+                              file=source.name, column=label, title=title(export), columns=_listed(header), hint=hint)  # fmt: skip
     return replace(source, header=tuple(header), columns=tuple(names))

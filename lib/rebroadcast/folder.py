@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 
 from filelock import FileLock
 
-from .exceptions import OutputError
+from .exceptions import OutputError, reason
 
 SCRATCH = "rebroadcast-"
 PRIVATE = ("import", "data")  # these hold contact IDs: files 0600, folders 0700
@@ -84,11 +84,20 @@ def write_whole(path: Path, text: str) -> None:
         aside.unlink(missing_ok=True)
 
 
+def make(folder: Path) -> None:
+    """Make a folder, and those above it; OutputError where that cannot be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError("{folder} cannot be made ({reason}); name another folder (out).", folder=folder, reason=reason(error)) from None
+
+
 def check_only(target: Path, known: Callable[[str], object]) -> None:
     """Raise OutputError where target holds a file that is not known by its name in it; hidden files do not count."""
     names = sorted(p.relative_to(target).as_posix() for p in target.rglob("*") if p.is_file()) if target.is_dir() else []
     if other := [name for name in names if not known(name) and not re.match(r"(.*/)?[.]", name)]:
-        raise OutputError(f"'{target}' holds '{other[0]}', which is no result of a run; move it, or give another --out.")
+        raise OutputError("'{target}' holds '{other}', which is no result of a run; move it, or give another --out.", target=target,
+                          other=other[0])
 
 
 def busy(target: str | Path) -> bool:
@@ -148,11 +157,11 @@ def _check(target: str | Path, overwrite: bool) -> Path:
     target = Path(os.path.abspath(target))
     with _explained(target, OSError):
         if not target.name or not target.parent.is_dir():
-            raise OutputError(f"'{target.parent}' is not a folder; make it first, or give another --out.")
+            raise OutputError("'{folder}' is not a folder; make it first, or give another --out.", folder=target.parent)
         if target.is_symlink() or (target.exists() and not target.is_dir()):
-            raise OutputError(f"'{target}' is not a folder but a file or a link; give another --out.")
+            raise OutputError("'{target}' is not a folder but a file or a link; give another --out.", target=target)
         if target.exists() and any(target.iterdir()) and not overwrite:
-            raise OutputError(f"'{target}' already holds another run; give another --out or --overwrite.")
+            raise OutputError("'{target}' already holds another run; give another --out or --overwrite.", target=target)
     return target
 
 
@@ -175,12 +184,12 @@ def _explained(target: Path, *kinds: type[Exception]) -> Iterator[None]:
         yield
     except Exception as error:
         if kinds and isinstance(error, TimeoutError):
-            text = f"Another run is writing '{target}' now; wait for it, or give another --out."
+            told = OutputError("Another run is writing '{target}' now; wait for it, or give another --out.", target=target)
         elif disk_full(error):
-            text = f"The disk is full, so '{target}' was not written; free some space and run again."
+            told = OutputError("The disk is full, so '{target}' was not written; free some space and run again.", target=target)
         elif isinstance(error, kinds):
-            reason = error.strerror or error
-            text = f"'{target}' cannot be written ({reason}); see its permissions or give another --out."
+            told = OutputError("'{target}' cannot be written ({reason}); see its permissions or give another --out.", target=target,
+                               reason=reason(error))  # fmt: skip
         else:
             raise
-        raise OutputError(text) from error
+        raise told from error

@@ -17,7 +17,7 @@ import re2
 from babel import Locale
 from jinja2 import Environment, FileSystemLoader
 
-from .exceptions import InputError, OutputError, visible
+from .exceptions import InputError, OutputError, reason, visible
 from .language import Language
 from .lazy import nbformat
 
@@ -45,7 +45,7 @@ def export(notebook: "Path | nbformat.NotebookNode", target: Path, *, title: str
     try:
         read = nbformat.read(notebook, as_version=4) if isinstance(notebook, str | Path) else notebook
     except (OSError, nbformat.reader.NotJSONError) as error:
-        raise InputError(f"{notebook} cannot be read as a notebook: {error}", notebook) from error
+        raise InputError("{notebook} cannot be read as a notebook: {reason}", notebook, notebook=notebook, reason=error) from error
     page = _Page(lang)
     for cell in read.cells:
         page.add(cell)
@@ -53,7 +53,7 @@ def export(notebook: "Path | nbformat.NotebookNode", target: Path, *, title: str
     try:
         target.write_text(text, encoding="utf-8", newline="\n")
     except OSError as error:
-        raise OutputError(f"{target} cannot be written ({error.strerror}). Name another place.") from error
+        raise OutputError("{target} cannot be written ({reason}). Name another place.", target=target, reason=reason(error)) from error
 
 
 class _Page:

@@ -1,15 +1,10 @@
 """One language of the reports: translated sentences, numbers, dates and lengths of time."""
 
-import gettext
 from datetime import date, datetime, timedelta
 from functools import cache
-from pathlib import Path
 
-from .exceptions import ParameterError, did_you_mean
+from .exceptions import LANGUAGES, ParameterError, catalogue, did_you_mean
 from .lazy import dates, numbers
-
-LANGUAGES = ("en", "es")
-LOCALE = Path(__file__).parent / "locale"
 
 
 class Language:
@@ -24,10 +19,10 @@ class Language:
 
     def __init__(self, code: str = "en"):
         if code not in LANGUAGES:
-            known = f"{', '.join(LANGUAGES)}.{did_you_mean(code, LANGUAGES)}"
-            raise ParameterError(f"language is '{code}', expected one of: {known}", "language")
+            raise ParameterError("language is '{code}', expected one of: {known}.{hint}", "language", code=code,
+                                 known=", ".join(LANGUAGES), hint=did_you_mean(code, LANGUAGES))  # fmt: skip
         self.code, (self.locale, self.days) = code, {"en": ("en_US", "en_GB"), "es": ("es_MX", "es_MX")}[code]
-        self._catalogue = gettext.translation("rebroadcast", LOCALE, [code], fallback=code == "en")
+        self._catalogue = catalogue(code)
 
     def gettext(self, message: str, **values: object) -> str:
         """Return message in this language, with `{name}` filled from values."""

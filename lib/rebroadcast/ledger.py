@@ -26,7 +26,7 @@ from filelock import FileLock
 
 from . import record as run_record
 from .engine import reader_path
-from .exceptions import LedgerError, ParameterError
+from .exceptions import LedgerError, ParameterError, reason, sentence
 from .folder import busy, disk_full, sync
 from .lazy import ibis
 
@@ -109,9 +109,9 @@ class Ledger:
         Raises LedgerError (ledger not usable, or this very run is being made now) and ParameterError.
         """
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}", run_id):
-            raise ParameterError(f"run_id is '{run_id}', expected letters, digits, - and _ only.", "run_id")
+            raise ParameterError("run_id is '{run_id}', expected letters, digits, - and _ only.", "run_id", run_id=run_id)
         if now.tzinfo is None:
-            raise ParameterError(f"now is {now}, expected a time with its zone.", "now")
+            raise ParameterError("now is {now}, expected a time with its zone.", "now", now=now)
         results = None if results is None else os.path.abspath(results)
         with self._locked():
             records = self._settle(run_id, results)
@@ -120,7 +120,7 @@ class Ledger:
             rows = con.read_parquet(audience) if isinstance(audience, str | Path) else audience
             rows = rows.mutate(broadcast=ibis.literal(broadcast), run_id=ibis.literal(run_id))
             if missing := [name for name in COLUMNS if name not in rows.columns]:
-                raise ParameterError(f"The audience lacks the column {', '.join(missing)}.", "audience")
+                raise ParameterError("The audience lacks the column {columns}.", "audience", columns=", ".join(missing))
             rows = rows.select(**{name: rows[name].cast(kind) for name, kind in COLUMNS.items()})
             if taken := [r for r in records if r["broadcast"] == broadcast]:
                 rows = rows.anti_join(self._rows(con, taken), "contact_id")
@@ -158,9 +158,9 @@ class Ledger:
         """
         with self._locked():
             if not (self._pending / f"{run_id}.json").exists():
-                raise LedgerError(f"Run {run_id} has no open claim in '{self.path}'; see the ledger's runs.")
+                raise LedgerError("Run {run_id} has no open claim in '{path}'; see the ledger's runs.", run_id=run_id, path=self.path)
             if not self._lock_free(run_id):
-                raise LedgerError(f"Run {run_id} is being made now; end it, then discard its claim.")
+                raise LedgerError("Run {run_id} is being made now; end it, then discard its claim.", run_id=run_id)
             self._discard(run_id)
 
     @property
@@ -175,14 +175,14 @@ class Ledger:
                 yield
         except Exception as error:
             if disk_full(error):
-                text = "the disk is full; free some space and run again"
+                text = sentence("the disk is full; free some space and run again")
             elif isinstance(error, TimeoutError):
-                text = f"another run holds it since {PATIENCE} seconds; try again when that run has ended"
+                text = sentence("another run holds it since {n} seconds; try again when that run has ended", n=PATIENCE)
             elif isinstance(error, OSError):
-                text = f"{error.strerror or error}; ask for read and write access, or give another --ledger"
+                text = sentence("{reason}; ask for read and write access, or give another --ledger", reason=reason(error))
             else:
                 raise
-            raise LedgerError(f"The ledger '{self.path}' cannot be used: {text}.") from error
+            raise LedgerError("The ledger '{path}' cannot be used: {text}.", path=self.path, text=text) from error
 
     def _scratch(self) -> TemporaryDirectory:
         return TemporaryDirectory(prefix=".tmp-", dir=self.path, ignore_cleanup_errors=True)
@@ -204,7 +204,7 @@ class Ledger:
         files = [self._runs / f"{record['run_id']}.parquet" for record in records]
         for file, record in zip(files, records, strict=True):
             if not file.exists() or _size(file) != record["bytes"]:
-                raise LedgerError(f"'{file}' is missing or damaged; bring it back from a backup.")
+                raise LedgerError("'{file}' is missing or damaged; bring it back from a backup.", file=file)
             if not os.access(file, os.R_OK):
                 raise PermissionError(13, f"'{file}' may not be read", str(file))
         if files:
@@ -234,7 +234,7 @@ class Ledger:
             free = name == run_id if name in self._held else self._lock_free(name)
             if not free or (place and place != results and busy(place)):
                 if name == run_id:
-                    raise LedgerError(f"Run {name} is being made now on {record['host']}; wait for its end.")
+                    raise LedgerError("Run {name} is being made now on {host}; wait for its end.", name=name, host=record["host"])
             elif place and run_record.read(Path(place)).get("run_id") == name:
                 self._confirm(name)
             elif name == run_id or (record["host"] == socket.gethostname() and _visible(place)):
@@ -248,7 +248,7 @@ class Ledger:
             sync(self._runs, deep=False)
             sync(self._pending, deep=False)
         elif not target.exists():
-            raise LedgerError(f"'{self.path}' has no claim of run {run_id}; make that run again.")
+            raise LedgerError("'{path}' has no claim of run {run_id}; make that run again.", path=self.path, run_id=run_id)
         self._release(run_id)
 
     def _discard(self, run_id: str) -> None:
@@ -280,15 +280,16 @@ def open_ledger(path: str | Path, workspace: str | None = None, create: bool = T
             path.mkdir(mode=0o700, exist_ok=True)
         names = {entry.name for entry in path.iterdir() if not entry.name.startswith(".")}
     except OSError as error:
-        raise LedgerError(f"The ledger '{path}' cannot be used: {error.strerror}; see --ledger.") from error
+        raise LedgerError("The ledger '{path}' cannot be used: {reason}; see --ledger.", path=path, reason=reason(error)) from error
     if card.name not in names and (names - {"runs", "pending", "ledger.lock"} or any(path.glob("runs/*"))):
-        raise LedgerError(f"'{path}' is no ledger but holds other files; give --ledger an empty folder.")
+        raise LedgerError("'{path}' is no ledger but holds other files; give --ledger an empty folder.", path=path)
     if card.name not in names and not create:
-        raise LedgerError(f"There is no ledger in '{path}'; check --ledger.")
+        raise LedgerError("There is no ledger in '{path}'; check --ledger.", path=path)
     with ledger._locked():
         known = _read(card, {"schema", "workspace", "id"})
         if known and workspace and known["workspace"] not in (None, workspace):
-            raise LedgerError(f"'{path}' belongs to workspace '{known['workspace']}', not '{workspace}'.")
+            raise LedgerError("'{path}' belongs to workspace '{known}', not '{workspace}'.", path=path, known=known["workspace"],
+                              workspace=workspace)
         content = known or {"schema": SCHEMA, "workspace": None, "id": uuid.uuid4().hex}
         content = {**content, "workspace": content["workspace"] or workspace}
         for folder in (ledger._runs, ledger._pending):
@@ -312,11 +313,11 @@ def _read(path: Path, keys: set[str]) -> dict:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise LedgerError(f"'{path}' cannot be read; bring it back from a backup before going on.") from error
+        raise LedgerError("'{path}' cannot be read; bring it back from a backup before going on.", path=path) from error
     if newer:
-        raise LedgerError(f"'{path}' was written by a newer rebroadcast; update yours to use it.")
+        raise LedgerError("'{path}' was written by a newer rebroadcast; update yours to use it.", path=path)
     if not whole:
-        raise LedgerError(f"'{path}' is damaged; bring it back from a backup before going on.")
+        raise LedgerError("'{path}' is damaged; bring it back from a backup before going on.", path=path)
     return content
 
 

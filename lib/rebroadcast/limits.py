@@ -53,10 +53,8 @@ def assess(bench: "Workbench") -> Assessment:
     ).to_pandas().fillna({"channel_id": ""})  # fmt: skip
     unknown = set(bench.attempted) - set(per["channel_id"])
     if unknown:
-        raise ParameterError(
-            f"attempted names channel {min(unknown)}, which has no failed message; present: {', '.join(sorted(per['channel_id']))}.",
-            "attempted",
-        )
+        raise ParameterError("attempted names channel {channel}, which has no failed message; present: {present}.", "attempted",
+                             channel=min(unknown), present=", ".join(sorted(per["channel_id"])))
     per["attempted"] = per["channel_id"].map(bench.attempted).astype("Int64")
     if bench.attempted:
         windows = _overflow(bench, per.dropna(subset=["attempted"]), limits)
@@ -270,7 +268,7 @@ def parse_quiet(text: str) -> list[tuple[str, str]]:
         try:
             begin, end = (datetime.strptime(hour.strip(), "%H:%M") for hour in part.split("-"))
         except ValueError:
-            raise ParameterError(f"quiet is '{part}'; expected hours such as 21:00-08:00.", "quiet") from None
+            raise ParameterError("quiet is '{part}'; expected hours such as 21:00-08:00.", "quiet", part=part) from None
         spans.append((f"{begin:%H:%M}", f"{end:%H:%M}"))
     return spans
 

@@ -79,7 +79,8 @@ def export(bench: "Workbench", log: "Export") -> "Export":
     bench.checklist = unsure[["local_at", "contact_name", "channel", "error", "problem"]]
     rejected = pd.concat([log.rejected, frame], ignore_index=True)
     if not len(lines) < log.rows:
-        raise InputError(f"No name in {log.sources[0].name} fits exactly one contact of the contacts export; is it of the same workspace?")
+        raise InputError("No name in {file} fits exactly one contact of the contacts export; is it of the same workspace?",
+                         file=log.sources[0].name)
     return replace(log, kind="failed", table=table, rejected=rejected, rows=log.rows - len(unsure))
 
 

@@ -9,7 +9,7 @@ from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from string import Formatter
 
-from .exceptions import ParameterError, did_you_mean
+from .exceptions import ParameterError, did_you_mean, reason, sentence, speak
 from .sheets import guard
 
 AFTER = "data/samples/after_resend"
@@ -41,9 +41,9 @@ def declared(notebook: Path) -> dict[str, Declared]:
         cells = json.loads(notebook.read_text("utf-8"))["cells"]
         code = next(c["source"] for c in cells if "parameters" in c.get("metadata", {}).get("tags", []))
     except OSError as error:
-        raise ParameterError(f"The notebook {notebook} cannot be read: {error.strerror}.") from None
+        raise ParameterError("The notebook {notebook} cannot be read: {reason}.", notebook=notebook, reason=reason(error)) from None
     except (ValueError, KeyError, TypeError, StopIteration):
-        raise ParameterError(f"{notebook} is no notebook with a cell tagged 'parameters'.") from None
+        raise ParameterError("{notebook} is no notebook with a cell tagged 'parameters'.", notebook=notebook) from None
     found = {}
     for node in ast.parse("".join(code)).body:
         target = node.target if isinstance(node, ast.AnnAssign) else getattr(node, "targets", [None])[0]
@@ -68,10 +68,11 @@ def check(parameters: Mapping[str, Declared], given: Mapping[str, object]) -> di
         name = given_name.replace("-", "_")
         name = f"{name}_" if f"{name}_" in parameters else name
         if name not in parameters:
-            raise ParameterError(
-                f"Unknown parameter '{given_name}'.{did_you_mean(name, parameters)} Known: {', '.join(parameters)}.", given_name)  # fmt: skip
+            raise ParameterError("Unknown parameter '{name}'.{hint} Known: {known}.", given_name, name=given_name,
+                                 hint=did_you_mean(name, parameters), known=", ".join(parameters))  # fmt: skip
         if re.search("[\ud800-\udfff]", str(value)):
-            raise ParameterError(f"Parameter '{given_name}' is {value!r}, which is not text (UTF-8); rename the file.", given_name)
+            raise ParameterError("Parameter '{name}' is {value!r}, which is not text (UTF-8); rename the file.", given_name,
+                                 name=given_name, value=value)
         kind = parameters[name].annotation
         if kind.startswith(("dict", "list")) and isinstance(value, str):
             value = pairs(value, name) if kind == "dict" else [value]
@@ -81,7 +82,8 @@ def check(parameters: Mapping[str, Declared], given: Mapping[str, object]) -> di
             checked[name] = adapter.validate_python(value)
         except ValidationError as error:
             why = error.errors()[0]["msg"].removeprefix("Input should be ")
-            raise ParameterError(f"Parameter '{given_name}' is {value!r}; expected {kind} ({why}).", given_name) from None
+            raise ParameterError("Parameter '{name}' is {value!r}; expected {kind} ({why}).", given_name, name=given_name, value=value,
+                                 kind=kind, why=sentence(why)) from None
     return checked
 
 
@@ -95,7 +97,7 @@ def pairs(text: str, name: str = "attempted") -> dict[str, int]:
     for part in filter(None, (p.strip() for p in text.replace(";", ",").split(","))):
         key, sign, value = part.partition("=")
         if not sign or not key.strip() or not re.fullmatch("[0-9]{1,12}", value.strip()):
-            raise ParameterError(f"{name} holds '{part}'; expected CHANNEL_ID=COUNT, such as 1001=1500.", name)
+            raise ParameterError("{name} holds '{part}'; expected CHANNEL_ID=COUNT, such as 1001=1500.", name, name=name, part=part)
         found[key.strip()] = int(value)
     return found
 
@@ -114,7 +116,8 @@ def moment(value: str, name: str, end: bool = False) -> datetime | None:
         return datetime.fromisoformat(text).replace(tzinfo=None)
     except (ValueError, OverflowError):
         label = name.strip("_")
-        raise ParameterError(f"{label} is '{text}'; expected a date such as 2022-01-11 or 2022-01-11 15:00.", label) from None
+        raise ParameterError("{name} is '{text}'; expected a date such as 2022-01-11 or 2022-01-11 15:00.", label, name=label,
+                             text=text) from None
 
 
 def check_tag(template: str) -> str:
@@ -142,23 +145,23 @@ def fill_tag(template: str, day: date | None, channel: str, wave: int, waves: in
             if word is None:
                 continue
             if word not in values:
-                known = ", ".join(values)
-                raise ParameterError(f"The tag has '{{{word}}}'; expected one of: {known}.{did_you_mean(word, values)}", "tag")
+                raise ParameterError("The tag has '{{{word}}}'; expected one of: {known}.{hint}", "tag", word=word,
+                                     known=", ".join(values), hint=did_you_mean(word, values))
             if re.search("[0-9]{4}", form or ""):
-                raise ValueError(f"'{form}' is too wide")
+                raise ValueError(sentence("'{form}' is too wide", form=form))
             parts.append(format(values[word], form or "") if values[word] != "" else "")
     except ValueError as error:
-        raise ParameterError(f"The tag '{template}' cannot be read: {error}.", "tag") from None
+        raise ParameterError("The tag '{template}' cannot be read: {reason}.", "tag", template=template, reason=error) from None
     tag = "".join(parts).strip()
     unseen = not tag.isprintable()
     if not tag or "," in tag or unseen or len(tag) > TAG_LENGTH:
-        what = "is empty" if not tag else "has a comma, which separates tags in an import file" if "," in tag else (
-            "holds a character that cannot be seen" if unseen else f"has {len(tag)} characters")  # fmt: skip
-        raise ParameterError(f"The tag '{tag[:60]}' {what}; expected at most {TAG_LENGTH} characters and no comma.", "tag")
+        what = sentence("is empty") if not tag else sentence("has a comma, which separates tags in an import file") if "," in tag else (
+            sentence("holds a character that cannot be seen") if unseen else sentence("has {n} characters", n=len(tag)))  # fmt: skip
+        raise ParameterError("The tag '{tag}' {what}; expected at most {most} characters and no comma.", "tag", tag=tag[:60], what=what,
+                             most=TAG_LENGTH)
     if guard(tag) != tag:
-        raise ParameterError(
-            f"The tag '{tag[:60]}' has a '=', '+', '-' or '@' where a spreadsheet takes it for a formula; start with a letter.", "tag"
-        )
+        raise ParameterError("The tag '{tag}' has a '=', '+', '-' or '@' where a spreadsheet takes it for a formula; start with a letter.",
+                             "tag", tag=tag[:60])
     return tag
 
 
@@ -168,10 +171,12 @@ def from_namespace(namespace: Mapping[str, object], names: tuple[str, ...]) -> d
     Plain papermill only warns of an unknown name, so a variable that nearly has a parameter's name is refused here: it is a
     typing error that would be silently ignored.
     """
+    speak(namespace.get("language"))
     plain = (str, int, float, bool, list, dict, type(None))
     for name, value in namespace.items():
         if not name.startswith("_") and name not in names and isinstance(value, plain) and name not in ("In", "Out"):
             near = did_you_mean(name, names)
             if near and abs(len(name) - len(near.split("'")[1])) <= 2:
-                raise ParameterError(f"Unknown parameter '{name}'.{near} Known: {', '.join(names)}.", name)
+                raise ParameterError("Unknown parameter '{name}'.{hint} Known: {known}.", name, name=name, hint=near,
+                                     known=", ".join(names))
     return {name: namespace[name] for name in names if name in namespace}

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from . import limits, quota, waves
 from .channels import kinds
-from .exceptions import ParameterError, QuotaError, did_you_mean
+from .exceptions import ParameterError, QuotaError, did_you_mean, sentence
 from .lazy import ibis
 from .workbench import Workbench
 
@@ -67,16 +67,17 @@ def preflight(bench: Workbench) -> Preflight:
 
 def _channel(bench: Workbench):
     asked, known = bench.text("channel"), {c.id: c.name for c in bench.channels.channels}
-    listed = ", ".join(f"{i} ({n})" for i, n in known.items()) or "none; name a channels file (channels)"
+    listed = ", ".join(f"{i} ({n})" for i, n in known.items()) or sentence("none; name a channels file (channels)")
     if asked not in known:
-        raise ParameterError(f"Channel '{asked}' is not in the channels file.{did_you_mean(asked, known)} Known: {listed}.", "channel")
+        raise ParameterError("Channel '{asked}' is not in the channels file.{hint} Known: {known}.", "channel", asked=asked,
+                             hint=did_you_mean(asked, known), known=listed)
     channel = bench.channels.get(asked)
     if channel.kind is None:
-        raise ParameterError(
-            f"The channels file gives no kind for channel {asked}; expected kind = one of {', '.join(kinds())}.", "channel"
-        )
+        raise ParameterError("The channels file gives no kind for channel {asked}; expected kind = one of {known}.", "channel", asked=asked,
+                             known=", ".join(kinds()))
     if not channel.kind.can_broadcast:
-        raise ParameterError(f"{channel.name} ({channel.kind.name}) cannot broadcast: {channel.kind.reason}", "channel")
+        raise ParameterError("{name} ({kind}) cannot broadcast: {reason}", "channel", name=channel.name, kind=channel.kind.name,
+                             reason=sentence(channel.kind.reason))
     if bench.contacts is None:
         raise ParameterError("No contacts export was named; expected the contacts that the broadcast is for.", "contacts")
     return channel

@@ -40,14 +40,12 @@ class Limit:
 
     def __post_init__(self):
         if not self.channels:
-            raise QuotaError(f"The limit '{self.name}' names no channel; name the channels that share it.")
+            raise QuotaError("The limit '{name}' names no channel; name the channels that share it.", name=self.name)
         if self.size is not None and self.size <= 0:
-            raise QuotaError(
-                f"The limit '{self.name}' is {self.size}; it must be 1 or more, or unlimited. "
-                "To keep a channel out of a plan, leave its contacts out."
-            )
+            raise QuotaError("The limit '{name}' is {size}; it must be 1 or more, or unlimited. "
+                             "To keep a channel out of a plan, leave its contacts out.", name=self.name, size=self.size)
         if self.reserve < 0 or (self.pace is not None and self.pace <= 0):
-            raise QuotaError(f"The limit '{self.name}' needs a reserve of 0 or more and a pace above 0.")
+            raise QuotaError("The limit '{name}' needs a reserve of 0 or more and a pace above 0.", name=self.name)
 
     @property
     def room(self) -> int | None:
@@ -106,7 +104,7 @@ def _calendar(events: ibis.Table, window: Window) -> ibis.Table:
 def minute_of(moment: datetime, down: bool = False) -> int:
     """Return the first whole minute (since 1970, UTC) not before a moment, or with `down` not after it."""
     if moment.tzinfo is None:
-        raise QuotaError(f"The time {moment} has no time zone; give one, such as UTC.")
+        raise QuotaError("The time {moment} has no time zone; give one, such as UTC.", moment=moment)
     seconds = (moment - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds()
     return int(seconds // 60 if down else -(-seconds // 60))
 
@@ -135,7 +133,7 @@ def zone_of(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError) as error:
-        raise QuotaError(f"'{name}' is no time zone; expected one such as America/Mexico_City.") from error
+        raise QuotaError("'{name}' is no time zone; expected one such as America/Mexico_City.", name=name) from error
 
 
 def reached(load: ibis.Table, limits: Sequence[Limit]) -> pd.DataFrame:
@@ -200,20 +198,21 @@ def _balanced(row: dict) -> dict:
         value = row.get(name)
         given[name] = None if pd.isna(value) else int(value)
         if given[name] is not None and given[name] < 0:
-            raise QuotaError(f"Channel {channel}: {name} is {value}; a count is 0 or more.")
+            raise QuotaError("Channel {channel}: {name} is {value}; a count is 0 or more.", channel=channel, name=name, value=value)
     a, d, f = (given[name] for name in ("attempted", "delivered", "failed"))
     if [a, d, f].count(None) > 1:
-        raise QuotaError(f"Channel {channel} needs two of the counts attempted, delivered and failed.")
+        raise QuotaError("Channel {channel} needs two of the counts attempted, delivered and failed.", channel=channel)
     for name, part in (("failed", f), ("delivered", d)):
         if a is not None and part is not None and part > a:
-            raise QuotaError(
-                f"Channel {channel}: {a:,} attempted is less than {part:,} {name}; count the contacts of the whole broadcast as attempted."
-            )
+            raise QuotaError("Channel {channel}: {attempted:,} attempted is less than {part:,} {name}; count the contacts of the whole "
+                             "broadcast as attempted.", channel=channel, attempted=a, part=part, name=name)
     a, d, f = (d + f if a is None else a), (a - f if d is None else d), (a - d if f is None else f)
     if a != d + f:
-        raise QuotaError(f"Channel {channel}: {a:,} attempted is not {d:,} delivered and {f:,} failed; correct one.")
+        raise QuotaError("Channel {channel}: {attempted:,} attempted is not {delivered:,} delivered and {failed:,} failed; correct one.",
+                         channel=channel, attempted=a, delivered=d, failed=f)
     if (given["quota"] or 0) > f:
-        raise QuotaError(f"Channel {channel}: {given['quota']:,} failed at the limit, but only {f:,} failed at all.")
+        raise QuotaError("Channel {channel}: {quota:,} failed at the limit, but only {failed:,} failed at all.", channel=channel,
+                         quota=given["quota"], failed=f)
     return {"channel_id": channel, **given, "attempted": a, "delivered": d, "failed": f}
 
 

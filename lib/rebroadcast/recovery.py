@@ -187,7 +187,8 @@ def fixed_causes(words: Collection[str], known: Collection[str]) -> frozenset[st
     for cause in causes:
         if cause not in known:
             hint = did_you_mean(cause, [*known, *FIXES])
-            raise ParameterError(f"'{cause}' is no cause that can be fixed; known: {', '.join(sorted(known))}.{hint}", "fixed")
+            raise ParameterError("'{cause}' is no cause that can be fixed; known: {known}.{hint}", "fixed", cause=cause,
+                                 known=", ".join(sorted(known)), hint=hint)
     return frozenset(causes)
 
 
@@ -272,7 +273,8 @@ def counts(rows: "ibis.Table", expected: int) -> dict[str, int]:
     found = dict(zip(frame["disposition"], frame["n"].astype(int), strict=True))
     total = sum(found.values())
     if total != expected:
-        raise RunError(f"The dispositions add up to {total} rows, but the files hold {expected}; nothing was written.")
+        raise RunError("The dispositions add up to {total} rows, but the files hold {expected}; nothing was written.", total=total,
+                       expected=expected)
     return {name: int(found.get(name, 0)) for name in DISPOSITIONS}
 
 

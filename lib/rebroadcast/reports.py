@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from . import exceptions, parameters, record, workbench
-from .exceptions import OutputError, ParameterError, RebroadcastError, RunError, did_you_mean
-from .folder import check_only, disk_full, scratch, staged
+from .exceptions import OutputError, ParameterError, RebroadcastError, RunError, did_you_mean, sentence, speak
+from .folder import check_only, disk_full, make, scratch, staged
 from .language import Language, language
 from .lazy import nbformat
 from .ledger import open_ledger
@@ -22,7 +22,8 @@ def locate(notebook: str | Path) -> Path:
         if path.suffix == ".ipynb" and path.is_file():
             return path
     names = sorted(p.stem for p in NOTEBOOKS.glob("*.ipynb"))
-    raise ParameterError(f"No such notebook: {notebook}.{did_you_mean(str(notebook), names)} Known: {', '.join(names)}.", "notebook")
+    raise ParameterError("No such notebook: {notebook}.{hint} Known: {known}.", "notebook", notebook=notebook,
+                         hint=did_you_mean(str(notebook), names), known=", ".join(names))
 
 
 def run(
@@ -36,6 +37,7 @@ def run(
     options to papermill. Raises the RebroadcastError that the notebook met (nothing is written then), or RunError for any other
     failure (out then holds a run record with status "failed").
     """
+    speak(given.get("language"))
     path, out = locate(notebook), Path(out)
     checked = parameters.check(parameters.declared(path), {k: v for k, v in given.items() if k != "out"})
     if path.parent == NOTEBOOKS:  # a mistake that needs no kernel to be seen
@@ -70,7 +72,7 @@ def run(
     if claim := content.get("ledger"):
         open_ledger(claim["path"]).confirm(claim["run_id"])
     if failure:
-        raise RunError(f"{failure} The run record is in {out / record.NAME}.")
+        raise RunError("{failure} The run record is in {file}.", failure=failure, file=out / record.NAME)
     return content
 
 
@@ -81,7 +83,7 @@ def _check_place(checked: Mapping[str, object], out: Path) -> None:
         value = checked.get(name) or []
         for given in [value] if isinstance(value, str) else value:
             if Path(given).resolve().is_relative_to(place):
-                raise OutputError(f"'{given}' ({name}) lies in the folder for the results; give another --out.")
+                raise OutputError("'{given}' ({name}) lies in the folder for the results; give another --out.", given=given, name=name)
     known = {record.NAME, *(entry["name"] for entry in found.get("outputs", ()))}
     check_only(out, known.__contains__)
 
@@ -124,12 +126,12 @@ def execute(path: Path, checked: Mapping[str, object], target: Path, env: Mappin
             return kind(error.evalue)
         if disk_full(error):
             why = _one_line(error.evalue)
-            return OutputError(f"The disk is full ({why}); free some space for the results and for temporary files, and run again.")
+            return OutputError("The disk is full ({why}); free some space for the results and for temporary files, and run again.", why=why)
         return _at(error.cell_index + (not checked), f"{error.ename}: {_one_line(error.evalue)}")
     except CellTimeoutError as error:
-        return _at(_last(target), f"a cell took too long ({_one_line(error)})")
+        return _at(_last(target), sentence("a cell took too long ({reason})", reason=_one_line(error)))
     except DeadKernelError:
-        return _at(_last(target), "the notebook's process died, often for want of memory", died=True)
+        return _at(_last(target), sentence("the notebook's process died, often for want of memory"), died=True)
     finally:
         for name, value in before.items():
             os.environ.pop(name, None) if value is None else os.environ.update({name: value})
@@ -138,7 +140,7 @@ def execute(path: Path, checked: Mapping[str, object], target: Path, env: Mappin
 
 
 def _at(cell: int | None, message: str, died: bool = False) -> RunError:
-    return RunError(f"Cell {cell} failed: {message}.", cell, died)
+    return RunError("Cell {cell} failed: {message}.", cell, died, cell=cell, message=message)
 
 
 def _last(target: Path) -> int | None:
@@ -177,8 +179,5 @@ def _write(staging: Path, name: str, notebook: "nbformat.NotebookNode", lang: La
 def _make_parents(out: Path) -> list[Path]:
     """Make the folders above out; return those that were made."""
     made = [p for p in reversed(out.absolute().parents) if not p.exists()]
-    try:
-        out.absolute().parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{out.parent} cannot be made ({error.strerror}); give another --out.") from None
+    make(out.absolute().parent)
     return made

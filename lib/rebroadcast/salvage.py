@@ -41,7 +41,7 @@ def read(engine: Engine, source: Source) -> tuple["ibis.Table", "pd.DataFrame"]:
         good, refused, ends = sift(source, target, cut)
         raw, left = engine.read_csv(target, [*names, "line"], ",", 0)
         if len(left) or raw.count().execute() != good:
-            raise InputError(f"{source.name} is too damaged to be read; export it again as CSV.", source.path)
+            raise InputError("{file} is too damaged to be read; export it again as CSV.", source.path, file=source.name)
         if cut or not (cut := cut_off(raw[names[-1]], ends)):
             break
     return raw, refused

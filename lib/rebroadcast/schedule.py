@@ -71,7 +71,7 @@ def schedule(
     planner = _Planner(limit, demand, start, backlog or Backlog([start], [0]), quiet, zone)
     waves = planner.waves()
     if deadline is not None and (finish := max(w.end for w in waves)) > deadline:
-        raise QuotaError(planner.refusal(deadline, finish))
+        raise planner.refusal(deadline, finish)
     return waves
 
 
@@ -83,7 +83,7 @@ class _Clock:
         try:
             self.closed = [(time.fromisoformat(a), time.fromisoformat(b), zone_of(z)) for a, b, z in closed]
         except ValueError as error:
-            raise QuotaError(f'The quiet hours {closed[0][:2]} should be like ("21:00", "08:00").') from error
+            raise QuotaError('The quiet hours {hours} should be like ("21:00", "08:00").', hours=closed[0][:2]) from error
         self.spans = cache(self._spans)
 
     def _spans(self, day: date) -> list[tuple[int, int]]:
@@ -122,10 +122,8 @@ class _Planner:
         self.free = math.inf if limit.room is None else limit.room
         self.calendar = limit.window.kind != "moving" and limit.room is not None
         if backlog.loads[-1] >= self.free:
-            raise QuotaError(
-                f"The limit '{limit.name}' has room for {limit.room:,} contacts, but the traffic given never "
-                "leaves any of it; check the traffic, the limit and its reserve."
-            )
+            raise QuotaError("The limit '{name}' has room for {room:,} contacts, but the traffic given never leaves any of it; check "
+                             "the traffic, the limit and its reserve.", name=limit.name, room=limit.room)
         closed = [(a, b, zone) for a, b in quiet]
         if self.calendar and limit.pace:
             closed.append(("00:00", "00:00", limit.window.zone))  # so that a wave stays within one day
@@ -214,19 +212,16 @@ class _Planner:
                 return minute
             minute = min(self.backlog.next(minute) + [until for until, _ in active])
 
-    def refusal(self, deadline: int, finish: int) -> str:
+    def refusal(self, deadline: int, finish: int) -> QuotaError:
         """Say what would be possible instead of this deadline."""
         count = self.possible(deadline - self.lasting(self.most), math.inf)
         first, by, done = (self.said(x) for x in (self.earliest(1), deadline, finish))
+        facts = {"by": by, "name": self.limit.name, "total": self.total, "done": done}
         if not count:
-            return (
-                f"The deadline {by} is before the first possible wave under the limit '{self.limit.name}', which is {first}; "
-                f"all {self.total:,} contacts can be reached by {done}. Choose a later deadline."
-            )
-        return (
-            f"By the deadline {by} the limit '{self.limit.name}' allows {count:,} of {self.total:,} contacts, and all of them "
-            f"by {done}. Choose a later deadline or a smaller audience."
-        )
+            return QuotaError("The deadline {by} is before the first possible wave under the limit '{name}', which is {first}; all "
+                              "{total:,} contacts can be reached by {done}. Choose a later deadline.", first=first, **facts)  # fmt: skip
+        return QuotaError("By the deadline {by} the limit '{name}' allows {count:,} of {total:,} contacts, and all of them by {done}. "
+                          "Choose a later deadline or a smaller audience.", count=count, **facts)  # fmt: skip
 
     def said(self, minute: int) -> str:
         return datetime.fromtimestamp(minute * 60, zone_of(self.zone)).strftime("%Y-%m-%d %H:%M %Z")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from . import limits, parameters, quota, recovery, workbench
 from .exceptions import ParameterError, did_you_mean
+from .folder import make
 from .lazy import ibis, pd
 from .settings import Settings
 from .summaries import named, time_unit
@@ -96,9 +97,8 @@ def wanted(prepared: Prepared, asked: Mapping[str, object]) -> dict[str, object]
         spelt = {option.lower(): option for option in known}
         for value in settings.list(name):
             if value.lower() not in spelt:
-                raise ParameterError(
-                    f"No failed message has {name} '{value}'.{did_you_mean(value, known)} Present: {', '.join(known)}.", name
-                )
+                raise ParameterError("No failed message has {name} '{value}'.{hint} Present: {known}.", name, name=name, value=value,
+                                     hint=did_you_mean(value, known), known=", ".join(known))
         found[name] = tuple(spelt[value.lower()] for value in settings.list(name))
     return found
 
@@ -211,7 +211,7 @@ def write(asked: workbench.Workbench) -> recovery.Recovery:
     """Recover as `tag_import` does: into a workbench's folder where it has one, which after an error or a stop is not there."""
     with asked._stack:
         if out := asked.text("out"):
-            Path(out).absolute().parent.mkdir(parents=True, exist_ok=True)
+            make(Path(out).absolute().parent)
         found = asked.recover()
         asked.finish()
     return found
@@ -244,7 +244,7 @@ def _value(value: object) -> str:
 
 def save(folder: Path, name: str, asked: Mapping[str, object]) -> list[Path]:
     """Write parameters for `papermill -f` and a batch file of one entry into a folder, beside what is there; return both."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make(folder)
     place = free(folder, name)
     alone = dict(asked) | {"out": str(place.absolute())}  # a batch names its own folder
     texts = {".yaml": "".join(f"{key}: {_value(value)}\n" for key, value in alone.items()),

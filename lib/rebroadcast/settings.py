@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from . import channels as channel_files
 from . import engine as engines
 from . import errors, files, limits, parameters, quota, record, recovery
-from .exceptions import ParameterError
+from .exceptions import ParameterError, speak
 from .language import Language, language
 
 NAMES = (
@@ -28,12 +28,15 @@ class Settings:
     notebook: str = ""
 
     def __post_init__(self) -> None:
+        if speech := self.text("language"):
+            speak(speech)
         self.started = record.now()
         self.totals: dict[str, int] = {}  # messages attempted and failed, contacts recoverable: where the notebook counts them
         self.lang: Language = language(self.text("language") or "en")
         self.period = tuple(parameters.moment(self.text(n), n, end=n == "to") for n in ("from_", "to"))
         if all(self.period) and self.period[0] >= self.period[1]:
-            raise ParameterError(f"from ({self.text('from_')}) lies after to ({self.text('to')}); expected from before to.", "from")
+            raise ParameterError("from ({start}) lies after to ({end}); expected from before to.", "from", start=self.text("from_"),
+                                 end=self.text("to"))
         path = self.text("channels")
         self.channels = channel_files.load_channels(files.find(path)[0] if path else None)
         self.timezone = engines.check_zone(self.text("timezone") or self.channels.timezone or "UTC")
@@ -47,7 +50,7 @@ class Settings:
         self.quiet = limits.parse_quiet(self.text("quiet"))
         self.reserve = self.text("reserve")
         if self.reserve and not re.fullmatch("[0-9]{1,9}", self.reserve):
-            raise ParameterError(f"reserve is '{self.reserve}'; expected a number of contacts such as 100.", "reserve")
+            raise ParameterError("reserve is '{reserve}'; expected a number of contacts such as 100.", "reserve", reserve=self.reserve)
 
     @property
     def decided_by(self) -> str:

@@ -93,7 +93,8 @@ def comparison(now: "pd.DataFrame", folder: Path) -> "pd.DataFrame":
     """
     path = folder / "data" / "error-by-channel.csv"
     if not path.is_file():
-        raise InputError(f"{folder} holds no failure report to compare with; expected a folder with data/error-by-channel.csv.")
+        raise InputError("{folder} holds no failure report to compare with; expected a folder with data/error-by-channel.csv.",
+                         folder=folder)
     before = sheets.read(path, ("error", "channel"))
     both = now.merge(before, on=["error", "channel"], how="outer", suffixes=("_now", "_before")).fillna(0)
     both = both.rename(columns={"failed_now": "now", "failed_before": "before"})
@@ -125,9 +126,9 @@ def attempted(
     frame["attempted"] = frame["attempted"].astype("Int64")
     for c, count, failures in frame[["channel_id", "attempted", "failed"]].itertuples(index=False):
         if not pd.isna(count) and count < failures:
-            raise QuotaError(
-                f"Channel {c}: {count} attempted, but {failures} failed messages; attempted counts delivered and failed. "
-                "Check the counts, or the days that the messages export covers.")  # fmt: skip
+            raise QuotaError("Channel {channel}: {count} attempted, but {failures} failed messages; attempted counts delivered and "
+                             "failed. Check the counts, or the days that the messages export covers.", channel=c, count=count,
+                             failures=failures)  # fmt: skip
     frame["delivered"] = (frame["attempted"] - frame["failed"]).astype("Int64")
     limits = {c: limit for limit in channels.limits() for c in limit.channels if len(limit.channels) == 1}
     lengths = {c: limit.window.length for c, limit in limits.items() if limit.window.length}

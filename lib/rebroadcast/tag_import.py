@@ -42,9 +42,8 @@ def check_contacts(contacts: "ibis.Table") -> None:
     twice = contacts.group_by("contact_id").aggregate(n=contacts.count()).filter(lambda t: t.n > 1)
     found = twice.aggregate(n=twice.count(), one=twice.contact_id.min()).execute().iloc[0]
     if found["n"]:
-        raise InputError(
-            f"The contacts export has {found['n']} contact IDs more than once, such as {found['one']}; "
-            "expected one row per contact. Export the contacts again.")  # fmt: skip
+        raise InputError("The contacts export has {n} contact IDs more than once, such as {one}; expected one row per contact. Export "
+                         "the contacts again.", n=found["n"], one=found["one"])  # fmt: skip
 
 
 def write(engine: "Engine", rows: "ibis.Table", folder: Path, tags: Iterable[str]) -> list[dict]:

@@ -60,10 +60,8 @@ def plan(
     ready = people.group_by("channel_id", "ready").agg(n=people.count(), first=people.waited_since.min())
     ready = ready.to_pandas().sort_values(["first", "channel_id", "ready"])
     if unknown := sorted(set(ready["channel_id"]) - set(under)):
-        raise QuotaError(
-            f"Channel {unknown[0]} has no limit, so no plan can be checked against it. "
-            'State its limit in the channels file; "unlimited" is a value.'
-        )
+        raise QuotaError("Channel {channel} has no limit, so no plan can be checked against it. State its limit in the channels file; "
+                         '"unlimited" is a value.', channel=unknown[0])
     options = {"quiet": quiet, "zone": zone}
     options["deadline"] = None if deadline is None else minute_of(deadline, down=True)
     backlogs, waves = _backlogs(traffic, begin), []
@@ -108,13 +106,11 @@ def _limit_of(limits: Sequence[Limit]) -> dict[str, Limit]:
         for channel in limit.channels:
             if channel in under:
                 names = f"'{under[channel].name}' and '{limit.name}'"
-                raise QuotaError(f"Channel {channel} is under two limits, {names}; keep one of them.")
+                raise QuotaError("Channel {channel} is under two limits, {names}; keep one of them.", channel=channel, names=names)
             under[channel] = limit
         if limit.room is not None and limit.room < 1:
-            raise QuotaError(
-                f"The limit '{limit.name}' is {limit.size:,} and {limit.reserve:,} of it are reserved, so "
-                "nothing could ever be sent; make the reserve smaller than the limit."
-            )
+            raise QuotaError("The limit '{name}' is {size:,} and {reserve:,} of it are reserved, so nothing could ever be sent; make "
+                             "the reserve smaller than the limit.", name=limit.name, size=limit.size, reserve=limit.reserve)
     return under
 
 
@@ -126,14 +122,13 @@ def _people(audience: Any, begin: int) -> ibis.Table:
         if dtype is None or dtype.is_null():
             table = table.mutate(**{name: ibis.null("timestamp('UTC')")})
         elif not dtype.is_timestamp() or dtype.timezone is None:
-            raise QuotaError(f"The audience's {name} is {dtype}; expected a timestamp with a time zone.")
+            raise QuotaError("The audience's {name} is {dtype}; expected a timestamp with a time zone.", name=name, dtype=dtype)
     ready = ibis.greatest(_minute(table.earliest).fill_null(begin), begin)
     table = table.select("contact_id", "channel_id", "waited_since", ready=ready)
     twice = table.group_by("contact_id", "channel_id").agg(n=table.count()).filter(lambda t: t.n > 1)
     if count := twice.count().execute():
-        raise QuotaError(
-            f"The audience names {count:,} contacts more than once on one channel; nobody may be sent to twice, so keep one row for each."
-        )
+        raise QuotaError("The audience names {count:,} contacts more than once on one channel; nobody may be sent to twice, so keep one "
+                         "row for each.", count=count)
     return table
 
 

@@ -50,7 +50,22 @@ REASONS = {
     _("too few columns"), _("too many columns"), _("a stray quote"), _("not valid UTF-8"), _("a zero byte"), _("cut off at its end"),
     _("a line break without quotes"), _("a line that is too long"), _("no contact ID"), _("a contact ID damaged by a spreadsheet"),
     _("a channel ID damaged by a spreadsheet"), _("a message ID damaged by a spreadsheet"), _("a date that cannot be read"),
+    _("a contact ID that is none"), _("a phone number and an e-mail address that are none"), _("the header again"),
 )}  # fmt: skip
+PIECES = (  # of errors: what `exceptions.sentence` meets in data files, and what the system and pydantic say
+    _("failed-messages export"), _("messages export"), _("contacts export"), _("failed-message log"),
+    _("a PDF document"), _("an image"), _("an old Excel workbook (.xls)"), _("a program"), _("a database"),
+    _("Instagram channels do not support broadcasts on the platform."), _("WeChat channels do not support broadcasts on the platform."),
+    _("E-mail channels do not support broadcasts on the platform."), _("Gmail channels do not support broadcasts on the platform."),
+    _("Website chat channels do not support broadcasts on the platform."),
+    _("No such file or directory"), _("Permission denied"), _("Is a directory"), _("Not a directory"), _("File exists"),
+    _("File name too long"), _("Read-only file system"), _("No space left on device"),
+    _("a valid string"), _("a valid list"), _("a valid dictionary"), _("a valid number"), _("a valid integer"), _("a valid boolean"),
+    _("a valid number, unable to parse string as a number"), _("a valid integer, unable to parse string as an integer"),
+    _("a valid boolean, unable to interpret input"), _("should be a valid string"), _("should be a valid integer"),
+    _("should be a valid table"), _("should be a valid list"), _("should be greater than 0"),
+    _("String should have at least 1 character"), _("List should have at least 1 item after validation, not 0"),
+)  # fmt: skip
 
 
 def word(words: dict[str, str], key: object, lang: Language) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 from . import engine as engines
 from . import errors, exports, files, limits, parameters, record, recovery, sheets
 from . import ledger as ledgers
-from .exceptions import ColumnError, InputError, ParameterError, did_you_mean
+from .exceptions import ColumnError, InputError, ParameterError, did_you_mean, sentence
 from .folder import staged
 from .lazy import go, ibis, pd
 from .settings import NAMES, Settings
@@ -105,9 +105,8 @@ class Workbench(Settings):
         for asked in self.list("channel"):
             if asked not in present:
                 names = ", ".join(f"{c} ({self.channels.name(c)})" if self.channels.get(c) else c for c in present)
-                raise ParameterError(
-                    f"No failed message has channel ID '{asked}'.{did_you_mean(asked, present)} Present: {names or 'none'}.", "channel"
-                )
+                raise ParameterError("No failed message has channel ID '{asked}'.{hint} Present: {present}.", "channel", asked=asked,
+                                     hint=did_you_mean(asked, present), present=names or sentence("none"))
         kinds = {c: self.channels.kind(c) or "" for c in present}
         kind = table.channel_id.fill_null("").substitute(kinds, else_="") if kinds else ibis.literal("")
         classified = errors.classify(table.mutate(kind=kind), self.rules, keep=self.engine.keep)
@@ -157,10 +156,8 @@ class Workbench(Settings):
             found = found.filter(found.message_id.isnull()).union(found.semi_join(once, "row_id"))
         if not rows:
             start, end = (self.text(n) or "…" for n in ("from_", "to"))
-            raise ParameterError(
-                f"No failed message is left for channel {self.text('channel') or 'any'}, from {start} to {end}; the export has {self.export.rows}.",
-                "from",
-            )
+            raise ParameterError("No failed message is left for channel {channel}, from {start} to {end}; the export has {rows}.", "from",
+                                 channel=self.text("channel") or sentence("any"), start=start, end=end, rows=self.export.rows)
         return found
 
     @cached_property
@@ -209,10 +206,9 @@ class Workbench(Settings):
         """Raise InputError where the messages export ends before the failures do (with start: or begins after)."""
         (begin, end), (first, last) = (_days(rows) for rows in (self.messages.table, self.broadcasts))
         if end.date() < last.date() or (start and begin.date() > first.date()):
-            raise InputError(
-                f"The messages export runs from {begin:%Y-%m-%d} to {end:%Y-%m-%d}, but the failed messages from {first:%Y-%m-%d} "
-                f"to {last:%Y-%m-%d}; export the messages of those days."
-            )
+            raise InputError("The messages export runs from {begin:%Y-%m-%d} to {end:%Y-%m-%d}, but the failed messages from "
+                             "{first:%Y-%m-%d} to {last:%Y-%m-%d}; export the messages of those days.", begin=begin, end=end, first=first,
+                             last=last)
 
     @cached_property
     def settling(self) -> timedelta:
