@@ -89,8 +89,10 @@ def read(
             facts = {"file": source.name, "title": title(kind)}
             if not len(frame):
                 raise InputError("{file}: it has a header but no rows; expected the rows of a {title}.", source.path, **facts)
-            raise InputError("{file}: every row was rejected, the first because of {reason}; expected the rows of a {title}.", source.path,
-                             reason=sentence(frame.reason.iloc[0]), **facts)  # fmt: skip
+            why = frame.reason.iloc[0]
+            hint = " " + sentence("Export it again, and do not open it in a spreadsheet before.") if why.endswith("a spreadsheet") else ""
+            raise InputError("{file}: every row was rejected, the first because of {reason}; expected the rows of a {title}.{hint}",
+                             source.path, reason=sentence(why), hint=hint, **facts)  # fmt: skip
         parts.append(good if parquet else engine.adopt(good))
         rejected.append(frame)
         sources += group
