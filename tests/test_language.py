@@ -20,7 +20,7 @@ from rebroadcast.language import Language
 PASSED_ON = [
     "batch.py: entry.problem", "batchfile.py: msg.removeprefix('Input ').replace('valid dictionary', 'table')", "batchfile.py: text",
     "channels.py: f'{path}: {problem}'", "errors.py: f'{place}: {where}: {sentence(found, **facts)}'", "errors.py: found",
-    "exports.py: frame.reason.iloc[0]", "files.py: foreign", "files.py: text", "parameters.py: why", "preflight.py: channel.kind.reason",
+    "exports.py: why", "files.py: foreign", "files.py: text", "parameters.py: why", "preflight.py: channel.kind.reason",
 ]  # fmt: skip
 LIBRARY = ROOT / "lib" / "rebroadcast"
 CATALOGUE = LOCALE / "es" / "LC_MESSAGES" / "rebroadcast.po"
