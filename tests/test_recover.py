@@ -103,6 +103,7 @@ def test_what_has_been_mended_moves_to_the_audience(write, tmp_path):
     path = write([row("1", "1", TEMPLATE), row("2", "2")])
     assert tagged(path, tmp_path / "a") == ["2"]
     assert tagged(path, tmp_path / "b", fixed="template") == ["1", "2"]
+    assert tagged(path, tmp_path / "c", fixed="plantilla, ventana") == ["1", "2"]
     with pytest.raises(ParameterError, match="Did you mean 'template'"):
         recover(exports=str(path), fixed="tempalte")
 

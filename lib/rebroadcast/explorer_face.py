@@ -63,7 +63,7 @@ class Face:
             self.figures[name].on_msg(lambda _w, said, _more, n=name, act=click: self.safely(self._clicked, n, act, said))
         causes, times, errors = ([self.captions[n], self.figures[n]] for n in clicks)
         self.tag = self._field(_("Tag"), self._text("tag") or _("failed broadcast {date:%d%m%y}"))
-        self.fixed = self._field(_("Causes mended"), self._text("fixed"), placeholder="template, window, token")
+        self.fixed = self._field(_("Causes mended"), self._text("fixed"), placeholder=_("template, window, token"))
         self.folder = self._field(_("Folder"), self._text("out") or RESULTS)
         self.by_wave = w.Checkbox(bool(given.get("waves")), description=_("One set of files per wave"), indent=False)
         for control in (self.tag, self.fixed, self.by_wave):

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 DISPOSITIONS = (
     "rejected", "filtered", "repeated", "never", "fix_first", "unknown", "reached_later", "tagged_before", "tagged",
 )  # fmt: skip
-FIXES = {"window": "outside_window", "token": "configuration"}  # everyday words for causes
+# Everyday words for causes, in both languages.
+FIXES = {"window": "outside_window", "token": "configuration", "plantilla": "template", "ventana": "outside_window"}
 ROW_BITS = 32  # a row's place within one second, so that one number orders all rows
 
 
@@ -188,7 +189,7 @@ def fixed_causes(words: Collection[str], known: Collection[str]) -> frozenset[st
         if cause not in known:
             hint = did_you_mean(cause, [*known, *FIXES])
             raise ParameterError("'{cause}' is no cause that can be fixed; known: {known}.{hint}", "fixed", cause=cause,
-                                 known=", ".join(sorted(known)), hint=hint)
+                                 known=", ".join(sorted({*known, *FIXES})), hint=hint)
     return frozenset(causes)
 
 
