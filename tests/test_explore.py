@@ -222,6 +222,12 @@ def test_dry_run_then_import_files_then_the_saved_run_does_the_same(tmp_path):
     assert not (tmp_path / "made").exists()
     face.run(dry=True)
     rest(face)
+    face.choose(cause=("quota", "template"))  # what was tried holds no longer
+    assert not face.result.value and face.write.disabled
+    face.choose(cause=("quota",))
+    rest(face)
+    face.run(dry=True)
+    rest(face)
     assert "This would be written" in face.result.value and not (tmp_path / "made").exists()
     face.run()
     rest(face)
@@ -288,6 +294,7 @@ def test_errors_are_sentences_in_the_explorer(opened, tmp_path):
     face.run(dry=True)
     rest(face)
     assert "comma" in face.status.value and not face.bar.value
+    assert "comma" in face.result.value  # beside the button that was pressed
     face.tag.value = "again"
     face.controls["from_"].value, face.controls["to"].value = datetime(2022, 1, 12), datetime(2022, 1, 11)
     assert "lies after to" in face.status.value
@@ -337,6 +344,7 @@ def test_long_work_can_be_stopped_and_what_was_open_stays(opened, monkeypatch):
     face.stop.click()
     face.task.result(300)
     assert "Stopped." in face.status.value and face.bar.layout.visibility == "hidden"
+    assert "can be reached again" in face.panel.value
     face.choose(cause=("template",))
     rest(face)
     assert "1 of 6" in face.state.value

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from conftest import BLOCKED, HEADER, LIMIT, SAMPLES, row
-from rebroadcast import limits, workbench
+from rebroadcast import limit_sections, limits, recovery_sections, summaries, workbench
 from rebroadcast.exceptions import InputError, ParameterError, QuotaError
 from rebroadcast.limit_sections import limit_sentence
 from rebroadcast.preflight import preflight
@@ -72,7 +72,7 @@ def test_computed_from_attempted_counts_and_inferred_without():
     assert found.basis == "computed"
     assert found.windows[["overflow", "explained", "other"]].to_numpy().tolist() == [[500, 471, 29]]
     found = limits.assess(bench := open_bench(**given))
-    assert found.basis == "inferred" and "--messages FILE" in limits.load_figures(bench, found)[0].data
+    assert found.basis == "inferred" and "--messages FILE" in limit_sections.load_figures(bench, found)[0].data
     assert found.windows["overflow"].tolist() == [471]
     with pytest.raises(QuotaError, match="1,499|attempted is less than|499"):
         limits.assess(open_bench(**given, attempted="1001=499"))
@@ -97,12 +97,26 @@ def test_waves_give_one_tag_and_one_set_of_files_each(write, tmp_path):
         "start": "2022-01-20 08:00", "quiet": "21:00-08:00", "out": str(tmp_path / "out"),
     })  # fmt: skip
     recovery = bench.recover()
+    steps = recovery_sections.import_steps(bench, recovery.files).data  # says which file goes out from when
+    for n, day in ((1, 20), (2, 21), (3, 22)):
+        assert f">{day} Jan 2022 08:0{n - 1}</td>" in steps.split(f"again-110122-w{n}of3.csv")[0].rsplit("<tr", 1)[1]
     record = bench.finish()
     files = {p.name: [r[0] for r in csv.reader(p.open())][1:] for p in sorted((tmp_path / "out" / "import").iterdir())}
     assert files == {f"again-110122-w{i}of3.csv": ids for i, ids in enumerate((list("0123"), list("4567"), ["8"]), 1)}
     assert [w["tag"] for w in record["waves"]] == [f"again 110122 w{i}of3" for i in (1, 2, 3)]
+    assert record["waves"][0]["start"] == "2022-01-20T08:00:00+00:00"
     starts = recovery.plan.waves["start"]
     assert str(starts[0]) == "2022-01-20 08:00:00+00:00" and (starts.diff().dropna().dt.total_seconds() >= 86400).all()
+
+
+@pytest.mark.parametrize(("attempted", "limit"), [(3, 2), (12, None)])
+def test_a_broadcast_is_held_against_the_limit_only_where_that_can_be_told(write, tmp_path, attempted, limit):
+    """More delivered than the limit allows means that some did not count."""
+    channels = tmp_path / "channels.toml"
+    channels.write_text('timezone = "UTC"\n[channel.1001]\nkind = "whatsapp"\nlimit = 2\n')
+    bench = workbench.open({"exports": str(write([row("1", "1"), row("2", "2")])), "channels": str(channels)})
+    found = summaries.attempted(bench.broadcasts, bench.channels, None, {"1001": attempted})["limit"]
+    assert [None if value is None or value != value else int(value) for value in found.astype(object).where(found.notna(), None)] == [limit]
 
 
 def test_bad_limits_and_times_are_one_sentence_each(write, tmp_path):

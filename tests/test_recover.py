@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from conftest import BLOCKED, HEADER, LIMIT, SAMPLES, row
-from rebroadcast import recovery, tag_import, workbench
+from rebroadcast import recovery, sections, tag_import, workbench
 from rebroadcast.exceptions import InputError, OutputError, ParameterError, RunError
 
 SAMPLE = {"exports": str(SAMPLES / "failed_messages.csv"), "channels": str(SAMPLES / "channels.toml")}
@@ -106,6 +106,26 @@ def test_what_has_been_mended_moves_to_the_audience(write, tmp_path):
     assert tagged(path, tmp_path / "c", fixed="plantilla, ventana") == ["1", "2"]
     with pytest.raises(ParameterError, match="Did you mean 'template'"):
         recover(exports=str(path), fixed="tempalte")
+
+
+def test_what_makes_the_numbers_less_sure_is_said_and_recorded(write, tmp_path):
+    months = [row(str(n), str(n), at=f"2022-0{n}-04 15:00:00", channel=f"100{n % 2}") for n in (1, 2, 3)]
+    asked = {"exports": str(write(months)), "timezone": "UTC", "tag": "again", "ledger": str(tmp_path / "ledger")}
+    for number, begun in enumerate((True, False)):
+        bench = workbench.open(asked | {"out": str(tmp_path / str(number))}, "tag_import")
+        bench.recover()
+        said = " ".join(sections.warnings(bench))
+        assert "same day of different months" in said and "are of 2 channels" in said
+        assert ("A new ledger was begun" in said) == begun
+        assert bench.finish()["warnings"] == json.loads((tmp_path / str(number) / "run.json").read_text())["warnings"] == bench.warned
+    quiet = workbench.open({"exports": str(write(months[:2])), "timezone": "UTC", "tag": "{channel} again"}, "tag_import")
+    assert not sections.warnings(quiet)
+
+
+def test_messages_of_two_contacts_that_a_spreadsheet_gave_one_id_both_count(write):
+    rows = [row("1", "1642000000000000"), row("2", "1642000000000000"), row("2", "1642000000000000")]
+    bench = workbench.open({"exports": str(write(rows)), "timezone": "UTC"})
+    assert bench.failed.count().execute() == 2 and bench.repeats == 1
 
 
 def test_every_input_row_has_one_line_and_a_lost_row_fails_the_run(write, tmp_path, engine):

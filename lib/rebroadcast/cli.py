@@ -163,7 +163,7 @@ def _counts(counts: dict[str, int], lang: Language) -> None:
 
 def _waves(waves: list[dict], zone: str, lang: Language) -> None:
     """The tags of several audiences or waves, and from when on each may be sent to."""
-    for wave in waves if len(waves) > 1 else ():
+    for wave in waves if len(waves) > 1 or any("start" in w for w in waves) else ():
         at = datetime.fromisoformat(wave["start"]).astimezone(ZoneInfo(zone)) if "start" in wave else None
         when = lang.gettext("from {time} ({zone})", time=f"{at:%Y-%m-%d %H:%M}", zone=zone) if at else ""
         _say(f"{lang.number(wave['contacts']):>10}  {wave['tag']}  {when}".rstrip())

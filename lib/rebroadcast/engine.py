@@ -85,14 +85,14 @@ class Engine:
     def prepared(self, table: "ibis.Table", values: Mapping[str, "ibis.Value"]) -> "Callable[[Mapping[str, str]], pa.Table]":
         """Plan a table with parameters (name: `ibis.param("string")`) once, which takes longer than to answer it; what this
         returns takes a text for each of them and answers."""
-        name, sql = f"query_{secrets.token_hex(8)}", self.con.compile(table, params={value: f"${name}" for name, value in values.items()})
-        self.con.raw_sql(f"PREPARE {name} AS " + re.sub(f"'\\$({'|'.join(values)})'", r"$\1", sql))
+        query, sql = f"query_{secrets.token_hex(8)}", self.con.compile(table, params={value: f"${name}" for name, value in values.items()})
+        self.con.raw_sql(f"PREPARE {query} AS " + re.sub(f"'\\$({'|'.join(values)})'", r"$\1", sql))
 
         def answer(texts: Mapping[str, str]) -> "pa.Table":
             given = ", ".join("\"{}\" := '{}'".format(n, text.replace("'", "''")) for n, text in texts.items())
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", UserWarning)  # of a copy: the way without one takes longer for small answers
-                return self.con.con.execute(f"EXECUTE {name}({given})").to_arrow_table().cast(table.schema().to_pyarrow())
+                return self.con.con.execute(f"EXECUTE {query}({given})").to_arrow_table().cast(table.schema().to_pyarrow())
 
         return answer
 

@@ -46,10 +46,10 @@ def messages(bench: Workbench, page: list[dict]) -> Markup:
         cause = f"{word(CAUSES, row['cause'], lang)} · {word(VERDICTS, row['verdict'], lang)}"
         shown = row | {"cause": cause, "local_at": row["local_at"] and f"{row['local_at']:%Y-%m-%d %H:%M:%S}",
                        "channel_id": row["channel_id"] and name(row["channel_id"])}  # fmt: skip
-        said = row.get("content")
+        content = row.get("content")
         with suppress(ValueError, AttributeError, TypeError):  # what was sent, as the platform keeps it
-            said = json.loads(said).get("text") or said
-        rows += [["" if shown[column] is None else shown[column] for column in WIDTHS], *([[said]] if said else [])]
+            content = json.loads(content).get("text") or content
+        rows += [["" if shown[column] is None else shown[column] for column in WIDTHS], *([[content]] if content else [])]
     return table(rows, widths=WIDTHS.values())
 
 
@@ -64,8 +64,7 @@ def audience(bench: Workbench, filters: Filters, counts: Mapping[str, int]) -> M
         notes.append(_("Broadcast messages only; choose a sender type for others."))
     rows = [[word(DISPOSITIONS, name, lang), lang.number(n)] for name, n in counts.items() if n]
     heads = [_("What became of each row of the files"), word(COLUMNS, "rows", lang)]
-    warnings(bench)
-    return said(lead, "lead") + said(" ".join(notes)) + Markup("").join(map(said, bench.warned)) + table(rows, heads, [1], (75, 25))
+    return said(lead, "lead") + said(" ".join(notes)) + Markup("").join(map(said, warnings(bench))) + table(rows, heads, [1], (75, 25))
 
 
 def waves(bench: Workbench, frame: "pd.DataFrame", tagged: int) -> Markup:

@@ -3,7 +3,7 @@
 from IPython.display import HTML
 
 from .lazy import pd
-from .limits import Assessment, plan_frame
+from .limits import Assessment, load_line, plan_frame
 from .sections import SAFE_ROWS, html, p, status, table
 from .waves import Plan
 from .workbench import Workbench
@@ -58,6 +58,27 @@ def limit_windows(bench: Workbench, found: Assessment) -> HTML | None:
     header = [_("Limit"), _("From"), _("Reached"), _("Attempted"), _("Delivered"), _("Failed"), _("Size"), _("Overflow"),
               _("Explained"), _("Other"), _("Failed after")]  # fmt: skip
     return html(table(rows, header, numbers=range(3, 11)), p(_("Numbers count different contacts, as limits do."), "fine"))
+
+
+def load_figures(bench: Workbench, found: Assessment) -> list:
+    """One load figure per limit that was measured, fullest first, or a sentence that says why there is none."""
+    from . import charts
+
+    _ = bench.lang.gettext
+    if found.load is None:
+        text = _("This needs the messages export of the same days, which says when each message was sent: "
+                 "export Messages and name it (messages; --messages FILE on the command line).")  # fmt: skip
+        return [html(p(text))]
+    figures = []
+    order = found.reached.assign(share=found.reached["peak"] / found.reached["size"].astype("Float64"))
+    for row in order.dropna(subset=["size"]).sort_values("share", ascending=False).itertuples():
+        mine = found.load.filter(found.load["limit"] == row.limit)
+        if len(frame := load_line(bench, mine)):
+            at = None if pd.isna(row.reached_at) else bench.wall_clock(row.reached_at)
+            size, save_as = None if pd.isna(row.size) else int(row.size), f"load-{len(figures) + 1}"
+            name = bench.limit_name(row.limit, found.limits)
+            figures.append(bench.figure(charts.load, frame, save_as, limit=size, name=name, reached_at=at))
+    return figures or [html(p(_("No message went out on a channel whose limit is known.")))]
 
 
 def plan_table(bench: Workbench, planned: Plan) -> HTML | None:

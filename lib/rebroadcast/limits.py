@@ -166,28 +166,7 @@ def attempted_frame(found: Assessment) -> "pd.DataFrame":
     return frame.reset_index(drop=True)
 
 
-def load_figures(bench: "Workbench", found: Assessment) -> list:
-    """One load figure per limit that was measured, fullest first, or a sentence that says why there is none."""
-    from . import charts, sections
-
-    _ = bench.lang.gettext
-    if found.load is None:
-        text = _("This needs the messages export of the same days, which says when each message was sent: "
-                 "export Messages and name it (messages; --messages FILE on the command line).")  # fmt: skip
-        return [sections.html(sections.p(text))]
-    figures = []
-    order = found.reached.assign(share=found.reached["peak"] / found.reached["size"].astype("Float64"))
-    for row in order.dropna(subset=["size"]).sort_values("share", ascending=False).itertuples():
-        mine = found.load.filter(found.load["limit"] == row.limit)
-        if len(frame := _line(bench, mine)):
-            at = None if pd.isna(row.reached_at) else bench.wall_clock(row.reached_at)
-            size, save_as = None if pd.isna(row.size) else int(row.size), f"load-{len(figures) + 1}"
-            name = bench.limit_name(row.limit, found.limits)
-            figures.append(bench.figure(charts.load, frame, save_as, limit=size, name=name, reached_at=at))
-    return figures or [sections.html(sections.p(_("No message went out on a channel whose limit is known.")))]
-
-
-def _line(bench: "Workbench", load: "ibis.Table") -> "pd.DataFrame":
+def load_line(bench: "Workbench", load: "ibis.Table") -> "pd.DataFrame":
     """at (wall clock) and load, thinned to the highest and the last of each stretch where there are too many points."""
     span = load.aggregate(n=load.count(), first=load["at"].min(), last=load["at"].max()).execute().iloc[0]
     if not span["n"]:

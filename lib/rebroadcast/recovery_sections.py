@@ -27,7 +27,7 @@ def tagged(bench: Workbench, files: list[dict]) -> HTML:
         sentence += " " + n("{n} is left out ({listed}).", "{n} are left out ({listed}).", sum(kept.values()), listed=listed)
     asked = [] if bench.text("sender_type") or not bench.has_broadcasts else [
         p(_("Only broadcast messages count here; name a sender type (sender_type) for others."), "fine")]  # fmt: skip
-    return html(p(sentence, "headline"), status(bench), *asked, *warnings(bench))
+    return html(p(sentence, "headline"), status(bench), *asked, *(p(w, "warning") for w in warnings(bench)))
 
 
 def again(bench: Workbench) -> HTML:
@@ -108,7 +108,8 @@ def import_steps(bench: Workbench, files: list[dict]) -> HTML:
         segments = [
             _("Create a segment for each tag of the table: Contact tag > has any of > the tag."),
             _("A segment should hold as many contacts as the table says. If it holds fewer, look at the import’s result before you send."),
-            _("Send the broadcast again, segment by segment, each no earlier than the table says."),
+            _("Send the broadcast again, segment by segment, each no earlier than the table says.") if any("start" in w for w in bench.waves)
+            else _("Send the broadcast again, segment by segment."),
         ]
     else:
         segments = [

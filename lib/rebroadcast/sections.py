@@ -92,7 +92,7 @@ def overview(bench: Workbench, attempted: "pd.DataFrame", errors: "pd.DataFrame"
     _, lang, some = bench.lang.gettext, bench.lang, int(bench.broadcasts.count().execute())
     only = _("Against limits, and of contacts to reach again, only the {n} broadcast messages count; name a sender type (sender_type) for others.",
              n=lang.number(some))  # fmt: skip
-    parts = [status(bench), *warnings(bench), next_steps(bench, errors), *[p(only, "fine")] * (some < bench.totals["failed"])]
+    parts = [status(bench), *(p(w, "warning") for w in warnings(bench)), next_steps(bench, errors), *[p(only, "fine")] * (some < bench.totals["failed"])]
     return html(p(headline(bench, attempted, errors), "headline"), *parts)
 
 
@@ -144,7 +144,7 @@ def zone_name(bench: Workbench) -> str:
     return zone if given else bench.lang.gettext("{zone} (assumed: none was given)", zone=zone)
 
 
-def warnings(bench: Workbench) -> list[Markup]:
+def warnings(bench: Workbench) -> list[str]:
     """What makes the numbers less sure, such as an export that is too early, or that cuts a broadcast in half; also for the record."""
     _, lang, rows = bench.lang.gettext, bench.lang, bench.broadcasts
     newest, found = rows.sent_at.max().execute(), []
@@ -173,7 +173,7 @@ def warnings(bench: Workbench) -> list[Markup]:
             "A new ledger was begun in {path}, so nobody counts as tagged before. If there is one already, check the path (ledger).",
             path=bench.text("ledger")))  # fmt: skip
     bench.warned = found
-    return [p(text, "warning") for text in found]
+    return found
 
 
 def next_steps(bench: Workbench, errors: "pd.DataFrame") -> Markup:

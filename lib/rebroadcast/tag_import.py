@@ -51,12 +51,12 @@ def write(engine: "Engine", rows: "ibis.Table", folder: Path, tags: Iterable[str
 
     Returns one dict per file, in the order of the tags: file, contacts, tag. The same rows give the same bytes.
     """
-    order, before = ({"group_by": "tag", "order_by": "contact_id"} | more for more in ({}, {"rows": (None, 0)}))
+    own = {"group_by": "tag", "order_by": "contact_id"}
     most = rows.contact_id.length() + rows.tags.length() * 4 + 4  # bytes, at the most
-    rows = engine.keep(rows.mutate(most=most, by_rows=ibis.row_number().over(ibis.window(**order)) // MOST_ROWS))
+    rows = engine.keep(rows.mutate(most=most, by_rows=ibis.row_number().over(ibis.window(**own)) // MOST_ROWS))
     parts, sizes = ["by_rows"], rows.group_by("tag", "by_rows").aggregate(bytes=rows.most.sum())
     if (sizes.bytes.max().execute() or 0) > MOST_BYTES:  # both together, so that a file keeps to both limits
-        rows = engine.keep(rows.mutate(by_bytes=rows.most.sum().over(ibis.window(**before)) // MOST_BYTES))
+        rows = engine.keep(rows.mutate(by_bytes=rows.most.sum().over(ibis.window(**own, rows=(None, 0))) // MOST_BYTES))
         parts.append("by_bytes")
     sizes = rows.group_by("tag", *parts).aggregate(n=rows.count()).order_by(parts).to_pandas()
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
