@@ -412,8 +412,9 @@ def workspace(tmp_path):
     return tmp_path
 
 
-def shows(page, text):
-    page.wait_for_function("t => [...document.querySelectorAll('.rb-lead, .rb-note, .rb-error')].some(e => e.innerText.includes(t))", arg=text)
+def shows(page, text, **options):
+    said = "t => [...document.querySelectorAll('.rb-lead, .rb-note, .rb-error')].some(e => e.innerText.includes(t))"
+    page.wait_for_function(said, arg=text, **options)
 
 
 def listens(page):
@@ -487,10 +488,17 @@ def test_in_jupyterlab_a_hunch_becomes_import_files_and_tonights_run(workspace, 
 
 @browser_only
 def test_voila_serves_the_same_file(workspace):
+    from playwright.sync_api import TimeoutError as PlaywrightTimeout
+
     notebook = workspace / "notebooks" / "explore.ipynb"
     with served(["voila", str(notebook), "--no-browser", "--Voila.ip=127.0.0.1"], workspace, "/voila/static/x") as url, page_of(url) as page:
         page.goto(url)
-        shows(page, "2,555 of 2,555 failed messages are shown")
+        try:
+            shows(page, "2,555 of 2,555 failed messages are shown", timeout=90_000)
+        except PlaywrightTimeout:  # once in many busy starts a page of Voila stays empty, and its reader loads it again
+            page.problems.clear()
+            page.goto(url)
+            shows(page, "2,555 of 2,555 failed messages are shown")
         listens(page)
         page.locator(".js-plotly-plot").first.locator(".bars .point path").first.click(force=True)
         shows(page, "549 of 2,555 failed messages are shown")
