@@ -1,8 +1,10 @@
-"""The explorer's filters at 0.1 and 1 million messages, beside the same filter and group-bys on a pandas copy, in turn.
+"""The explorer's filters at 0.1 and 1 million messages, beside the same filter and group-bys on a
+pandas copy, in turn.
 
-A change of the filters answers with the counts of all figures and the first page of messages. The peer is what a notebook
-would do: the classified messages in one DataFrame, a mask, three group-bys and the 15 newest. Both have read and classified
-the export before; their answers are compared. Then the whole change as the explorer does it, figures drawn.
+A change of the filters answers with the counts of all figures and the first page of messages. The
+peer is what a notebook would do: the classified messages in one DataFrame, a mask, three group-bys
+and the 15 newest. Both have read and classified the export before; their answers are compared. Then
+the whole change as the explorer does it, figures drawn.
 """
 
 import statistics
@@ -24,14 +26,22 @@ CHANGES = 30
 
 
 def changes(prepared: selection.Prepared) -> list[Filters]:
-    """Some 30 changes, one after the other: causes, verdicts, channels, hours, words and pairs of them."""
+    """Some 30 changes, one after the other: causes, verdicts, channels, hours, words and pairs of
+    them.
+    """
     first, last = (datetime.fromisoformat(str(f)[:13]) for f in span(prepared))
     hours = [f"{first + (last - first) * part / 4:%Y-%m-%d %H}:00" for part in range(4)]
-    one = [Filters(cause=(c,)) for c in prepared.options["cause"]] + [Filters(verdict=(v,)) for v in prepared.options["verdict"]]
-    one += [Filters(channel=(c,)) for c in prepared.options["channel"]] + [Filters(from_=h) for h in hours]
+    one = [Filters(cause=(c,)) for c in prepared.options["cause"]] + [
+        Filters(verdict=(v,)) for v in prepared.options["verdict"]
+    ]
+    one += [Filters(channel=(c,)) for c in prepared.options["channel"]] + [
+        Filters(from_=h) for h in hours
+    ]
     one += [Filters(text=t) for t in ("limit", "131026", "template", "blocked")] + [Filters()]
     pairs = product(prepared.options["cause"][:4], prepared.options["channel"][:3])
-    return list(islice(cycle(one + [Filters(cause=(a,), channel=(b,)) for a, b in pairs]), CHANGES + 1))
+    return list(
+        islice(cycle(one + [Filters(cause=(a,), channel=(b,)) for a, b in pairs]), CHANGES + 1)
+    )
 
 
 def span(prepared: selection.Prepared) -> list:
@@ -47,7 +57,11 @@ def ours(prepared: selection.Prepared, filters: Filters) -> tuple:
 def peer(frame: pd.DataFrame, filters: Filters) -> tuple:
     def passes(cause: bool = True) -> pd.DataFrame:
         mask = pd.Series(True, frame.index)
-        for column, values in (("cause", filters.cause if cause else ()), ("verdict", filters.verdict), ("channel_id", filters.channel)):
+        for column, values in (
+            ("cause", filters.cause if cause else ()),
+            ("verdict", filters.verdict),
+            ("channel_id", filters.channel),
+        ):
             if values:
                 mask &= frame[column].isin(values)
         if filters.from_:
@@ -61,7 +75,9 @@ def peer(frame: pd.DataFrame, filters: Filters) -> tuple:
     errors = shown.groupby(["channel_id", "masked"]).size()
     hours = shown["local_at"].dt.floor("h")
     unit = time_unit(hours.max() - hours.min()) if len(hours) else "hour"
-    times = shown.groupby(["cause", shown["local_at"].dt.floor({"minute": "min", "hour": "h", "day": "D"}[unit])]).size()
+    times = shown.groupby(
+        ["cause", shown["local_at"].dt.floor({"minute": "min", "hour": "h", "day": "D"}[unit])]
+    ).size()
     return causes, errors, times, shown.nlargest(selection.PAGE, "local_at")
 
 
@@ -78,7 +94,9 @@ def seconds(action, *words) -> tuple[float, object]:
 
 
 def measure(size: int, folder: Path) -> None:
-    face = explorer.Explorer({"exports": str(generate(size, folder / f"{size}.csv")), "timezone": "UTC"})
+    face = explorer.Explorer(
+        {"exports": str(generate(size, folder / f"{size}.csv")), "timezone": "UTC"}
+    )
     loaded, _ = seconds(face.load, face.given)
     frame = face.prepared.rows.to_pandas()
     times = []
@@ -86,16 +104,22 @@ def measure(size: int, folder: Path) -> None:
         mine, a = seconds(ours, face.prepared, filters)
         other, b = seconds(peer, frame, filters)
         agree(a, b)
-        wanted = {n: getattr(filters, n) for n in selection.NAMES} | {"from_": filters.from_ and datetime.fromisoformat(filters.from_)}
+        wanted = {n: getattr(filters, n) for n in selection.NAMES} | {
+            "from_": filters.from_ and datetime.fromisoformat(filters.from_)
+        }
         face.choose(draw=False, **wanted)
         times.append((mine, other, seconds(face.draw)[0]))
     engine, pandas, whole = ([t[i] for t in times[1:]] for i in range(3))
     ratio = statistics.median(p / e for e, p, _ in times[1:])
     worst = [statistics.quantiles(part, n=20)[-1] for part in (engine, pandas, whole)]
     middle = [statistics.median(part) for part in (engine, pandas, whole)]
-    print(f"{size:>10,} messages, opened in {loaded:5.1f} s; median (95th percentile) of {CHANGES} changes:\n"
-          f"           ours {middle[0]:.3f} s ({worst[0]:.3f})   pandas {middle[1]:.3f} s ({worst[1]:.3f})   {ratio:.1f} x faster; "
-          f"with figures drawn {middle[2]:.3f} s ({worst[2]:.3f})", flush=True)  # fmt: skip
+    print(
+        f"{size:>10,} messages, opened in {loaded:5.1f} s; median (95th percentile) of {CHANGES}"
+        f" changes:\n           ours {middle[0]:.3f} s ({worst[0]:.3f})   pandas {middle[1]:.3f} s"
+        f" ({worst[1]:.3f})   {ratio:.1f} x faster; with figures drawn {middle[2]:.3f} s"
+        f" ({worst[2]:.3f})",
+        flush=True,
+    )
     face.prepared.bench._stack.close()
 
 

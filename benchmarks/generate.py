@@ -1,4 +1,5 @@
-"""Make big failed-messages exports: the same bytes for the same number of rows, written by the engine.
+"""Make big failed-messages exports: the same bytes for the same number of rows, written by the
+engine.
 
 python benchmarks/generate.py 3000000 failed.csv
 """
@@ -8,22 +9,50 @@ from pathlib import Path
 
 import duckdb
 
-# One row in ten or so names a person or a trace, so that raw texts are many and masked ones are thousands.
-# (weight in a thousand, text, what a peer looks for, verdict); {n} is one of 900 names, {u} is unique.
+# One row in ten or so names a person or a trace, so that raw texts are many and masked ones are
+# thousands.
+# (weight in a thousand, text, what a peer looks for, verdict); {n} is one of 900 names, {u} is
+# unique.
 ERRORS = (
-    (300, "Messaging limit reached: this business can start conversations with 1,000 unique contacts in 24 hours.", "limit reached", "wait"),
-    (170, "(#131026) Message undeliverable: Receiver is incapable of receiving this message", "#131026", "unknown"),
-    (110, "(#131047) Re-engagement message: more than 24 hours have passed since the recipient last replied", "#131047", "fix"),
-    (100, "(#131049) This message was not delivered to maintain healthy ecosystem engagement.", "#131049", "wait"),
+    (
+        300,
+        (
+            "Messaging limit reached: this business can start conversations with 1,000 unique"
+            " contacts in 24 hours."
+        ),
+        "limit reached",
+        "wait",
+    ),
+    (
+        170,
+        "(#131026) Message undeliverable: Receiver is incapable of receiving this message",
+        "#131026",
+        "unknown",
+    ),
+    (
+        110,
+        (
+            "(#131047) Re-engagement message: more than 24 hours have passed since the recipient"
+            " last replied"
+        ),
+        "#131047",
+        "fix",
+    ),
+    (
+        100,
+        "(#131049) This message was not delivered to maintain healthy ecosystem engagement.",
+        "#131049",
+        "wait",
+    ),
     (80, "(#132001) Template name (oferta_{n}) does not exist in es_MX", "#132001", "fix"),
     (50, "(#132000) Number of parameters does not match the template aviso_{n}", "#132000", "fix"),
     (40, "Forbidden: bot was blocked by the user", "blocked by the user", "never"),
-    (40, "(#131031) Account has been locked, {{\"fbtrace_id\":\"A{u}Kp\"}}", "#131031", "fix"),
+    (40, '(#131031) Account has been locked, {{"fbtrace_id":"A{u}Kp"}}', "#131031", "fix"),
     (40, "(#551) This person isn't available right now. fbtrace_id: Bq{u}Zx", "#551", "unknown"),
     (30, "21610 - Attempt to send to unsubscribed recipient +52155{u}", "21610", "never"),
     (20, "(#130429) Rate limit hit; retry after 2022-01-11 15:0{d}:00", "#130429", "wait"),
     (20, "(#131052) Media download error: fichero_{n}.jpg\nHTTP 404 Not Found", "#131052", "fix"),
-)  # fmt: skip
+)
 CONTENT = """[
  '{{"type":"text","text":"Hola"}}',
  '{{"type":"text","text":"Hola, \\"promo\\" hoy"}}',
@@ -36,14 +65,22 @@ def _case() -> str:
     upto, cases = 0, []
     for weight, text, _, _ in ERRORS:
         upto += weight
-        marks = {"n": "' || lpad((g // 11 % 900)::VARCHAR, 3, '0') || '", "d": "' || (g // 13 % 10) || '"}
+        marks = {
+            "n": "' || lpad((g // 11 % 900)::VARCHAR, 3, '0') || '",
+            "d": "' || (g // 13 % 10) || '",
+        }
         marks["u"] = "' || lpad((g * 31 % 100000000)::VARCHAR, 8, '0') || '"
-        cases.append(f"WHEN g // 1009 % 1000 < {upto} THEN '{text.replace(chr(39), chr(39) * 2).format(**marks)}'")
+        cases.append(
+            f"WHEN g // 1009 % 1000 < {upto} THEN"
+            f" '{text.replace(chr(39), chr(39) * 2).format(**marks)}'"
+        )
     return f"CASE {' '.join(cases)} END"
 
 
 def generate(rows: int, path: Path) -> Path:
-    """Write an export of this many rows (about 230 bytes each); a file that is there already is kept."""
+    """Write an export of this many rows (about 230 bytes each); a file that is there already is
+    kept.
+    """
     if path.exists():
         return path
     part = path.with_suffix(".part")

@@ -1,4 +1,5 @@
-"""How long the sample report takes to draw its first figure in Chromium, beside a page with the same plotly.js and one figure.
+"""How long the sample report takes to draw its first figure in Chromium, beside a page with the
+same plotly.js and one figure.
 
 Medians of pages opened in turn from disk, without a network, each in a new browser context.
 """
@@ -25,7 +26,9 @@ FIRST = """new MutationObserver((_, me) => {
 
 def drawn_at(browser, path: Path) -> float:
     """Milliseconds from the start of the navigation to the first bar on the page."""
-    context = browser.new_context(offline=True, bypass_csp=True, viewport={"width": 1200, "height": 900})
+    context = browser.new_context(
+        offline=True, bypass_csp=True, viewport={"width": 1200, "height": 900}
+    )
     page = context.new_page()
     page.add_init_script(FIRST)
     page.goto(path.as_uri())
@@ -42,14 +45,27 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         one = Path(folder) / "one.html"
         go.Figure(go.Bar(x=[1, 2, 3], y=[3, 1, 2])).write_html(one, include_plotlyjs=True)
-        reports.run("failure_report", {"exports": str(SAMPLES / "failed_messages.csv"), "channels": str(SAMPLES / "channels.toml"),
-                                       "messages": str(SAMPLES / "messages.csv")}, Path(folder) / "report")  # fmt: skip
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        reports.run(
+            "failure_report",
+            {
+                "exports": str(SAMPLES / "failed_messages.csv"),
+                "channels": str(SAMPLES / "channels.toml"),
+                "messages": str(SAMPLES / "messages.csv"),
+            },
+            Path(folder) / "report",
+        )
+        browser = playwright.chromium.launch(
+            executable_path=chromium, args=["--no-sandbox", "--disable-gpu"]
+        )
         pages = (Path(folder) / "report" / "failure_report.html", one)
         times = [[drawn_at(browser, page) for page in pages] for _ in range(RUNS + 1)][1:]
         ours, peer = (statistics.median(t[i] for t in times) for i in (0, 1))
         ratio = statistics.median(a / b for a, b in times)
-        print(f"first figure drawn           ours {ours:6.0f} ms  one figure {peer:6.0f} ms  ratio {ratio:5.2f}", flush=True)
+        print(
+            f"first figure drawn           ours {ours:6.0f} ms  one figure {peer:6.0f} ms  ratio"
+            f" {ratio:5.2f}",
+            flush=True,
+        )
         browser.close()
 
 

@@ -5,7 +5,9 @@ import sys
 from rebroadcast import summaries, workbench
 
 path, out = sys.argv[1:]
-bench = workbench.open({"exports": path, "tag": "failed {date:%d%m%y}", "timezone": "UTC", "out": out})
+bench = workbench.open(
+    {"exports": path, "tag": "failed {date:%d%m%y}", "timezone": "UTC", "out": out}
+)
 bench.table(summaries.by_cause(bench.failed), "by-cause")
 bench.table(summaries.error_by_channel(bench.failed, bench.channels), "error-by-channel")
 bench.table(summaries.by_time(bench.failed)[0], "by-hour")

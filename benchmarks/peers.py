@@ -1,9 +1,11 @@
 """The same work written by hand: python benchmarks/peers.py pandas|polars|floor EXPORT OUT.
 
-Every column is read as text; each distinct error text is masked with this library's pattern and given the verdict of the first
-phrase of `generate.ERRORS` that it holds; counts go to error-by-channel.csv and by-hour.csv; a contact with any `never`
-is left out, otherwise its latest failure decides; dispositions.parquet has a line per row, import.csv the contacts to tag.
-They check nothing: neither damaged rows nor IDs, dates of one kind only. `floor` is DuckDB parsing every column once.
+Every column is read as text; each distinct error text is masked with this library's pattern and
+given the verdict of the first phrase of `generate.ERRORS` that it holds; counts go to
+error-by-channel.csv and by-hour.csv; a contact with any `never` is left out, otherwise its latest
+failure decides; dispositions.parquet has a line per row, import.csv the contacts to tag. They check
+nothing: neither damaged rows nor IDs, dates of one kind only. `floor` is DuckDB parsing every
+column once.
 """
 
 import re
@@ -26,7 +28,12 @@ def with_pandas(path: str, out: Path) -> None:
 
     frame = pd.read_csv(path, dtype="str", keep_default_na=False)
     texts = pd.Series(frame[ERROR].unique())
-    known = pd.DataFrame({ERROR: texts, "masked": texts.str.replace(re.compile(MASK_PATTERN), MASK_TOKEN, regex=True)})
+    known = pd.DataFrame(
+        {
+            ERROR: texts,
+            "masked": texts.str.replace(re.compile(MASK_PATTERN), MASK_TOKEN, regex=True),
+        }
+    )
     known["verdict"] = ""
     for phrase, verdict in reversed(PHRASES):
         known.loc[known["masked"].str.contains(phrase, regex=False), "verdict"] = verdict
@@ -55,19 +62,41 @@ def with_polars(path: str, out: Path) -> None:
     rows = pl.scan_parquet(read).with_row_index("row").with_columns(order=order)
     texts = rows.select(pl.col(ERROR).unique()).collect(engine="streaming")
     masked = pl.col(ERROR).str.replace_all(MASK_PATTERN, MASK_TOKEN)
-    verdict = pl.coalesce(*(pl.when(pl.col("masked").str.contains(p, literal=True)).then(pl.lit(v)) for p, v in PHRASES))
+    verdict = pl.coalesce(
+        *(
+            pl.when(pl.col("masked").str.contains(p, literal=True)).then(pl.lit(v))
+            for p, v in PHRASES
+        )
+    )
     known = texts.with_columns(masked=masked).with_columns(verdict=verdict).lazy()
     rows = rows.join(known, on=ERROR, how="left")
-    fates = rows.group_by(ID).agg(never=(pl.col("verdict") == "never").any(), last=pl.col("order").max())
-    fate = pl.when("never").then(pl.lit("never")).otherwise(pl.col("verdict").replace_strict(FATES, return_dtype=pl.String))
-    done = rows.join(fates, on=ID, how="left").with_columns(
-        disposition=pl.when(pl.col("order") != pl.col("last")).then(pl.lit("repeated")).otherwise(fate)
+    fates = rows.group_by(ID).agg(
+        never=(pl.col("verdict") == "never").any(), last=pl.col("order").max()
     )
-    counts = [rows.group_by(CHANNEL, "masked").len(), rows.group_by(pl.col("at").dt.truncate("1h"), "masked").len()]
-    for name, found in zip(("error-by-channel", "by-hour"), pl.collect_all(counts, engine="streaming"), strict=True):
+    fate = (
+        pl.when("never")
+        .then(pl.lit("never"))
+        .otherwise(pl.col("verdict").replace_strict(FATES, return_dtype=pl.String))
+    )
+    done = rows.join(fates, on=ID, how="left").with_columns(
+        disposition=pl.when(pl.col("order") != pl.col("last"))
+        .then(pl.lit("repeated"))
+        .otherwise(fate)
+    )
+    counts = [
+        rows.group_by(CHANNEL, "masked").len(),
+        rows.group_by(pl.col("at").dt.truncate("1h"), "masked").len(),
+    ]
+    for name, found in zip(
+        ("error-by-channel", "by-hour"), pl.collect_all(counts, engine="streaming"), strict=True
+    ):
         found.write_csv(out / f"{name}.csv")
     done.select(KEPT).sink_parquet(out / "dispositions.parquet", engine="streaming")
-    tagged = pl.scan_parquet(out / "dispositions.parquet").filter(pl.col("disposition") == "tagged").select(ID)
+    tagged = (
+        pl.scan_parquet(out / "dispositions.parquet")
+        .filter(pl.col("disposition") == "tagged")
+        .select(ID)
+    )
     tagged.sort(ID).with_columns(Tags=pl.lit("failed 100122")).sink_csv(out / "import.csv")
     read.unlink()
 
@@ -81,4 +110,6 @@ def floor(path: str, out: Path) -> None:
 
 
 if __name__ == "__main__":
-    {"pandas": with_pandas, "polars": with_polars, "floor": floor}[sys.argv[1]](sys.argv[2], Path(sys.argv[3]))
+    {"pandas": with_pandas, "polars": with_polars, "floor": floor}[sys.argv[1]](
+        sys.argv[2], Path(sys.argv[3])
+    )

@@ -1,4 +1,5 @@
-"""A recovery from one converted export: DuckDB, and Spark clusters of one and two workers (one core each) on this machine.
+"""A recovery from one converted export: DuckDB, and Spark clusters of one and two workers (one core
+each) on this machine.
 
 python benchmarks/spark.py 3000000
 """
@@ -19,7 +20,15 @@ from rebroadcast.workbench import Workbench
 def recover(parquet: Path, out: Path, engine: str = "") -> tuple[float, float]:
     """Seconds until the engine is there, and from then until dispositions and import files are."""
     began = time.perf_counter()
-    bench = Workbench({"exports": str(parquet), "tag": "again", "start": "2022-02-01 09:00", "out": str(out), "engine": engine})
+    bench = Workbench(
+        {
+            "exports": str(parquet),
+            "tag": "again",
+            "start": "2022-02-01 09:00",
+            "out": str(out),
+            "engine": engine,
+        }
+    )
     _ = bench.engine
     there = time.perf_counter()
     bench.recover()
@@ -36,14 +45,27 @@ def main() -> None:
         convert(str(path), folder / "parquet")
         print(f"{rows:,} failed messages; convert {time.perf_counter() - began:.1f} s")
         print(f"{'engine':<20}{'start s':>10}{'recovery s':>12}")
-        print("{:<20}{:>10.1f}{:>12.1f}".format("DuckDB", *recover(folder / "parquet", folder / "duckdb")))
+        print(
+            "{:<20}{:>10.1f}{:>12.1f}".format(
+                "DuckDB", *recover(folder / "parquet", folder / "duckdb")
+            )
+        )
         for workers in (1, 2):
             (folder / f"{workers}").mkdir()
             with started(folder / f"{workers}", workers, 1500) as (url, _):
                 taken = recover(folder / "parquet", folder / f"spark{workers}", url)
-            print("{:<20}{:>10.1f}{:>12.1f}".format(f"Spark, {workers} worker(s)", *taken), flush=True)
-        imports = [sorted(p.read_bytes() for p in (folder / n / "import").iterdir()) for n in ("duckdb", "spark1", "spark2")]
-        print("The import files are the same." if imports[0] == imports[1] == imports[2] else "THE IMPORT FILES DIFFER.")
+            print(
+                "{:<20}{:>10.1f}{:>12.1f}".format(f"Spark, {workers} worker(s)", *taken), flush=True
+            )
+        imports = [
+            sorted(p.read_bytes() for p in (folder / n / "import").iterdir())
+            for n in ("duckdb", "spark1", "spark2")
+        ]
+        print(
+            "The import files are the same."
+            if imports[0] == imports[1] == imports[2]
+            else "THE IMPORT FILES DIFFER."
+        )
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
-"""Read → classify → count → dispositions → import files: ours beside pandas, Polars and the floor, as a Markdown table.
+"""Read → classify → count → dispositions → import files: ours beside pandas, Polars and the floor,
+as a Markdown table.
 
-python benchmarks/speed.py [ROWS ...]      such as 300000 3000000 30000000; each in turn, in a process of its own
+python benchmarks/speed.py [ROWS ...]      such as 300000 3000000 30000000; each in turn, in a
+process of its own
 """
 
 import os
@@ -34,7 +36,9 @@ def size(folder: Path) -> int:
 
 
 def measure(words: list[object], scratch: Path) -> tuple[float, int, int]:
-    """Seconds, peak memory (bytes) and peak bytes of temporary files of one process and its children."""
+    """Seconds, peak memory (bytes) and peak bytes of temporary files of one process and its
+    children.
+    """
     most, ended = [0], threading.Event()
 
     def watch() -> None:
@@ -55,25 +59,39 @@ def measure(words: list[object], scratch: Path) -> tuple[float, int, int]:
 
 
 def results(name: str, out: Path, width: int) -> tuple[list, list, list]:
-    """Messages per error and channel, messages per hour (width 13) or day (10), and the contacts to tag."""
+    """Messages per error and channel, messages per hour (width 13) or day (10), and the contacts to
+    tag.
+    """
     if name == "ours":
         texts = {"error": pl.String, "channel": pl.String}
-        errors = pl.read_csv(out / "data/error-by-channel.csv", schema_overrides=texts).select("channel", "error", "failed")
-        hours = pl.read_csv(out / "data/by-hour.csv").group_by(pl.col("hour").str.slice(0, width)).agg(pl.col("failed").sum())
+        errors = pl.read_csv(out / "data/error-by-channel.csv", schema_overrides=texts).select(
+            "channel", "error", "failed"
+        )
+        hours = (
+            pl.read_csv(out / "data/by-hour.csv")
+            .group_by(pl.col("hour").str.slice(0, width))
+            .agg(pl.col("failed").sum())
+        )
         errors = errors.with_columns(pl.col("channel").str.strip_prefix("channel "))
         files = sorted((out / "import").glob("*.csv"))
     else:
         header = {"has_header": True, "infer_schema": False}
-        errors = pl.read_csv(out / "error-by-channel.csv", **header).with_columns(pl.last().cast(pl.Int64))
+        errors = pl.read_csv(out / "error-by-channel.csv", **header).with_columns(
+            pl.last().cast(pl.Int64)
+        )
         hours = pl.read_csv(out / "by-hour.csv", **header)
-        hours = hours.group_by(hours[:, 0].str.slice(0, width).str.replace("T", " ")).agg(pl.last().cast(pl.Int64).sum())
+        hours = hours.group_by(hours[:, 0].str.slice(0, width).str.replace("T", " ")).agg(
+            pl.last().cast(pl.Int64).sum()
+        )
         files = [out / "import.csv"]
     tagged = pl.concat([pl.read_csv(f, infer_schema=False) for f in files])["Contact ID"]
     return sorted(errors.rows()), sorted(hours.rows()), tagged.sort().to_list()
 
 
 def compare(rows: int, work: Path) -> None:
-    """Measure all of them on one export, hold their results against ours, and print the lines of the table."""
+    """Measure all of them on one export, hold their results against ours, and print the lines of
+    the table.
+    """
     export = generate.generate(rows, work / f"{rows}.csv")
     for _ in range(2):  # both times from memory
         with export.open("rb") as file:
@@ -94,16 +112,26 @@ def compare(rows: int, work: Path) -> None:
             ours = results(name, out, 10 if rows > BY_DAY else 13)
             first = first or ours
             for what, a, b in zip(("errors", "hours", "contacts"), first, ours, strict=True):
-                assert a == b, f"{name} finds other {what}: {len(a)} and {len(b)}, {sorted(set(a) ^ set(b))[:4]}"
+                assert a == b, (
+                    f"{name} finds other {what}: {len(a)} and {len(b)},"
+                    f" {sorted(set(a) ^ set(b))[:4]}"
+                )
         shutil.rmtree(out, ignore_errors=True)
     for name, (took, memory, disk) in found.items():
         ratio = "" if name == "ours" else f"{took / found['ours'][0]:.2f}"
-        print(f"| {rows:,} | {name} | {took:.1f} | {memory / 1e6:,.0f} | {disk / 1e6:,.0f} | {ratio} |", flush=True)
+        print(
+            f"| {rows:,} | {name} | {took:.1f} | {memory / 1e6:,.0f} | {disk / 1e6:,.0f} |"
+            f" {ratio} |",
+            flush=True,
+        )
     export.unlink()
 
 
 def main(sizes: list[int]) -> None:
-    print("| messages | way | seconds | peak memory, MB | temporary files, MB | its time / ours |\n|--:|---|--:|--:|--:|--:|")
+    print(
+        "| messages | way | seconds | peak memory, MB | temporary files, MB | its time / ours"
+        " |\n|--:|---|--:|--:|--:|--:|"
+    )
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         for rows in sizes:
             compare(rows, Path(folder))

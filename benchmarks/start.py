@@ -1,5 +1,7 @@
-"""Start-up, as ratios to what cannot be avoided: a headless sample report to papermill on a notebook that only imports pandas
-and plotly, and `explain` to Python importing Typer and Rich. Medians of several runs, the two in turn."""
+"""Start-up, as ratios to what cannot be avoided: a headless sample report to papermill on a
+notebook that only imports pandas and plotly, and `explain` to Python importing Typer and Rich.
+Medians of several runs, the two in turn.
+"""
 
 import os
 import statistics
@@ -19,7 +21,13 @@ SAMPLES = ROOT / "data" / "samples"
 def seconds(words: list[object]) -> float:
     """The wall time of one whole process."""
     begin = time.perf_counter()
-    subprocess.run([str(w) for w in words], cwd=ROOT, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    subprocess.run(
+        [str(w) for w in words],
+        cwd=ROOT,
+        check=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     return time.perf_counter() - begin
 
 
@@ -35,11 +43,26 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         empty, out = Path(folder) / "empty.ipynb", Path(folder) / "report"
         cell = nbformat.v4.new_code_cell("import pandas, plotly")
-        spec = {"kernelspec": {"name": "python3", "display_name": "Python 3"}, "language_info": {"name": "python"}}
+        spec = {
+            "kernelspec": {"name": "python3", "display_name": "Python 3"},
+            "language_info": {"name": "python"},
+        }
         nbformat.write(nbformat.v4.new_notebook(cells=[cell], metadata=spec), empty)
-        report = [BIN / "rebroadcast", "report", SAMPLES / "failed_messages.csv", "--channels", SAMPLES / "channels.toml",
-                  "--messages", SAMPLES / "messages.csv", "--out", out, "--overwrite"]  # fmt: skip
-        compare("headless sample report", report, [BIN / "papermill", empty, Path(folder) / "out.ipynb"])
+        report = [
+            BIN / "rebroadcast",
+            "report",
+            SAMPLES / "failed_messages.csv",
+            "--channels",
+            SAMPLES / "channels.toml",
+            "--messages",
+            SAMPLES / "messages.csv",
+            "--out",
+            out,
+            "--overwrite",
+        ]
+        compare(
+            "headless sample report", report, [BIN / "papermill", empty, Path(folder) / "out.ipynb"]
+        )
     explain = [BIN / "rebroadcast", "explain", "(#131047) Re-engagement message"]
     compare("explain", explain, [sys.executable, "-c", "import typer, rich"])
 

@@ -1,4 +1,5 @@
-"""The load of a moving window over 0.1 to 10 million messages, and a plan for a million contacts, beside plain pandas.
+"""The load of a moving window over 0.1 to 10 million messages, and a plan for a million contacts,
+beside plain pandas.
 
 pandas is run at the largest size that it finishes in a minute; the ratio is taken there.
 """
@@ -19,9 +20,13 @@ PATIENCE = 60.0
 
 
 def events(n: int) -> pd.DataFrame:
-    """n messages over 30 days to n / 5 contacts on one channel: at (UTC), contact_id, channel_id."""
+    """n messages over 30 days to n / 5 contacts on one channel: at (UTC), contact_id,
+    channel_id.
+    """
     random = np.random.default_rng(7)
-    at = pd.to_datetime(START) + pd.to_timedelta(np.sort(random.integers(0, 30 * 86_400, n)), unit="s")
+    at = pd.to_datetime(START) + pd.to_timedelta(
+        np.sort(random.integers(0, 30 * 86_400, n)), unit="s"
+    )
     contacts = random.integers(0, n // 5, n).astype(str)
     return pd.DataFrame({"at": at, "contact_id": contacts, "channel_id": "1001"})
 
@@ -38,7 +43,9 @@ def ours(frame: pd.DataFrame) -> tuple[float, int]:
 
 
 def peer(frame: pd.DataFrame) -> tuple[float, int]:
-    """The same with pandas: +1 where a contact comes into the window, -1 where it leaves, added up over time."""
+    """The same with pandas: +1 where a contact comes into the window, -1 where it leaves, added up
+    over time.
+    """
     begin = time.perf_counter()
     day = pd.Timedelta(hours=24)
     frame = frame.sort_values(["contact_id", "at"])
@@ -74,11 +81,14 @@ def main(sizes: list[int]) -> None:
             path = engine.new_file(".parquet")
             contacts.to_parquet(path)
             plan = waves.plan(
-                engine.con.read_parquet(path), [quota.Limit("1001", ("1001",), size)], START + timedelta(days=31)
+                engine.con.read_parquet(path),
+                [quota.Limit("1001", ("1001",), size)],
+                START + timedelta(days=31),
             )
             placed = plan.assignment.count().execute()
         print(
-            f"plan, 1,000,000 contacts in {len(plan.waves):>5,} waves: {time.perf_counter() - begin:5.2f} s ({placed:,} placed)",
+            f"plan, 1,000,000 contacts in {len(plan.waves):>5,} waves:"
+            f" {time.perf_counter() - begin:5.2f} s ({placed:,} placed)",
             flush=True,
         )
 

@@ -1,6 +1,8 @@
-"""Write docs/sbom.json: what requirements/dev.txt installs here, with versions and licences (CycloneDX, from stdin).
+"""Write docs/sbom.json: what requirements/dev.txt installs here, with versions and licences
+(CycloneDX, from stdin).
 
-cyclonedx-py environment --output-reproducible --short-PURLs --pyproject pyproject.toml PYTHON | python docs/sbom.py
+cyclonedx-py environment --output-reproducible --short-PURLs --pyproject pyproject.toml PYTHON |
+python docs/sbom.py
 """
 
 import json
@@ -17,10 +19,16 @@ def plain(name: str) -> str:
 
 bom = json.load(sys.stdin)
 lock = (HERE.parent / "requirements" / "dev.txt").read_text()
-locked = {(plain(name), version) for name, version in re.findall(r"(?m)^([\w.-]+)==([^\s;]+)", lock)}
+locked = {
+    (plain(name), version) for name, version in re.findall(r"(?m)^([\w.-]+)==([^\s;]+)", lock)
+}
 bom["components"] = [c for c in bom["components"] if (plain(c["name"]), c["version"]) in locked]
 kept = {c["bom-ref"] for c in bom["components"]} | {bom["metadata"]["component"]["bom-ref"]}
-bom["dependencies"] = [d | {"dependsOn": [r for r in d.get("dependsOn", ()) if r in kept]} for d in bom["dependencies"] if d["ref"] in kept]
+bom["dependencies"] = [
+    d | {"dependsOn": [r for r in d.get("dependsOn", ()) if r in kept]}
+    for d in bom["dependencies"]
+    if d["ref"] in kept
+]
 bom["metadata"].pop("tools", None)
 for component in (bom["metadata"]["component"], *bom["components"]):
     component.pop("externalReferences", None)  # addresses, of which many are dead

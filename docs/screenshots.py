@@ -52,16 +52,25 @@ def nights(folder: Path) -> Path:
     """A batch on four nights; on the last one, an export was not there."""
     (folder / "batch.toml").write_text(BATCH, "utf-8")
     for day in ("2022-01-08", "2022-01-15", "2022-01-22", "2022-01-29"):
-        os.environ |= {"INBOX": str(SAMPLES), "CLINIC": str(SAMPLES) if day < "2022-01-29" else "inbox/clinic", "DAY": day}
+        os.environ |= {
+            "INBOX": str(SAMPLES),
+            "CLINIC": str(SAMPLES) if day < "2022-01-29" else "inbox/clinic",
+            "DAY": day,
+        }
         batch.run(folder / "batch.toml", folder / "batch")
     return folder / "batch" / "index.html"
 
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"])
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
+        )
         for language in ("en", "es"):
-            given = {name: str(SAMPLES / file) for name, file in GIVEN.items()} | {"channel": "1001", "language": language}
+            given = {name: str(SAMPLES / file) for name, file in GIVEN.items()} | {
+                "channel": "1001",
+                "language": language,
+            }
             reports.run("failure_report", given, Path(folder) / language)
         for name, (language, width, height, scheme, place) in PICTURES.items():
             size = {"width": width, "height": height}
@@ -79,8 +88,19 @@ def main() -> None:
 
 def explorer(browser: Browser) -> None:
     """The explorer as Voila serves it, after a click on a bar and with a channel chosen."""
-    words = ["voila", ROOT / "notebooks" / "explore.ipynb", "--no-browser", f"--port={PORT}", "--Voila.ip=127.0.0.1"]
-    with subprocess.Popen([sys.executable, "-m", *words], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
+    words = [
+        "voila",
+        ROOT / "notebooks" / "explore.ipynb",
+        "--no-browser",
+        f"--port={PORT}",
+        "--Voila.ip=127.0.0.1",
+    ]
+    with subprocess.Popen(
+        [sys.executable, "-m", *words],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as server:
         try:
             page = browser.new_page(viewport={"width": 1280, "height": 1500})
             for _ in range(60):
@@ -90,7 +110,9 @@ def explorer(browser: Browser) -> None:
                     break
                 except Error:  # not there yet
                     continue
-            page.locator(".js-plotly-plot .bars .point path").first.click(force=True, timeout=90_000)
+            page.locator(".js-plotly-plot .bars .point path").first.click(
+                force=True, timeout=90_000
+            )
             page.wait_for_timeout(2500)
             page.locator(".rebroadcast select").nth(2).select_option(label="WhatsApp México")
             page.locator(".rb-lead", has_text="can be reached again").wait_for()

@@ -1,4 +1,6 @@
-"""Run every notebook here on the sample and keep its outputs, which `make test` compares with a fresh run."""
+"""Run every notebook here on the sample and keep its outputs, which `make test` compares with a
+fresh run.
+"""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,6 @@
-"""A real Spark cluster on this machine, from the PyPI package: a master, and workers with one core each."""
+"""A real Spark cluster on this machine, from the PyPI package: a master, and workers with one core
+each.
+"""
 
 import os
 import socket
@@ -18,13 +20,20 @@ spark.driver.host 127.0.0.1
 
 
 @contextmanager
-def started(folder: Path, workers: int = 2, memory: int = 512, options: str = "") -> Iterator[tuple[str, list]]:
+def started(
+    folder: Path, workers: int = 2, memory: int = 512, options: str = ""
+) -> Iterator[tuple[str, list]]:
     """Give the master's address and the workers' processes; all of them end with the block."""
     import pyspark
 
     (folder / "spark-defaults.conf").write_text(CONFIG.format(memory=memory, options=options))
-    own = {"SPARK_CONF_DIR": str(folder), "SPARK_LOCAL_IP": "127.0.0.1", "SPARK_DAEMON_MEMORY": "256m",
-           "SPARK_WORKER_DIR": str(folder / "work"), "SPARK_LOCAL_DIRS": str(folder / "local")}  # fmt: skip
+    own = {
+        "SPARK_CONF_DIR": str(folder),
+        "SPARK_LOCAL_IP": "127.0.0.1",
+        "SPARK_DAEMON_MEMORY": "256m",
+        "SPARK_WORKER_DIR": str(folder / "work"),
+        "SPARK_LOCAL_DIRS": str(folder / "local"),
+    }
     before = {name: os.environ.get(name) for name in own}
     os.environ.update(own)
     with socket.socket() as free:
@@ -37,7 +46,11 @@ def started(folder: Path, workers: int = 2, memory: int = 512, options: str = ""
         program = Path(pyspark.__file__).parent / "bin" / "spark-class"
         command = [program, name, "--host", "127.0.0.1", "--webui-port", 0, *more]
         with (folder / f"{role}-{len(processes)}.log").open("wb") as log:
-            processes.append(subprocess.Popen(list(map(str, command)), stdout=log, stderr=log, start_new_session=True))
+            processes.append(
+                subprocess.Popen(
+                    list(map(str, command)), stdout=log, stderr=log, start_new_session=True
+                )
+            )
 
     try:
         start("Master", "--port", port)

@@ -14,27 +14,73 @@ from rebroadcast import exceptions, reports
 
 ROOT = Path(__file__).parents[1]
 SAMPLES = ROOT / "data" / "samples"
-HEADER = ["Date & Time", "Sender ID", "Sender Type", "Contact ID", "Message ID", "Content Type", "Message Type",
-          "Content", "Channel ID", "Type", "Sub Type", "Error"]  # fmt: skip
-LIMIT = "Messaging limit reached: this business can start conversations with 1,000 unique contacts in 24 hours."
+HEADER = [
+    "Date & Time",
+    "Sender ID",
+    "Sender Type",
+    "Contact ID",
+    "Message ID",
+    "Content Type",
+    "Message Type",
+    "Content",
+    "Channel ID",
+    "Type",
+    "Sub Type",
+    "Error",
+]
+LIMIT = (
+    "Messaging limit reached: this business can start conversations with 1,000 unique contacts in"
+    " 24 hours."
+)
 BLOCKED = "Forbidden: bot was blocked by the user"
 CHROMIUM = shutil.which("chromium")
-FILES = {"exports": [str(SAMPLES / "failed_messages.csv")], "channels": str(SAMPLES / "channels.toml"), "messages": str(SAMPLES / "messages.csv")}
+FILES = {
+    "exports": [str(SAMPLES / "failed_messages.csv")],
+    "channels": str(SAMPLES / "channels.toml"),
+    "messages": str(SAMPLES / "messages.csv"),
+}
 # The sample's reports, each made once for all tests that look at one.
 RUNS = {
     "failure_report": {"channel": "1001", "language": "en"},
-    "tag_import": {"contacts": str(SAMPLES / "contacts.csv"), "channel": "1001,1002,2001,3001", "tag": "t", "language": "es", "waves": True,
-                   "start": "2022-01-12 08:00"},
+    "tag_import": {
+        "contacts": str(SAMPLES / "contacts.csv"),
+        "channel": "1001,1002,2001,3001",
+        "tag": "t",
+        "language": "es",
+        "waves": True,
+        "start": "2022-01-12 08:00",
+    },
     "quota_overflow": {"start": "2022-01-31 08:00"},
-}  # fmt: skip
-LONGEST = ["strangers", "spark", "faults", "report", "explore", "damaged", "look", "batch", "read", "ledger", "fuzz", "examples", "check",
-           "recover", "limits", "paths", "html"]  # fmt: skip
+}
+LONGEST = [
+    "strangers",
+    "spark",
+    "faults",
+    "report",
+    "explore",
+    "damaged",
+    "look",
+    "batch",
+    "read",
+    "ledger",
+    "fuzz",
+    "examples",
+    "check",
+    "recover",
+    "limits",
+    "paths",
+    "html",
+]
 
 
 def pytest_collection_modifyitems(items):
     """The files that take longest come first, so that no process waits for the other at the end."""
     ranks = {f"test_{name}": rank for rank, name in enumerate(LONGEST)}
-    items.sort(key=lambda item: ranks.get(item.path.stem, 5 if item.path.suffix == ".ipynb" else len(ranks)))
+    items.sort(
+        key=lambda item: ranks.get(
+            item.path.stem, 5 if item.path.suffix == ".ipynb" else len(ranks)
+        )
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -64,8 +110,20 @@ def row(
     content="Hola",
 ):
     """One row of a failed-messages export; without the error, one of a messages export."""
-    return [at, "88001", sender, contact, message, "text", "message", json.dumps({"type": "text", "text": content}),
-            channel, "outgoing", "text", *([error] if error is not None else [])]  # fmt: skip
+    return [
+        at,
+        "88001",
+        sender,
+        contact,
+        message,
+        "text",
+        "message",
+        json.dumps({"type": "text", "text": content}),
+        channel,
+        "outgoing",
+        "text",
+        *([error] if error is not None else []),
+    ]
 
 
 @pytest.fixture
@@ -75,7 +133,9 @@ def write(tmp_path):
     def write(rows, name="failed.csv", header=HEADER, encoding="utf-8", delimiter=","):
         path = tmp_path / name
         with path.open("w", newline="", encoding=encoding) as file:
-            csv.writer(file, delimiter=delimiter, lineterminator="\n").writerows([header, *rows] if header else rows)
+            csv.writer(file, delimiter=delimiter, lineterminator="\n").writerows(
+                [header, *rows] if header else rows
+            )
         return path
 
     return write
@@ -103,7 +163,12 @@ def browser():
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        args = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+        args = [
+            "--no-sandbox",
+            "--disable-gpu",
+            "--no-first-run",
+            "--disable-background-networking",
+        ]
         opened = playwright.chromium.launch(executable_path=CHROMIUM, args=args)
         yield opened
         opened.close()

@@ -1,4 +1,5 @@
-"""Real runs of `rebroadcast recover` that are killed, starved of disk or memory, or run against each other.
+"""Real runs of `rebroadcast recover` that are killed, starved of disk or memory, or run against
+each other.
 
 The short tests of test_faults.py use it. The long campaign: python tests/faults.py KILLS [SEED]
 """
@@ -28,9 +29,26 @@ POINTS = {  # what can be seen from outside when a run has come so far
 
 
 def command(place: Path, out: str = "out", tag: str = TAG, **options: object) -> list[str]:
-    given = {"channel": "1001", "channels": SAMPLES / "channels.toml", "tag": tag, "ledger": place / "ledger", "out": place / out}
-    words = [word for name, value in (given | options).items() for word in (f"--{name.replace('_', '-')}", str(value))]
-    return [sys.executable, "-m", "rebroadcast.cli", "recover", str(SAMPLES / "failed_messages.csv"), *words]
+    given = {
+        "channel": "1001",
+        "channels": SAMPLES / "channels.toml",
+        "tag": tag,
+        "ledger": place / "ledger",
+        "out": place / out,
+    }
+    words = [
+        word
+        for name, value in (given | options).items()
+        for word in (f"--{name.replace('_', '-')}", str(value))
+    ]
+    return [
+        sys.executable,
+        "-m",
+        "rebroadcast.cli",
+        "recover",
+        str(SAMPLES / "failed_messages.csv"),
+        *words,
+    ]
 
 
 def start(place: Path, *words: str, **options: object) -> subprocess.Popen:
@@ -38,7 +56,12 @@ def start(place: Path, *words: str, **options: object) -> subprocess.Popen:
     (place / "tmp").mkdir(exist_ok=True)
     env = os.environ | {"TMPDIR": str(place / "tmp")}
     return subprocess.Popen(
-        [*words, *command(place, **options)], env=env, text=True, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [*words, *command(place, **options)],
+        env=env,
+        text=True,
+        start_new_session=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     )
 
 
@@ -49,7 +72,12 @@ def run(place: Path, *words: str, **options: object) -> subprocess.CompletedProc
 
 
 def imported(folder: Path) -> list[str]:
-    return sorted(row[0] for path in folder.glob("import/*.csv") for row in csv.reader(path.open()) if row[0].isdigit())
+    return sorted(
+        row[0]
+        for path in folder.glob("import/*.csv")
+        for row in csv.reader(path.open())
+        if row[0].isdigit()
+    )
 
 
 def state(place: Path) -> dict:
@@ -57,13 +85,21 @@ def state(place: Path) -> dict:
     import pyarrow.parquet
 
     records = [json.loads(p.read_text()) for p in sorted(place.glob("ledger/runs/*.json"))]
-    tagged = [str(c) for p in sorted(place.glob("ledger/runs/*.parquet")) for c in pyarrow.parquet.read_table(p)["contact_id"].to_pylist()]
+    tagged = [
+        str(c)
+        for p in sorted(place.glob("ledger/runs/*.parquet"))
+        for c in pyarrow.parquet.read_table(p)["contact_id"].to_pylist()
+    ]
     return {
         "files": {p.name: p.read_bytes() for p in sorted(place.glob("out/import/*.csv"))},
-        "names": sorted(p.relative_to(place / "out").as_posix() for p in (place / "out").rglob("*")),
-        "runs": [(r["run_id"], r["rows"], r["sequence"]) for r in records], "tagged": sorted(tagged),
-        "pending": [p.name for p in place.glob("ledger/pending/*")], "status": json.loads((place / "out" / "run.json").read_text())["status"],
-    }  # fmt: skip
+        "names": sorted(
+            p.relative_to(place / "out").as_posix() for p in (place / "out").rglob("*")
+        ),
+        "runs": [(r["run_id"], r["rows"], r["sequence"]) for r in records],
+        "tagged": sorted(tagged),
+        "pending": [p.name for p in place.glob("ledger/pending/*")],
+        "status": json.loads((place / "out" / "run.json").read_text())["status"],
+    }
 
 
 def whole_or_absent(place: Path) -> bool:
@@ -74,16 +110,22 @@ def whole_or_absent(place: Path) -> bool:
     if not out.exists():
         return False
     listed = {e["name"]: e["sha256"] for e in json.loads((out / "run.json").read_text())["outputs"]}
-    found = {p.relative_to(out).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in out.rglob("*") if p.is_file()}
+    found = {
+        p.relative_to(out).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest()
+        for p in out.rglob("*")
+        if p.is_file()
+    }
     del found["run.json"]
     assert listed == found, "half of the results"
     return True
 
 
 def kill_at(place: Path, when: object, whom: str = "all") -> str:
-    """Start a run and kill it: after some seconds, or when it has reached one of POINTS. Returns what was killed.
+    """Start a run and kill it: after some seconds, or when it has reached one of POINTS. Returns
+    what was killed.
 
-    whom: "all" (the whole group), "parent" (rebroadcast itself) or "kernel" (as the memory limiter does).
+    whom: "all" (the whole group), "parent" (rebroadcast itself) or "kernel" (as the memory limiter
+    does).
     """
     process, begun = start(place), time.monotonic()
     reached = POINTS[when] if isinstance(when, str) else lambda _: time.monotonic() - begun > when
@@ -104,7 +146,10 @@ def kernel_of(pid: int) -> int | None:
     """The process that runs the notebook of a run."""
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
-            if int(path.read_text().rpartition(")")[2].split()[1]) == pid and b"ipykernel" in (path.parent / "cmdline").read_bytes():
+            if (
+                int(path.read_text().rpartition(")")[2].split()[1]) == pid
+                and b"ipykernel" in (path.parent / "cmdline").read_bytes()
+            ):
                 return int(path.parent.name)
         except OSError:
             continue
@@ -114,8 +159,8 @@ def kernel_of(pid: int) -> int | None:
 def again(place: Path) -> str:
     """Run the same command again until it is done, and return what it said while it could not be.
 
-    A kernel whose parent was killed lives for a second more, and holds its claim; the message says so. Where results
-    are there, nothing needs to be done.
+    A kernel whose parent was killed lives for a second more, and holds its claim; the message says
+    so. Where results are there, nothing needs to be done.
     """
     said = ""
     for _ in range(20):
@@ -124,7 +169,9 @@ def again(place: Path) -> str:
             return said
         assert done.returncode == 2 and "Traceback" not in done.stderr, done.stderr
         if "already holds another run" in done.stderr:  # it had been published
-            done = subprocess.run([*command(place), "--overwrite"], capture_output=True, text=True, timeout=300)
+            done = subprocess.run(
+                [*command(place), "--overwrite"], capture_output=True, text=True, timeout=300
+            )
             assert done.returncode == 0, done.stderr
             return said
         said = done.stderr
@@ -134,7 +181,9 @@ def again(place: Path) -> str:
 
 
 def main(kills: int, seed: int) -> None:
-    """The campaign: every point for each victim, then kills at random moments; prints one line of results."""
+    """The campaign: every point for each victim, then kills at random moments; prints one line of
+    results.
+    """
     import tempfile
 
     chance, tally = random.Random(seed), {"killed": 0, "done before": 0, "whole": 0, "absent": 0}
@@ -144,7 +193,10 @@ def main(kills: int, seed: int) -> None:
         assert run(Path(home) / "wanted").returncode == 0
         length, wanted = time.monotonic() - begun, state(Path(home) / "wanted")
         plans = [(point, whom) for whom in ("all", "parent", "kernel") for point in POINTS]
-        plans += [(chance.uniform(0, 1.1 * length), chance.choice(("all", "all", "parent", "kernel"))) for _ in range(kills)]
+        plans += [
+            (chance.uniform(0, 1.1 * length), chance.choice(("all", "all", "parent", "kernel")))
+            for _ in range(kills)
+        ]
         for number, (when, whom) in enumerate(plans):
             place = Path(home) / str(number)
             place.mkdir()
@@ -152,11 +204,18 @@ def main(kills: int, seed: int) -> None:
             tally["whole" if whole_or_absent(place) else "absent"] += 1
             again(place)
             assert state(place) == wanted, (when, whom)
-            left = [p.name for p in place.iterdir() if p.name not in ("out", "ledger", "tmp", ".out.lock")]
+            left = [
+                p.name
+                for p in place.iterdir()
+                if p.name not in ("out", "ledger", "tmp", ".out.lock")
+            ]
             assert not left, left
             subprocess.run(["rm", "-rf", place], check=True)
-    print(f"{len(plans)} runs: {tally['killed']} killed, {tally['done before']} ended before; after it results whole {tally['whole']}, "
-          f"absent {tally['absent']}, half 0; after one rerun the same files and ledger in {len(plans)}, lost 0, twice 0")  # fmt: skip
+    print(
+        f"{len(plans)} runs: {tally['killed']} killed, {tally['done before']} ended before; after"
+        f" it results whole {tally['whole']}, absent {tally['absent']}, half 0; after one rerun the"
+        f" same files and ledger in {len(plans)}, lost 0, twice 0"
+    )
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
-"""Coverage-guided fuzzing with atheris: whatever bytes come in, a RebroadcastError with one sentence or a result comes out.
+"""Coverage-guided fuzzing with atheris: whatever bytes come in, a RebroadcastError with one
+sentence or a result comes out.
 
-`python tests/fuzz.py explain corpus -runs=1000` (targets: explain, sift, failed, messages, contacts; the rest is libFuzzer's).
-test_fuzz.py runs a few of each and replays tests/corpus; `make fuzz` runs FUZZ_SECONDS of each.
+`python tests/fuzz.py explain corpus -runs=1000` (targets: explain, sift, failed, messages,
+contacts; the rest is libFuzzer's). test_fuzz.py runs a few of each and replays tests/corpus; `make
+fuzz` runs FUZZ_SECONDS of each.
 """
 
 import sys
@@ -26,7 +28,11 @@ def sentence(error: RebroadcastError) -> None:
 
 
 def explain(data: bytes) -> None:
-    text = data[1:].decode("utf-8", "surrogatepass" if data[:1] < b"\x80" else "replace") if _decodes(data[1:]) else data[1:].decode("latin-1")
+    text = (
+        data[1:].decode("utf-8", "surrogatepass" if data[:1] < b"\x80" else "replace")
+        if _decodes(data[1:])
+        else data[1:].decode("latin-1")
+    )
     told = errors.explain(text, KINDS[data[0] % len(KINDS)] if data else None)
     assert told.cause and told.verdict and told.title
     assert errors.mask(told.masked) is not None
@@ -53,10 +59,18 @@ def sift(data: bytes) -> None:
     except RebroadcastError as error:
         return sentence(error)
     for source in sources:
-        if source.delimiter and source.path.exists() and not source.path.read_bytes().startswith(b"PAR1"):
+        if (
+            source.delimiter
+            and source.path.exists()
+            and not source.path.read_bytes().startswith(b"PAR1")
+        ):
             records, whole, *_ = salvage.strict(source)
             good, refused, _ = salvage.sift(source, FOLDER / "sifted.csv")
-            assert good >= 0 and refused.error_type.map(bool).all() and (records < 0 or whole <= records)
+            assert (
+                good >= 0
+                and refused.error_type.map(bool).all()
+                and (records < 0 or whole <= records)
+            )
 
 
 def _read(kind: str):
@@ -72,7 +86,11 @@ def _read(kind: str):
     return read
 
 
-TARGETS = {"explain": explain, "sift": sift, **{kind: _read(kind) for kind in ("failed", "messages", "contacts")}}
+TARGETS = {
+    "explain": explain,
+    "sift": sift,
+    **{kind: _read(kind) for kind in ("failed", "messages", "contacts")},
+}
 
 if __name__ == "__main__":
     work = TARGETS[sys.argv.pop(1)]

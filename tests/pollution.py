@@ -1,12 +1,14 @@
-"""Damage exports in many ways, and see what a reader makes of them: right, rejected, refused, or wrong.
+"""Damage exports in many ways, and see what a reader makes of them: right, rejected, refused, or
+wrong.
 
-In the manner of the Pollock benchmark (VLDB 2023). `python tests/pollution.py` runs every way against this
-library, DuckDB and pandas and prints a table (see `main` for choosing); test_damaged.py runs a sample. A file is a
-list of chunks of bytes, each owned by a row (its number), the header ("header") or something else ("junk").
+In the manner of the Pollock benchmark (VLDB 2023). `python tests/pollution.py` runs every way
+against this library, DuckDB and pandas and prints a table (see `main` for choosing);
+test_damaged.py runs a sample. A file is a list of chunks of bytes, each owned by a row (its
+number), the header ("header") or something else ("junk").
 
 What counts as what:
-  right     every row is there as it was, and nothing is rejected but junk
-  rejected  damaged rows are rejected with file, line and reason, or read as they stand in the file where they still
+  right     every row is there as it was, and nothing is rejected but junk rejected  damaged rows
+  are rejected with file, line and reason, or read as they stand in the file where they still
             are one well-formed record of all columns; every other row is there as it was
   refused   one sentence that names the file, and nothing is read
   wrong     anything else: a traceback, a shifted column, a row that is missing, doubled or altered
@@ -33,26 +35,94 @@ from rebroadcast import exports, files
 from rebroadcast.exceptions import RebroadcastError
 
 SAMPLES = Path(__file__).parents[1] / "data" / "samples"
-FAILED = ["Date & Time", "Sender ID", "Sender Type", "Contact ID", "Message ID", "Content Type", "Message Type",
-          "Content", "Channel ID", "Type", "Sub Type", "Error"]  # fmt: skip
-SPANISH = ["Fecha y hora", "ID de remitente", "Tipo de remitente", "ID de contacto", "ID de mensaje", "Tipo de contenido",
-           "Tipo de mensaje", "Contenido", "ID de canal", "Tipo", "Subtipo", "Motivo del error"]  # fmt: skip
-CONTACTS = ["ContactID", "FirstName", "LastName", "PhoneNumber", "Email", "Country", "Tags", "Status", "Channels"]
-ERRORS = ["Messaging limit reached: 1,000 unique contacts in 24 hours", "Forbidden: bot was blocked by the user",
-          '(#131026) "Message" undeliverable, número inválido', "Messaging limit reached", "Línea uno\nlínea dos, fin"]  # fmt: skip
-CONTENTS = [json.dumps({"type": "text", "text": 'Hola, "promo"'}), json.dumps({"type": "text", "text": "Adiós"}, indent=2, ensure_ascii=False),
-            "Hola", ", empieza con coma", "\n salto al principio", "", '{"a":"b"}', "dos\n\nsaltos, 5 comas,,,"]  # fmt: skip
+FAILED = [
+    "Date & Time",
+    "Sender ID",
+    "Sender Type",
+    "Contact ID",
+    "Message ID",
+    "Content Type",
+    "Message Type",
+    "Content",
+    "Channel ID",
+    "Type",
+    "Sub Type",
+    "Error",
+]
+SPANISH = [
+    "Fecha y hora",
+    "ID de remitente",
+    "Tipo de remitente",
+    "ID de contacto",
+    "ID de mensaje",
+    "Tipo de contenido",
+    "Tipo de mensaje",
+    "Contenido",
+    "ID de canal",
+    "Tipo",
+    "Subtipo",
+    "Motivo del error",
+]
+CONTACTS = [
+    "ContactID",
+    "FirstName",
+    "LastName",
+    "PhoneNumber",
+    "Email",
+    "Country",
+    "Tags",
+    "Status",
+    "Channels",
+]
+ERRORS = [
+    "Messaging limit reached: 1,000 unique contacts in 24 hours",
+    "Forbidden: bot was blocked by the user",
+    '(#131026) "Message" undeliverable, número inválido',
+    "Messaging limit reached",
+    "Línea uno\nlínea dos, fin",
+]
+CONTENTS = [
+    json.dumps({"type": "text", "text": 'Hola, "promo"'}),
+    json.dumps({"type": "text", "text": "Adiós"}, indent=2, ensure_ascii=False),
+    "Hola",
+    ", empieza con coma",
+    "\n salto al principio",
+    "",
+    '{"a":"b"}',
+    "dos\n\nsaltos, 5 comas,,,",
+]
 Chunk = tuple[object, bytes]
 
 
 def failed(i: int) -> list[str]:
-    return [f"2022-01-{11 + i % 9} 15:{i % 60:02}:09", str(88001 + i % 3), "broadcast", f"1002{i:05}", f"16414020180{i:05}", "text",
-            "message", CONTENTS[i % len(CONTENTS)], str(1001 + i % 2), "outgoing", "text", ERRORS[i % len(ERRORS)]]  # fmt: skip
+    return [
+        f"2022-01-{11 + i % 9} 15:{i % 60:02}:09",
+        str(88001 + i % 3),
+        "broadcast",
+        f"1002{i:05}",
+        f"16414020180{i:05}",
+        "text",
+        "message",
+        CONTENTS[i % len(CONTENTS)],
+        str(1001 + i % 2),
+        "outgoing",
+        "text",
+        ERRORS[i % len(ERRORS)],
+    ]
 
 
 def contact(i: int) -> list[str]:
-    return [f"1002{i:05}", ["Ana", "José «Pepe»", 'Luz "la jefa"', "Zoë, Inc."][i % 4], ["García", "", "O'Neil"][i % 3], f"+52555555{i:04}",
-            f"c{i}@example.com", "MX", ["", "vip", "vip,nuevo", 'di "hola"\nvip'][i % 4], "open", ["WhatsApp México,Viber", "", "Viber Club"][i % 3]]  # fmt: skip
+    return [
+        f"1002{i:05}",
+        ["Ana", "José «Pepe»", 'Luz "la jefa"', "Zoë, Inc."][i % 4],
+        ["García", "", "O'Neil"][i % 3],
+        f"+52555555{i:04}",
+        f"c{i}@example.com",
+        "MX",
+        ["", "vip", "vip,nuevo", 'di "hola"\nvip'][i % 4],
+        "open",
+        ["WhatsApp México,Viber", "", "Viber Club"][i % 3],
+    ]
 
 
 def sample(name: str) -> tuple[list[str], list[list[str]]]:
@@ -97,14 +167,25 @@ class Base:
 
     def line(self, cells: list[str], end: str | None = None, **dialect) -> bytes:
         out = io.StringIO()
-        how = {"delimiter": self.delimiter} | ({"quoting": csv.QUOTE_ALL} if self.all_quoted else {}) | dialect
+        how = (
+            {"delimiter": self.delimiter}
+            | ({"quoting": csv.QUOTE_ALL} if self.all_quoted else {})
+            | dialect
+        )
         csv.writer(out, lineterminator="\n", **how).writerow(cells)
         return (out.getvalue()[:-1] + (self.end if end is None else end)).encode()
 
     def cells(self, i: int, **dialect) -> list[bytes]:
         """The cells of a row as they are written, quotes included."""
-        two = 1 + len(dialect.get("delimiter", self.delimiter).encode()) + 2 * (self.all_quoted and "quoting" not in dialect)
-        return [self.line([c], "", **dialect) if c else self.line(["x", c], "", **dialect)[two:] for c in self.rows[i]]
+        two = (
+            1
+            + len(dialect.get("delimiter", self.delimiter).encode())
+            + 2 * (self.all_quoted and "quoting" not in dialect)
+        )
+        return [
+            self.line([c], "", **dialect) if c else self.line(["x", c], "", **dialect)[two:]
+            for c in self.rows[i]
+        ]
 
     def join(self, cells: list[bytes], end: str | None = None) -> bytes:
         return self.delimiter.encode().join(cells) + (self.end if end is None else end).encode()
@@ -114,20 +195,28 @@ class Base:
         return self.written()
 
     def written(self, end: str | None = None, **dialect) -> list[Chunk]:
-        return [("header", self.line(self.header, end, **dialect)),
-                *((i, self.line(r, end, **dialect)) for i, r in enumerate(self.rows))]  # fmt: skip
+        return [
+            ("header", self.line(self.header, end, **dialect)),
+            *((i, self.line(r, end, **dialect)) for i, r in enumerate(self.rows)),
+        ]
 
     def changed(self, owner: object, new: bytes) -> list[Chunk]:
         return [(o, new if o == owner else part) for o, part in self.chunks]
 
     def after(self, owner: object, junk: bytes) -> list[Chunk]:
-        return [c for o, p in self.chunks for c in ([(o, p), ("junk", junk)] if o == owner else [(o, p)])]
+        return [
+            c
+            for o, p in self.chunks
+            for c in ([(o, p), ("junk", junk)] if o == owner else [(o, p)])
+        ]
 
     def size(self) -> int:
         return sum(len(p) for _, p in self.chunks)
 
     def at_bytes(self, start: int, end: int, new: bytes = b"") -> tuple[list[Chunk], frozenset]:
-        """Replace the bytes from start to end of the file; returns the chunks and the rows that were touched."""
+        """Replace the bytes from start to end of the file; returns the chunks and the rows that
+        were touched.
+        """
         place, out, touched = 0, [], set()
         for owner, part in self.chunks:
             a, b = max(start - place, 0), min(end - place, len(part))
@@ -143,7 +232,9 @@ class Base:
 
 @dataclass(frozen=True)
 class Case:
-    """One damaged file: its chunks, the rows that are damaged, and the columns that may be read as empty."""
+    """One damaged file: its chunks, the rows that are damaged, and the columns that may be read as
+    empty.
+    """
 
     base: Base
     family: str
@@ -165,14 +256,19 @@ def cases(base: Base, pick: str = "") -> Iterator[Case]:
                 yield Case(base, made.__name__.replace("_", " "), *case)
 
 
-# --- the ways -----------------------------------------------------------------------------------------------------
+# --- the ways
+# -----------------------------------------------------------------------------------------------------
 def stray_quote(b: Base):
     """A quote too many at the start, middle and end of the cells of a row."""
     for n, i in enumerate(b.picks):
         cells = b.cells(i)
         for c, cell in enumerate(cells):
             inner = len(cell) > 1 and cell.startswith(b'"')
-            places = {"start": 1 if inner else 0, "middle": len(cell) // 2, "end": len(cell) - inner}
+            places = {
+                "start": 1 if inner else 0,
+                "middle": len(cell) // 2,
+                "end": len(cell) - inner,
+            }
             places.pop(("middle", "end", "")[(n + c) % 3], None)
             for where, at in places.items():
                 while 0 < at < len(cell) and cell[at] & 0xC0 == 0x80:
@@ -185,11 +281,17 @@ def missing_quote(b: Base):
     for i in b.picks:
         part = b.line(b.rows[i])
         for m in list(re.finditer(b'"', part))[:30]:
-            yield f"row {i} byte {m.start()}", b.changed(i, part[: m.start()] + part[m.end() :]), frozenset({i})
+            yield (
+                f"row {i} byte {m.start()}",
+                b.changed(i, part[: m.start()] + part[m.end() :]),
+                frozenset({i}),
+            )
 
 
 def two_stray_quotes(b: Base):
-    """Between two stray quotes everything is a value by the rules of CSV: which rows it held cannot be told."""
+    """Between two stray quotes everything is a value by the rules of CSV: which rows it held cannot
+    be told.
+    """
     for n, i in enumerate(b.picks[:-6]):
         j = i + 1 + n % 4
         for c in (1, 4, 6, len(b.header) - 1):
@@ -213,26 +315,52 @@ def quoting(b: Base):
     yield "not numbers", b.written(quoting=csv.QUOTE_NONNUMERIC)
     yield "minimal", b.written(quoting=csv.QUOTE_MINIMAL)
     yield "backslashes", b.written(doublequote=False, escapechar="\\"), every
-    yield "backslashes, all quoted", b.written(doublequote=False, escapechar="\\", quoting=csv.QUOTE_ALL), every
+    yield (
+        "backslashes, all quoted",
+        b.written(doublequote=False, escapechar="\\", quoting=csv.QUOTE_ALL),
+        every,
+    )
     yield "none, backslashes", b.written(quoting=csv.QUOTE_NONE, escapechar="\\"), every
     for q in ("'", "`", "“", "«", "|", "\\"):
         yield f"with {q}", b.written(quotechar=q), every
         yield f"all with {q}", b.written(quotechar=q, quoting=csv.QUOTE_ALL), every
     d = b.delimiter.encode()
-    for name, old, new in (("none", b'"', b""), ("not doubled", b'""', b'"'), ("doubled twice", b'""', b'""""'), ("smart", b'"', "”".encode()),
-                           ("space before", d + b'"', d + b' "'), ("space after", b'"' + d, b'" ' + d), ("tab before", d + b'"', d + b'\t"'),
-                           ("escaped", b'""', b'\\"'), ("entities", b'"', b"&quot;")):  # fmt: skip
+    for name, old, new in (
+        ("none", b'"', b""),
+        ("not doubled", b'""', b'"'),
+        ("doubled twice", b'""', b'""""'),
+        ("smart", b'"', "”".encode()),
+        ("space before", d + b'"', d + b' "'),
+        ("space after", b'"' + d, b'" ' + d),
+        ("tab before", d + b'"', d + b'\t"'),
+        ("escaped", b'""', b'\\"'),
+        ("entities", b'"', b"&quot;"),
+    ):
         yield name, [(o, p.replace(old, new)) for o, p in b.chunks], every
         for i in b.picks[::4]:
-            yield f"{name} in row {i}", b.changed(i, b.line(b.rows[i]).replace(old, new)), frozenset({i})
+            yield (
+                f"{name} in row {i}",
+                b.changed(i, b.line(b.rows[i]).replace(old, new)),
+                frozenset({i}),
+            )
     e = len(b.end)
-    yield "whole rows", [(o, b'"' + p[:-e].replace(b'"', b'""') + b'"' + p[-e:]) for o, p in b.chunks], every
+    yield (
+        "whole rows",
+        [(o, b'"' + p[:-e].replace(b'"', b'""') + b'"' + p[-e:]) for o, p in b.chunks],
+        every,
+    )
     for i in b.picks[::2]:
         part = b.line(b.rows[i], "")
-        yield f"whole row {i}", b.changed(i, b'"' + part.replace(b'"', b'""') + b'"' + b.end.encode()), frozenset({i})
+        yield (
+            f"whole row {i}",
+            b.changed(i, b'"' + part.replace(b'"', b'""') + b'"' + b.end.encode()),
+            frozenset({i}),
+        )
         for c in range(0, len(b.header), 3):
             cells = b.cells(i)
-            cells[c] = cells[c][:-1] + b"\\" + cells[c][-1:] if cells[c][:1] == b'"' else cells[c] + b"\\"
+            cells[c] = (
+                cells[c][:-1] + b"\\" + cells[c][-1:] if cells[c][:1] == b'"' else cells[c] + b"\\"
+            )
             yield f"backslash in row {i} column {c}", b.changed(i, b.join(cells)), frozenset({i})
 
 
@@ -242,7 +370,11 @@ def delimiters(b: Base):
     for n, i in enumerate(b.picks):
         for d in (b";", b"\t", b"|", b",") if n % 8 == 0 else (b";", b","):
             if d != b.delimiter.encode():
-                yield f"row {i} with {d!r}", b.changed(i, d.join(b.cells(i)) + b.end.encode()), frozenset({i})
+                yield (
+                    f"row {i} with {d!r}",
+                    b.changed(i, d.join(b.cells(i)) + b.end.encode()),
+                    frozenset({i}),
+                )
     one = b.delimiter.encode()
     for two in (one * 2, one + b" ", b" " + one, b" " + one + b" ", one + b"\t"):
         head = two.join(b.line([h], "") for h in b.header) + b.end.encode()
@@ -257,8 +389,16 @@ def delimiter_lost_or_added(b: Base):
             if c + 1 < len(cells):
                 new = [*cells[:c], cells[c] + cells[c + 1], *cells[c + 2 :]]
                 yield f"lost: row {i} after {c}", b.changed(i, b.join(new)), frozenset({i})
-                yield f"exchanged: row {i} at {c}", b.changed(i, b.join([*new[: c + 1], *new[c + 1 :], b""])), frozenset({i})
-            yield f"added: row {i} after {c}", b.changed(i, b.join([*cells[: c + 1], b"", *cells[c + 1 :]])), frozenset({i})
+                yield (
+                    f"exchanged: row {i} at {c}",
+                    b.changed(i, b.join([*new[: c + 1], *new[c + 1 :], b""])),
+                    frozenset({i}),
+                )
+            yield (
+                f"added: row {i} after {c}",
+                b.changed(i, b.join([*cells[: c + 1], b"", *cells[c + 1 :]])),
+                frozenset({i}),
+            )
 
 
 def short_and_long_rows(b: Base):
@@ -269,19 +409,34 @@ def short_and_long_rows(b: Base):
             yield f"row {i} of {k}", b.changed(i, b.join(cells[:k])), frozenset({i})
         yield f"row {i} without its first", b.changed(i, b.join(cells[1:])), frozenset({i})
         yield f"row {i} with one at the end", b.changed(i, b.join([*cells, b"x"])), frozenset({i})
-        yield f"row {i} with an empty one at the end", b.changed(i, b.join([*cells, b""])), frozenset({i})
+        yield (
+            f"row {i} with an empty one at the end",
+            b.changed(i, b.join([*cells, b""])),
+            frozenset({i}),
+        )
         yield f"row {i} with one at the start", b.changed(i, b.join([b"x", *cells])), frozenset({i})
         yield f"row {i} twice on one line", b.changed(i, b.join([*cells, *cells])), frozenset({i})
     e, d = len(b.end), b.delimiter.encode()
     yield "all with a delimiter at the end", [(o, p[:-e] + d + p[-e:]) for o, p in b.chunks]
-    yield "rows with a delimiter at the end", [(o, p if o == "header" else p[:-e] + d + p[-e:]) for o, p in b.chunks]
+    yield (
+        "rows with a delimiter at the end",
+        [(o, p if o == "header" else p[:-e] + d + p[-e:]) for o, p in b.chunks],
+    )
 
 
 ENDS = {"LF": b"\n", "CRLF": b"\r\n", "CR": b"\r"}
 
 
 def line_ends(b: Base):
-    for name, end in {"LF": "\n", "CRLF": "\r\n", "CR": "\r", "LFCR": "\n\r", "CRCRLF": "\r\r\n", "two LF": "\n\n", "two CRLF": "\r\n\r\n"}.items():  # fmt: skip
+    for name, end in {
+        "LF": "\n",
+        "CRLF": "\r\n",
+        "CR": "\r",
+        "LFCR": "\n\r",
+        "CRCRLF": "\r\r\n",
+        "two LF": "\n\n",
+        "two CRLF": "\r\n\r\n",
+    }.items():
         yield name, b.written(end)
         yield f"{name}, all quoted", b.written(end, quoting=csv.QUOTE_ALL)
     for a, first in ENDS.items():
@@ -289,10 +444,22 @@ def line_ends(b: Base):
             if a != other_name:
                 base = b.written(first.decode())
                 for i in ["header", *b.picks[::3]]:
-                    yield f"{a}, one {other_name} after {i}", [(o, p[: -len(first)] + other if o == i else p) for o, p in base]
-                mixed = [(o, p[: -len(first)] + (other if n % 2 else first)) for n, (o, p) in enumerate(base)]
+                    yield (
+                        f"{a}, one {other_name} after {i}",
+                        [(o, p[: -len(first)] + other if o == i else p) for o, p in base],
+                    )
+                mixed = [
+                    (o, p[: -len(first)] + (other if n % 2 else first))
+                    for n, (o, p) in enumerate(base)
+                ]
                 yield f"{a} and {other_name} in turn", mixed
-    for name, blank in {"blank": b"\n", "spaces": b"   \n", "tab": b"\t\n", "CR": b"\r\n", "NBSP": b"\xc2\xa0\n"}.items():
+    for name, blank in {
+        "blank": b"\n",
+        "spaces": b"   \n",
+        "tab": b"\t\n",
+        "CR": b"\r\n",
+        "NBSP": b"\xc2\xa0\n",
+    }.items():
         for i in ("header", b.picks[0], b.picks[20], b.picks[-1]):
             yield f"{name} line after {i}", b.after(i, blank)
         yield f"{name} line first", [("junk", blank), *b.chunks]
@@ -313,15 +480,41 @@ def line_end_lost_or_added(b: Base):
                 yield f"{end!r} before row {i} column {c}", b.changed(i, new), frozenset({i})
         part = b.line(b.rows[i])
         for at in dice.sample(range(1, len(part)), 6):
-            yield f"line end in row {i} at {at}", b.changed(i, part[:at] + b.end.encode() + part[at:]), frozenset({i})
+            yield (
+                f"line end in row {i} at {at}",
+                b.changed(i, part[:at] + b.end.encode() + part[at:]),
+                frozenset({i}),
+            )
 
 
 def encodings(b: Base):
-    for name in ("utf-8-sig", "utf-16", "utf-32", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be", "cp1252", "latin-1", "iso8859-15",
-                 "cp850", "cp437", "mac-roman", "cp037", "utf-16-be with mark", "utf-32-be with mark"):  # fmt: skip
-        plain = {"utf-16": "utf-16-le", "utf-32": "utf-32-le", "utf-8-sig": "utf-8"}.get(name, name.split()[0])
+    for name in (
+        "utf-8-sig",
+        "utf-16",
+        "utf-32",
+        "utf-16-le",
+        "utf-16-be",
+        "utf-32-le",
+        "utf-32-be",
+        "cp1252",
+        "latin-1",
+        "iso8859-15",
+        "cp850",
+        "cp437",
+        "mac-roman",
+        "cp037",
+        "utf-16-be with mark",
+        "utf-32-be with mark",
+    ):
+        plain = {"utf-16": "utf-16-le", "utf-32": "utf-32-le", "utf-8-sig": "utf-8"}.get(
+            name, name.split()[0]
+        )
         mark = "\ufeff".encode(plain) if plain != name else b""
-        yield name, [("junk", mark), *((o, p.decode().encode(plain, "replace")) for o, p in b.chunks)], b.everyone
+        yield (
+            name,
+            [("junk", mark), *((o, p.decode().encode(plain, "replace")) for o, p in b.chunks)],
+            b.everyone,
+        )
     utf16, last = [(o, p.decode().encode("utf-16-be")) for o, p in b.written("\n")], len(b.rows) - 1
     for cut in range(1, 60, 7):
         kept = [*utf16[:-1], (last, utf16[-1][1][: max(0, len(utf16[-1][1]) - cut)])]
@@ -329,29 +522,82 @@ def encodings(b: Base):
     yield "UTF-8 twice", [(o, p.decode("latin-1").encode()) for o, p in b.chunks], b.everyone
     for n, i in enumerate(b.picks):
         cells = b.cells(i)
-        for bad in (b"\xff", b"\xed\xa0\x80", b"\xc3", b"\xc0\x80", "é".encode("cp1252"), "é".encode("utf-16-le")):
+        for bad in (
+            b"\xff",
+            b"\xed\xa0\x80",
+            b"\xc3",
+            b"\xc0\x80",
+            "é".encode("cp1252"),
+            "é".encode("utf-16-le"),
+        ):
             for c in (3, 6) if n % 4 == 0 else (6 if n % 2 else 3,):
                 new = [*cells[:c], cells[c][:-1] + bad + cells[c][-1:], *cells[c + 1 :]]
                 yield f"{bad!r} in row {i} column {c}", b.changed(i, b.join(new)), frozenset({i})
     for i in b.picks[::3]:
-        yield f"BOM before row {i}", b.changed(i, b"\xef\xbb\xbf" + b.line(b.rows[i])), frozenset({i})
-        yield f"row {i} in UTF-16", b.changed(i, b.line(b.rows[i]).decode().encode("utf-16-le")), frozenset({i, i + 1})
-        yield f"row {i} in cp1252", b.changed(i, b.line(b.rows[i]).decode().encode("cp1252")), frozenset({i})
+        yield (
+            f"BOM before row {i}",
+            b.changed(i, b"\xef\xbb\xbf" + b.line(b.rows[i])),
+            frozenset({i}),
+        )
+        yield (
+            f"row {i} in UTF-16",
+            b.changed(i, b.line(b.rows[i]).decode().encode("utf-16-le")),
+            frozenset({i, i + 1}),
+        )
+        yield (
+            f"row {i} in cp1252",
+            b.changed(i, b.line(b.rows[i]).decode().encode("cp1252")),
+            frozenset({i}),
+        )
     yield "two BOM", [("junk", b"\xef\xbb\xbf" * 2), *b.chunks]
 
 
 def preambles(b: Base):
     d = b.delimiter
-    titles = ["Failed messages", "Workspace: Tienda, S.A. de C.V.", f"sep={d}", "#comment", "", "  ", d * (len(b.header) - 1), '"Report ""A"""',
-              'An "open quote', '"never closed', "Date", "Error report,2022-01-11", "a;b;c", "Date & Time: 2022-01-11 15:00", "x" * 70_000]  # fmt: skip
+    titles = [
+        "Failed messages",
+        "Workspace: Tienda, S.A. de C.V.",
+        f"sep={d}",
+        "#comment",
+        "",
+        "  ",
+        d * (len(b.header) - 1),
+        '"Report ""A"""',
+        'An "open quote',
+        '"never closed',
+        "Date",
+        "Error report,2022-01-11",
+        "a;b;c",
+        "Date & Time: 2022-01-11 15:00",
+        "x" * 70_000,
+    ]
     for title in titles:
         for n in (1, 2, 5, 18, 19, 25):
-            yield f"{n} x {title[:20]!r}", [("junk", (title + b.end).encode() * n), *b.chunks], b.everyone
-    for foot in ["Total,40", "40 rows", "End of report", d * (len(b.header) - 1), '"', "\x1a", "-- \n--\n--", "Generated 2022-01-11", "Total;40", '"Total: 40"']:  # fmt: skip
+            yield (
+                f"{n} x {title[:20]!r}",
+                [("junk", (title + b.end).encode() * n), *b.chunks],
+                b.everyone,
+            )
+    for foot in [
+        "Total,40",
+        "40 rows",
+        "End of report",
+        d * (len(b.header) - 1),
+        '"',
+        "\x1a",
+        "-- \n--\n--",
+        "Generated 2022-01-11",
+        "Total;40",
+        '"Total: 40"',
+    ]:
         yield f"footer {foot!r}", [*b.chunks, ("junk", foot.encode() + b.end.encode())]
         yield f"footer {foot!r} without end", [*b.chunks, ("junk", foot.encode())]
         for i in b.picks[:-1:9]:  # it could be the rest of that row
-            yield f"{foot!r} after row {i}", b.after(i, foot.encode() + b.end.encode()), frozenset({i})
+            yield (
+                f"{foot!r} after row {i}",
+                b.after(i, foot.encode() + b.end.encode()),
+                frozenset({i}),
+            )
 
 
 def headers(b: Base):
@@ -362,21 +608,55 @@ def headers(b: Base):
     yield "missing", b.chunks[1:], every
     yield "at the end", [*b.chunks[1:], b.chunks[0]], every
     for c, name in enumerate(b.header):
+
         def new(cells: list[bytes]) -> list[Chunk]:
             return b.changed("header", b.join(cells))
+
         blank = frozenset({c})
         for where in (0, 3, len(name)):
-            yield f"quote in {name} at {where}", new([*head[:c], (name[:where] + '"' + name[where:]).encode(), *head[c + 1 :]]), every, blank
+            yield (
+                f"quote in {name} at {where}",
+                new([*head[:c], (name[:where] + '"' + name[where:]).encode(), *head[c + 1 :]]),
+                every,
+                blank,
+            )
         yield f"without {name}", new(head[:c] + head[c + 1 :]), every
         yield f"{name} twice", new([*head[:c], head[c], *head[c:]]), every
-        yield f"{name} again in place", new([*head[:-1], head[c]]), every, frozenset({len(head) - 1})
+        yield (
+            f"{name} again in place",
+            new([*head[:-1], head[c]]),
+            every,
+            frozenset({len(head) - 1}),
+        )
         yield f"empty {name}", new([*head[:c], b"", *head[c + 1 :]]), every, blank
-        yield f"garbled {name}", new([*head[:c], b"\xff\xfe" + head[c], *head[c + 1 :]]), every, blank
-        yield f"line break in {name}", new([*head[:c], f'"{name[:3]}\n{name[3:]}"'.encode(), *head[c + 1 :]]), every, blank
+        yield (
+            f"garbled {name}",
+            new([*head[:c], b"\xff\xfe" + head[c], *head[c + 1 :]]),
+            every,
+            blank,
+        )
+        yield (
+            f"line break in {name}",
+            new([*head[:c], f'"{name[:3]}\n{name[3:]}"'.encode(), *head[c + 1 :]]),
+            every,
+            blank,
+        )
         yield f"cut after {name}", new(head[: c + 1]), every
-        yield f"line end after {name}", b.changed("header", b.join(head[: c + 1]) + b.join(head[c + 1 :])), every
-    for line in (b"", b"\n", b.join(head).upper(), b"!".join(head) + b.end.encode(), d.join([b"a"] * len(head)) + b.end.encode(),
-                 b.join([*head, b"Notes"]), b.join([*head, b'"Notes']), b.join(head).replace(b" ", b"\xc2\xa0")):  # fmt: skip
+        yield (
+            f"line end after {name}",
+            b.changed("header", b.join(head[: c + 1]) + b.join(head[c + 1 :])),
+            every,
+        )
+    for line in (
+        b"",
+        b"\n",
+        b.join(head).upper(),
+        b"!".join(head) + b.end.encode(),
+        d.join([b"a"] * len(head)) + b.end.encode(),
+        b.join([*head, b"Notes"]),
+        b.join([*head, b'"Notes']),
+        b.join(head).replace(b" ", b"\xc2\xa0"),
+    ):
         yield f"{line[:30]!r}", b.changed("header", line), every
 
 
@@ -389,19 +669,29 @@ def several_tables(b: Base):
         "messages": [FAILED[:-1], *(r[:11] for r in few)],
         "contacts": [CONTACTS, *(contact(i) for i in range(900, 909))],
         "few contacts": [["ContactID", "FirstName", "Tags"], *([r[3], "Ana", "vip"] for r in few)],
-        "log": [["Date & Time", "Contact Name", "Channel", "Error"], *([r[0], "Ana", "WhatsApp", r[11]] for r in few)],
+        "log": [
+            ["Date & Time", "Contact Name", "Channel", "Error"],
+            *([r[0], "Ana", "WhatsApp", r[11]] for r in few),
+        ],
         "summary": [["Cause", "Failed"], ["quota", "20"], ["blocked", "12"]],
         "reversed": [b.header[::-1], *(r[::-1] for r in b.rows[:9])],
         "IDs exchanged": [swap, *exchanged],
         "IDs exchanged, no spaces": [[h.replace(" ", "") for h in swap], *exchanged],
-        "other": [[f"x{i}" for i in range(len(b.header))], *([str(i)] * len(b.header) for i in range(9))],
-    }  # fmt: skip
+        "other": [
+            [f"x{i}" for i in range(len(b.header))],
+            *([str(i)] * len(b.header) for i in range(9)),
+        ],
+    }
     same = [b.header, FAILED] if b.kind == "failed" else [b.header]
     for name, rows in other.items():
         for gap in (b"", b"\n", b"Second table\n", b"\n\nSecond table\n\n", b'"\n'):
             if rows[0] not in same and (name != "contacts" or b.kind != "contacts"):
                 table = b"".join(b.line(r) for r in rows)
-                yield f"{name} after, gap {gap!r}", [*b.chunks, ("junk", gap + table)], frozenset({len(b.rows) - 1}) if gap == b'"\n' else frozenset()
+                yield (
+                    f"{name} after, gap {gap!r}",
+                    [*b.chunks, ("junk", gap + table)],
+                    frozenset({len(b.rows) - 1}) if gap == b'"\n' else frozenset(),
+                )
                 yield f"{name} before, gap {gap!r}", [("junk", table + gap), *b.chunks], b.everyone
 
 
@@ -429,7 +719,11 @@ def truncation(b: Base):
         kept = [(o, part[: max(0, at - ends[o][0])]) for o, part in b.chunks]
         kept = [(o, p) for o, p in kept if p]
         owner, part = kept[-1]
-        yield f"after byte {at}", kept, frozenset() if at == ends[owner][1] or owner == "header" else frozenset({owner})
+        yield (
+            f"after byte {at}",
+            kept,
+            frozenset() if at == ends[owner][1] or owner == "header" else frozenset({owner}),
+        )
 
 
 def blocks(b: Base):
@@ -441,7 +735,12 @@ def blocks(b: Base):
         yield f"lost {start} to {end}", *b.at_bytes(start, end)
         yield f"zeros {start} to {end}", *b.at_bytes(start, end, b"\0" * (end - start))
         data = b"".join(p for _, p in b.chunks)[start:end]
-        yield f"noise {start} to {end}", *b.at_bytes(start, end, dice.randbytes(end - start).replace(b"\n", b"?").replace(b"\r", b"?"))
+        yield (
+            f"noise {start} to {end}",
+            *b.at_bytes(
+                start, end, dice.randbytes(end - start).replace(b"\n", b"?").replace(b"\r", b"?")
+            ),
+        )
         if b"\n" not in data and b"\r" not in data:
             yield f"doubled {start} to {end}", *b.at_bytes(start, end, data * 2)
     for i in b.picks[:-1]:
@@ -456,14 +755,28 @@ def flipped_bytes(b: Base):
     data = b"".join(p for _, p in b.chunks)
     for _ in range(200):
         at = dice.randrange(top, size)
-        new = bytes([dice.choice([c for c in b"\",\n\r;\\'\t x\x00\x80\xff\x1b=" if c != data[at]])])
+        new = bytes(
+            [dice.choice([c for c in b"\",\n\r;\\'\t x\x00\x80\xff\x1b=" if c != data[at]])]
+        )
         yield f"byte {at} is {new!r}", *b.at_bytes(at, at + 1, new)
 
 
 def several_damages(b: Base):
     """Two to six damages of any kind in one file, in rows that do not touch."""
-    kinds = [stray_quote, missing_quote, delimiters, delimiter_lost_or_added, short_and_long_rows, line_end_lost_or_added, encodings,
-             nul_bytes, flipped_bytes, headers, quoting, line_ends]  # fmt: skip
+    kinds = [
+        stray_quote,
+        missing_quote,
+        delimiters,
+        delimiter_lost_or_added,
+        short_and_long_rows,
+        line_end_lost_or_added,
+        encodings,
+        nul_bytes,
+        flipped_bytes,
+        headers,
+        quoting,
+        line_ends,
+    ]
     dice, n = b.dice("several"), len(b.rows)
     pool = []
     for made in kinds:
@@ -472,8 +785,15 @@ def several_damages(b: Base):
         for name, chunks, *more in made(b):
             damaged = more[0] if more else frozenset()
             junk = any(o == "junk" for o, _ in chunks)
-            if len(damaged) in (1, 2) and not junk and n - 1 not in damaged and "header" not in damaged:
-                found.append((name, {o: p for o, p in chunks if o in damaged and p != whole.get(o)}, damaged))
+            if (
+                len(damaged) in (1, 2)
+                and not junk
+                and n - 1 not in damaged
+                and "header" not in damaged
+            ):
+                found.append(
+                    (name, {o: p for o, p in chunks if o in damaged and p != whole.get(o)}, damaged)
+                )
         pool.append(found)
     for k in range(300):
         chosen, taken = [], set()
@@ -487,15 +807,24 @@ def several_damages(b: Base):
                 break
         parts = {o: p for _, new, _ in chosen for o, p in new.items()}
         chunks = [(o, parts.get(o, p)) for o, p in b.chunks]
-        # Quotes that open in one row and close in another hold all rows between them, by the rules of CSV.
-        yield "; ".join(name for name, *_ in chosen), chunks, frozenset(taken) | swallowed_rows(b, chunks)
+        # Quotes that open in one row and close in another hold all rows between them, by the rules
+        # of CSV.
+        yield (
+            "; ".join(name for name, *_ in chosen),
+            chunks,
+            frozenset(taken) | swallowed_rows(b, chunks),
+        )
 
 
 def swallowed_rows(b: Base, chunks: list[Chunk]) -> frozenset:
-    """The rows that a reader of RFC 4180 finds within one record of all columns that begins in another row."""
+    """The rows that a reader of RFC 4180 finds within one record of all columns that begins in
+    another row.
+    """
     text = b"".join(p for _, p in chunks).decode("utf-8", "replace").replace("\0", "?")
     cell = rf'(?:"[^"]*+(?:""[^"]*+)*+"|[^{re.escape(b.delimiter)}\r\n"]*+)'
-    whole = re.compile(rf"{cell}(?:{re.escape(b.delimiter)}{cell}){{{len(b.header) - 1}}}(?=[\r\n])")
+    whole = re.compile(
+        rf"{cell}(?:{re.escape(b.delimiter)}{cell}){{{len(b.header) - 1}}}(?=[\r\n])"
+    )
     starts, place = {}, 0
     for o, p in chunks:
         starts[place] = o
@@ -509,9 +838,25 @@ def swallowed_rows(b: Base, chunks: list[Chunk]) -> frozenset:
 
 
 FAMILIES: list[Callable] = [
-    stray_quote, missing_quote, two_stray_quotes, quoting, delimiters, delimiter_lost_or_added, short_and_long_rows, line_ends,
-    line_end_lost_or_added, encodings, preambles, headers, several_tables, nul_bytes, truncation, blocks, flipped_bytes, several_damages,
-]  # fmt: skip
+    stray_quote,
+    missing_quote,
+    two_stray_quotes,
+    quoting,
+    delimiters,
+    delimiter_lost_or_added,
+    short_and_long_rows,
+    line_ends,
+    line_end_lost_or_added,
+    encodings,
+    preambles,
+    headers,
+    several_tables,
+    nul_bytes,
+    truncation,
+    blocks,
+    flipped_bytes,
+    several_damages,
+]
 
 
 def bases(seed: int = 1) -> dict[str, Base]:
@@ -530,7 +875,8 @@ def bases(seed: int = 1) -> dict[str, Base]:
     return {b.name: b for b in made}
 
 
-# --- reading and judging --------------------------------------------------------------------------------------------
+# --- reading and judging
+# --------------------------------------------------------------------------------------------
 Reading = tuple[list[tuple[str, ...]], list[tuple[int, str, str]]]
 
 
@@ -541,10 +887,15 @@ def ours(engine) -> Callable[[Path, Base], Reading]:
         frame = export.table.order_by("row")[names].to_pandas()
         if "local_at" in names:
             frame["local_at"] = frame["local_at"].astype("string").str[:19]
-        good = [tuple(map(str, r)) for r in frame.astype(object).where(frame.notna(), "").itertuples(index=False)]
+        good = [
+            tuple(map(str, r))
+            for r in frame.astype(object).where(frame.notna(), "").itertuples(index=False)
+        ]
         assert export.rows == len(good)
         assert export.rejected.empty or set(export.rejected["file"]) == {path.name}
-        return good, list(export.rejected[["line", "reason", "text"]].itertuples(index=False, name=None))
+        return good, list(
+            export.rejected[["line", "reason", "text"]].itertuples(index=False, name=None)
+        )
 
     return read
 
@@ -569,14 +920,21 @@ def _named(base: Base, names: list[str], values: tuple) -> tuple[str, ...]:
     return tuple("" if (v := found.get(h)) is None or v != v else str(v) for h in known)
 
 
-def judge(case: Case, read: Callable[[Path, Base], Reading], path: Path, refusal: type[Exception] = RebroadcastError) -> str:
+def judge(
+    case: Case,
+    read: Callable[[Path, Base], Reading],
+    path: Path,
+    refusal: type[Exception] = RebroadcastError,
+) -> str:
     """Return "right", "rejected", "refused" or "wrong: …"."""
     path.write_bytes(case.data)
     base = case.base
     try:
         good, rejected = read(path, base)
     except refusal as error:
-        clear = refusal is not RebroadcastError or ("\n" not in str(error) and path.stem in str(error))
+        clear = refusal is not RebroadcastError or (
+            "\n" not in str(error) and path.stem in str(error)
+        )
         return "refused" if clear else f"wrong: {error}"
     except Exception as error:
         return f"wrong: {type(error).__name__}: {str(error)[:150]}"
@@ -598,7 +956,14 @@ def judge(case: Case, read: Callable[[Path, Base], Reading], path: Path, refusal
     blank = {known.index(c) for c in case.blank if c in known}
     texts = {known.index(n) for n, c in enumerate(base.columns) if c in exports.TEXTS}
     wanted = {_trimmed(base.rows[i][c] for c in known): i for i in there}
-    blanked = {_trimmed("" if k in blank else base.rows[i][c] for k, c in enumerate(known)): i for i in there} if blank else {}
+    blanked = (
+        {
+            _trimmed("" if k in blank else base.rows[i][c] for k, c in enumerate(known)): i
+            for i in there
+        }
+        if blank
+        else {}
+    )
     stands = None
     seen, altered = Counter(), 0
     for values in map(_trimmed, good):
@@ -628,9 +993,13 @@ def _trimmed(values) -> tuple[str, ...]:
 
 
 def _as_they_stand(case: Case, known: list[int]) -> dict[tuple[str, ...], list]:
-    """Damaged rows that are one well-formed record of all columns still: their values, and a row's number."""
+    """Damaged rows that are one well-formed record of all columns still: their values, and a row's
+    number.
+    """
     d, found, group, owners = re.escape(case.base.delimiter), {}, b"", []
-    others = [part for owner, part in case.chunks if isinstance(owner, int) and owner not in case.damaged]
+    others = [
+        part for owner, part in case.chunks if isinstance(owner, int) and owner not in case.damaged
+    ]
     plain = others and all(map(bytes.isascii, others))
     for owner, part in [*case.chunks, ("end", b"")]:
         if owners and (group.endswith((b"\n", b"\r")) or owner == "end"):
@@ -638,9 +1007,17 @@ def _as_they_stand(case: Case, known: list[int]) -> dict[tuple[str, ...], list]:
                 text = group.decode()
             except ValueError:  # in a file that is else ASCII, a byte may well be of Windows-1252
                 text = group.decode("cp1252", "replace") if plain else "\0"
-            bare = re.sub(rf'(^|{d}) *("(?:[^"]|"")*") *(?={d}|[\r\n]*$)', r"\1\2", text)  # no spaces around quotes
+            bare = re.sub(
+                rf'(^|{d}) *("(?:[^"]|"")*") *(?={d}|[\r\n]*$)', r"\1\2", text
+            )  # no spaces around quotes
             try:
-                records = [r for r in csv.reader(io.StringIO(bare, newline=""), delimiter=case.base.delimiter, strict=True) if r]
+                records = [
+                    r
+                    for r in csv.reader(
+                        io.StringIO(bare, newline=""), delimiter=case.base.delimiter, strict=True
+                    )
+                    if r
+                ]
             except csv.Error:
                 records = []
             if len(records) == 1 and len(records[0]) == len(case.base.header) and "\0" not in text:
@@ -651,7 +1028,11 @@ def _as_they_stand(case: Case, known: list[int]) -> dict[tuple[str, ...], list]:
     return found
 
 
-def run(chosen: list[Case], readers: dict[str, tuple[Callable, type[Exception]]], clean: Path | None = None):
+def run(
+    chosen: list[Case],
+    readers: dict[str, tuple[Callable, type[Exception]]],
+    clean: Path | None = None,
+):
     """Yield (case, reader's name, verdict) of each."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "export.csv"
@@ -663,13 +1044,17 @@ def run(chosen: list[Case], readers: dict[str, tuple[Callable, type[Exception]]]
 
 
 def main() -> int:
-    """Judge the cases of the chosen bases and families, or each step-th of them; 1 where any is wrong."""
+    """Judge the cases of the chosen bases and families, or each step-th of them; 1 where any is
+    wrong.
+    """
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--base", default="", help="bases whose name matches; all without it")
     options.add_argument("--family", default="", help="families whose name matches")
     options.add_argument("--step", type=int, default=1, help="only each n-th case")
     options.add_argument("--seed", type=int, default=1)
-    options.add_argument("--peers", action="store_true", help="DuckDB and pandas too, with their defaults")
+    options.add_argument(
+        "--peers", action="store_true", help="DuckDB and pandas too, with their defaults"
+    )
     asked = options.parse_args()
     counts: dict[str, Counter] = {}
     began, bad = time.monotonic(), 0
@@ -680,7 +1065,11 @@ def main() -> int:
         for base in bases(asked.seed).values():
             if not re.search(asked.base, base.name):
                 continue
-            chosen = (c for n, c in enumerate(cases(base, asked.family)) if n % asked.step == asked.seed % asked.step)
+            chosen = (
+                c
+                for n, c in enumerate(cases(base, asked.family))
+                if n % asked.step == asked.seed % asked.step
+            )
             for case, name, verdict in run(chosen, readers, Path(engine.scratch)):
                 word = verdict.partition(":")[0]
                 counts.setdefault(name, Counter())[word] += 1

@@ -1,4 +1,6 @@
-"""Replay what was sent and is planned, message by message, and count every window. Apart from the planner."""
+"""Replay what was sent and is planned, message by message, and count every window. Apart from the
+planner.
+"""
 
 from collections import defaultdict
 from datetime import timedelta
@@ -13,7 +15,9 @@ def sends(waves, pace=None):
 
 
 def worst(moments, window):
-    """Return the most contacts in any window, given (moment, contact) pairs; each contact counts once."""
+    """Return the most contacts in any window, given (moment, contact) pairs; each contact counts
+    once.
+    """
     moments = sorted(moments)
     if window.kind != "moving":
         zone = ZoneInfo(window.zone)
@@ -36,15 +40,23 @@ def counts_until(moment, window):
         return moment + window.length
     local = moment.astimezone(ZoneInfo(window.zone))
     after = local.replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
-    after = after + timedelta(days=1) if window.kind == "day" else (after.replace(day=1) + timedelta(days=31))
-    return (after if window.kind == "day" else after.replace(day=1)).replace(tzinfo=ZoneInfo(window.zone))
+    after = (
+        after + timedelta(days=1)
+        if window.kind == "day"
+        else (after.replace(day=1) + timedelta(days=31))
+    )
+    return (after if window.kind == "day" else after.replace(day=1)).replace(
+        tzinfo=ZoneInfo(window.zone)
+    )
 
 
 def best_of_all(free, ready, window, minutes, closed=()):
-    """Try every way to send; return the earliest minute at which all can be sent, and the fewest waves then.
+    """Try every way to send; return the earliest minute at which all can be sent, and the fewest
+    waves then.
 
-    `free` says per minute how many contacts earlier traffic leaves, `ready` when each contact may be sent,
-    `window` the minutes for which a send counts, `closed` the minutes at which nothing may start.
+    `free` says per minute how many contacts earlier traffic leaves, `ready` when each contact may
+    be sent, `window` the minutes for which a send counts, `closed` the minutes at which nothing may
+    start.
     """
     states = {((), 0): 0}  # sends that still count, and how many were sent: fewest waves so far
     for minute in range(minutes):

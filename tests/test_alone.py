@@ -1,4 +1,6 @@
-"""No one listens: a run opens no connection beyond this machine, writes under its folders only, and tells nothing."""
+"""No one listens: a run opens no connection beyond this machine, writes under its folders only, and
+tells nothing.
+"""
 
 import json
 import os
@@ -27,7 +29,9 @@ def listing(folder: Path) -> list[str]:
 
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory):
-    """A recovery with all inputs, in a network namespace of its own, its connections written down."""
+    """A recovery with all inputs, in a network namespace of its own, its connections written
+    down.
+    """
     home = tmp_path_factory.mktemp("alone")
     if os.geteuid() or subprocess.run(["unshare", "--net", "true"], capture_output=True).returncode:
         pytest.skip("a network namespace can be made by root only")
@@ -40,20 +44,60 @@ def alone(tmp_path_factory):
             csv.writer(file).writerows(rows)
         return str(home / "work" / name)
 
-    rows = [row(str(70_000_000 + i), f"wamid.HBgNNTI{i}", LIMIT if i % 3 else f"{SECRET} +52 55 1234 {i:04}", content=CONTENT)
-            for i in range(200)]  # fmt: skip
+    rows = [
+        row(
+            str(70_000_000 + i),
+            f"wamid.HBgNNTI{i}",
+            LIMIT if i % 3 else f"{SECRET} +52 55 1234 {i:04}",
+            content=CONTENT,
+        )
+        for i in range(200)
+    ]
     broken = [*row("70000999", "m", content=CONTENT), "one too many"]
     exports = write("failed.csv", [HEADER, *rows, broken])
     messages = write("messages.csv", [HEADER[:-1], *(r[:-1] for r in rows)])
-    contacts = write("contacts.csv", [["ContactID", "FirstName", "Tags"], *([r[3], "Ximena", "vip"] for r in rows)])
-    command = [sys.executable, "-m", "rebroadcast.cli", "recover", exports, "--messages", messages, "--contacts", contacts,
-               "--tag", "again", "--ledger", str(home / "ledger"), "--out", str(home / "out")]  # fmt: skip
-    traced = ["strace", "-f", "-qq", "-e", "trace=connect,sendto,sendmsg", "-o", str(home / "trace")] if shutil.which("strace") else []
-    env = {"PATH": os.environ["PATH"], "HOME": str(home / "home"), "TMPDIR": str(home / "tmp"), "PYTHONPATH": str(ROOT / "lib"),
-           "PYTHONDONTWRITEBYTECODE": "1"}  # fmt: skip
+    contacts = write(
+        "contacts.csv",
+        [["ContactID", "FirstName", "Tags"], *([r[3], "Ximena", "vip"] for r in rows)],
+    )
+    command = [
+        sys.executable,
+        "-m",
+        "rebroadcast.cli",
+        "recover",
+        exports,
+        "--messages",
+        messages,
+        "--contacts",
+        contacts,
+        "--tag",
+        "again",
+        "--ledger",
+        str(home / "ledger"),
+        "--out",
+        str(home / "out"),
+    ]
+    traced = (
+        ["strace", "-f", "-qq", "-e", "trace=connect,sendto,sendmsg", "-o", str(home / "trace")]
+        if shutil.which("strace")
+        else []
+    )
+    env = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(home / "home"),
+        "TMPDIR": str(home / "tmp"),
+        "PYTHONPATH": str(ROOT / "lib"),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
     before = listing(home / "work")
-    done = subprocess.run(["unshare", "--net", sys.executable, "-c", BEGIN, *traced, *command],
-                          cwd=home / "work", env=env, capture_output=True, text=True, timeout=300)  # fmt: skip
+    done = subprocess.run(
+        ["unshare", "--net", sys.executable, "-c", BEGIN, *traced, *command],
+        cwd=home / "work",
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
     assert done.returncode == 0, done.stderr
     assert listing(home / "work") == before
     return home, done
@@ -62,7 +106,10 @@ def alone(tmp_path_factory):
 def test_no_connection_leaves_the_machine(alone):
     home, _ = alone
     if not (home / "trace").exists():
-        pytest.skip("no strace; the run succeeded where there is no network. Install it with: apt-get install strace")
+        pytest.skip(
+            "no strace; the run succeeded where there is no network. Install it with: apt-get"
+            " install strace"
+        )
     trace = (home / "trace").read_text()
     addresses = re.findall(r'inet_addr\("(.*?)"\)|inet_pton\(AF_INET6, "(.*?)"', trace)
     assert addresses and {a or b for a, b in addresses} <= {"127.0.0.1", "::1"}
@@ -76,11 +123,18 @@ def test_nothing_is_written_beside_the_results_and_the_ledger(alone):
 
 def test_contact_ids_are_private_and_texts_are_told_to_nobody(alone):
     home, done = alone
-    private = [p for f in ("out/import", "out/data", "ledger") for p in (home / f, *(home / f).rglob("*"))]
+    private = [
+        p for f in ("out/import", "out/data", "ledger") for p in (home / f, *(home / f).rglob("*"))
+    ]
     assert len(private) > 10 and all(p.stat().st_mode & 0o077 == 0 for p in private)
-    assert not re.search("zanahoria|calabaza", done.stdout + done.stderr) and "7000" not in done.stdout + done.stderr
+    assert (
+        not re.search("zanahoria|calabaza", done.stdout + done.stderr)
+        and "7000" not in done.stdout + done.stderr
+    )
     for path in [p for p in (home / "out").iterdir() if p.is_file()]:
         text = path.read_text()
-        assert not re.search(r"7000\d{4}|wamid\.HBg|55 1234|Ximena|calabaza", text.replace(SECRET, "")), path
+        assert not re.search(
+            r"7000\d{4}|wamid\.HBg|55 1234|Ximena|calabaza", text.replace(SECRET, "")
+        ), path
     sent = json.loads((home / "out" / "run.json").read_text())
     assert sum(sent["counts"].values()) == 201

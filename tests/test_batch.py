@@ -1,4 +1,6 @@
-"""batch: entries of one file, each in its own process; what fails does not stop the rest, and nothing is left half-made."""
+"""batch: entries of one file, each in its own process; what fails does not stop the rest, and
+nothing is left half-made.
+"""
 
 import json
 import os
@@ -37,7 +39,10 @@ if error:
 def quick(tmp_path):
     """A notebook of the user's own, which needs no export: it can fail, die or wait."""
     cell = nbformat.v4.new_code_cell
-    first = cell('exports = ""\ncount: str = ""\ndie: str = ""\nerror: str = ""', metadata={"tags": ["parameters"]})
+    first = cell(
+        'exports = ""\ncount: str = ""\ndie: str = ""\nerror: str = ""',
+        metadata={"tags": ["parameters"]},
+    )
     path = tmp_path / "quick.ipynb"
     nbformat.write(nbformat.v4.new_notebook(cells=[first, cell(QUICK)]), path)
     return path
@@ -58,7 +63,15 @@ def entry(name, notebook, workspace="", **given):
     """One [[entry]] as TOML."""
     lines = [f"{k} = {json.dumps(v)}" for k, v in given.items()]
     words = {"name": name, "notebook": str(notebook), "workspace": workspace}
-    return "\n".join(["[[entry]]", *(f"{k} = {json.dumps(v)}" for k, v in words.items()), "[entry.parameters]", *lines, ""])
+    return "\n".join(
+        [
+            "[[entry]]",
+            *(f"{k} = {json.dumps(v)}" for k, v in words.items()),
+            "[entry.parameters]",
+            *lines,
+            "",
+        ]
+    )
 
 
 def states(content):
@@ -92,15 +105,24 @@ tag = "failed broadcast 110122"
     why, recover = content["entries"]
     assert why["latest"]["totals"] == {"attempted": 1500, "failed": 500, "recoverable": 460}
     assert recover["latest"]["totals"] == {"recoverable": 460}
-    assert (run_at(recover, tmp_path / "out") / "import" / "failed-broadcast-110122.csv").read_text().count("\n") == 461
+    assert (
+        run_at(recover, tmp_path / "out") / "import" / "failed-broadcast-110122.csv"
+    ).read_text().count("\n") == 461
     assert why["latest"]["folder"].startswith("Tienda/why/")
-    assert "1,500" in (page := (tmp_path / "out" / "index.html").read_text("utf-8")) and why["latest"]["report"] in page
+    assert (
+        "1,500" in (page := (tmp_path / "out" / "index.html").read_text("utf-8"))
+        and why["latest"]["report"] in page
+    )
     assert json.loads((tmp_path / "out" / "batch.json").read_text("utf-8")) == content
     lines = [line for line in capfd.readouterr().err.splitlines() if line]
-    assert [line.split()[0] for line in lines] == ["1/2", "2/2"] and any("Tienda: why ok " in line for line in lines)
+    assert [line.split()[0] for line in lines] == ["1/2", "2/2"] and any(
+        "Tienda: why ok " in line for line in lines
+    )
 
 
-def test_a_failure_does_not_stop_the_rest_and_a_dead_kernel_is_tried_once_more(make, quick, tmp_path):
+def test_a_failure_does_not_stop_the_rest_and_a_dead_kernel_is_tried_once_more(
+    make, quick, tmp_path
+):
     text = (
         entry("dies once", quick, die="once", count=str(tmp_path / "once"))
         + entry("dies", quick, die="always", count=str(tmp_path / "always"))
@@ -108,19 +130,37 @@ def test_a_failure_does_not_stop_the_rest_and_a_dead_kernel_is_tried_once_more(m
         + entry("no file", "failure_report", exports=str(tmp_path / "missing.csv"))
         + entry("good", quick)
     )
-    done = subprocess.run([*MANAGE, make(text), "--out", tmp_path / "out"], capture_output=True, text=True)
+    done = subprocess.run(
+        [*MANAGE, make(text), "--out", tmp_path / "out"], capture_output=True, text=True
+    )
     content = json.loads((tmp_path / "out" / "batch.json").read_text("utf-8"))
     assert done.returncode == 1
-    assert states(content) == {"dies once": "ok", "dies": "failed", "error": "failed", "no file": "failed", "good": "ok"}
+    assert states(content) == {
+        "dies once": "ok",
+        "dies": "failed",
+        "error": "failed",
+        "no file": "failed",
+        "good": "ok",
+    }
     tries = {name: len((tmp_path / name).read_text()) for name in ("once", "always", "error")}
     assert tries == {"once": 2, "always": 2, "error": 1}
     told = {e["name"]: e for e in content["entries"]}
-    assert "process died" in told["dies"]["message"] and told["dies"]["latest"]["status"] == "failed"
+    assert (
+        "process died" in told["dies"]["message"] and told["dies"]["latest"]["status"] == "failed"
+    )
     assert "failed: ValueError: no <b>luck</b>" in told["error"]["message"]
     assert "No such file" in told["no file"]["message"] and told["no file"]["last_good"] is None
-    assert "3 of 5 reports failed." in done.stderr and "ValueError" in done.stderr and "Traceback" not in done.stderr
+    assert (
+        "3 of 5 reports failed." in done.stderr
+        and "ValueError" in done.stderr
+        and "Traceback" not in done.stderr
+    )
     page = (tmp_path / "out" / "index.html").read_text("utf-8")
-    assert "3 of 5 reports failed." in page and "no &lt;b&gt;luck&lt;/b&gt;" in page and "<b>luck" not in page
+    assert (
+        "3 of 5 reports failed." in page
+        and "no &lt;b&gt;luck&lt;/b&gt;" in page
+        and "<b>luck" not in page
+    )
 
 
 def test_resume_skips_what_is_the_same_and_keeps_the_last_good_run(make, quick, write, tmp_path):
@@ -129,18 +169,26 @@ def test_resume_skips_what_is_the_same_and_keeps_the_last_good_run(make, quick, 
     def run(resume=True, **given):
         text = "keep = 2\n" + entry("one", quick, exports=str(export), **given)
         told = batch.run(make(text), out, resume=resume)["entries"][0]
-        return told["this_batch"], [(out / r["folder"]).is_dir() and r["status"] for r in told["runs"]], told["last_good"]
+        return (
+            told["this_batch"],
+            [(out / r["folder"]).is_dir() and r["status"] for r in told["runs"]],
+            told["last_good"],
+        )
 
     assert run()[:2] == ("ok", ["ok"])
     assert run()[:2] == ("skipped", ["ok"])
     write([row(), row("101")])
     assert run()[:2] == ("ok", ["ok", "ok"])  # other content under the same name
     assert run(resume=False, error="x")[:2] == ("failed", ["ok", "failed"])
-    state, runs, good = run(error="x")  # what failed is not skipped; the last good run stays beyond `keep`
+    state, runs, good = run(
+        error="x"
+    )  # what failed is not skipped; the last good run stays beyond `keep`
     assert (state, runs) == ("failed", ["ok", "failed", "failed"]) and good["status"] == "ok"
     assert run()[:2] == ("ok", ["failed", "ok"])
     assert len(list((out / "one").iterdir())) == 2
-    assert 'aria-label="' not in (out / "index.html").read_text("utf-8").split("<main")[1]  # no figures, no trend
+    assert (
+        'aria-label="' not in (out / "index.html").read_text("utf-8").split("<main")[1]
+    )  # no figures, no trend
 
 
 def test_env_foreach_and_names(make, tmp_path, write):
@@ -164,34 +212,66 @@ parameters = {exports = "$${file}", channel = "${channel}", tag = "late {date:%d
 """
     plan = batchfile.load(make(text), {"INBOX": str(tmp_path)})
     assert [(e.workspace, e.name) for e in plan.entries] == [
-        ("co", "why failed_1"), ("mx", "why failed_1"), ("", "tag México"), ("", "tag SMS")]  # fmt: skip
-    assert plan.entries[1].parameters == {"exports": f"{tmp_path}/mx/failed_1.csv", "channels": f"{tmp_path}/mx/channels.toml"}
-    assert plan.entries[2].parameters == {"exports": "${file}", "channel": "1001", "tag": "late {date:%d%m%y}"}
+        ("co", "why failed_1"),
+        ("mx", "why failed_1"),
+        ("", "tag México"),
+        ("", "tag SMS"),
+    ]
+    assert plan.entries[1].parameters == {
+        "exports": f"{tmp_path}/mx/failed_1.csv",
+        "channels": f"{tmp_path}/mx/channels.toml",
+    }
+    assert plan.entries[2].parameters == {
+        "exports": "${file}",
+        "channel": "1001",
+        "tag": "late {date:%d%m%y}",
+    }
     assert all(set(e.folder) < set(map(chr, range(33, 127))) for e in plan.entries)
-    with pytest.raises(BatchError, match=r"entry 1 .*\$\{INBOX\} is set neither.* Did you mean 'INBOXES'"):
+    with pytest.raises(
+        BatchError, match=r"entry 1 .*\$\{INBOX\} is set neither.* Did you mean 'INBOXES'"
+    ):
         batchfile.load(make(text), {"INBOXES": "x"})
 
 
 def test_the_documents_example_is_a_batch_file(make):
     text = (ROOT / "docs" / "batch.md").read_text("utf-8").split("```toml\n")[1].split("```")[0]
     plan = batchfile.load(make(text), {"INBOX": str(SAMPLES)})
-    assert [e.name for e in plan.entries][:2] == ["failures WhatsApp México", "failures WhatsApp Centroamérica"]
-    assert len(plan.entries) == 7 and plan.language == "es" and not any(e.problem for e in plan.entries)
+    assert [e.name for e in plan.entries][:2] == [
+        "failures WhatsApp México",
+        "failures WhatsApp Centroamérica",
+    ]
+    assert (
+        len(plan.entries) == 7
+        and plan.language == "es"
+        and not any(e.problem for e in plan.entries)
+    )
 
 
 WRONG = {
     "kep = 3": "'kep' is no key here; known: keep, .* Did you mean 'keep'",
-    "[[entry]]\nname = 'a'\nnotebok = 'x'": "(?s)entry 1: 'notebook' is missing.*entry 1: 'notebok' is no key .* Did you mean 'notebook'",
-    "[[entry]]\nname = 'a'\nnotebook = 'failure_reprt'": "entry 1 .'a'.: No such notebook: failure_reprt. Did you mean 'failure_report'",
-    entry("a", "tag_import", tga="x") + entry("b", "failure_report", chanel="1"):
-        "(?s)entry 1 .'a'.: Unknown parameter 'tga'.* Did you mean 'tag'.*entry 2 .'b'.: Unknown parameter 'chanel'.* Did you mean 'channel'",
-    "[defaults]\nlanguag = 'es'\n" + entry("a", "failure_report"): "defaults: no entry's notebook has .* 'languag'. Did you mean 'language'",
-    entry("a", "failure_report", **{"from": "yesterday"}): "entry 1 .'a'.: from is 'yesterday'; expected a date",
+    "[[entry]]\nname = 'a'\nnotebok = 'x'": (
+        "(?s)entry 1: 'notebook' is missing.*entry 1: 'notebok' is no key .* Did you mean"
+        " 'notebook'"
+    ),
+    "[[entry]]\nname = 'a'\nnotebook = 'failure_reprt'": (
+        "entry 1 .'a'.: No such notebook: failure_reprt. Did you mean 'failure_report'"
+    ),
+    entry("a", "tag_import", tga="x") + entry("b", "failure_report", chanel="1"): (
+        "(?s)entry 1 .'a'.: Unknown parameter 'tga'.* Did you mean 'tag'.*entry 2 .'b'.: Unknown"
+        " parameter 'chanel'.* Did you mean 'channel'"
+    ),
+    "[defaults]\nlanguag = 'es'\n"
+    + entry(
+        "a", "failure_report"
+    ): "defaults: no entry's notebook has .* 'languag'. Did you mean 'language'",
+    entry(
+        "a", "failure_report", **{"from": "yesterday"}
+    ): "entry 1 .'a'.: from is 'yesterday'; expected a date",
     entry("a", "failure_report") * 2: "two entries are called 'a'",
     "entry = 3": "entry is '3'; should be a valid list",
     "keep = 0\n" + entry("a", "failure_report"): "keep is '0'; should be greater than 0",
     "[[entry]\n": "this is not TOML",
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("text", WRONG)
@@ -213,26 +293,50 @@ def test_nothing_is_written_for_a_wrong_file_or_into_a_strange_folder(make, quic
 
 
 def test_no_name_takes_the_place_of_a_file_of_the_batch(make, quick):
-    names = ["index.html", "batch.json", ".lock", "../up", "a/b", "a-b", "México", "Mexico", "..", "  "]
-    folders = [e.folder for e in batchfile.load(make("".join(entry(name, quick) for name in names))).entries]
-    assert len(set(folders)) == len(names) and all(re.fullmatch(r"[A-Za-z0-9][\w-]*", f, re.ASCII) for f in folders)
+    names = [
+        "index.html",
+        "batch.json",
+        ".lock",
+        "../up",
+        "a/b",
+        "a-b",
+        "México",
+        "Mexico",
+        "..",
+        "  ",
+    ]
+    folders = [
+        e.folder
+        for e in batchfile.load(make("".join(entry(name, quick) for name in names))).entries
+    ]
+    assert len(set(folders)) == len(names) and all(
+        re.fullmatch(r"[A-Za-z0-9][\w-]*", f, re.ASCII) for f in folders
+    )
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
 def test_a_killed_batch_starts_again_and_only_one_works_on_a_folder(make, quick, tmp_path):
     out, turns = tmp_path / "out", tmp_path / "turns"
     file = make(entry("first", quick) + entry("waits", quick, die="wait", count=str(turns)))
-    running = subprocess.Popen([*MANAGE, file, "--out", out, "--jobs", "1"], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    running = subprocess.Popen(
+        [*MANAGE, file, "--out", out, "--jobs", "1"],
+        stderr=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+    )
     until(turns.exists)
     second = subprocess.run([*MANAGE, file, "--out", out], capture_output=True, text=True)
     assert second.returncode == 2 and "Another batch is writing" in second.stderr
-    until(lambda: "Not finished: 1 of 2 entries are done." in (out / "index.html").read_text("utf-8"))  # while the second runs
+    until(
+        lambda: "Not finished: 1 of 2 entries are done." in (out / "index.html").read_text("utf-8")
+    )  # while the second runs
     running.send_signal(signal.SIGKILL)
     running.wait()
     until(lambda: not working_on(out))
     assert all(p.name.startswith(".") for p in (out / "waits").iterdir())  # no half of a run
     make(entry("first", quick) + entry("waits", quick, count=str(turns)))
-    done = subprocess.run([*MANAGE, file, "--out", out, "--resume", "--json"], capture_output=True, text=True)
+    done = subprocess.run(
+        [*MANAGE, file, "--out", out, "--resume", "--json"], capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
     assert states(json.loads(done.stdout)) == {"first": "skipped", "waits": "ok"}
     assert [record.read(p)["status"] for p in (out / "waits").iterdir()] == ["ok"]
@@ -243,7 +347,11 @@ def test_an_entry_that_takes_too_long_is_ended(make, quick, tmp_path, monkeypatc
     monkeypatch.setattr(batch, "PAUSE", 0.2)
     text = "timeout = 1\n" + entry("waits", quick, die="wait", count=str(tmp_path / "turns"))
     told = batch.run(make(text), tmp_path / "out")["entries"][0]
-    assert told["this_batch"] == "failed" and told["message"] == "It took longer than 1 minutes." and told["tries"] == 1
+    assert (
+        told["this_batch"] == "failed"
+        and told["message"] == "It took longer than 1 minutes."
+        and told["tries"] == 1
+    )
     assert not working_on(tmp_path / "out")
 
 
@@ -264,35 +372,75 @@ def working_on(folder):
     found = []
     for place in Path("/proc").glob("[0-9]*"):
         try:
-            if str(folder).encode() in (place / "environ").read_bytes() + (place / "cmdline").read_bytes():
+            if (
+                str(folder).encode()
+                in (place / "environ").read_bytes() + (place / "cmdline").read_bytes()
+            ):
                 found.append(place.name)
         except OSError:
             continue
     return found
 
 
-RUN = {"status": "ok", "finished": "2026-11-24T02:05:40+00:00", "version": "0.1.0", "cell": None, "message": None, "mark": "x"}
+RUN = {
+    "status": "ok",
+    "finished": "2026-11-24T02:05:40+00:00",
+    "version": "0.1.0",
+    "cell": None,
+    "message": None,
+    "mark": "x",
+}
 HOSTILE = "<script>alert(1)</script>\u202e & \"'><img src=http://x.test/>"
 
 
 def told(name, workspace, state, failed, report="a/1/failure_report.html"):
-    """One entry of batch.json with a run per number of failed messages (None: a run that failed)."""
-    runs = [RUN | {"started": f"2026-11-{n:02}T02:05:12+00:00", "folder": f"a/{n}", "report": report,
-                   "status": "ok" if v is not None else "failed",
-                   "totals": {"failed": v, "attempted": 9 * v, "recoverable": v // 2} if v is not None else None}
-            for n, v in enumerate(failed, 1)]  # fmt: skip
+    """One entry of batch.json with a run per number of failed messages (None: a run that
+    failed).
+    """
+    runs = [
+        RUN
+        | {
+            "started": f"2026-11-{n:02}T02:05:12+00:00",
+            "folder": f"a/{n}",
+            "report": report,
+            "status": "ok" if v is not None else "failed",
+            "totals": (
+                {"failed": v, "attempted": 9 * v, "recoverable": v // 2} if v is not None else None
+            ),
+        }
+        for n, v in enumerate(failed, 1)
+    ]
     good = [r for r in runs if r["status"] == "ok"]
-    return {"name": name, "workspace": workspace, "notebook": "failure_report", "folder": "a", "this_batch": state, "tries": 1,
-            "seconds": 3.2, "message": HOSTILE if state == "failed" else "", "runs": runs, "latest": runs[-1] if runs else None,
-            "last_good": good[-1] if good else None}  # fmt: skip
+    return {
+        "name": name,
+        "workspace": workspace,
+        "notebook": "failure_report",
+        "folder": "a",
+        "this_batch": state,
+        "tries": 1,
+        "seconds": 3.2,
+        "message": HOSTILE if state == "failed" else "",
+        "runs": runs,
+        "latest": runs[-1] if runs else None,
+        "last_good": good[-1] if good else None,
+    }
 
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory):
-    content = {"schema": 1, "version": "0.1.0", "started": "2026-11-24T02:05:00+00:00", "finished": "2026-11-24T02:09:00+00:00",
-               "written": "2026-11-24T02:09:00+00:00", "entries": [
-        told("Failures yesterday", "Tienda México", "ok", [520, 480, None, 610, 1240]), told("Limits", "Tienda México", "skipped", [30]),
-        told(HOSTILE, HOSTILE, "failed", [100, 90, None]), told("New", "", "waiting", [])]}  # fmt: skip
+    content = {
+        "schema": 1,
+        "version": "0.1.0",
+        "started": "2026-11-24T02:05:00+00:00",
+        "finished": "2026-11-24T02:09:00+00:00",
+        "written": "2026-11-24T02:09:00+00:00",
+        "entries": [
+            told("Failures yesterday", "Tienda México", "ok", [520, 480, None, 610, 1240]),
+            told("Limits", "Tienda México", "skipped", [30]),
+            told(HOSTILE, HOSTILE, "failed", [100, 90, None]),
+            told("New", "", "waiting", []),
+        ],
+    }
     folder = tmp_path_factory.mktemp("index")
     for code in ("en", "es"):
         (folder / f"{code}.html").write_text(index.page(content | {"language": code}), "utf-8")
@@ -305,7 +453,13 @@ def test_the_index_page_in_a_browser(browser, pages, code):
     from axe_playwright_python.sync_playwright import Axe
 
     for scheme in ("light", "dark"):
-        page = open_page(browser, pages / f"{code}.html", viewport={"width": 1200, "height": 900}, color_scheme=scheme, bypass_csp=True)
+        page = open_page(
+            browser,
+            pages / f"{code}.html",
+            viewport={"width": 1200, "height": 900},
+            color_scheme=scheme,
+            bypass_csp=True,
+        )
         found = Axe().run(page).response["violations"]
         assert [v["id"] for v in found if v["impact"] in ("serious", "critical")] == []
     page = open_page(browser, pages / f"{code}.html", viewport={"width": 360, "height": 740})
@@ -316,4 +470,7 @@ def test_the_index_page_in_a_browser(browser, pages, code):
     assert "<script>alert(1)</script>\\u202e" in shown and "1,240" in shown
     if code == "en":
         assert page.inner_text(".headline") == "1 of 4 reports failed."
-        assert page.locator("svg").first.get_attribute("aria-label") == "Failed messages, run by run: 520, 480, run failed, 610, 1,240"
+        assert (
+            page.locator("svg").first.get_attribute("aria-label")
+            == "Failed messages, run by run: 520, 480, run failed, 610, 1,240"
+        )

@@ -1,4 +1,6 @@
-"""cache: a file is parsed once for all runs that share REBROADCAST_CACHE, and never taken for another."""
+"""cache: a file is parsed once for all runs that share REBROADCAST_CACHE, and never taken for
+another.
+"""
 
 import os
 import shutil
@@ -9,7 +11,10 @@ import pytest
 from rebroadcast import cache, exports, salvage
 
 HEAD = "Date & Time,Contact ID,Message ID,Channel ID,Error\n"
-ROWS = '2022-01-11 15:00:00,100,9001,1001,"two\nlines"\ntoo,few\n2022-01-11 15:00:01,1.0E+08,9002,1001,boom\n'
+ROWS = (
+    '2022-01-11 15:00:00,100,9001,1001,"two\nlines"\ntoo,few\n2022-01-11'
+    " 15:00:01,1.0E+08,9002,1001,boom\n"
+)
 
 
 @pytest.fixture
@@ -33,7 +38,9 @@ def parsed(monkeypatch):
 
 def found(engine, path, **options):
     export = exports.read(engine, str(path), **options)
-    return export.table.order_by("row").to_pandas().to_dict("records"), export.rejected.to_dict("records")
+    return export.table.order_by("row").to_pandas().to_dict("records"), export.rejected.to_dict(
+        "records"
+    )
 
 
 def write(tmp_path, text=HEAD + ROWS, name="failed.csv"):
@@ -47,12 +54,19 @@ def test_without_a_folder_nothing_is_shared(engine, tmp_path, parsed, monkeypatc
     assert found(engine, path) == found(engine, path) and parsed == ["failed.csv"] * 2
 
 
-def test_a_file_is_parsed_once_and_gives_the_same_rows_and_rejects(engine, tmp_path, folder, parsed):
+def test_a_file_is_parsed_once_and_gives_the_same_rows_and_rejects(
+    engine, tmp_path, folder, parsed
+):
     path = write(tmp_path)
     first = found(engine, path)
-    assert [r["reason"] for r in first[1]] == ["too few columns", "a contact ID damaged by a spreadsheet"]
+    assert [r["reason"] for r in first[1]] == [
+        "too few columns",
+        "a contact ID damaged by a spreadsheet",
+    ]
     assert found(engine, path) == first and parsed == ["failed.csv"]
-    there = found(engine, path, timezone="America/Mexico_City")  # what is shared does not depend on it
+    there = found(
+        engine, path, timezone="America/Mexico_City"
+    )  # what is shared does not depend on it
     assert there[0][0]["sent_at"] != first[0][0]["sent_at"] and parsed == ["failed.csv"]
 
 

@@ -1,4 +1,6 @@
-"""Kinds and the user's channels file: what is read, and one clear sentence for each thing that cannot be."""
+"""Kinds and the user's channels file: what is read, and one clear sentence for each thing that
+cannot be.
+"""
 
 from datetime import date, timedelta
 
@@ -114,9 +116,15 @@ def test_a_file_saved_by_a_spreadsheet_editor_with_a_byte_order_mark_is_read(tmp
         ("[pool.a]\nwindow = '24h'", r"pool\.a\.limit is missing"),
         ('[channel.1]\nlimit = 5\nwindow = "week"', 'expected "24h" .*, "day" or "month"'),
         ('[channel.1]\nkind = "whatsap"', "Did you mean 'whatsapp'"),
-        ('[channel.1]\npool = "mian"\n[pool.main]\nlimit = 5', r"no \[pool\.mian\]\. Did you mean 'main'"),
+        (
+            '[channel.1]\npool = "mian"\n[pool.main]\nlimit = 5',
+            r"no \[pool\.mian\]\. Did you mean 'main'",
+        ),
         ("[pool.a]\nlimit = 5", r"pool\.a names no channel"),
-        ('[pool.a]\nlimit = 5\n[channel.1]\npool = "a"\nlimit = 5', "both a pool and its own limit"),
+        (
+            '[pool.a]\nlimit = 5\n[channel.1]\npool = "a"\nlimit = 5',
+            "both a pool and its own limit",
+        ),
         ('[pool.1]\nlimit = 5\n[channel.1]\npool = "1"', "ID of a channel"),
         ('timezone = "America/Mexico_Cty"', "Did you mean 'America/Mexico_City'"),
         ("segment_limit = 0", "segment_limit is 0"),

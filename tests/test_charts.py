@@ -18,7 +18,11 @@ LATER, BOTH, AB = START + timedelta(hours=1), [NASTY, "late"], ["A", "B"]
 COUNTS = {"attempted": [1500, 90], "delivered": [1000, 90], "failed": [500, 0]}
 FRAMES = {
     "attempted": {"channel": AB, **COUNTS, "limit": [1000, None], "overflow": [500, None]},
-    "failures_by_cause": {"cause": ["opted_out", "quota"], "verdict": ["never", "wait"], "failed": [6, 94]},
+    "failures_by_cause": {
+        "cause": ["opted_out", "quota"],
+        "verdict": ["never", "wait"],
+        "failed": [6, 94],
+    },
     "failures_by_error": {"error": BOTH, "cause": "quota", "verdict": "wait", "failed": [7, 3]},
     "failures_by_channel": {
         "channel": ["A", "A", NASTY],
@@ -28,14 +32,23 @@ FRAMES = {
     "error_by_channel": {"error": [NASTY, *BOTH], "channel": ["A", "B", "A"], "failed": [9, 2, 4]},
     "failures_by_hour": {"hour": [START, LATER], "cause": ["quota", "media"], "failed": [30, 8]},
     "load": {"at": [START, LATER], "load": [10, 1000]},
-    "flow": {"disposition": ["tagged", "tagged", "never"], "rows": [40, 30, 20], "wave": [1, 2, None]},
+    "flow": {
+        "disposition": ["tagged", "tagged", "never"],
+        "rows": [40, 30, 20],
+        "wave": [1, 2, None],
+    },
     "waves": {"wave": [2, 1], "start": [LATER, START], "contacts": [310, 1000], "capacity": 1000},
     "recovery": {
         "wave": [1, 1, 2],
         "outcome": ["reached", "failed_again", "not_due"],
         "contacts": [80, 20, 50],
     },
-    "what_if": {"scenario": ["now", NASTY], "waves": [3, None], "finish": [START, pd.NaT], "contacts": 2310},
+    "what_if": {
+        "scenario": ["now", NASTY],
+        "waves": [3, None],
+        "finish": [START, pd.NaT],
+        "contacts": 2310,
+    },
     "comparison": {"error": BOTH, "channel": AB, "before": [10, 300], "now": [25, 100]},
 }
 OPTIONS = {"load": {"limit": 1000, "name": NASTY, "reached_at": LATER}}
@@ -55,7 +68,10 @@ def drawn(name, frame=None, **options):
         ("failures_by_error", f"70 % of the failures carry one error: {NASTY}"),
         ("failures_by_channel", f"55 % of the failures are on one channel: {NASTY[:19]}"),
         ("error_by_channel", f"9 of 15 failures: {NASTY} on A"),
-        ("failures_by_hour", "Failures peak on 22 Nov 2026 at 15:00 with 30, mostly: limit used up"),
+        (
+            "failures_by_hour",
+            "Failures peak on 22 Nov 2026 at 15:00 with 30, mostly: limit used up",
+        ),
         ("load", f"{NASTY} reached its limit of 1,000 on 22 Nov 2026 16:00"),
         ("flow", "70 of 90 rows are contacts to reach again"),
         ("waves", "1,310 contacts in 2 waves, the last of which starts on 22 Nov 2026 16:00"),
@@ -76,7 +92,8 @@ def test_one_channel_is_named_with_its_limit():
     )
     unknown = frame.assign(attempted=None, delivered=None, limit=None, overflow=None)
     assert (
-        drawn("attempted", unknown).layout.meta["title"] == "500 messages failed; how many were delivered is not known"
+        drawn("attempted", unknown).layout.meta["title"]
+        == "500 messages failed; how many were delivered is not known"
     )
 
 
@@ -87,7 +104,11 @@ def test_empty_and_single_rows_are_drawn(name):
         json.loads(drawn(name, few).to_json())
     assert "nothing to show" in drawn(name, pd.DataFrame()).layout.meta["title"]
     empty = drawn(name, frame.head(0)).layout
-    assert empty.meta["description"] == f"{empty.meta['title']}." and not empty.meta["data"] and not empty.annotations
+    assert (
+        empty.meta["description"] == f"{empty.meta['title']}."
+        and not empty.meta["data"]
+        and not empty.annotations
+    )
 
 
 @every
@@ -116,7 +137,9 @@ def test_texts_of_strangers_are_escaped(name):
 @settings(max_examples=25, deadline=None)
 @given(st.dictionaries(st.text(), st.integers(1, 10**9), min_size=1, max_size=40))
 def test_any_errors_are_sorted_and_the_rest_is_folded(rows):
-    frame = pd.DataFrame(rows.items(), columns=["error", "failed"]).assign(cause="media", verdict="fix")
+    frame = pd.DataFrame(rows.items(), columns=["error", "failed"]).assign(
+        cause="media", verdict="fix"
+    )
     counts, figure = sorted(rows.values(), reverse=True), drawn("failures_by_error", frame)
     rest = [sum(counts[15:])] if len(counts) > 15 else []
     assert list(figure.data[0].x) == counts[:15] + rest
@@ -129,29 +152,48 @@ def test_colours_and_limit_lines_mean_one_thing_everywhere():
     assert verdicts == charts.VERDICT_COLOURS
     assert set(charts.CAUSE_COLOURS) == set(words.CAUSES)
     assert len(set(charts.CAUSE_COLOURS.values())) == len(words.CAUSES)
-    assert [bars.marker.color for bars in drawn("failures_by_cause").data[:2]] == ["#0072B2", "#D55E00"]
-    assert [drawn(name).data[0].marker.color for name in ("attempted", "recovery")] == ["#009E73"] * 2
+    assert [bars.marker.color for bars in drawn("failures_by_cause").data[:2]] == [
+        "#0072B2",
+        "#D55E00",
+    ]
+    assert [drawn(name).data[0].marker.color for name in ("attempted", "recovery")] == [
+        "#009E73"
+    ] * 2
     for name in ("attempted", "load", "waves"):
-        assert {(line.name, line.line.color) for line in drawn(name).layout.shapes} == {("limit", "#000000")}
+        assert {(line.name, line.line.color) for line in drawn(name).layout.shapes} == {
+            ("limit", "#000000")
+        }
 
 
 def test_long_labels_are_shortened_and_kept_whole_for_hover_and_clicks():
-    frame = pd.DataFrame({"error": ["too long " * 19 + "end"], "cause": "media", "verdict": "fix", "failed": 3})
+    frame = pd.DataFrame(
+        {"error": ["too long " * 19 + "end"], "cause": "media", "verdict": "fix", "failed": 3}
+    )
     label = (figure := drawn("failures_by_error", frame)).layout.yaxis.ticktext[0]
     assert len(label) <= 96 and "…" in label and label.endswith("end")
-    assert list(figure.data[0].customdata) == list(frame.error) and "end" in figure.data[0].hovertext[0]
+    assert (
+        list(figure.data[0].customdata) == list(frame.error)
+        and "end" in figure.data[0].hovertext[0]
+    )
 
 
 def test_a_comparison_leaves_out_what_did_not_change():
-    frame = pd.DataFrame({"error": [*BOTH, "same"], "channel": "A", "before": [10, 300, 7], "now": [25, 100, 7]})
+    frame = pd.DataFrame(
+        {"error": [*BOTH, "same"], "channel": "A", "before": [10, 300, 7], "now": [25, 100, 7]}
+    )
     figure = drawn("comparison", frame)
-    assert len(figure.layout.yaxis.ticktext) == 2 and figure.layout.meta["title"] == "132 failures now, 317 before: −185"
+    assert (
+        len(figure.layout.yaxis.ticktext) == 2
+        and figure.layout.meta["title"] == "132 failures now, 317 before: −185"
+    )
 
 
 def test_hovering_a_bar_says_each_count_once():
     assert drawn("failures_by_cause").data[0].hovertext[0] == "Limit used up<br>wait 94 · 94\u00a0%"
     assert [bar.hovertext[0] for bar in drawn("attempted").data[:2]] == [
-        "A<br>delivered 1,000<br>500 · 33\u00a0% failed", "A<br>500 · 33\u00a0% failed"]  # fmt: skip
+        "A<br>delivered 1,000<br>500 · 33\u00a0% failed",
+        "A<br>500 · 33\u00a0% failed",
+    ]
 
 
 @every

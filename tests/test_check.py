@@ -1,4 +1,6 @@
-"""The ledger around a recovery: nobody twice, the full circle with known truth, the log without IDs, and privacy."""
+"""The ledger around a recovery: nobody twice, the full circle with known truth, the log without
+IDs, and privacy.
+"""
 
 import csv
 import json
@@ -22,18 +24,24 @@ SAMPLE = {
     "tag": "failed broadcast {date:%d%m%y}",
 }
 AFTER = {
-    n: str(SAMPLES / "after_resend" / f"{f}.csv") for n, f in (("exports", "failed_messages"), ("messages", "messages"))
+    n: str(SAMPLES / "after_resend" / f"{f}.csv")
+    for n, f in (("exports", "failed_messages"), ("messages", "messages"))
 }
 
 
 def recover(ledger, out, **given):
     bench = workbench.open(
-        {"timezone": "UTC", "tag": "t", "ledger": str(ledger), "out": str(out)} | given, "tag_import"
+        {"timezone": "UTC", "tag": "t", "ledger": str(ledger), "out": str(out)} | given,
+        "tag_import",
     )
     bench.recover()
     record = bench.finish()
     folder = Path(out) / "import"
-    tagged = {r[0] for p in folder.glob("*.csv") for r in list(csv.reader(p.open()))[1:]} if folder.exists() else set()
+    tagged = (
+        {r[0] for p in folder.glob("*.csv") for r in list(csv.reader(p.open()))[1:]}
+        if folder.exists()
+        else set()
+    )
     return record, tagged
 
 
@@ -69,13 +77,20 @@ def test_full_circle_on_the_sample_equals_the_truth(tmp_path):
     partly = check.check(workbench.open(asked | {"messages": ""}, "recovery_check"))
     assert set(partly.outcomes["outcome"]) == {"failed_again", "not_known"} and not partly.measured
     record = reports.run("recovery_check", asked | {"language": "es"}, tmp_path / "check")
-    assert record["status"] == "ok" and "87 %" in (tmp_path / "check" / "recovery_check.html").read_text()
+    assert (
+        record["status"] == "ok"
+        and "87 %" in (tmp_path / "check" / "recovery_check.html").read_text()
+    )
 
 
 def test_contacts_whose_wave_is_not_due_are_not_blamed(write, tmp_path):
     path = write([row("1", "1"), row("2", "2")])
     recover(tmp_path / "ledger", tmp_path / "a", exports=str(path), start="2023-01-01 00:00")
-    found = check.check(workbench.open({"exports": str(path), "timezone": "UTC", "ledger": str(tmp_path / "ledger")}))
+    found = check.check(
+        workbench.open(
+            {"exports": str(path), "timezone": "UTC", "ledger": str(tmp_path / "ledger")}
+        )
+    )
     assert found.outcomes[["outcome", "contacts"]].to_numpy().tolist() == [["not_due", 2]]
 
 
@@ -83,13 +98,32 @@ def test_a_dry_run_shows_the_difference_and_writes_nothing(write, tmp_path):
     path = write([row("1", "1"), row("2", "2")])
     recover(tmp_path / "ledger", tmp_path / "out", exports=str(path))
     (tmp_path / "more").mkdir()
-    other = write([row("1", "1"), row("2", "3", "Forbidden: bot was blocked by the user"), row("3", "3")], "more/f.csv")
+    other = write(
+        [row("1", "1"), row("2", "3", "Forbidden: bot was blocked by the user"), row("3", "3")],
+        "more/f.csv",
+    )
     before = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*")}
-    words = ["recover", other, "--tag", "t", "--timezone", "UTC", "--dry-run", "--out", tmp_path / "out"]
-    done = subprocess.run([BIN / "rebroadcast", *map(str, words)], capture_output=True, text=True, timeout=300)
+    words = [
+        "recover",
+        other,
+        "--tag",
+        "t",
+        "--timezone",
+        "UTC",
+        "--dry-run",
+        "--out",
+        tmp_path / "out",
+    ]
+    done = subprocess.run(
+        [BIN / "rebroadcast", *map(str, words)], capture_output=True, text=True, timeout=300
+    )
     assert done.returncode == 0, done.stderr
     assert "new contacts 1, gone 1" in done.stdout
-    assert "+ 3" in done.stdout and "- 2  never" in done.stdout and "nothing was written" in done.stdout
+    assert (
+        "+ 3" in done.stdout
+        and "- 2  never" in done.stdout
+        and "nothing was written" in done.stdout
+    )
     assert {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*")} == before
 
 
@@ -103,13 +137,39 @@ def test_the_log_without_ids_gives_sure_matches_and_a_checklist(write, tmp_path,
         channels=SAMPLE["channels"],
     )
     assert tagged == set(truth["recovery"]["1001"]["recoverable"])
-    header = ["Date & Time", "Sender", "Contact Name", "Channel", "Type", "Sub Type", "Content", "Error"]
+    header = [
+        "Date & Time",
+        "Sender",
+        "Contact Name",
+        "Channel",
+        "Type",
+        "Sub Type",
+        "Content",
+        "Error",
+    ]
     line = "Messaging limit reached"
-    log = write([["2022-01-11 15:00:00", "b", name, "WA", "outgoing", "text", "x", line] for name in ("Ana Uno", "Eva Dos", "Nobody", "+52 55 5555 0009", "Leo Tres")], "log.csv", header)  # fmt: skip
-    people = [["1", "Ana", "Uno", "", "WA"], ["2", "Eva", "Dos", "", "WA"], ["3", "eva ", "Dos", "", "WA"], ["4", "", "", "+525555550009", ""],
-              ["5", "Leo", "Tres", "", "WA"], ["6", "Leo", "Tres", "", "Telegram"]]  # fmt: skip
-    contacts = write(people, "contacts.csv", ["ContactID", "FirstName", "LastName", "PhoneNumber", "Channels"])
-    record, tagged = recover(tmp_path / "l2", tmp_path / "out", exports=str(log), contacts=str(contacts))
+    log = write(
+        [
+            ["2022-01-11 15:00:00", "b", name, "WA", "outgoing", "text", "x", line]
+            for name in ("Ana Uno", "Eva Dos", "Nobody", "+52 55 5555 0009", "Leo Tres")
+        ],
+        "log.csv",
+        header,
+    )
+    people = [
+        ["1", "Ana", "Uno", "", "WA"],
+        ["2", "Eva", "Dos", "", "WA"],
+        ["3", "eva ", "Dos", "", "WA"],
+        ["4", "", "", "+525555550009", ""],
+        ["5", "Leo", "Tres", "", "WA"],
+        ["6", "Leo", "Tres", "", "Telegram"],
+    ]
+    contacts = write(
+        people, "contacts.csv", ["ContactID", "FirstName", "LastName", "PhoneNumber", "Channels"]
+    )
+    record, tagged = recover(
+        tmp_path / "l2", tmp_path / "out", exports=str(log), contacts=str(contacts)
+    )
     assert tagged - {"2022-01-11 15:00:00"} == {"1", "4", "5"}
     assert record["counts"]["rejected"] == 2 and sum(record["counts"].values()) == 5
     checklist = (tmp_path / "out" / "import" / "checklist.csv").read_text()
@@ -120,12 +180,22 @@ def test_the_log_without_ids_gives_sure_matches_and_a_checklist(write, tmp_path,
 
 
 def test_shared_artefacts_hold_nothing_personal(sample_run, tmp_path):
-    """Every name, phone, e-mail, contact ID, wamid and message text of the samples is looked for in all that is shared."""
+    """Every name, phone, e-mail, contact ID, wamid and message text of the samples is looked for in
+    all that is shared.
+    """
     secrets = set()
     for name in ("contacts.csv", "failed_messages.csv", "messages.csv"):
         for cells in csv.DictReader((SAMPLES / name).open(encoding="utf-8")):
             fields = [
-                cells.get(k) for k in ("ContactID", "Contact ID", "PhoneNumber", "Email", "FirstName", "Message ID")
+                cells.get(k)
+                for k in (
+                    "ContactID",
+                    "Contact ID",
+                    "PhoneNumber",
+                    "Email",
+                    "FirstName",
+                    "Message ID",
+                )
             ]
             secrets |= {f for f in fields if f and len(f) >= 8 and f != "1.0E+08"}
             secrets |= set(re.findall(r"wamid\.[\w=+/-]+|\+?\d{10,}", cells.get("Error") or ""))
@@ -140,7 +210,9 @@ def test_shared_artefacts_hold_nothing_personal(sample_run, tmp_path):
             text = (folder / name).read_text("utf-8")
             text = re.sub(r'<script type="text/plain" id="plotly[^<]*</script>', "", text)
             words = set(re.findall(r"[\w.+@-]{8,}", text))
-            found = {s for s in secrets if (s in words if re.fullmatch(r"[\w.+@-]+", s) else s in text)}
+            found = {
+                s for s in secrets if (s in words if re.fullmatch(r"[\w.+@-]+", s) else s in text)
+            }
             assert not found, (notebook, name, sorted(found)[:5])
 
 
@@ -151,7 +223,14 @@ def test_ledgers_that_cannot_be_used_are_refused(write, tmp_path):
     recover(tmp_path / "ledger", tmp_path / "a", exports=path)
     with pytest.raises(LedgerError, match="knows no run for 'x'"):
         check.check(
-            workbench.open({"exports": path, "timezone": "UTC", "ledger": str(tmp_path / "ledger"), "broadcast": "x"})
+            workbench.open(
+                {
+                    "exports": path,
+                    "timezone": "UTC",
+                    "ledger": str(tmp_path / "ledger"),
+                    "broadcast": "x",
+                }
+            )
         )
     channels = tmp_path / "other.toml"
     for name in ("A", "B"):
@@ -163,7 +242,9 @@ def test_ledgers_that_cannot_be_used_are_refused(write, tmp_path):
         recover(tmp_path / "own", tmp_path / "own-b", **given)
     assert not (tmp_path / "own-b").exists()
     with pytest.raises(LedgerError, match="cannot be used|no ledger in"):
-        check.check(workbench.open({"exports": path, "timezone": "UTC", "ledger": str(tmp_path / "none")}))
+        check.check(
+            workbench.open({"exports": path, "timezone": "UTC", "ledger": str(tmp_path / "none")})
+        )
     content = json.loads((tmp_path / "ledger" / "ledger.json").read_text())
     (tmp_path / "ledger" / "ledger.json").write_text(json.dumps(content | {"schema": 99}))
     with pytest.raises(LedgerError, match="schema|newer"):

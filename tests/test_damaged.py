@@ -1,4 +1,6 @@
-"""Damaged exports: a fair sample of the ways of pollution.py; `make campaign` runs many more, beside other readers."""
+"""Damaged exports: a fair sample of the ways of pollution.py; `make campaign` runs many more,
+beside other readers.
+"""
 
 import random
 from collections import Counter
@@ -22,10 +24,14 @@ def test_damage_costs_the_damaged_rows_only(engine, name):
         for case in random.Random(name).sample(found, PER_FAMILY):
             chosen.append(pollution.Case(BASES[name], family.__name__, *case))
     readers = {"rebroadcast": (pollution.ours(engine), RebroadcastError)}
-    verdicts = [(c.family, c.name, v) for c, _, v in pollution.run(chosen, readers, Path(engine.scratch))]
+    verdicts = [
+        (c.family, c.name, v) for c, _, v in pollution.run(chosen, readers, Path(engine.scratch))
+    ]
     assert [v for v in verdicts if v[2].startswith("wrong")] == []
     counts = Counter(v for *_, v in verdicts)
-    assert counts["right"] + counts["rejected"] > counts["refused"]  # who refuses everything is never wrong
+    assert (
+        counts["right"] + counts["rejected"] > counts["refused"]
+    )  # who refuses everything is never wrong
 
 
 def test_the_judge_finds_a_shifted_column_and_a_lost_row(tmp_path):
@@ -38,4 +44,6 @@ def test_the_judge_finds_a_shifted_column_and_a_lost_row(tmp_path):
         ([*rows[1:], (*rows[0][1:], "")], "wrong: a row that is in no file"),
         ([*rows, rows[0]], "wrong: row 0 is there twice"),
     ):
-        assert pollution.judge(case, lambda path, base, read=read: (read, []), tmp_path / "export.csv").startswith(said)
+        assert pollution.judge(
+            case, lambda path, base, read=read: (read, []), tmp_path / "export.csv"
+        ).startswith(said)

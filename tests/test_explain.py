@@ -1,4 +1,6 @@
-"""What an error means: measured on real error texts, and how the rules, masking and tables behave."""
+"""What an error means: measured on real error texts, and how the rules, masking and tables
+behave.
+"""
 
 import csv
 from collections import defaultdict
@@ -12,13 +14,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rebroadcast import errors
-from rebroadcast.errors import advice, canonical_kind, classify, explain, load_rules, mask, mask_expr
+from rebroadcast.errors import (
+    advice,
+    canonical_kind,
+    classify,
+    explain,
+    load_rules,
+    mask,
+    mask_expr,
+)
 from rebroadcast.exceptions import RulesError
 
 DATA = Path(__file__).parent / "data"
 EXAMPLES = list(csv.DictReader((DATA / "error_examples.csv").open(encoding="utf-8")))
 MORE_EXAMPLES = list(csv.DictReader((DATA / "more_error_examples.csv").open(encoding="utf-8")))
-LIMIT = "Messaging limit reached: this business can start conversations with 1,000 unique contacts in 24 hours."
+LIMIT = (
+    "Messaging limit reached: this business can start conversations with 1,000 unique contacts in"
+    " 24 hours."
+)
 
 anything = st.one_of(
     st.text(max_size=200),
@@ -27,18 +40,25 @@ anything = st.one_of(
 )
 
 
-# ---- accuracy ----------------------------------------------------------------------------------------------
+# ---- accuracy
+# ----------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("with_kind", [True, False])
 def test_real_texts_get_their_cause_and_verdict(with_kind):
     counts = defaultdict(lambda: [0, 0, 0])
     for row in EXAMPLES:
         told = explain(row["text"], row["kind"] if with_kind else None)
-        cause, verdict = told.cause in row["cause"].split("|"), told.verdict in row["verdict"].split("|")
+        cause, verdict = (
+            told.cause in row["cause"].split("|"),
+            told.verdict in row["verdict"].split("|"),
+        )
         for group in (row["kind"], "e-mail" if row["kind"] == "email" else "messaging"):
             counts[group] = [a + b for a, b in zip(counts[group], (1, cause, verdict), strict=True)]
         assert not (row["verdict"] == "never" and told.verdict == "wait"), row["text"]
     for group, (rows, cause, verdict) in sorted(counts.items()):
-        print(f"{group:<10} {rows:>4} texts   cause {cause / rows:6.1%}   verdict {verdict / rows:6.1%}")
+        print(
+            f"{group:<10} {rows:>4} texts   cause {cause / rows:6.1%}   verdict"
+            f" {verdict / rows:6.1%}"
+        )
     least = {"messaging": 0.97, "e-mail": 0.95}
     for group, share in least.items():
         rows, cause, verdict = counts[group]
@@ -47,7 +67,9 @@ def test_real_texts_get_their_cause_and_verdict(with_kind):
 
 @pytest.mark.parametrize("with_kind", [True, False])
 def test_texts_kept_aside_while_the_rules_were_written_get_theirs(with_kind):
-    told = [(row, explain(row["text"], row["kind"] if with_kind else None)) for row in MORE_EXAMPLES]
+    told = [
+        (row, explain(row["text"], row["kind"] if with_kind else None)) for row in MORE_EXAMPLES
+    ]
     cause = sum(t.cause in row["cause"].split("|") for row, t in told) / len(told)
     verdict = sum(t.verdict in row["verdict"].split("|") for row, t in told) / len(told)
     print(f"{len(told)} texts   cause {cause:.1%}   verdict {verdict:.1%}")
@@ -61,7 +83,8 @@ def test_the_messaging_limit_is_a_quota_that_returns_after_a_day(kind):
     assert (told.cause, told.verdict, told.wait) == ("quota", "wait", timedelta(hours=24))
 
 
-# Not among the examples: other vendors' documented errors, other languages, texts that users report.
+# Not among the examples: other vendors' documented errors, other languages, texts that users
+# report.
 ELSEWHERE = """
 whatsapp|recipient_cap|wait|In order to maintain a healthy ecosystem engagement, the message failed to be delivered.
 whatsapp|outside_window|fix|No se pudo enviar porque pasaron más de 24 horas desde la última respuesta del cliente.
@@ -121,7 +144,8 @@ def test_texts_of_other_sources(line):
     assert (told.cause, told.verdict) == (cause, verdict)
 
 
-# ---- wrappings and codes -----------------------------------------------------------------------------------
+# ---- wrappings and codes
+# -----------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     "text",
     [
@@ -133,7 +157,10 @@ def test_texts_of_other_sources(line):
         'HTTP 400 {"error":{"code":131049}}',
         '{\\\\\\"code\\\\\\": 131049, \\\\\\"title\\\\\\": \\\\\\"Message undeliverable\\\\\\"}',
         "'code' => 131049,\n   'title' => 'Message undeliverable'",
-        "Esta mensagem n\\u00e3o foi entregue para manter o engajamento saud\\u00e1vel do ecossistema.",
+        (
+            "Esta mensagem n\\u00e3o foi entregue para manter o engajamento saud\\u00e1vel do"
+            " ecossistema."
+        ),
         "not delivered to maintain&nbsp;healthy ecosystem engage",
     ],
 )
@@ -146,21 +173,35 @@ def test_wrappings_do_not_matter(text, kind):
     ("text", "kind", "cause"),
     [
         ("(#10) This message is sent outside of allowed window.", "messenger", "outside_window"),
-        ("(#9) no (correct) recipients found; (#10) originator is invalid", "sms", "invalid_recipient"),
+        (
+            "(#9) no (correct) recipients found; (#10) originator is invalid",
+            "sms",
+            "invalid_recipient",
+        ),
         ("(#10)", "whatsapp", "configuration"),
         ("(#10)", None, "unknown"),
         ('{"code": 1005, "title": "Access denied"}', "whatsapp", "configuration"),
-        ('{"code": 1005, "reason": "user is inactive for session message and template did not match"}',
-         "whatsapp", "template"),
+        (
+            (
+                '{"code": 1005, "reason": "user is inactive for session message and template did'
+                ' not match"}'
+            ),
+            "whatsapp",
+            "template",
+        ),
         ('{"code": 1006, "title": "Resource not found"}', "whatsapp", "unknown"),
         ("1006 - user is inactive for session message and not opted in", "whatsapp", "opted_out"),
         ('{"status":12}', "viber", "rate_limit"),
         ('{"status":12}', "sms", "unknown"),
         ("Operation timed out after 30003 milliseconds", "sms", "outage"),
         ("30003", "sms", "unreachable"),
-        ("Request failed with status code 400: Forbidden: bot was blocked by the user", "telegram", "opted_out"),
+        (
+            "Request failed with status code 400: Forbidden: bot was blocked by the user",
+            "telegram",
+            "opted_out",
+        ),
     ],
-)  # fmt: skip
+)
 def test_the_channel_says_what_a_number_means(text, kind, cause):
     assert explain(text, kind).cause == cause
 
@@ -169,7 +210,13 @@ def test_the_channel_says_what_a_number_means(text, kind, cause):
     ("text", "seconds"),
     [
         ("Too Many Requests: retry after 35", 35),
-        ('{"description": "Too Many Requests: retry after X", "parameters": {"retry_after": 123}}', 123),
+        (
+            (
+                '{"description": "Too Many Requests: retry after X", "parameters": {"retry_after":'
+                " 123}}"
+            ),
+            123,
+        ),
         ("FLOOD_WAIT_86400", 86400),
         ("Throughput Rate Exceeded - please wait [ 250 ] and retry", 0.25),
     ],
@@ -181,7 +228,11 @@ def test_a_wait_is_read_from_the_text(text, seconds):
 @pytest.mark.parametrize("text", [None, "", "   ", "null", "[object Object]"])
 def test_no_text_is_said_to_be_no_text(text):
     told = explain(text)
-    assert (told.cause, told.verdict, told.title) == ("unknown", "unknown", "The export gives no reason")
+    assert (told.cause, told.verdict, told.title) == (
+        "unknown",
+        "unknown",
+        "The export gives no reason",
+    )
 
 
 def test_what_no_rule_knows_stays_unknown():
@@ -192,10 +243,18 @@ def test_what_no_rule_knows_stays_unknown():
 
 @pytest.mark.parametrize(
     ("name", "kind"),
-    [("whatsapp_cloud", "whatsapp"), ("twilio_whatsapp", "whatsapp"), ("Facebook Messenger", "messenger"),
-     ("twilio_sms", "sms"), ("gmail", "email"), ("LINE", "line"), ("online chat", None), ("custom", None),
-     (None, None)],
-)  # fmt: skip
+    [
+        ("whatsapp_cloud", "whatsapp"),
+        ("twilio_whatsapp", "whatsapp"),
+        ("Facebook Messenger", "messenger"),
+        ("twilio_sms", "sms"),
+        ("gmail", "email"),
+        ("LINE", "line"),
+        ("online chat", None),
+        ("custom", None),
+        (None, None),
+    ],
+)
 def test_kinds_have_other_names(name, kind):
     assert canonical_kind(name) == kind
 
@@ -211,20 +270,39 @@ def test_huge_texts_are_cut():
     assert len(explain("9" * 7 + " x" * 10**6).masked) == errors.texts.MASK_LENGTH
 
 
-# ---- masking -----------------------------------------------------------------------------------------------
+# ---- masking
+# -----------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     "private",
     [
-        "+5215512345678", "5215512345678", "+52 (55) 1234-5678", "55 1234 5678", "(555) 123-4567", "+551195348XXXX",
-        "06 12 34 56 78", "ana.perez+1@example.org", "5215512345678@s.whatsapp.net", "192.0.2.25",
-        "2401:2500:102:3032:192:0:2:222", "wamid.HBgNNTIxNTUxMjM0NTY3OBUCABEYEjQ1Rjk4QUM0RDkzNTdGAA==",
-        "0a1b2c3d-0a1b-2c3d-4e5f-0123456789ab", "ACEyrTehk6IAd0lm05Ixogh", "5f2a9c0b7d1e4f3a", "-1001234567890",
-        "2024-05-01 10:11:12", "2024-05-01T10:11:12.000Z", "26-Apr-24 06:00:00 PDT",
+        "+5215512345678",
+        "5215512345678",
+        "+52 (55) 1234-5678",
+        "55 1234 5678",
+        "(555) 123-4567",
+        "+551195348XXXX",
+        "06 12 34 56 78",
+        "ana.perez+1@example.org",
+        "5215512345678@s.whatsapp.net",
+        "192.0.2.25",
+        "2401:2500:102:3032:192:0:2:222",
+        "wamid.HBgNNTIxNTUxMjM0NTY3OBUCABEYEjQ1Rjk4QUM0RDkzNTdGAA==",
+        "0a1b2c3d-0a1b-2c3d-4e5f-0123456789ab",
+        "ACEyrTehk6IAd0lm05Ixogh",
+        "5f2a9c0b7d1e4f3a",
+        "-1001234567890",
+        "2024-05-01 10:11:12",
+        "2024-05-01T10:11:12.000Z",
+        "26-Apr-24 06:00:00 PDT",
         "EAAGm0PX4ZCpsBAKZCZCZBQZDZDaaaaBBBBccccDDDDeeee",
     ],
-)  # fmt: skip
+)
 def test_what_identifies_a_person_or_message_is_masked(private):
-    for text in (f"failed for {private} today", f'{{"to":"{private}"}}', f"<{private}>: user unknown"):
+    for text in (
+        f"failed for {private} today",
+        f'{{"to":"{private}"}}',
+        f"<{private}>: user unknown",
+    ):
         masked = mask(text)
         assert private not in masked and errors.MASK_TOKEN in masked
         assert not re2.search(r"\d{4}", masked)
@@ -234,12 +312,22 @@ def test_what_identifies_a_person_or_message_is_masked(private):
 @pytest.mark.parametrize(
     "kept",
     [
-        "(#131047) Re-engagement message", "63016: x", "error_subcode 2494010", "550-5.7.1 550 5.7.1", "550 5.1.1",
-        "Too Many Requests: retry after 35", "FLOOD_WAIT_86400", "WOZTELL_131026: x", "please wait [ 250 ] and retry",
+        "(#131047) Re-engagement message",
+        "63016: x",
+        "error_subcode 2494010",
+        "550-5.7.1 550 5.7.1",
+        "550 5.1.1",
+        "Too Many Requests: retry after 35",
+        "FLOOD_WAIT_86400",
+        "WOZTELL_131026: x",
+        "please wait [ 250 ] and retry",
         "body: number of localizable_params (5) does not match the expected number of params (4)",
-        "STOREDRV.Submission.Exception:SubmissionQuotaExceededException", "421 4.7.0 [TSS04]", "10DLC", LIMIT,
+        "STOREDRV.Submission.Exception:SubmissionQuotaExceededException",
+        "421 4.7.0 [TSS04]",
+        "10DLC",
+        LIMIT,
     ],
-)  # fmt: skip
+)
 def test_codes_survive_masking(kept):
     assert mask(kept) == kept
 
@@ -247,9 +335,15 @@ def test_codes_survive_masking(kept):
 @settings(max_examples=40, deadline=None)
 @given(texts=st.lists(st.one_of(st.none(), anything), min_size=1, max_size=30))
 def test_the_engine_masks_as_python_does(texts):
-    texts = [t and t.encode("utf-8", "replace").decode() for t in texts] + ["é" * 1999 + "12345678901"]
+    texts = [t and t.encode("utf-8", "replace").decode() for t in texts] + [
+        "é" * 1999 + "12345678901"
+    ]
     table = ibis.memtable({"error": texts}, schema={"error": "string"})
-    found = ibis.duckdb.connect().to_pyarrow(table.select(masked=mask_expr(table.error)))["masked"].to_pylist()
+    found = (
+        ibis.duckdb.connect()
+        .to_pyarrow(table.select(masked=mask_expr(table.error)))["masked"]
+        .to_pylist()
+    )
     assert found == [mask(t) for t in texts]
 
 
@@ -259,9 +353,16 @@ def test_masking_is_stable():
         assert explain(once, row["kind"]).rule == explain(row["text"], row["kind"]).rule
 
 
-# ---- tables ------------------------------------------------------------------------------------------------
+# ---- tables
+# ------------------------------------------------------------------------------------------------
 def test_a_table_is_classified_in_the_engine():
-    texts = [LIMIT, None, "(#131026) Message undeliverable to +5215512345678", "retry after 35", LIMIT]
+    texts = [
+        LIMIT,
+        None,
+        "(#131026) Message undeliverable to +5215512345678",
+        "retry after 35",
+        LIMIT,
+    ]
     kinds = ["whatsapp", "whatsapp", None, "telegram", None]
     connection = ibis.duckdb.connect()
     connection.raw_sql("create table failed (id integer, error text, kind text)")
@@ -283,7 +384,8 @@ def test_an_empty_table_is_classified_too():
     assert len(classify(table).to_pandas()) == 0
 
 
-# ---- rules -------------------------------------------------------------------------------------------------
+# ---- rules
+# -------------------------------------------------------------------------------------------------
 def test_every_rule_is_complete_and_can_match():
     for rule in load_rules().by_id.values():
         assert rule.text is None or re2.compile(f"(?is){rule.text}")
@@ -295,7 +397,9 @@ def test_every_rule_is_complete_and_can_match():
         if rule.code and not rule.text:
             code, kind = min(rule.code), next(iter(rule.kind), None)
             if len(code) > 3 or kind:
-                assert explain(f"error code: {code}" if "." not in code else f"550 {code} x", kind).rule, rule.id
+                assert explain(
+                    f"error code: {code}" if "." not in code else f"550 {code} x", kind
+                ).rule, rule.id
 
 
 def test_the_advice_comes_in_the_asked_language():
@@ -366,7 +470,8 @@ def test_a_bad_rule_is_named(tmp_path, rule, said):
 
 
 @pytest.mark.parametrize(
-    "text", ["[[rule", "rule = 3", "[rules]\nx = 1", '[[rule]]\ntext = "x"', '[cause.quoat]\nwait = "1h"']
+    "text",
+    ["[[rule", "rule = 3", "[rules]\nx = 1", '[[rule]]\ntext = "x"', '[cause.quoat]\nwait = "1h"'],
 )
 def test_a_bad_file_is_named(tmp_path, text):
     with pytest.raises(RulesError, match=r"rules\.toml"):

@@ -1,4 +1,6 @@
-"""The explorer: filters against counts by hand, the way to import files and tonight's run, and a real JupyterLab."""
+"""The explorer: filters against counts by hand, the way to import files and tonight's run, and a
+real JupyterLab.
+"""
 
 import csv
 import json
@@ -26,18 +28,26 @@ from rebroadcast.selection import Filters
 
 TEMPLATE = "(#132012) Parameter format does not match format in the created template"
 SIX = [
-    row("1", "11", LIMIT, "2022-01-11 15:10:00"), row("2", "12", LIMIT, "2022-01-11 15:50:00", content="Hola dos"),
-    row("3", "13", TEMPLATE, "2022-01-11 16:00:00"), row("4", "14", BLOCKED, "2022-01-12 09:00:00", channel="2001"),
-    row("5", "15", LIMIT, "2022-01-12 09:30:00", sender="user"), row("6", "16", LIMIT, "2022-01-12 09:45:00", channel="2001"),
-]  # fmt: skip
+    row("1", "11", LIMIT, "2022-01-11 15:10:00"),
+    row("2", "12", LIMIT, "2022-01-11 15:50:00", content="Hola dos"),
+    row("3", "13", TEMPLATE, "2022-01-11 16:00:00"),
+    row("4", "14", BLOCKED, "2022-01-12 09:00:00", channel="2001"),
+    row("5", "15", LIMIT, "2022-01-12 09:30:00", sender="user"),
+    row("6", "16", LIMIT, "2022-01-12 09:45:00", channel="2001"),
+]
 
 
 def prepared(path, **given):
-    return selection.prepare(workbench.open({"exports": str(path), "timezone": "UTC"} | given, "explore"))
+    return selection.prepare(
+        workbench.open({"exports": str(path), "timezone": "UTC"} | given, "explore")
+    )
 
 
 def failed(frame, *by):
-    return {key: int(n) for key, n in frame.groupby(list(by) if len(by) > 1 else by[0])["failed"].sum().items()}
+    return {
+        key: int(n)
+        for key, n in frame.groupby(list(by) if len(by) > 1 else by[0])["failed"].sum().items()
+    }
 
 
 @pytest.fixture
@@ -78,19 +88,30 @@ def six(tmp_path_factory):
 
 @pytest.mark.parametrize(
     ("filters", "contacts"),
-    [(Filters(), "123456"), (Filters(channel=("2001",)), "46"), (Filters(channel=("1001", "2001")), "123456"),
-     (Filters(cause=("template", "opted_out")), "34"), (Filters(verdict=("never",)), "4"), (Filters(sender_type=("user",)), "5"),
-     (Filters(text="LIMIT reached"), "1256"), (Filters(text=f"={TEMPLATE}"), "3"), (Filters(text="nothing like it"), ""),
-     (Filters(from_="2022-01-11 15:50:00", to="2022-01-12 09:30:00"), "234"), (Filters(to="2022-01-11"), "123"),
-     (Filters(from_="2022-01-12 09:00:00", cause=("quota",), channel=("2001",)), "6")],
-)  # fmt: skip
+    [
+        (Filters(), "123456"),
+        (Filters(channel=("2001",)), "46"),
+        (Filters(channel=("1001", "2001")), "123456"),
+        (Filters(cause=("template", "opted_out")), "34"),
+        (Filters(verdict=("never",)), "4"),
+        (Filters(sender_type=("user",)), "5"),
+        (Filters(text="LIMIT reached"), "1256"),
+        (Filters(text=f"={TEMPLATE}"), "3"),
+        (Filters(text="nothing like it"), ""),
+        (Filters(from_="2022-01-11 15:50:00", to="2022-01-12 09:30:00"), "234"),
+        (Filters(to="2022-01-11"), "123"),
+        (Filters(from_="2022-01-12 09:00:00", cause=("quota",), channel=("2001",)), "6"),
+    ],
+)
 def test_filters_leave_the_messages_that_they_name(six, filters, contacts):
     page = selection.page(six, filters, sort="contact_id", descending=False)
     assert "".join(r["contact_id"] for r in page) == contacts
     found, chosen = selection.frames(six, filters), [r for r in SIX if r[3] in contacts]
     assert found["times"]["failed"].sum() == len(chosen)
     if not filters.text.startswith("="):
-        assert failed(found["errors"], "error", "channel_id") == Counter((r[11], r[8]) for r in chosen)
+        assert failed(found["errors"], "error", "channel_id") == Counter(
+            (r[11], r[8]) for r in chosen
+        )
     if not filters.cause:
         assert found["causes"]["failed"].sum() == len(chosen)
 
@@ -99,9 +120,13 @@ def test_a_figure_that_was_clicked_keeps_what_else_could_be_clicked(write):
     ready = prepared(write(SIX))
     whole = selection.frames(ready, Filters())
     assert failed(whole["causes"], "cause") == {"quota": 4, "template": 1, "opted_out": 1}
-    assert failed(selection.frames(ready, Filters(cause=("quota",)))["causes"], "cause") == failed(whole["causes"], "cause")
+    assert failed(selection.frames(ready, Filters(cause=("quota",)))["causes"], "cause") == failed(
+        whole["causes"], "cause"
+    )
     cell = selection.frames(ready, Filters(text=f"={BLOCKED}", channel=("2001",)))
-    assert failed(cell["errors"], "error", "channel_id") == failed(whole["errors"], "error", "channel_id")
+    assert failed(cell["errors"], "error", "channel_id") == failed(
+        whole["errors"], "error", "channel_id"
+    )
     assert failed(cell["causes"], "cause") == {"opted_out": 1}
 
 
@@ -112,16 +137,27 @@ def test_times_are_counted_by_minute_hour_or_day(write):
     minutes = selection.frames(prepared(write(SIX)), Filters(to="2022-01-11 16:00:00"))["times"]
     assert minutes.attrs["unit"] == "minute"
     assert [at.minute for at in sorted(minutes["hour"])] == [10, 50]
-    far = selection.frames(prepared(write([*SIX, row("7", "17", at="2022-01-30 10:00:00")])), Filters())["times"]
+    far = selection.frames(
+        prepared(write([*SIX, row("7", "17", at="2022-01-30 10:00:00")])), Filters()
+    )["times"]
     assert far.attrs["unit"] == "day"
     assert {at.day: n for at, n in failed(far, "hour").items()} == {11: 3, 12: 3, 30: 1}
 
 
 def test_the_sample_adds_up_as_its_script_knows(truth):
-    ready = prepared(SAMPLES / "failed_messages.csv", channels=str(SAMPLES / "channels.toml"), timezone="")
+    ready = prepared(
+        SAMPLES / "failed_messages.csv", channels=str(SAMPLES / "channels.toml"), timezone=""
+    )
     read = ready.bench.export
-    assert ready.total + ready.bench.repeats + len(read.rejected) == truth["rows"]["failed_messages.csv"]
-    for filters in (Filters(), Filters(channel=("1001",)), Filters(verdict=("wait", "fix"), text="limit")):
+    assert (
+        ready.total + ready.bench.repeats + len(read.rejected)
+        == truth["rows"]["failed_messages.csv"]
+    )
+    for filters in (
+        Filters(),
+        Filters(channel=("1001",)),
+        Filters(verdict=("wait", "fix"), text="limit"),
+    ):
         found = selection.frames(ready, filters)
         asked = selection.view(ready.bench, filters)  # what the import files follow
         rows = ready.rows.filter(asked.selected(ready.rows), *asked.narrowing(ready.rows))
@@ -129,13 +165,24 @@ def test_the_sample_adds_up_as_its_script_knows(truth):
 
 
 def test_parameters_of_the_notebook_are_the_first_filters(opened):
-    face = opened(channel="2001", from_="2022-01-12", to="2022-01-12", cause="quota", text="limit", language="es")
-    assert face.filters == Filters(("2001",), "2022-01-12 00:00:00", "2022-01-13 00:00:00", (), ("quota",), (), "limit")
+    face = opened(
+        channel="2001",
+        from_="2022-01-12",
+        to="2022-01-12",
+        cause="quota",
+        text="limit",
+        language="es",
+    )
+    assert face.filters == Filters(
+        ("2001",), "2022-01-12 00:00:00", "2022-01-13 00:00:00", (), ("quota",), (), "limit"
+    )
     assert "Se muestra 1 de 6" in face.state.value
     face.choose(**dict.fromkeys(face.controls))
     assert face.filters == Filters()
     assert "6 de 6" in face.state.value
-    with pytest.raises(ParameterError, match=r"Ningún mensaje fallido tiene cause 'qota'. ¿Quiso decir 'quota'\?"):
+    with pytest.raises(
+        ParameterError, match=r"Ningún mensaje fallido tiene cause 'qota'. ¿Quiso decir 'quota'\?"
+    ):
         selection.wanted(face.prepared, {"cause": "qota"})
 
 
@@ -151,20 +198,34 @@ def test_a_click_filters_everything_and_a_second_one_takes_it_back(opened):
     before = {n: f.figure for n, f in face.figures.items()}
     face._clicked("causes", face.click_cause, {"curve": 0, "point": at})
     assert face.filters == Filters(cause=("template",))
-    assert "1 of 6 failed messages is shown" in face.state.value and "template problem" in face.state.value
+    assert (
+        "1 of 6 failed messages is shown" in face.state.value
+        and "template problem" in face.state.value
+    )
     assert all(face.figures[n].figure != before[n] for n in before)
-    assert [r for r in re.findall("<td[^>]*>(\\d)</td>", face.table.value) if r in "123456"] == ["3"]
+    assert [r for r in re.findall("<td[^>]*>(\\d)</td>", face.table.value) if r in "123456"] == [
+        "3"
+    ]
     face._clicked("causes", face.click_cause, {"curve": 0, "point": at})
     assert face.filters == Filters()
 
     cells = face.drawn["errors"].data[0].customdata
-    y, x = next((y, x) for y, line in enumerate(cells) for x, c in enumerate(line) if c[0] == LIMIT and "2001" in c[1])
+    y, x = next(
+        (y, x)
+        for y, line in enumerate(cells)
+        for x, c in enumerate(line)
+        if c[0] == LIMIT and "2001" in c[1]
+    )
     face._clicked("errors", face.click_cell, {"curve": 0, "point": [y, x]})
     assert face.filters == Filters(channel=("2001",), text=f"={LIMIT}")
     assert face.drawn["errors"].layout.shapes[0].x0 == x - 0.5
     face._clicked("errors", face.click_cell, {"curve": 0, "point": [y, x]})
 
-    bars = next(i for i, t in enumerate(face.drawn["times"].data) if t.customdata is not None and t.customdata[0] == "quota")
+    bars = next(
+        i
+        for i, t in enumerate(face.drawn["times"].data)
+        if t.customdata is not None and t.customdata[0] == "quota"
+    )
     hour = [at.hour for at in face.drawn["times"].data[bars].x].index(15)
     face._clicked("times", face.click_time, {"curve": bars, "point": hour})
     assert (face.filters.from_, face.filters.to) == ("2022-01-11 15:00:00", "2022-01-11 16:00:00")
@@ -172,11 +233,19 @@ def test_a_click_filters_everything_and_a_second_one_takes_it_back(opened):
 
 
 def test_the_table_pages_and_sorts(write):
-    face = explorer.Explorer({"exports": str(write([row(str(n), str(n), at=f"2022-01-11 15:{n:02d}:00") for n in range(40)]))})
+    face = explorer.Explorer(
+        {
+            "exports": str(
+                write([row(str(n), str(n), at=f"2022-01-11 15:{n:02d}:00") for n in range(40)])
+            )
+        }
+    )
     face.load(face.given)
 
     def contacts():
-        return [int(r) for r in re.findall(r"<td[^>]*>(\d+)</td><td[^>]*>\d+</td>", face.table.value)]
+        return [
+            int(r) for r in re.findall(r"<td[^>]*>(\d+)</td><td[^>]*>\d+</td>", face.table.value)
+        ]
 
     assert contacts() == list(range(39, 24, -1)) and "Messages 1 to 15 of 40" in face.place.value
     for _ in range(5):
@@ -194,7 +263,9 @@ def test_the_table_pages_and_sorts(write):
 
 
 def test_what_a_stranger_wrote_is_shown_as_text(write):
-    face = explorer.Explorer({"exports": str(write([row("1", "1", "<img src=x onerror=alert(1)>", content="<script>")]))})
+    face = explorer.Explorer(
+        {"exports": str(write([row("1", "1", "<img src=x onerror=alert(1)>", content="<script>")]))}
+    )
     face.load(face.given)
     face.content.value = True
     for shown in (face.table, *face.captions.values(), face.panel, face.state):
@@ -206,7 +277,10 @@ def test_what_a_stranger_wrote_is_shown_as_text(write):
 
 
 def contacts_of(folder):
-    return {p.name: [r[0] for r in csv.reader(p.open(encoding="utf-8"))][1:] for p in sorted(folder.glob("*.csv"))}
+    return {
+        p.name: [r[0] for r in csv.reader(p.open(encoding="utf-8"))][1:]
+        for p in sorted(folder.glob("*.csv"))
+    }
 
 
 def test_dry_run_then_import_files_then_the_saved_run_does_the_same(tmp_path):
@@ -216,7 +290,9 @@ def test_dry_run_then_import_files_then_the_saved_run_does_the_same(tmp_path):
     rest(face)
     face.by_wave.value = True
     rest(face)
-    seen = int(re.search(r"([\d,]+) contacts can be reached again", face.panel.value)[1].replace(",", ""))
+    seen = int(
+        re.search(r"([\d,]+) contacts can be reached again", face.panel.value)[1].replace(",", "")
+    )
     assert face.write.disabled
     face.run()  # not before a dry run
     assert not (tmp_path / "made").exists()
@@ -233,12 +309,18 @@ def test_dry_run_then_import_files_then_the_saved_run_does_the_same(tmp_path):
     rest(face)
     written = tmp_path / "made" / "failed-broadcast"
     files = contacts_of(written / "import")
-    assert len({c for found in files.values() for c in found}) == seen == sum(map(len, files.values()))
+    assert (
+        len({c for found in files.values() for c in found}) == seen == sum(map(len, files.values()))
+    )
     face.save()
-    parameters, batch = (tmp_path / "made" / f"failed-broadcast-2{end}" for end in (".yaml", ".toml"))
+    parameters, batch = (
+        tmp_path / "made" / f"failed-broadcast-2{end}" for end in (".yaml", ".toml")
+    )
     given = yaml.safe_load(parameters.read_text("utf-8"))
     entry = tomllib.loads(batch.read_text("utf-8"))["entry"]
-    assert given.pop("out") == str(tmp_path / "made" / "failed-broadcast-2")  # papermill alone would write nothing
+    assert given.pop("out") == str(
+        tmp_path / "made" / "failed-broadcast-2"
+    )  # papermill alone would write nothing
     assert entry == [{"name": "failed-broadcast-2", "notebook": "tag_import", "parameters": given}]
     (planned,) = batchfile.load(batch).entries
     assert planned.parameters == given and not planned.problem
@@ -246,11 +328,22 @@ def test_dry_run_then_import_files_then_the_saved_run_does_the_same(tmp_path):
     assert contacts_of(tmp_path / "tonight" / "import") == files
     now = json.loads((written / "run.json").read_text("utf-8"))
     assert record["counts"] == now["counts"] and record["waves"] == now["waves"]
-    assert [o for o in record["outputs"] if "import/" in o["name"]] == [o for o in now["outputs"] if "import/" in o["name"]]
+    assert [o for o in record["outputs"] if "import/" in o["name"]] == [
+        o for o in now["outputs"] if "import/" in o["name"]
+    ]
 
 
 def test_contacts_whose_other_failures_are_final_are_not_reached_through_a_filter(write, tmp_path):
-    ready = prepared(write([row("1", "1", LIMIT), row("1", "2", BLOCKED), row("2", "3", LIMIT), row("3", "4", TEMPLATE)]))
+    ready = prepared(
+        write(
+            [
+                row("1", "1", LIMIT),
+                row("1", "2", BLOCKED),
+                row("2", "3", LIMIT),
+                row("3", "4", TEMPLATE),
+            ]
+        )
+    )
     asked = selection.view(ready.bench, Filters(cause=("quota",)), tag="again")
     counts, contacts = selection.audience(asked)
     assert counts["tagged"] == 1 and contacts.contact_id.execute().tolist() == ["2"]
@@ -260,19 +353,38 @@ def test_contacts_whose_other_failures_are_final_are_not_reached_through_a_filte
 
 def test_contacts_in_the_ledger_are_left_out_here_too(write, tmp_path):
     path, ledger = write([row("1", "1"), row("2", "2")]), str(tmp_path / "ledger")
-    given = {"exports": str(path), "timezone": "UTC", "ledger": ledger, "broadcast": "b", "tag": "t"}
-    first = workbench.open(given | {"out": str(tmp_path / "a"), "to": "2022-01-11 15:30"}, "tag_import")
+    given = {
+        "exports": str(path),
+        "timezone": "UTC",
+        "ledger": ledger,
+        "broadcast": "b",
+        "tag": "t",
+    }
+    first = workbench.open(
+        given | {"out": str(tmp_path / "a"), "to": "2022-01-11 15:30"}, "tag_import"
+    )
     first.recover()
     first.finish()
-    ready = prepared(write([row("1", "1"), row("3", "3")], "later.csv"), ledger=ledger, broadcast="b")
+    ready = prepared(
+        write([row("1", "1"), row("3", "3")], "later.csv"), ledger=ledger, broadcast="b"
+    )
     counts, contacts = selection.audience(selection.view(ready.bench, Filters(), tag="t"))
-    assert (counts["tagged_before"], counts["tagged"]) == (1, 1) and contacts.contact_id.execute().tolist() == ["3"]
+    assert (counts["tagged_before"], counts["tagged"]) == (
+        1,
+        1,
+    ) and contacts.contact_id.execute().tolist() == ["3"]
 
 
 def test_a_saved_entry_says_the_same_to_a_batch_whatever_is_in_it(tmp_path):
-    text = selection.batch_entry("x", {"text": 'a "${name}" \\ ñ', "waves": True, "exports": ["a.csv", "b.csv"]})
+    text = selection.batch_entry(
+        "x", {"text": 'a "${name}" \\ ñ', "waves": True, "exports": ["a.csv", "b.csv"]}
+    )
     (entry,) = tomllib.loads(text)["entry"]
-    assert entry["parameters"] == {"text": 'a "$${name}" \\ ñ', "waves": True, "exports": ["a.csv", "b.csv"]}
+    assert entry["parameters"] == {
+        "text": 'a "$${name}" \\ ñ',
+        "waves": True,
+        "exports": ["a.csv", "b.csv"],
+    }
     name = selection.free(tmp_path, "x")
     assert [p.name for p in selection.save(tmp_path, "x", {"a": 1})] == ["x.yaml", "x.toml"]
     assert (name, selection.free(tmp_path, "x")) == (tmp_path / "x", tmp_path / "x-2")
@@ -296,7 +408,10 @@ def test_errors_are_sentences_in_the_explorer(opened, tmp_path):
     assert "comma" in face.status.value and not face.bar.value
     assert "comma" in face.result.value  # beside the button that was pressed
     face.tag.value = "again"
-    face.controls["from_"].value, face.controls["to"].value = datetime(2022, 1, 12), datetime(2022, 1, 11)
+    face.controls["from_"].value, face.controls["to"].value = (
+        datetime(2022, 1, 12),
+        datetime(2022, 1, 11),
+    )
     assert "lies after to" in face.status.value
     face.choose(from_=datetime(2023, 1, 12), to=None)
     rest(face)
@@ -333,7 +448,9 @@ def test_long_work_can_be_stopped_and_what_was_open_stays(opened, monkeypatch):
     def endless(bench, step):
         step("Reading")
         begun.set()
-        bench.engine.con.con.execute("SELECT count(*) FROM range(100000000) a, range(100000000) b").fetchall()
+        bench.engine.con.con.execute(
+            "SELECT count(*) FROM range(100000000) a, range(100000000) b"
+        ).fetchall()
 
     monkeypatch.setattr(selection, "prepare", endless)
     face.open()
@@ -352,8 +469,13 @@ def test_long_work_can_be_stopped_and_what_was_open_stays(opened, monkeypatch):
 
 # In a real browser
 
-PORTS = "JUPYTER_CONFIG_DIR JUPYTER_DATA_DIR JUPYTER_RUNTIME_DIR JUPYTERLAB_SETTINGS_DIR JUPYTERLAB_WORKSPACES_DIR IPYTHONDIR"
-browser_only = pytest.mark.skipif(not CHROMIUM, reason="no Chromium; install it with: apt-get install chromium")
+PORTS = (
+    "JUPYTER_CONFIG_DIR JUPYTER_DATA_DIR JUPYTER_RUNTIME_DIR JUPYTERLAB_SETTINGS_DIR"
+    " JUPYTERLAB_WORKSPACES_DIR IPYTHONDIR"
+)
+browser_only = pytest.mark.skipif(
+    not CHROMIUM, reason="no Chromium; install it with: apt-get install chromium"
+)
 
 
 @contextmanager
@@ -363,9 +485,17 @@ def served(words, folder, answer):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     env = os.environ | {name: str(folder / name) for name in PORTS.split()}
-    env["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT / "lib"), os.environ.get("PYTHONPATH")]))
+    env["PYTHONPATH"] = os.pathsep.join(
+        filter(None, [str(ROOT / "lib"), os.environ.get("PYTHONPATH")])
+    )
     with (folder / "log").open("w") as log:
-        server = subprocess.Popen([sys.executable, "-m", *words, f"--port={port}"], cwd=folder, env=env, stdout=log, stderr=log)
+        server = subprocess.Popen(
+            [sys.executable, "-m", *words, f"--port={port}"],
+            cwd=folder,
+            env=env,
+            stdout=log,
+            stderr=log,
+        )
     url = f"http://127.0.0.1:{port}"
     try:
         for _ in range(1000):
@@ -389,12 +519,20 @@ def page_of(url):
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        args = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+        args = [
+            "--no-sandbox",
+            "--disable-gpu",
+            "--no-first-run",
+            "--disable-background-networking",
+        ]
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=args)
         page = browser.new_page(viewport={"width": 1280, "height": 2600})
         page.set_default_timeout(180_000)
         page.outside, page.problems = [], []
-        page.route(lambda u: not u.startswith((url, "data:", "blob:")), lambda r: (page.outside.append(r.request.url), r.abort()))
+        page.route(
+            lambda u: not u.startswith((url, "data:", "blob:")),
+            lambda r: (page.outside.append(r.request.url), r.abort()),
+        )
         page.on("pageerror", lambda error: page.problems.append(str(error)))
         yield page
         browser.close()
@@ -408,33 +546,56 @@ def workspace(tmp_path):
     shutil.copy(ROOT / "notebooks" / "explore.ipynb", tmp_path / "notebooks")
     settings = tmp_path / "JUPYTERLAB_SETTINGS_DIR" / "@jupyterlab" / "apputils-extension"
     settings.mkdir(parents=True)
-    (settings / "notification.jupyterlab-settings").write_text('{"fetchNews": "false", "checkForUpdates": false}')
+    (settings / "notification.jupyterlab-settings").write_text(
+        '{"fetchNews": "false", "checkForUpdates": false}'
+    )
     return tmp_path
 
 
 def shows(page, text, **options):
-    said = "t => [...document.querySelectorAll('.rb-lead, .rb-note, .rb-error')].some(e => e.innerText.includes(t))"
+    said = (
+        "t => [...document.querySelectorAll('.rb-lead, .rb-note, .rb-error')].some(e =>"
+        " e.innerText.includes(t))"
+    )
     page.wait_for_function(said, arg=text, **options)
 
 
 def listens(page):
     """Wait until the three figures take clicks."""
-    page.wait_for_function("[...document.querySelectorAll('.js-plotly-plot')].filter(p => p._ev?._events?.plotly_click).length >= 3")
+    page.wait_for_function(
+        "[...document.querySelectorAll('.js-plotly-plot')].filter(p =>"
+        " p._ev?._events?.plotly_click).length >= 3"
+    )
 
 
 @browser_only
 def test_in_jupyterlab_a_hunch_becomes_import_files_and_tonights_run(workspace, tmp_path):
-    lab = ["jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", "--port-retries=0", "--expose-app-in-browser",
-           "--IdentityProvider.token=t0k", "--LabApp.extension_manager=readonly", f"--ServerApp.root_dir={workspace / 'notebooks'}"]  # fmt: skip
+    lab = [
+        "jupyterlab",
+        "--no-browser",
+        "--allow-root",
+        "--ip=127.0.0.1",
+        "--port-retries=0",
+        "--expose-app-in-browser",
+        "--IdentityProvider.token=t0k",
+        "--LabApp.extension_manager=readonly",
+        f"--ServerApp.root_dir={workspace / 'notebooks'}",
+    ]
     with served(lab, workspace, "/api") as url, page_of(url) as page:
         page.goto(f"{url}/lab/tree/explore.ipynb?token=t0k&reset")
-        page.wait_for_function("window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'")
+        page.wait_for_function(
+            "window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status ==="
+            " 'idle'"
+        )
         page.evaluate("window.jupyterapp.commands.execute('notebook:run-all-cells')")
         shows(page, "2,555 of 2,555 failed messages are shown")
         shows(page, "556 contacts can be reached again")
         listens(page)
         bars = page.locator(".js-plotly-plot").first.locator(".bars .point path")
-        shown = "[...document.querySelectorAll('.js-plotly-plot')].map(p => JSON.stringify([p._fullLayout.width, p.data]))"
+        shown = (
+            "[...document.querySelectorAll('.js-plotly-plot')].map(p =>"
+            " JSON.stringify([p._fullLayout.width, p.data]))"
+        )
         page.wait_for_function("document.querySelectorAll('.js-plotly-plot .main-svg').length >= 3")
         before = page.evaluate(shown)
         assert len(before) == 3
@@ -463,26 +624,41 @@ def test_in_jupyterlab_a_hunch_becomes_import_files_and_tonights_run(workspace, 
         page.get_by_role("button", name="Save for tonight's run").click()
         shows(page, "Saved:")
         lead = page.locator(".rb-lead", has_text="can be reached again").inner_text()
-        assert page.locator(".jp-OutputArea-output[data-mime-type*='stderr'], .rb-error").count() == 0
+        assert (
+            page.locator(".jp-OutputArea-output[data-mime-type*='stderr'], .rb-error").count() == 0
+        )
         assert page.outside == [] and page.problems == []
 
     made = workspace / "results" / "explorer"
     files = contacts_of(made / "failed-broadcast" / "import")
     (contacts,) = files.values()
     assert lead == f"{len(contacts)} contacts can be reached again"
-    asked = workbench.open({"exports": "sample", "channel": "1001", "cause": "quota", "tag": "t"}, "tag_import")
+    asked = workbench.open(
+        {"exports": "sample", "channel": "1001", "cause": "quota", "tag": "t"}, "tag_import"
+    )
     asked.recover()
     assert asked.counts["tagged"] == len(contacts)
     kept = asked.engine.con.read_parquet(asked.engine.scratch / "dispositions.parquet")
     assert sorted(kept.filter(kept.disposition == "tagged").contact_id.execute()) == contacts
 
     out = ["-p", "out", str(tmp_path / "tonight"), "--kernel", "python3", "--cwd", str(ROOT)]
-    given = ["papermill", str(ROOT / "notebooks" / "tag_import.ipynb"), str(tmp_path / "out.ipynb"), "-f", str(made / "failed-broadcast-2.yaml")]
+    given = [
+        "papermill",
+        str(ROOT / "notebooks" / "tag_import.ipynb"),
+        str(tmp_path / "out.ipynb"),
+        "-f",
+        str(made / "failed-broadcast-2.yaml"),
+    ]
     env = os.environ | {"PYTHONPATH": str(ROOT / "lib")}
-    done = subprocess.run([sys.executable, "-m", *given, *out], capture_output=True, text=True, env=env)
+    done = subprocess.run(
+        [sys.executable, "-m", *given, *out], capture_output=True, text=True, env=env
+    )
     assert done.returncode == 0, done.stderr[-2000:]
     assert contacts_of(tmp_path / "tonight" / "import") == files
-    counts = [json.loads((f / "run.json").read_text("utf-8"))["counts"] for f in (tmp_path / "tonight", made / "failed-broadcast")]
+    counts = [
+        json.loads((f / "run.json").read_text("utf-8"))["counts"]
+        for f in (tmp_path / "tonight", made / "failed-broadcast")
+    ]
     assert counts[0] == counts[1]
 
 
@@ -491,11 +667,20 @@ def test_voila_serves_the_same_file(workspace):
     from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
     notebook = workspace / "notebooks" / "explore.ipynb"
-    with served(["voila", str(notebook), "--no-browser", "--Voila.ip=127.0.0.1"], workspace, "/voila/static/x") as url, page_of(url) as page:
+    with (
+        served(
+            ["voila", str(notebook), "--no-browser", "--Voila.ip=127.0.0.1"],
+            workspace,
+            "/voila/static/x",
+        ) as url,
+        page_of(url) as page,
+    ):
         page.goto(url)
         try:
             shows(page, "2,555 of 2,555 failed messages are shown", timeout=90_000)
-        except PlaywrightTimeout:  # once in many busy starts a page of Voila stays empty, and its reader loads it again
+        except (
+            PlaywrightTimeout
+        ):  # once in many busy starts a page of Voila stays empty, and its reader loads it again
             page.problems.clear()
             page.goto(url)
             shows(page, "2,555 of 2,555 failed messages are shown")
@@ -503,4 +688,6 @@ def test_voila_serves_the_same_file(workspace):
         page.locator(".js-plotly-plot").first.locator(".bars .point path").first.click(force=True)
         shows(page, "549 of 2,555 failed messages are shown")
         assert page.problems == []
-        assert all(asked.endswith(".css") for asked in page.outside)  # Voila's own page asks for icons, and does without
+        assert all(
+            asked.endswith(".css") for asked in page.outside
+        )  # Voila's own page asks for icons, and does without

@@ -1,4 +1,6 @@
-"""Real runs that are killed, starved, or run against each other: results whole or absent, a sound ledger, a rerun that succeeds."""
+"""Real runs that are killed, starved, or run against each other: results whole or absent, a sound
+ledger, a rerun that succeeds.
+"""
 
 import os
 import signal
@@ -42,7 +44,9 @@ def disk(place: Path, size: str):
 
 
 def test_a_killed_run_is_as_before_or_as_after_and_a_rerun_succeeds(wanted, tmp_path):
-    """Without its parent; `make campaign` kills at each point, the whole of it, its parent or its kernel."""
+    """Without its parent; `make campaign` kills at each point, the whole of it, its parent or its
+    kernel.
+    """
     assert faults.kill_at(tmp_path, "record written", "parent") == "killed"
     faults.whole_or_absent(tmp_path)
     faults.again(tmp_path)
@@ -55,7 +59,9 @@ def test_a_killed_kernel_is_named_in_the_record(wanted, tmp_path):
         pass
     os.kill(faults.kernel_of(process.pid), signal.SIGKILL)
     _, said = process.communicate(timeout=300)
-    assert process.returncode == 1 and "the notebook's process died, often for want of memory" in said
+    assert (
+        process.returncode == 1 and "the notebook's process died, often for want of memory" in said
+    )
     assert faults.whole_or_absent(tmp_path) and not list(tmp_path.glob("out/import/*"))
     assert not list((tmp_path / "tmp").iterdir())
     faults.again(tmp_path)
@@ -77,7 +83,9 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path):
         (place / "tmp").mkdir()
         subprocess.run(["mount", "-o", "remount,ro", str(place)], check=True)
         done = faults.run(place)
-        assert done.returncode == 2 and "Traceback" not in done.stderr and done.stderr.count("\n") <= 2
+        assert (
+            done.returncode == 2 and "Traceback" not in done.stderr and done.stderr.count("\n") <= 2
+        )
         assert "cannot be" in done.stderr or "read-only" in done.stderr.lower(), done.stderr
 
 
@@ -96,15 +104,25 @@ def test_a_clock_that_steps_back_tags_nobody_twice(tmp_path, monkeypatch):
         def now(cls, tz=None):
             return datetime.now(tz) - timedelta(days=400)
 
-    given = {"exports": str(SAMPLES / "failed_messages.csv"), "channel": "1001", "ledger": str(tmp_path / "ledger")}
+    given = {
+        "exports": str(SAMPLES / "failed_messages.csv"),
+        "channel": "1001",
+        "ledger": str(tmp_path / "ledger"),
+    }
     for out, clock in (("first", datetime), ("second", Earlier)):
         monkeypatch.setattr(recovery, "datetime", clock)
         bench = Workbench(given | {"tag": out, "out": str(tmp_path / out)}, "tag_import")
         bench.recover()
         bench.finish()
-    assert len(faults.imported(tmp_path / "first")) == 478 and faults.imported(tmp_path / "second") == []
+    assert (
+        len(faults.imported(tmp_path / "first")) == 478
+        and faults.imported(tmp_path / "second") == []
+    )
     runs = bench.ledger.runs()
-    assert [(r["sequence"], r["rows"], r["state"]) for r in runs] == [(1, 478, "done"), (2, 0, "done")]
+    assert [(r["sequence"], r["rows"], r["state"]) for r in runs] == [
+        (1, 478, "done"),
+        (2, 0, "done"),
+    ]
     assert runs[0]["claimed_at"] > runs[1]["claimed_at"]
 
 
@@ -117,7 +135,23 @@ def test_a_file_that_changes_while_it_is_read_is_named(write, monkeypatch, chang
         found = read(*arguments)
         if change == "grown":
             with path.open("a") as file:
-                file.write(",".join(["2022-01-11 15:00:00", "1", "broadcast", "99", "99", *"abc", "1001", "d", "e", "f"]) + "\n")
+                file.write(
+                    ",".join(
+                        [
+                            "2022-01-11 15:00:00",
+                            "1",
+                            "broadcast",
+                            "99",
+                            "99",
+                            *"abc",
+                            "1001",
+                            "d",
+                            "e",
+                            "f",
+                        ]
+                    )
+                    + "\n"
+                )
         else:
             path.unlink()
         if change == "replaced":
@@ -125,11 +159,16 @@ def test_a_file_that_changes_while_it_is_read_is_named(write, monkeypatch, chang
         return found
 
     monkeypatch.setattr(exports, "open_source", meanwhile)
-    with connect() as engine, pytest.raises(InputError, match=rf"{path.name} was (changed|removed) while it was read"):
+    with (
+        connect() as engine,
+        pytest.raises(InputError, match=rf"{path.name} was (changed|removed) while it was read"),
+    ):
         exports.read(engine, [str(path)])
 
 
-def test_what_a_killed_process_left_in_the_temporary_folder_goes_with_the_next_run(tmp_path, monkeypatch):
+def test_what_a_killed_process_left_in_the_temporary_folder_goes_with_the_next_run(
+    tmp_path, monkeypatch
+):
     import tempfile
 
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
@@ -144,4 +183,8 @@ def test_what_a_killed_process_left_in_the_temporary_folder_goes_with_the_next_r
     with scratch():
         assert Path(living.name).exists()
     living.cleanup()
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["rebroadcast-bare", "rebroadcast-new", "rebroadcast-notes.txt"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "rebroadcast-bare",
+        "rebroadcast-new",
+        "rebroadcast-notes.txt",
+    ]

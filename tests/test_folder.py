@@ -19,7 +19,9 @@ def fill(folder: Path, text: str) -> None:
 
 
 def content(folder: Path) -> dict[str, str]:
-    return {p.relative_to(folder).as_posix(): p.read_text() for p in folder.rglob("*") if p.is_file()}
+    return {
+        p.relative_to(folder).as_posix(): p.read_text() for p in folder.rglob("*") if p.is_file()
+    }
 
 
 def names(folder: Path) -> list[str]:
@@ -134,7 +136,14 @@ print(calls)
 @pytest.mark.parametrize("overwrite", [False, True])
 def test_a_kill_at_any_call_leaves_before_or_after(tmp_path, overwrite):
     def child(place: Path, limit: int) -> subprocess.CompletedProcess:
-        command = [sys.executable, "-c", KILLED, str(place), "yes" if overwrite else "no", str(limit)]
+        command = [
+            sys.executable,
+            "-c",
+            KILLED,
+            str(place),
+            "yes" if overwrite else "no",
+            str(limit),
+        ]
         return subprocess.run(command, capture_output=True, text=True)
 
     def fresh(name: str) -> Path:

@@ -1,4 +1,6 @@
-"""Whatever comes in, a result or one sentence comes out: bytes and error texts by atheris, users' files and parameters by hypothesis."""
+"""Whatever comes in, a result or one sentence comes out: bytes and error texts by atheris, users'
+files and parameters by hypothesis.
+"""
 
 import os
 import subprocess
@@ -22,10 +24,28 @@ ROUNDS = {"explain": 3000, "sift": 400, "failed": 20, "messages": 20, "contacts"
 @pytest.mark.parametrize("target", ROUNDS)
 def test_bytes_from_strangers(tmp_path, target):
     pytest.importorskip("atheris", reason="atheris has wheels for Linux only")
-    corpus = [str(HERE / "corpus" / name) for name in (["explain"] if target == "explain" else ["sift", "contacts"])]
-    command = [sys.executable, str(HERE / "fuzz.py"), target, str(tmp_path), *corpus, f"-runs={ROUNDS[target]}", "-seed=1", "-timeout=60",
-               f"-artifact_prefix={tmp_path}/"]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True, errors="replace", env=os.environ | {"TMPDIR": str(tmp_path)})
+    corpus = [
+        str(HERE / "corpus" / name)
+        for name in (["explain"] if target == "explain" else ["sift", "contacts"])
+    ]
+    command = [
+        sys.executable,
+        str(HERE / "fuzz.py"),
+        target,
+        str(tmp_path),
+        *corpus,
+        f"-runs={ROUNDS[target]}",
+        "-seed=1",
+        "-timeout=60",
+        f"-artifact_prefix={tmp_path}/",
+    ]
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        env=os.environ | {"TMPDIR": str(tmp_path)},
+    )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
 
 
@@ -39,10 +59,34 @@ def one_sentence(work, *given):
 
 
 ODD = st.text(max_size=12) | st.sampled_from(
-    ["24h", "day", "whatsapp", "main", "1001", "quota", "(", "a{1001}", "²", "९", "9" * 5000, "\n", "\ud800", "{n}s", "99999999d", "America/Mexico_City", "../..", "\0", ""]
+    [
+        "24h",
+        "day",
+        "whatsapp",
+        "main",
+        "1001",
+        "quota",
+        "(",
+        "a{1001}",
+        "²",
+        "९",
+        "9" * 5000,
+        "\n",
+        "\ud800",
+        "{n}s",
+        "99999999d",
+        "America/Mexico_City",
+        "../..",
+        "\0",
+        "",
+    ]
 )
 LEAF = st.none() | st.booleans() | st.integers() | st.floats() | ODD | st.dates() | st.datetimes()
-VALUE = st.recursive(LEAF, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(ODD, inner, max_size=3), max_leaves=6)
+VALUE = st.recursive(
+    LEAF,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(ODD, inner, max_size=3),
+    max_leaves=6,
+)
 
 
 def toml(value) -> str:
@@ -55,25 +99,67 @@ def toml(value) -> str:
         return str(value).lower()
     if isinstance(value, date):
         return value.isoformat()
-    return '"' + "".join(f"\\U{ord(c) if not 0xD800 <= ord(c) < 0xE000 else 63:08x}" for c in str(value)) + '"'
+    return (
+        '"'
+        + "".join(f"\\U{ord(c) if not 0xD800 <= ord(c) < 0xE000 else 63:08x}" for c in str(value))
+        + '"'
+    )
 
 
 def table(head: str, keys: list[str]):
     content = st.dictionaries(st.sampled_from(keys), VALUE, max_size=5)
-    return content.map(lambda found: head + "\n" + "\n".join(f"{k} = {toml(v)}" for k, v in found.items()))
+    return content.map(
+        lambda found: head + "\n" + "\n".join(f"{k} = {toml(v)}" for k, v in found.items())
+    )
 
 
-RULE = table("[[rule]]", ["id", "like", "kind", "code", "text", "weak", "cause", "verdict", "scope", "wait", "title", "fix", "source", "date", "odd"])
-GOOD = table('[[rule]]\nid = "ours"\ncause = "quota"', ["kind", "code", "text", "weak", "verdict", "scope", "wait", "title", "fix", "source", "date"])
-SOURCE = table("[sources.m]", ["url", "date"]) | table("[cause.quota]", ["verdict", "title", "fix", "wait"]) | table("[sources]", ["m"])
-CHANNEL = table("[channel.1001]", ["name", "kind", "pool", "limit", "window", "reserve", "pace", "odd"])
+RULE = table(
+    "[[rule]]",
+    [
+        "id",
+        "like",
+        "kind",
+        "code",
+        "text",
+        "weak",
+        "cause",
+        "verdict",
+        "scope",
+        "wait",
+        "title",
+        "fix",
+        "source",
+        "date",
+        "odd",
+    ],
+)
+GOOD = table(
+    '[[rule]]\nid = "ours"\ncause = "quota"',
+    ["kind", "code", "text", "weak", "verdict", "scope", "wait", "title", "fix", "source", "date"],
+)
+SOURCE = (
+    table("[sources.m]", ["url", "date"])
+    | table("[cause.quota]", ["verdict", "title", "fix", "wait"])
+    | table("[sources]", ["m"])
+)
+CHANNEL = table(
+    "[channel.1001]", ["name", "kind", "pool", "limit", "window", "reserve", "pace", "odd"]
+)
 POOL = table("[pool.main]", ["limit", "window", "reserve", "pace"])
 TOP = table("", ["timezone", "segment_limit", "workspace", "pool", "channel"])
-COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]}
+COMMON = {
+    "deadline": None,
+    "suppress_health_check": [HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+}
 
 
 @settings(max_examples=150, **COMMON)
-@given(st.lists(RULE | GOOD | SOURCE, max_size=3).map("\n".join) | st.text(max_size=40) | VALUE.map(toml), ODD)
+@given(
+    st.lists(RULE | GOOD | SOURCE, max_size=3).map("\n".join)
+    | st.text(max_size=40)
+    | VALUE.map(toml),
+    ODD,
+)
 def test_rules_files(tmp_path, content, text):
     path = tmp_path / "rules.toml"
     path.write_text(content, "utf-8", "replace")
@@ -83,7 +169,11 @@ def test_rules_files(tmp_path, content, text):
 
 
 @settings(max_examples=150, **COMMON)
-@given(st.tuples(TOP | st.just(""), CHANNEL | POOL, CHANNEL | st.just("")).map("\n".join) | st.text(max_size=40) | VALUE.map(toml))
+@given(
+    st.tuples(TOP | st.just(""), CHANNEL | POOL, CHANNEL | st.just("")).map("\n".join)
+    | st.text(max_size=40)
+    | VALUE.map(toml)
+)
 def test_channels_files(tmp_path, content):
     path = tmp_path / "channels.toml"
     path.write_text(content, "utf-8", "replace")
@@ -91,8 +181,17 @@ def test_channels_files(tmp_path, content):
         one_sentence(found.limits)
 
 
-DECLARED = {name: parameters.Declared(name, kind, None) for name, kind in (
-    ("exports", "str | list[str]"), ("attempted", "dict"), ("from_", "str"), ("waves", "bool"), ("reserve", "int"), ("share", "float"))}  # fmt: skip
+DECLARED = {
+    name: parameters.Declared(name, kind, None)
+    for name, kind in (
+        ("exports", "str | list[str]"),
+        ("attempted", "dict"),
+        ("from_", "str"),
+        ("waves", "bool"),
+        ("reserve", "int"),
+        ("share", "float"),
+    )
+}
 
 
 @settings(max_examples=200, **COMMON)
@@ -102,13 +201,38 @@ def test_parameters(found):
     one_sentence(parameters.from_namespace, found, tuple(DECLARED))
 
 
-FORM = st.sampled_from(["", ":%d%m%y", ":>9", ":99999999999", ":05d", ":z", ":%", ":\ud800", "!r", ".real", "[0]", ":{wave}"])
-TEMPLATE = st.lists(st.sampled_from(["a", " ", ",", "=", "{{", "}", "é"]) | ODD | st.tuples(st.sampled_from(["date", "channel", "wave", "waves", "", "x"]), FORM).map(
-    lambda p: "{" + "".join(p) + "}"), max_size=5).map("".join)  # fmt: skip
+FORM = st.sampled_from(
+    [
+        "",
+        ":%d%m%y",
+        ":>9",
+        ":99999999999",
+        ":05d",
+        ":z",
+        ":%",
+        ":\ud800",
+        "!r",
+        ".real",
+        "[0]",
+        ":{wave}",
+    ]
+)
+TEMPLATE = st.lists(
+    st.sampled_from(["a", " ", ",", "=", "{{", "}", "é"])
+    | ODD
+    | st.tuples(st.sampled_from(["date", "channel", "wave", "waves", "", "x"]), FORM).map(
+        lambda p: "{" + "".join(p) + "}"
+    ),
+    max_size=5,
+).map("".join)
 
 
 @settings(max_examples=200, **COMMON)
-@given(TEMPLATE, ODD | st.from_regex(r"\d{1,5}-\d\d-\d\d( \d\d:\d\d)?([+-]\d\d:\d\d)?", fullmatch=True), st.lists(ODD, max_size=4).map("=".join))
+@given(
+    TEMPLATE,
+    ODD | st.from_regex(r"\d{1,5}-\d\d-\d\d( \d\d:\d\d)?([+-]\d\d:\d\d)?", fullmatch=True),
+    st.lists(ODD, max_size=4).map("=".join),
+)
 def test_tags_moments_counts_and_formats(tag, moment, counts):
     if one_sentence(parameters.check_tag, tag):
         filled = one_sentence(parameters.fill_tag, tag, date(2022, 1, 11), "WhatsApp", 1, 2)
@@ -119,11 +243,37 @@ def test_tags_moments_counts_and_formats(tag, moment, counts):
     one_sentence(dates.date_order, moment)
 
 
-SETTING = st.sampled_from(["language", "from_", "to", "channels", "rules", "timezone", "attempted", "fixed", "quiet", "reserve", "start", "deadline", "waves", "channel"])
+SETTING = st.sampled_from(
+    [
+        "language",
+        "from_",
+        "to",
+        "channels",
+        "rules",
+        "timezone",
+        "attempted",
+        "fixed",
+        "quiet",
+        "reserve",
+        "start",
+        "deadline",
+        "waves",
+        "channel",
+    ]
+)
 
 
 @settings(max_examples=100, **COMMON)
-@given(st.dictionaries(SETTING, VALUE | st.sampled_from(["21:00-08:00", "25:00-08:00", "2022-01-11", "0001-01-01", "9999-12-31", "template"]), max_size=3))
+@given(
+    st.dictionaries(
+        SETTING,
+        VALUE
+        | st.sampled_from(
+            ["21:00-08:00", "25:00-08:00", "2022-01-11", "0001-01-01", "9999-12-31", "template"]
+        ),
+        max_size=3,
+    )
+)
 def test_settings(found):
     if chosen := one_sentence(Settings, found):
         for name in ("limits", "deadline"):

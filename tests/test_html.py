@@ -1,4 +1,6 @@
-"""One executed notebook becomes one HTML file that draws all without a network and runs nothing foreign."""
+"""One executed notebook becomes one HTML file that draws all without a network and runs nothing
+foreign.
+"""
 
 import json
 import re
@@ -16,7 +18,11 @@ from rebroadcast.language import Language
 
 HOSTILE = "</script><img src=x onerror=alert(1)><script>alert(2)</script>"
 PLOTLY = "application/vnd.plotly.v1+json"
-ERRORS = ["(#130429) Rate limit hit: too many messages were sent in a short time", HOSTILE, "Undeliverable"]
+ERRORS = [
+    "(#130429) Rate limit hit: too many messages were sent in a short time",
+    HOSTILE,
+    "Undeliverable",
+]
 HOURS = [f"2026-02-03 {hour:02}:00" for hour in range(9, 19)]
 DATA = [["Error", "Failed", "Channel"], *zip(ERRORS, (1412, 61, 27), ("1001",) * 3, strict=True)]
 META = {"description": f'Bars: "{HOSTILE}"', "data": DATA, "csv": "data/by_error.csv"}
@@ -24,12 +30,20 @@ TITLE = f"Limit errors are 94 % of the failures {HOSTILE}<br><sub>1,500 failed</
 LIMIT = {"name": "limit", "line": {"color": "black", "dash": "dot"}, "mode": "lines"}
 NODES = {"label": ["rows", "tagged", HOSTILE], "color": ["#8A8A8A", "#0072B2", "#D55E00"]}
 LINKS = {"source": [0, 0], "target": [1, 2], "value": [1400, 100]}
-BARS = [go.Bar(x=HOURS, y=[*range(10)], name="limit reached"), go.Bar(x=HOURS, y=[3] * 10, name=HOSTILE)]
-LINES = [go.Scatter(x=HOURS, y=[*range(400, 1400, 100)]), go.Scatter(x=HOURS, y=[1000] * 10, **LIMIT)]
+BARS = [
+    go.Bar(x=HOURS, y=[*range(10)], name="limit reached"),
+    go.Bar(x=HOURS, y=[3] * 10, name=HOSTILE),
+]
+LINES = [
+    go.Scatter(x=HOURS, y=[*range(400, 1400, 100)]),
+    go.Scatter(x=HOURS, y=[1000] * 10, **LIMIT),
+]
 FIGURES = [
     go.Figure(go.Bar(x=[1412, 61, 27], y=ERRORS, orientation="h"), {"title": TITLE, "meta": META}),
     go.Figure(BARS, {"barmode": "stack", "title": "Failures grew until 18:00"}),
-    go.Figure(go.Heatmap(z=[[1, 20], [300, 4]], x=["WhatsApp", "Messenger"], y=["quota", "policy"])),
+    go.Figure(
+        go.Heatmap(z=[[1, 20], [300, 4]], x=["WhatsApp", "Messenger"], y=["quota", "policy"])
+    ),
     go.Figure(LINES, {"title": "The limit was reached at 15:16", "showlegend": False}),
     go.Figure(go.Sankey(node=NODES, link=LINKS)),
 ]
@@ -41,34 +55,48 @@ FRAME = """<div><style scoped>.dataframe {}</style><table border="1" class="data
 <th>failed</th></tr></thead><tbody><tr><th>0</th><td>1412</td></tr></tbody></table></div>"""
 
 
-def code(source: str, data: dict | None = None, tags: tuple = (), **output) -> nbformat.NotebookNode:
-    outputs = [new_output("display_data", data)] if data else [new_output(**output)] if output else []
+def code(
+    source: str, data: dict | None = None, tags: tuple = (), **output
+) -> nbformat.NotebookNode:
+    outputs = (
+        [new_output("display_data", data)] if data else [new_output(**output)] if output else []
+    )
     return new_code_cell(source, outputs=outputs, metadata={"tags": list(tags)})
 
 
 @pytest.fixture(scope="module")
 def notebook() -> nbformat.NotebookNode:
     drawn = [{PLOTLY: json.loads(figure.to_json()), "image/png": "AAAA"} for figure in FIGURES]
-    return new_notebook(cells=[
-        new_markdown_cell("# Why 1,500 messages failed\n\nOne broadcast."),
-        new_markdown_cell("Run all cells to begin.", metadata={"tags": ["notebook-only"]}),
-        code("exports = 'secret-parameter'", tags=("parameters",)),
-        code("status()", {"text/html": STATUS}, tags=("hide-code",)),
-        new_markdown_cell(f"## What failed\n\n{HOSTILE}\n\n![x](https://example.org/a.png)"),
-        code("charts.by_error(failed)", drawn[0]),
-        new_markdown_cell("## Cuándo ocurrió"),
-        *(code("charts.more(failed)", figure) for figure in drawn[1:]),
-        new_markdown_cell("## What failed"),
-        code("errors.table(failed)", {"text/html": TABLE}),
-        code("frame", {"text/html": FRAME, "text/plain": "frame"}),
-        code("print(text)", output_type="stream", name="stdout", text=HOSTILE),
-        code("noise()", output_type="stream", name="stderr", text="harmless noise"),
-        code("1/0", output_type="error", ename="ZeroDivisionError", evalue=HOSTILE, traceback=["\x1b[31m1"]),
-    ])  # fmt: skip
+    return new_notebook(
+        cells=[
+            new_markdown_cell("# Why 1,500 messages failed\n\nOne broadcast."),
+            new_markdown_cell("Run all cells to begin.", metadata={"tags": ["notebook-only"]}),
+            code("exports = 'secret-parameter'", tags=("parameters",)),
+            code("status()", {"text/html": STATUS}, tags=("hide-code",)),
+            new_markdown_cell(f"## What failed\n\n{HOSTILE}\n\n![x](https://example.org/a.png)"),
+            code("charts.by_error(failed)", drawn[0]),
+            new_markdown_cell("## Cuándo ocurrió"),
+            *(code("charts.more(failed)", figure) for figure in drawn[1:]),
+            new_markdown_cell("## What failed"),
+            code("errors.table(failed)", {"text/html": TABLE}),
+            code("frame", {"text/html": FRAME, "text/plain": "frame"}),
+            code("print(text)", output_type="stream", name="stdout", text=HOSTILE),
+            code("noise()", output_type="stream", name="stderr", text="harmless noise"),
+            code(
+                "1/0",
+                output_type="error",
+                ename="ZeroDivisionError",
+                evalue=HOSTILE,
+                traceback=["\x1b[31m1"],
+            ),
+        ]
+    )
 
 
 def exported(notebook, folder: Path, name: str = "report.html", **options) -> Path:
-    export(notebook, folder / name, title="Failures <of> a broadcast", lang=Language("en"), **options)
+    export(
+        notebook, folder / name, title="Failures <of> a broadcast", lang=Language("en"), **options
+    )
     return folder / name
 
 
@@ -139,7 +167,9 @@ def test_a_phone_does_not_scroll_sideways(visit):
     page = visit(viewport={"width": 360, "height": 740})
     scroll_through(page)
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
-    assert all(plot.bounding_box()["width"] <= 360 for plot in page.locator(".plot .main-svg").all())
+    assert all(
+        plot.bounding_box()["width"] <= 360 for plot in page.locator(".plot .main-svg").all()
+    )
 
 
 def test_dark_and_light_follow_the_reader(visit):
@@ -147,7 +177,10 @@ def test_dark_and_light_follow_the_reader(visit):
 
     page = visit(color_scheme="dark")
     scroll_through(page)
-    ink, limit = page.locator("#figure-1 .xtick text").first, page.locator("#figure-4 .js-line").nth(1)
+    ink, limit = (
+        page.locator("#figure-1 .xtick text").first,
+        page.locator("#figure-4 .js-line").nth(1),
+    )
     for scheme, text, line, paper in (
         ("dark", "rgb(232, 234, 237)", "rgb(255, 255, 255)", "rgb(22, 24, 27)"),
         ("light", "rgb(28, 30, 33)", "rgb(0, 0, 0)", "rgb(255, 255, 255)"),
@@ -167,11 +200,17 @@ def test_printing_draws_what_was_not_seen(visit):
 def test_code_is_folded_and_the_rest_is_at_the_end(report):
     text = re.sub(r"<script.*?</script>", "", report.read_text(), flags=re.S)
     body, appendix = text.split('<details class="code appendix">')
-    assert all(source in appendix and source not in body for source in ("secret-parameter", "status()"))
+    assert all(
+        source in appendix and source not in body for source in ("secret-parameter", "status()")
+    )
     assert "charts.by_error(failed)" in body and "Run all cells" not in text
     assert "harmless noise" not in text and "ZeroDivisionError" in body and "\x1b" not in text
     assert '<table class="dataframe">' in body and "<style scoped>" not in body
-    assert re.findall(r'<h2 id="(.*?)">', body) == ["what-failed", "cuando-ocurrio", "what-failed-2"]
+    assert re.findall(r'<h2 id="(.*?)">', body) == [
+        "what-failed",
+        "cuando-ocurrio",
+        "what-failed-2",
+    ]
     assert "<h1>Why 1,500 messages failed</h1>" in body and "<title>Failures &lt;of&gt; a b" in body
 
 
@@ -179,7 +218,10 @@ def test_the_file_is_small_and_the_same_every_time(notebook, report, tmp_path):
     again = exported(notebook, tmp_path, made_at="2026-02-05 10:00").read_text()
     assert report.stat().st_size <= 2_300_000
     time = re.compile(r'(<time id="made-at">)[^<]*')
-    assert time.sub(r"\1", again) == time.sub(r"\1", report.read_text()) and again != report.read_text()
+    assert (
+        time.sub(r"\1", again) == time.sub(r"\1", report.read_text())
+        and again != report.read_text()
+    )
 
 
 def test_a_notebook_without_figures_carries_no_plotly(tmp_path):

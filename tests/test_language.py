@@ -1,4 +1,6 @@
-"""The languages: every text of the library is in the Spanish catalogue; numbers, dates and lengths of time."""
+"""The languages: every text of the library is in the Spanish catalogue; numbers, dates and lengths
+of time.
+"""
 
 import ast
 import re
@@ -18,15 +20,37 @@ from rebroadcast.exceptions import LOCALE, ParameterError
 from rebroadcast.language import Language
 
 PASSED_ON = [
-    "batch.py: entry.problem", "batchfile.py: msg.removeprefix('Input ').replace('valid dictionary', 'table')", "batchfile.py: text",
-    "channels.py: f'{path}: {problem}'", "errors.py: f'{place}: {where}: {sentence(found, **facts)}'", "errors.py: found",
-    "exports.py: why", "files.py: foreign", "files.py: text", "parameters.py: why", "preflight.py: channel.kind.reason",
-]  # fmt: skip
+    "batch.py: entry.problem",
+    "batchfile.py: msg.removeprefix('Input ').replace('valid dictionary', 'table')",
+    "batchfile.py: text",
+    "channels.py: f'{path}: {problem}'",
+    "errors.py: f'{place}: {where}: {sentence(found, **facts)}'",
+    "errors.py: found",
+    "exports.py: why",
+    "files.py: foreign",
+    "files.py: text",
+    "parameters.py: why",
+    "preflight.py: channel.kind.reason",
+]
 LIBRARY = ROOT / "lib" / "rebroadcast"
 CATALOGUE = LOCALE / "es" / "LC_MESSAGES" / "rebroadcast.po"
-FUNCTIONS = {"_": 1, "gettext": 1, "n": 2, "n_": 2, "ngettext": 2}  # and how many of their arguments are texts
-ERRORS = {n for n, kind in vars(exceptions).items() if isinstance(kind, type) and issubclass(kind, exceptions.RebroadcastError)}
-KEYWORDS = parse_keywords(re.search(r"^KEYWORDS = ((?:.*\\\n)*.*)", (ROOT / "Makefile").read_text("utf-8"), re.M)[1].replace("\\", "").split())
+FUNCTIONS = {
+    "_": 1,
+    "gettext": 1,
+    "n": 2,
+    "n_": 2,
+    "ngettext": 2,
+}  # and how many of their arguments are texts
+ERRORS = {
+    n
+    for n, kind in vars(exceptions).items()
+    if isinstance(kind, type) and issubclass(kind, exceptions.RebroadcastError)
+}
+KEYWORDS = parse_keywords(
+    re.search(r"^KEYWORDS = ((?:.*\\\n)*.*)", (ROOT / "Makefile").read_text("utf-8"), re.M)[1]
+    .replace("\\", "")
+    .split()
+)
 
 
 @pytest.fixture(scope="module")
@@ -43,11 +67,20 @@ def fields(text):
 
 
 def test_every_text_of_the_library_is_in_the_catalogue(spanish):
-    found = {text for _, _, text, *_ in extract_from_dir(LIBRARY, [("**.py", "python")], keywords=DEFAULT_KEYWORDS | KEYWORDS)}
+    found = {
+        text
+        for _, _, text, *_ in extract_from_dir(
+            LIBRARY, [("**.py", "python")], keywords=DEFAULT_KEYWORDS | KEYWORDS
+        )
+    }
     held = {m.id: not m.fuzzy and all(forms(m.string)) for m in spanish if m.id}
     assert len(found) > 500 and KEYWORDS.keys() >= ERRORS
-    assert [x for x in found if not held.get(x)] == [], "run `make catalogues`, then translate these in the .po"
-    assert [x for x in held if x not in found] == [], "the library no longer uses these: run `make catalogues`"
+    assert [x for x in found if not held.get(x)] == [], (
+        "run `make catalogues`, then translate these in the .po"
+    )
+    assert [x for x in held if x not in found] == [], (
+        "the library no longer uses these: run `make catalogues`"
+    )
 
 
 def test_translations_keep_placeholders_and_plural_forms(spanish):
@@ -66,24 +99,40 @@ def test_the_compiled_catalogue_holds_these_texts(spanish):
 
 
 def test_texts_to_translate_are_literals():
-    """Others are not found; language.py, exceptions.py and words.word pass on texts that are marked elsewhere."""
+    """Others are not found; language.py, exceptions.py and words.word pass on texts that are marked
+    elsewhere.
+    """
     built = []
     for path in sorted(LIBRARY.rglob("*.py")):
         tree = ast.parse(path.read_text("utf-8"))
-        passed = [f for f in ast.walk(tree) if getattr(f, "name", "") == "word" and path.name == "words.py"]
+        passed = [
+            f
+            for f in ast.walk(tree)
+            if getattr(f, "name", "") == "word" and path.name == "words.py"
+        ]
         exempt = {node for f in passed for node in ast.walk(f)}
         for call in (c for c in ast.walk(tree) if isinstance(c, ast.Call) and c not in exempt):
             count = FUNCTIONS.get(getattr(call.func, "id", getattr(call.func, "attr", "")), 0)
-            texts = [isinstance(a, ast.Constant) and isinstance(a.value, str) for a in call.args[:count]]
-            built += [f"{path.name}:{call.lineno}"] if texts != [True] * count and path.name not in ("language.py", "exceptions.py") else []
+            texts = [
+                isinstance(a, ast.Constant) and isinstance(a.value, str) for a in call.args[:count]
+            ]
+            built += (
+                [f"{path.name}:{call.lineno}"]
+                if texts != [True] * count and path.name not in ("language.py", "exceptions.py")
+                else []
+            )
     assert built == []
 
 
 def test_errors_are_made_of_literals():
-    """A template and its values; what is passed on was made by `sentence`, or is in words.PIECES."""
+    """A template and its values; what is passed on was made by `sentence`, or is in
+    words.PIECES.
+    """
     built, odd = [], []
     for path in sorted(p for p in LIBRARY.rglob("*.py") if p.name != "exceptions.py"):
-        for call in (c for c in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(c, ast.Call)):
+        for call in (
+            c for c in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(c, ast.Call)
+        ):
             name, given = getattr(call.func, "id", ""), {k.arg for k in call.keywords}
             if name not in ERRORS | {"sentence", "fail"}:
                 continue
@@ -92,12 +141,18 @@ def test_errors_are_made_of_literals():
                 built += [f"{path.name}: {ast.unparse(text)}"]
             elif given and None not in given and given != set(fields(text.value)):  # None: **facts
                 odd += [f"{path.name}: {text.value}"]
-    assert sorted(built) == PASSED_ON, "write it as ParameterError('No such file: {name}.', name=...)"
+    assert sorted(built) == PASSED_ON, (
+        "write it as ParameterError('No such file: {name}.', name=...)"
+    )
     assert odd == []
 
 
 def test_what_errors_take_from_data_files_is_in_the_catalogue(spanish):
-    met = {e["title"] for e in files.known()["exports"].values()} | {*files.FOREIGN.values()} | {*exports.REASONS.values()}
+    met = (
+        {e["title"] for e in files.known()["exports"].values()}
+        | {*files.FOREIGN.values()}
+        | {*exports.REASONS.values()}
+    )
     met |= {kind.reason for kind in channels.kinds().values() if kind.reason}
     assert [text for text in met if not spanish.get(text)] == [], "name it in words.PIECES"
 
@@ -112,7 +167,11 @@ def test_numbers_dates_and_lengths_of_time():
     lengths = [timedelta(seconds=90), timedelta(minutes=10), timedelta(hours=24), timedelta(days=3)]
     assert [en.duration(x) for x in lengths] == ["90 seconds", "10 minutes", "24 hours", "3 days"]
     assert [es.duration(x) for x in lengths] == ["90 segundos", "10 minutos", "24 horas", "3 días"]
-    assert [es.ngettext("{n} wave", "{n} waves", n) for n in (0, 1, 1500)] == ["0 tandas", "1 tanda", "1,500 tandas"]
+    assert [es.ngettext("{n} wave", "{n} waves", n) for n in (0, 1, 1500)] == [
+        "0 tandas",
+        "1 tanda",
+        "1,500 tandas",
+    ]
 
 
 def test_an_unknown_language_names_the_choices():

@@ -19,16 +19,28 @@ HEAVY = {
     "jupyter_client",
     "babel",
 }
-EXPLAIN = "import sys; sys.argv = ['rebroadcast', 'explain', 'Forbidden: bot was blocked by the user', *{options}]; from rebroadcast.cli import main\ntry: main()\nexcept SystemExit: pass"
+EXPLAIN = (
+    "import sys; sys.argv = ['rebroadcast', 'explain', 'Forbidden: bot was blocked by the user',"
+    " *{options}]; from rebroadcast.cli import main\ntry: main()\nexcept SystemExit: pass"
+)
 
 
 @pytest.mark.parametrize(
     "code",
-    ["import rebroadcast", "import rebroadcast; rebroadcast.explain('x')", "import rebroadcast.cli", "import rebroadcast.errors",
-     EXPLAIN.format(options=["--kind", "telegram"]), EXPLAIN.format(options=["--json", "--language", "es"])],
-)  # fmt: skip
+    [
+        "import rebroadcast",
+        "import rebroadcast; rebroadcast.explain('x')",
+        "import rebroadcast.cli",
+        "import rebroadcast.errors",
+        EXPLAIN.format(options=["--kind", "telegram"]),
+        EXPLAIN.format(options=["--json", "--language", "es"]),
+    ],
+)
 def test_explain_loads_no_heavy_module(code):
-    code += "\nimport sys; print('loaded', *sorted({m.split('.')[0] for m, v in sys.modules.items() if v}))"
+    code += (
+        "\nimport sys; print('loaded', *sorted({m.split('.')[0] for m, v in sys.modules.items() if"
+        " v}))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = set(done.stdout.splitlines()[-1].split()[1:])
     assert "rebroadcast" in loaded and not loaded & HEAVY

@@ -1,4 +1,6 @@
-"""The ledger: nobody twice, nobody lost, whoever runs at the same time and whenever a run is killed."""
+"""The ledger: nobody twice, nobody lost, whoever runs at the same time and whenever a run is
+killed.
+"""
 
 import json
 import os
@@ -28,7 +30,9 @@ def con():
 
 def people(numbers) -> ibis.Table:
     ids = [str(number) for number in numbers]
-    rows = pd.DataFrame({"contact_id": ids, "channel_id": "7", "wave": 1, "tag": "again", "cause": "quota"})
+    rows = pd.DataFrame(
+        {"contact_id": ids, "channel_id": "7", "wave": 1, "tag": "again", "cause": "quota"}
+    )
     return ibis.memtable(rows.assign(due_at=pd.Timestamp(NOW)))
 
 
@@ -38,7 +42,11 @@ def ids(table) -> list[int]:
 
 def test_a_second_run_gets_only_whom_the_first_has_not(tmp_path, con):
     ledger = open_ledger(tmp_path / "ledger")
-    assert ids(ledger.claim(con, "a", people([1, 2, 3]), "monday", NOW, {"rows": 3}).table) == [1, 2, 3]
+    assert ids(ledger.claim(con, "a", people([1, 2, 3]), "monday", NOW, {"rows": 3}).table) == [
+        1,
+        2,
+        3,
+    ]
     other = open_ledger(tmp_path / "ledger")
     assert ids(other.claim(con, "b", people([2, 3, 4]), "monday", NOW).table) == [4]
     assert ids(other.claim(con, "c", people([2, 3, 4]), "tuesday", NOW).table) == [2, 3, 4]
@@ -48,8 +56,10 @@ def test_a_second_run_gets_only_whom_the_first_has_not(tmp_path, con):
     assert ids(other.tagged(con)) == [1, 2, 2, 3, 3, 4, 4]
     assert ids(other.tagged(con, "sunday")) == []
     assert [(r["run_id"], r["state"], r["rows"]) for r in other.runs()] == [
-        ("a", "done", 3), ("b", "pending", 1), ("c", "pending", 3),
-    ]  # fmt: skip
+        ("a", "done", 3),
+        ("b", "pending", 1),
+        ("c", "pending", 3),
+    ]
     assert other.runs()[0]["run"] == {"rows": 3}
     assert other.tagged(con, "monday").columns == tuple(COLUMNS)
 
@@ -177,16 +187,20 @@ def test_newer_and_damaged_files(tmp_path, con):
     ledger.confirm("a")
     record, card = tmp_path / "ledger" / "runs" / "a.json", tmp_path / "ledger" / "ledger.json"
     for path, text, words in [
-        (record, "{", "cannot be read"), (record, '{"schema": 1}', "damaged"),
-        (record, "[]", "cannot be read"), (card, '{"schema": 2}', "newer"),
+        (record, "{", "cannot be read"),
+        (record, '{"schema": 1}', "damaged"),
+        (record, "[]", "cannot be read"),
+        (card, '{"schema": 2}', "newer"),
         (record.with_suffix(".parquet"), "PAR1", "missing or damaged"),
-    ]:  # fmt: skip
+    ]:
         whole = path.read_bytes()
         path.write_text(text)
         with pytest.raises(LedgerError, match=words):
             open_ledger(tmp_path / "ledger").claim(con, "b", people([1]), "monday", NOW)
         path.write_bytes(whole)
-    assert ids(open_ledger(tmp_path / "ledger").claim(con, "b", people([1, 2]), "monday", NOW).table) == [2]
+    assert ids(
+        open_ledger(tmp_path / "ledger").claim(con, "b", people([1, 2]), "monday", NOW).table
+    ) == [2]
 
 
 def test_wrong_arguments_and_engine_errors_leave_nothing(tmp_path, con):
@@ -223,7 +237,8 @@ def test_a_full_disk_is_one_sentence(tmp_path, con):
         subprocess.run(["umount", "--lazy", str(disk)], check=True)
 
 
-# One interpreter that forks for each run: imports are slow, and runs must be processes of their own.
+# One interpreter that forks for each run: imports are slow, and runs must be processes of their
+# own.
 RUNS = """
 import json, os, signal, sys
 from pathlib import Path
@@ -296,8 +311,9 @@ place, n = Path(sys.argv[2]), int(sys.argv[3])
 pids = [fork(run, place, f"run{i}", range(i * 50, i * 50 + 200), f"out{i}") for i in range(n)]
 sys.exit(max([abs(wait(pid)) for pid in pids]))
 """,
-        tmp_path, processes,
-    )  # fmt: skip
+        tmp_path,
+        processes,
+    )
     assert imported(tmp_path) == list(range(processes * 50 + 150))
     ledger = open_ledger(tmp_path / "ledger")
     assert ids(ledger.tagged(con, "monday")) == imported(tmp_path)
@@ -325,7 +341,8 @@ print(total)
     total = int(script(text, tmp_path))
 
     def state(place: Path) -> tuple:
-        # An empty lock file may stay where the kill came after publishing; the next run there clears it.
+        # An empty lock file may stay where the kill came after publishing; the next run there
+        # clears it.
         files = [p.relative_to(place).as_posix() for p in place.rglob("*") if p.name != ".out.lock"]
         listing = sorted(files)
         ledger = open_ledger(place / "ledger")

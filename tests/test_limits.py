@@ -1,4 +1,6 @@
-"""Limits through the workbench: measured, computed or inferred; waves in import files; preflight."""
+"""Limits through the workbench: measured, computed or inferred; waves in import files;
+preflight.
+"""
 
 import csv
 import json
@@ -35,21 +37,33 @@ def test_measured_with_a_messages_export_tells_the_sample_story_in_both_language
         assert assessment.basis == "measured"
         names = ("attempted", "size", "delivered", "failed", "overflow", "explained", "other")
         assert [int(window[k]) for k in names] == [1500, 1000, 1000, 500, 500, 471, 29]
-        assert (str(bench.wall_clock(window["first"]))[11:16], int(window["after"])) == ("15:16", 480)
+        assert (str(bench.wall_clock(window["first"]))[11:16], int(window["after"])) == (
+            "15:16",
+            480,
+        )
         reached = assessment.reached.set_index("limit").loc["1001"]
-        assert reached["peak"] == 1000 and str(bench.wall_clock(reached["reached_at"]))[:16] == "2022-01-11 15:16"
+        assert (
+            reached["peak"] == 1000
+            and str(bench.wall_clock(reached["reached_at"]))[:16] == "2022-01-11 15:16"
+        )
         assert any("1,000" in note for note in assessment.agreed) and not assessment.notes
         found[language] = limit_sentence(bench, window)
     assert "1,500 attempted against a limit of 1,000" in found["en"]
-    assert found["es"] != found["en"] and all(n in found["es"] for n in ("1,500", "1,000", "500", "471"))
+    assert found["es"] != found["en"] and all(
+        n in found["es"] for n in ("1,500", "1,000", "500", "471")
+    )
 
 
 def test_two_channels_in_one_pool_and_two_broadcasts_in_one_window(write, tmp_path):
     channels = tmp_path / "channels.toml"
     channels.write_text(
-        'timezone = "UTC"\n[pool.main]\nlimit = 4\n[channel.1]\nkind = "whatsapp"\npool = "main"\n[channel.2]\nkind = "whatsapp"\npool = "main"\n'
+        'timezone = "UTC"\n[pool.main]\nlimit = 4\n[channel.1]\nkind = "whatsapp"\npool ='
+        ' "main"\n[channel.2]\nkind = "whatsapp"\npool = "main"\n'
     )
-    sent = [row(str(n), f"m{n}", None, f"2022-01-11 {10 + n // 3}:00:0{n % 3}", channel="12"[n // 3]) for n in range(6)]
+    sent = [
+        row(str(n), f"m{n}", None, f"2022-01-11 {10 + n // 3}:00:0{n % 3}", channel="12"[n // 3])
+        for n in range(6)
+    ]
     failed = [[*s, LIMIT] for s in sent[4:]]
     bench = workbench.open(
         {
@@ -61,7 +75,9 @@ def test_two_channels_in_one_pool_and_two_broadcasts_in_one_window(write, tmp_pa
     )
     assessment = limits.assess(bench)
     (window,) = assessment.windows.to_dict("records")
-    assert [int(window[k]) for k in ("attempted", "delivered", "failed", "overflow", "explained")] == [6, 4, 2, 2, 2]
+    assert [
+        int(window[k]) for k in ("attempted", "delivered", "failed", "overflow", "explained")
+    ] == [6, 4, 2, 2, 2]
     assert window["name"] == "main (channel 1 + channel 2)"
     assert assessment.reached["peak"].tolist() == [4]
 
@@ -72,7 +88,10 @@ def test_computed_from_attempted_counts_and_inferred_without():
     assert found.basis == "computed"
     assert found.windows[["overflow", "explained", "other"]].to_numpy().tolist() == [[500, 471, 29]]
     found = limits.assess(bench := open_bench(**given))
-    assert found.basis == "inferred" and "--messages FILE" in limit_sections.load_figures(bench, found)[0].data
+    assert (
+        found.basis == "inferred"
+        and "--messages FILE" in limit_sections.load_figures(bench, found)[0].data
+    )
     assert found.windows["overflow"].tolist() == [471]
     with pytest.raises(QuotaError, match="1,499|attempted is less than|499"):
         limits.assess(open_bench(**given, attempted="1001=499"))
@@ -82,48 +101,88 @@ def test_computed_from_attempted_counts_and_inferred_without():
 
 def test_sources_that_disagree_are_named(tmp_path):
     channels = tmp_path / "channels.toml"
-    channels.write_text((SAMPLES / "channels.toml").read_text().replace("limit = 1000", "limit = 2000"))
+    channels.write_text(
+        (SAMPLES / "channels.toml").read_text().replace("limit = 1000", "limit = 2000")
+    )
     found = limits.assess(open_bench(channel="1001", channels=str(channels), attempted="1001=1600"))
     assert any("configured 2,000" in n and "tier of 1,000" in n for n in found.notes)
-    assert any("1,600 attempted were given, 1,500 are in the messages export" in n for n in found.notes)
+    assert any(
+        "1,600 attempted were given, 1,500 are in the messages export" in n for n in found.notes
+    )
 
 
 def test_waves_give_one_tag_and_one_set_of_files_each(write, tmp_path):
     channels = tmp_path / "channels.toml"
     channels.write_text('timezone = "UTC"\n[channel.1001]\nkind = "whatsapp"\nlimit = 4\n')
     rows = [row(str(n), str(n), at=f"2022-01-11 10:00:0{n}") for n in range(9)]
-    bench = workbench.open({
-        "exports": str(write(rows)), "channels": str(channels), "tag": "again {date:%d%m%y}", "waves": True,
-        "start": "2022-01-20 08:00", "quiet": "21:00-08:00", "out": str(tmp_path / "out"),
-    })  # fmt: skip
+    bench = workbench.open(
+        {
+            "exports": str(write(rows)),
+            "channels": str(channels),
+            "tag": "again {date:%d%m%y}",
+            "waves": True,
+            "start": "2022-01-20 08:00",
+            "quiet": "21:00-08:00",
+            "out": str(tmp_path / "out"),
+        }
+    )
     recovery = bench.recover()
-    steps = recovery_sections.import_steps(bench, recovery.files).data  # says which file goes out from when
+    steps = recovery_sections.import_steps(
+        bench, recovery.files
+    ).data  # says which file goes out from when
     for n, day in ((1, 20), (2, 21), (3, 22)):
-        assert f">{day} Jan 2022 08:0{n - 1}</td>" in steps.split(f"again-110122-w{n}of3.csv")[0].rsplit("<tr", 1)[1]
+        assert (
+            f">{day} Jan 2022 08:0{n - 1}</td>"
+            in steps.split(f"again-110122-w{n}of3.csv")[0].rsplit("<tr", 1)[1]
+        )
     record = bench.finish()
-    files = {p.name: [r[0] for r in csv.reader(p.open())][1:] for p in sorted((tmp_path / "out" / "import").iterdir())}
-    assert files == {f"again-110122-w{i}of3.csv": ids for i, ids in enumerate((list("0123"), list("4567"), ["8"]), 1)}
+    files = {
+        p.name: [r[0] for r in csv.reader(p.open())][1:]
+        for p in sorted((tmp_path / "out" / "import").iterdir())
+    }
+    assert files == {
+        f"again-110122-w{i}of3.csv": ids
+        for i, ids in enumerate((list("0123"), list("4567"), ["8"]), 1)
+    }
     assert [w["tag"] for w in record["waves"]] == [f"again 110122 w{i}of3" for i in (1, 2, 3)]
     assert record["waves"][0]["start"] == "2022-01-20T08:00:00+00:00"
     starts = recovery.plan.waves["start"]
-    assert str(starts[0]) == "2022-01-20 08:00:00+00:00" and (starts.diff().dropna().dt.total_seconds() >= 86400).all()
+    assert (
+        str(starts[0]) == "2022-01-20 08:00:00+00:00"
+        and (starts.diff().dropna().dt.total_seconds() >= 86400).all()
+    )
 
 
 @pytest.mark.parametrize(("attempted", "limit"), [(3, 2), (12, None)])
-def test_a_broadcast_is_held_against_the_limit_only_where_that_can_be_told(write, tmp_path, attempted, limit):
+def test_a_broadcast_is_held_against_the_limit_only_where_that_can_be_told(
+    write, tmp_path, attempted, limit
+):
     """More delivered than the limit allows means that some did not count."""
     channels = tmp_path / "channels.toml"
     channels.write_text('timezone = "UTC"\n[channel.1001]\nkind = "whatsapp"\nlimit = 2\n')
-    bench = workbench.open({"exports": str(write([row("1", "1"), row("2", "2")])), "channels": str(channels)})
-    found = summaries.attempted(bench.broadcasts, bench.channels, None, {"1001": attempted})["limit"]
-    assert [None if value is None or value != value else int(value) for value in found.astype(object).where(found.notna(), None)] == [limit]
+    bench = workbench.open(
+        {"exports": str(write([row("1", "1"), row("2", "2")])), "channels": str(channels)}
+    )
+    found = summaries.attempted(bench.broadcasts, bench.channels, None, {"1001": attempted})[
+        "limit"
+    ]
+    assert [
+        None if value is None or value != value else int(value)
+        for value in found.astype(object).where(found.notna(), None)
+    ] == [limit]
 
 
 def test_bad_limits_and_times_are_one_sentence_each(write, tmp_path):
     channels = tmp_path / "c.toml"
     rows = str(write([row("1", "1"), row("2", "2")]))
     channels.write_text('timezone = "UTC"\n[channel.1001]\nkind = "whatsapp"\nlimit = 1\n')
-    given = {"exports": rows, "channels": str(channels), "tag": "t", "waves": True, "start": "2022-01-20 08:00"}
+    given = {
+        "exports": rows,
+        "channels": str(channels),
+        "tag": "t",
+        "waves": True,
+        "start": "2022-01-20 08:00",
+    }
     with pytest.raises(QuotaError, match="2022-01-2"):
         workbench.open(given | {"deadline": "2022-01-20 09:00"}).recover()
     with pytest.raises(QuotaError, match="reserve"):
@@ -134,7 +193,11 @@ def test_bad_limits_and_times_are_one_sentence_each(write, tmp_path):
         workbench.open(given | {"channels": "", "timezone": "UTC"}).recover()
     early = write([row("1", "1", None, "2022-01-10 10:00:00")], "m.csv", HEADER[:-1])
     with pytest.raises(
-        InputError, match="messages export runs from 2022-01-10 to 2022-01-10, but the failed messages from 2022-01-11"
+        InputError,
+        match=(
+            "messages export runs from 2022-01-10 to 2022-01-10, but the failed messages from"
+            " 2022-01-11"
+        ),
     ):
         workbench.open(given | {"messages": str(early)}).recover()
 
@@ -147,12 +210,24 @@ def test_preflight_counts_whom_a_broadcast_would_miss(write, tmp_path):
     )
     channels = tmp_path / "channels.toml"
     channels.write_text(
-        'timezone = "UTC"\nsegment_limit = 1\n[channel.1001]\nkind = "whatsapp"\nlimit = 2\n[channel.7]\nkind = "instagram"\n'
+        'timezone = "UTC"\nsegment_limit = 1\n[channel.1001]\nkind = "whatsapp"\nlimit ='
+        ' 2\n[channel.7]\nkind = "instagram"\n'
     )
     earlier = write([row("1", "1", BLOCKED), row("4", "4")])
-    given = {"contacts": str(contacts), "channels": str(channels), "channel": "1001", "start": "2022-01-20 08:00"}
+    given = {
+        "contacts": str(contacts),
+        "channels": str(channels),
+        "channel": "1001",
+        "start": "2022-01-20 08:00",
+    }
     found = preflight(workbench.Workbench(given | {"exports": str(earlier)}))
-    assert (found.contacts, found.duplicates, found.no_identifier, found.refused, found.sendable) == (6, 1, 1, 1, 3)
+    assert (
+        found.contacts,
+        found.duplicates,
+        found.no_identifier,
+        found.refused,
+        found.sendable,
+    ) == (6, 1, 1, 1, 3)
     assert (found.waves, found.segments, found.segment_limit) == (2, 2, 1)
     assert "2 segments are needed, but a workspace has 1" in found.note
     with pytest.raises(ParameterError, match="cannot broadcast"):
@@ -161,19 +236,43 @@ def test_preflight_counts_whom_a_broadcast_would_miss(write, tmp_path):
         preflight(workbench.Workbench(given | {"channel": "1002"}))
 
 
-@pytest.mark.parametrize(("listed", "sendable"), [(["Avisos, Correo", "Correo", "Avisos"], 2), (["Correo", "", "Correo"], 3)])
-def test_preflight_leaves_out_whom_a_channel_without_numbers_does_not_know(write, tmp_path, listed, sendable):
-    contacts = write([[str(n), channels] for n, channels in enumerate(listed, 1)], "contacts.csv", ["ContactID", "Channels"])
+@pytest.mark.parametrize(
+    ("listed", "sendable"),
+    [(["Avisos, Correo", "Correo", "Avisos"], 2), (["Correo", "", "Correo"], 3)],
+)
+def test_preflight_leaves_out_whom_a_channel_without_numbers_does_not_know(
+    write, tmp_path, listed, sendable
+):
+    contacts = write(
+        [[str(n), channels] for n, channels in enumerate(listed, 1)],
+        "contacts.csv",
+        ["ContactID", "Channels"],
+    )
     channels = tmp_path / "channels.toml"
     channels.write_text('timezone = "UTC"\n[channel.1]\nname = "Avisos"\nkind = "telegram"\n')
-    found = preflight(workbench.Workbench({"contacts": str(contacts), "channels": str(channels), "channel": "1"}))
+    found = preflight(
+        workbench.Workbench({"contacts": str(contacts), "channels": str(channels), "channel": "1"})
+    )
     assert (found.sendable, found.no_identifier) == (sendable, 3 - sendable)
     assert ("who has written on this channel is not known" in found.note) == (sendable == 3)
 
 
 def test_preflight_on_the_command_line():
-    words = [BIN / "rebroadcast", "preflight", SAMPLES / "contacts.csv", "--channel", "1001", "--channels", SAMPLES / "channels.toml",
-             "--failed", SAMPLES / "failed_messages.csv", "--messages", SAMPLES / "messages.csv", "--start", "2022-01-12 08:00"]  # fmt: skip
+    words = [
+        BIN / "rebroadcast",
+        "preflight",
+        SAMPLES / "contacts.csv",
+        "--channel",
+        "1001",
+        "--channels",
+        SAMPLES / "channels.toml",
+        "--failed",
+        SAMPLES / "failed_messages.csv",
+        "--messages",
+        SAMPLES / "messages.csv",
+        "--start",
+        "2022-01-12 08:00",
+    ]
     done = subprocess.run([*map(str, words), "--json"], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout)

@@ -1,4 +1,6 @@
-"""The sample's reports in a real browser: everything drawn without a network, accessible, readable on a phone and in the dark."""
+"""The sample's reports in a real browser: everything drawn without a network, accessible, readable
+on a phone and in the dark.
+"""
 
 import time
 
@@ -6,7 +8,9 @@ import pytest
 
 from conftest import CHROMIUM, RUNS
 
-pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no Chromium; install it with: apt-get install chromium")
+pytestmark = pytest.mark.skipif(
+    not CHROMIUM, reason="no Chromium; install it with: apt-get install chromium"
+)
 
 
 @pytest.fixture(params=RUNS)
@@ -17,8 +21,16 @@ def report(request, sample_run):
 def open_page(browser, path, **options):
     page = browser.new_context(offline=True, **options).new_page()
     page.seen, page.problems = [], []
-    page.on("request", lambda r: page.seen.append(r.url) if not r.url.startswith(("file:", "data:", "blob:")) else None)
-    page.on("console", lambda m: page.problems.append(m.text) if m.type in ("error", "warning") else None)
+    page.on(
+        "request",
+        lambda r: (
+            page.seen.append(r.url) if not r.url.startswith(("file:", "data:", "blob:")) else None
+        ),
+    )
+    page.on(
+        "console",
+        lambda m: page.problems.append(m.text) if m.type in ("error", "warning") else None,
+    )
     page.on("pageerror", lambda e: page.problems.append(str(e)))
     page.goto(path.as_uri())
     page.wait_for_load_state()
@@ -30,7 +42,9 @@ def draw_all(page):
         page.evaluate(f"window.scrollTo(0, {place})")
         page.wait_for_timeout(60)
     drawn = "[...document.querySelectorAll('figure')].every(f => f.querySelector('svg'))"
-    end = time.monotonic() + 180  # the page's policy forbids wait_for_function, which evaluates in it
+    end = (
+        time.monotonic() + 180
+    )  # the page's policy forbids wait_for_function, which evaluates in it
     while not page.evaluate(drawn) and time.monotonic() < end:
         page.wait_for_timeout(100)
     assert page.evaluate(drawn)
@@ -49,10 +63,20 @@ def test_axe_core_finds_nothing_serious(browser, report):
     from axe_playwright_python.sync_playwright import Axe
 
     for scheme, width in (("light", 1200), ("dark", 360)):
-        page = open_page(browser, report, viewport={"width": width, "height": 900}, color_scheme=scheme, bypass_csp=True)
+        page = open_page(
+            browser,
+            report,
+            viewport={"width": width, "height": 900},
+            color_scheme=scheme,
+            bypass_csp=True,
+        )
         draw_all(page)
         found = Axe().run(page).response["violations"]
-        serious = [(v["id"], v["nodes"][0]["html"][:200]) for v in found if v["impact"] in ("serious", "critical")]
+        serious = [
+            (v["id"], v["nodes"][0]["html"][:200])
+            for v in found
+            if v["impact"] in ("serious", "critical")
+        ]
         assert serious == [], scheme
 
 

@@ -20,7 +20,10 @@ from rebroadcast import archives, exports, reports
 from rebroadcast.convert import convert
 from rebroadcast.exceptions import InputError, OutputError, ParameterError, RulesError
 
-SHEET = '<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><dimension ref="A1:XFD1048576"/><sheetData>{}</sheetData></worksheet>'
+SHEET = (
+    '<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><dimension'
+    ' ref="A1:XFD1048576"/><sheetData>{}</sheetData></worksheet>'
+)
 
 
 def refused(engine, path, words="") -> str:
@@ -29,12 +32,20 @@ def refused(engine, path, words="") -> str:
         exports.read(engine, [str(path)])
     text = str(caught.value)
     assert path.name in text and words in text and len(text) < 400 and "\n" not in text
-    assert sum(p.stat().st_size for p in engine.scratch.rglob("*") if p.is_file()) < 2 * archives.ROOM + archives.RATIO * path.stat().st_size
+    assert (
+        sum(p.stat().st_size for p in engine.scratch.rglob("*") if p.is_file())
+        < 2 * archives.ROOM + archives.RATIO * path.stat().st_size
+    )
     return text
 
 
 def text_of(rows, header=HEADER) -> str:
-    return "\n".join(",".join(f'"{c.replace(chr(34), chr(34) * 2)}"' for c in r) for r in [header, *rows]) + "\n"
+    return (
+        "\n".join(
+            ",".join(f'"{c.replace(chr(34), chr(34) * 2)}"' for c in r) for r in [header, *rows]
+        )
+        + "\n"
+    )
 
 
 def test_a_bomb_is_refused_before_it_fills_the_disk(engine, tmp_path, monkeypatch):
@@ -43,7 +54,9 @@ def test_a_bomb_is_refused_before_it_fills_the_disk(engine, tmp_path, monkeypatc
     packed = b"".join(bomb.compress(bytes(2**20)) for _ in range(64)) + bomb.flush()
     (tmp_path / "bomb.csv.gz").write_bytes(packed)
     refused(engine, tmp_path / "bomb.csv.gz", "unpacks to more than")
-    with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+    with zipfile.ZipFile(
+        tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED, compresslevel=9
+    ) as archive:
         archive.writestr("export.csv", bytes(64 * 2**20))
     refused(engine, tmp_path / "bomb.zip", "unpacks to more than")
     with zipfile.ZipFile(tmp_path / "outer.zip", "w") as archive:
@@ -64,7 +77,9 @@ def test_entries_that_overlap_or_lie_are_refused(engine, tmp_path, monkeypatch):
         directory += entry.replace(b"a.csv", b"%05d" % number)
     tail = bytearray(whole[end:])
     struct.pack_into("<HHII", tail, 8, 400, 400, len(directory), at)
-    (tmp_path / "overlap.zip").write_bytes(whole[:at] + directory.replace(b"00000", b"a.csv") + bytes(tail))
+    (tmp_path / "overlap.zip").write_bytes(
+        whole[:at] + directory.replace(b"00000", b"a.csv") + bytes(tail)
+    )
     refused(engine, tmp_path / "overlap.zip")
     small = bytearray(whole)  # the directory and the entry say that it is ten bytes
     struct.pack_into("<I", small, at + 24, 10)
@@ -77,7 +92,10 @@ def test_damaged_archives_are_one_sentence(engine, tmp_path):
     content = text_of([row(str(i), str(i)) for i in range(500)]).encode()
     with zipfile.ZipFile(tmp_path / "whole.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("a.csv", content)
-    for name, whole in (("z.zip", (tmp_path / "whole.zip").read_bytes()), ("g.csv.gz", gzip.compress(content))):
+    for name, whole in (
+        ("z.zip", (tmp_path / "whole.zip").read_bytes()),
+        ("g.csv.gz", gzip.compress(content)),
+    ):
         for place in (12, 40, len(whole) // 2, len(whole) - 30, len(whole) - 5):
             (tmp_path / name).write_bytes(whole[:place])
             refused(engine, tmp_path / name)
@@ -85,7 +103,9 @@ def test_damaged_archives_are_one_sentence(engine, tmp_path):
             changed[place : place + 3] = bytes(b ^ 0xA5 for b in changed[place : place + 3])
             (tmp_path / name).write_bytes(bytes(changed))
             try:
-                assert exports.read(engine, [str(tmp_path / name)]).rows == 500  # a place that says nothing
+                assert (
+                    exports.read(engine, [str(tmp_path / name)]).rows == 500
+                )  # a place that says nothing
             except InputError as error:
                 assert name in str(error)
 
@@ -96,10 +116,20 @@ def test_many_entries_and_entries_that_climb_are_contained(engine, tmp_path):
             archive.writestr(f"{number}.csv", "x")
     refused(engine, tmp_path / "many.zip", "expected one export")
     with zipfile.ZipFile(tmp_path / "climb.zip", "w") as archive:
-        for number, name in enumerate(("../../climbed.csv", "/tmp/rebroadcast-absolute.csv", "C:\\x.csv", "a/../../b\u202e.csv")):
+        for number, name in enumerate(
+            (
+                "../../climbed.csv",
+                "/tmp/rebroadcast-absolute.csv",
+                "C:\\x.csv",
+                "a/../../b\u202e.csv",
+            )
+        ):
             archive.writestr(name, text_of([row(str(number), str(number))]))
     assert exports.read(engine, [str(tmp_path / "climb.zip")]).rows == 4
-    assert not list(tmp_path.parent.glob("climbed.csv")) and not Path("/tmp/rebroadcast-absolute.csv").exists()
+    assert (
+        not list(tmp_path.parent.glob("climbed.csv"))
+        and not Path("/tmp/rebroadcast-absolute.csv").exists()
+    )
     link = zipfile.ZipInfo("link.csv")
     link.create_system, link.external_attr = 3, 0o120777 << 16
     with zipfile.ZipFile(tmp_path / "link.zip", "w") as archive:
@@ -125,20 +155,42 @@ def test_a_workbook_that_claims_or_unpacks_to_too_much(engine, tmp_path, monkeyp
 
     def made(name: str, **changed) -> Path:
         with zipfile.ZipFile(tmp_path / name, "w", zipfile.ZIP_DEFLATED) as archive:
-            for part, content in (parts | {"xl/worksheets/sheet1.xml": changed.get("sheet", sheet)} | changed.get("more", {})).items():
+            for part, content in (
+                parts
+                | {"xl/worksheets/sheet1.xml": changed.get("sheet", sheet)}
+                | changed.get("more", {})
+            ).items():
                 archive.writestr(part, content)
         return tmp_path / name
 
-    claims = made("claims.xlsx", sheet=re.sub('<dimension ref="[^"]*"', '<dimension ref="A1:XFD1048576"', sheet))
+    claims = made(
+        "claims.xlsx",
+        sheet=re.sub('<dimension ref="[^"]*"', '<dimension ref="A1:XFD1048576"', sheet),
+    )
     found = exports.read(engine, [str(claims)])
     assert (found.rows, len(found.rejected)) == (2, 1)
     cell = '<row r="{0}"><c r="XFD{0}" t="str"><v>x</v></c></row>'
-    refused(engine, made("wide.xlsx", sheet=SHEET.format("".join(cell.format(n) for n in range(1, 3000)))))
-    refused(engine, made("deep.xlsx", sheet=SHEET.format('<row r="1"><c r="A1"/></row><row r="2000000000"/>')), "unpacks to more")
-    refused(engine, made("long.xlsx", sheet=SHEET.format(" " * (64 * 2**20))), "unpacks to more than")
-    laughs = '<!DOCTYPE x [<!ENTITY a "ha">' + "".join(
-        f'<!ENTITY {chr(98 + i)} "{f"&{chr(97 + i)};" * 50}">' for i in range(9)) + "]>"  # fmt: skip
-    refused(engine, made("laughs.xlsx", sheet=laughs + SHEET.format('<row><c t="str"><v>&j;</v></c></row>')))
+    refused(
+        engine,
+        made("wide.xlsx", sheet=SHEET.format("".join(cell.format(n) for n in range(1, 3000)))),
+    )
+    refused(
+        engine,
+        made("deep.xlsx", sheet=SHEET.format('<row r="1"><c r="A1"/></row><row r="2000000000"/>')),
+        "unpacks to more",
+    )
+    refused(
+        engine, made("long.xlsx", sheet=SHEET.format(" " * (64 * 2**20))), "unpacks to more than"
+    )
+    laughs = (
+        '<!DOCTYPE x [<!ENTITY a "ha">'
+        + "".join(f'<!ENTITY {chr(98 + i)} "{f"&{chr(97 + i)};" * 50}">' for i in range(9))
+        + "]>"
+    )
+    refused(
+        engine,
+        made("laughs.xlsx", sheet=laughs + SHEET.format('<row><c t="str"><v>&j;</v></c></row>')),
+    )
 
 
 def test_what_is_no_file_is_refused_at_once(engine, tmp_path):
@@ -157,14 +209,32 @@ def test_what_is_no_file_is_refused_at_once(engine, tmp_path):
         load_rules(tmp_path / "pipe.csv")
     command = [Path(sys.executable).parent / "rebroadcast", "report"]
     for option in ("--channels", "--rules", "--messages"):
-        done = subprocess.run([*command, "data/samples/failed_messages.csv", option, tmp_path / "pipe.csv"],
-                              capture_output=True, text=True, timeout=300, cwd=Path(__file__).parents[1])  # fmt: skip
-        assert done.returncode == 2 and "not a regular file" in done.stderr and "Traceback" not in done.stderr
+        done = subprocess.run(
+            [*command, "data/samples/failed_messages.csv", option, tmp_path / "pipe.csv"],
+            capture_output=True,
+            text=True,
+            timeout=300,
+            cwd=Path(__file__).parents[1],
+        )
+        assert (
+            done.returncode == 2
+            and "not a regular file" in done.stderr
+            and "Traceback" not in done.stderr
+        )
 
 
 def test_names_with_signs_are_names(engine, write, tmp_path):
     write([row("1", "1")], name="ax.csv")
-    for name in ("a[x].csv", "a*.csv", "a?.csv", "{a}.csv", "it's \"a\".csv", "%s$HOME `x`.csv", "-a.csv", "ñ 日本.csv"):
+    for name in (
+        "a[x].csv",
+        "a*.csv",
+        "a?.csv",
+        "{a}.csv",
+        'it\'s "a".csv',
+        "%s$HOME `x`.csv",
+        "-a.csv",
+        "ñ 日本.csv",
+    ):
         write([row("1", "1"), row("2", "2")], name=name)
         assert exports.read(engine, [str(tmp_path / name)]).rows == 2, name
     odd = os.fsencode(tmp_path) + b"/a\xff.csv"
@@ -180,7 +250,10 @@ def test_an_overwrite_takes_nothing_but_results(write, tmp_path):
     path = write([row()])
     out = tmp_path / "out"
     out.mkdir()
-    for name, given in (("exports", {"exports": str(out / "x.csv")}), ("ledger", {"exports": str(path), "ledger": str(out / "ledger")})):
+    for name, given in (
+        ("exports", {"exports": str(out / "x.csv")}),
+        ("ledger", {"exports": str(path), "ledger": str(out / "ledger")}),
+    ):
         (out / "x.csv").write_bytes(path.read_bytes())
         notebook = "tag_import" if name == "ledger" else "failure_report"
         with pytest.raises(OutputError, match=rf"\({name}\) lies in the folder for the results"):

@@ -1,4 +1,6 @@
-"""Patterns: no text and no user's rule can hang a run, and a rule that cannot be compiled is named with its line."""
+"""Patterns: no text and no user's rule can hang a run, and a rule that cannot be compiled is named
+with its line.
+"""
 
 import subprocess
 import sys
@@ -10,7 +12,8 @@ from rebroadcast.exceptions import RulesError, visible
 from rebroadcast.files import Source
 from rebroadcast.language import Language
 
-# Run alone, with all processor time that it may take: a pattern that runs away is ended, whatever holds the interpreter.
+# Run alone, with all processor time that it may take: a pattern that runs away is ended, whatever
+# holds the interpreter.
 ALONE = """
 import resource, sys
 resource.setrlimit(resource.RLIMIT_CPU, (60, 60))
@@ -18,9 +21,49 @@ sys.path.insert(0, {folder!r})
 import test_patterns
 test_patterns.{work}
 """
-PARTS = ["a", "a@", "1 ", "+1 ", "ab:", "_a1", "\\", "\\u00", "<", "aA", "&", '"', '",', " ", "\n", "=\r\n", "wamid.", "é", "1,000", "0.0",
-         "<script", "<table ", "<h2>", "<br ", "(#1", "550 5.1.1 ", "[[", "\ud800", "\x1b[", "2022-01-11 ", "A_B"]  # fmt: skip
-HARD = ["(a+)+$", "(a|a)*b", "(.*)*x", "(x+x+)+y", "a{1000}", "(a?){1000}b", "(?:" * 900 + "a" + ")" * 900, ".*.*.*.*=.*"]
+PARTS = [
+    "a",
+    "a@",
+    "1 ",
+    "+1 ",
+    "ab:",
+    "_a1",
+    "\\",
+    "\\u00",
+    "<",
+    "aA",
+    "&",
+    '"',
+    '",',
+    " ",
+    "\n",
+    "=\r\n",
+    "wamid.",
+    "é",
+    "1,000",
+    "0.0",
+    "<script",
+    "<table ",
+    "<h2>",
+    "<br ",
+    "(#1",
+    "550 5.1.1 ",
+    "[[",
+    "\ud800",
+    "\x1b[",
+    "2022-01-11 ",
+    "A_B",
+]
+HARD = [
+    "(a+)+$",
+    "(a|a)*b",
+    "(.*)*x",
+    "(x+x+)+y",
+    "a{1000}",
+    "(a?){1000}b",
+    "(?:" * 900 + "a" + ")" * 900,
+    ".*.*.*.*=.*",
+]
 FIRST = "2022-01-11 15:00,1,x\n"
 
 
@@ -28,7 +71,15 @@ def read_long_texts() -> None:
     page = html._Page(Language("en"))
     for part in PARTS:
         text = part * (1_000_000 // len(part))
-        for work in (texts.plain_text, texts.find_words, texts.find_codes, texts.shape, visible, errors.explain, html.NUMBER.fullmatch):
+        for work in (
+            texts.plain_text,
+            texts.find_words,
+            texts.find_codes,
+            texts.shape,
+            visible,
+            errors.explain,
+            html.NUMBER.fullmatch,
+        ):
             work(text[:200_000])
         errors.explain(text)
         page._markup(text[:100_000], "output")
@@ -38,7 +89,10 @@ def read_long_texts() -> None:
 def search_hard_rules() -> None:
     causes = errors.load_rules().causes
     for number, pattern in enumerate(HARD):
-        rules = errors.Rules([errors.Rule(str(number), "quota", "wait", "sender", (0, 0), {}, {}, text=pattern)], causes)
+        rules = errors.Rules(
+            [errors.Rule(str(number), "quota", "wait", "sender", (0, 0), {}, {}, text=pattern)],
+            causes,
+        )
         for part in PARTS:
             rules.find((part * 20_000)[:20_000], None)
 
@@ -49,10 +103,23 @@ def sift_long_lines() -> None:
 
     with TemporaryDirectory() as folder:
         path = Path(folder) / "x.csv"
-        source = Source("x.csv", path, "", 0, header=("d", "c", "e"), columns=("sent_at", "contact_id", "error"))
-        for part in [*PARTS, ' "a" ,', '"\n', '"2022-01-11,1,"\n', "2022-01-11,1\n", '2022-01-11,1,a"b"\n', '2022-01-11,1,a"b\n', "x\n" + FIRST]:
+        source = Source(
+            "x.csv", path, "", 0, header=("d", "c", "e"), columns=("sent_at", "contact_id", "error")
+        )
+        for part in [
+            *PARTS,
+            ' "a" ,',
+            '"\n',
+            '"2022-01-11,1,"\n',
+            "2022-01-11,1\n",
+            '2022-01-11,1,a"b"\n',
+            '2022-01-11,1,a"b\n',
+            "x\n" + FIRST,
+        ]:
             for before in (FIRST, FIRST + '2022-01-11,"'):
-                path.write_text("d,c,e\n" + before + part * (200_000 // len(part)), "utf-8", "replace")
+                path.write_text(
+                    "d,c,e\n" + before + part * (200_000 // len(part)), "utf-8", "replace"
+                )
                 salvage.strict(source)
                 salvage.sift(source, Path(folder) / "out.csv")
 
@@ -66,20 +133,43 @@ def test_no_text_takes_more_than_linear_time(work):
     assert done.returncode == 0, done.stderr[-1000:]
 
 
-@pytest.mark.parametrize("pattern", ["a{1001}", "((a{1,100}){1,100})", "[", "(?P<n>", "\\\\p{Foo}", "a**", "(?=x)", "\\\\1"])
-@pytest.mark.parametrize("key", ['id = "ours"', "id = 'ours'", 'id="ours"', "id = '''ours'''", '"id" = "ours"', 'id = "ou\\u0072s"'])
+@pytest.mark.parametrize(
+    "pattern",
+    ["a{1001}", "((a{1,100}){1,100})", "[", "(?P<n>", "\\\\p{Foo}", "a**", "(?=x)", "\\\\1"],
+)
+@pytest.mark.parametrize(
+    "key",
+    [
+        'id = "ours"',
+        "id = 'ours'",
+        'id="ours"',
+        "id = '''ours'''",
+        '"id" = "ours"',
+        'id = "ou\\u0072s"',
+    ],
+)
 def test_a_rule_that_cannot_be_compiled_is_named_with_its_line(tmp_path, pattern, key):
     path = tmp_path / "rules.toml"
-    path.write_text(f'# ours\n[[rule]]\nid = "first"\ntext = "ours"\ncause = "quota"\n\n[[rule]]\ncause = "quota"\n{key}\ntext = "{pattern}"\n', "utf-8")
+    path.write_text(
+        '# ours\n[[rule]]\nid = "first"\ntext = "ours"\ncause = "quota"\n\n[[rule]]\ncause ='
+        f' "quota"\n{key}\ntext = "{pattern}"\n',
+        "utf-8",
+    )
     with pytest.raises(RulesError) as caught:
         errors.load_rules(path)
-    assert str(caught.value).startswith(f"{path}, line 9: ours: text is not a pattern that RE2 understands")
+    assert str(caught.value).startswith(
+        f"{path}, line 9: ours: text is not a pattern that RE2 understands"
+    )
 
 
 @pytest.mark.parametrize("ident", ["ñandú", "a b", "a#b", "[x]", 'a\\"b', "a\\nb", "…", "rule"])
 def test_a_rule_with_an_odd_name_is_found_too(tmp_path, ident):
     path = tmp_path / "rules.toml"
-    path.write_text(f'[[rule]]\nid = "first"\ntext = "x"\ncause = "quota"\n[[rule]]\nid = "{ident}"\ntext = "("\ncause = "quota"\n', "utf-8")
+    path.write_text(
+        f'[[rule]]\nid = "first"\ntext = "x"\ncause = "quota"\n[[rule]]\nid = "{ident}"\ntext ='
+        ' "("\ncause = "quota"\n',
+        "utf-8",
+    )
     with pytest.raises(RulesError, match=", line 6: ") as caught:
         errors.load_rules(path)
     assert "\n" not in str(caught.value)
@@ -87,7 +177,15 @@ def test_a_rule_with_an_odd_name_is_found_too(tmp_path, ident):
 
 @pytest.mark.parametrize(
     "rule",
-    ["source = ['x']", "source = 'm'", "wait = '99999999999999999999d'", "title = { en = 3, es = 4 }", "text = 3", "cause = []", "kind = [['a']]"],
+    [
+        "source = ['x']",
+        "source = 'm'",
+        "wait = '99999999999999999999d'",
+        "title = { en = 3, es = 4 }",
+        "text = 3",
+        "cause = []",
+        "kind = [['a']]",
+    ],
 )
 def test_values_of_another_kind_are_named(tmp_path, rule):
     name = rule.partition(" ")[0]
@@ -99,4 +197,7 @@ def test_values_of_another_kind_are_named(tmp_path, rule):
 
 
 def test_a_wait_that_a_text_names_cannot_be_without_end():
-    assert errors.explain("Too Many Requests: retry after 99999999999999999999", "telegram").wait.days <= 366
+    assert (
+        errors.explain("Too Many Requests: retry after 99999999999999999999", "telegram").wait.days
+        <= 366
+    )

@@ -56,15 +56,23 @@ def by_hand(rows, limit, moment):
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     st.lists(
-        st.tuples(st.integers(0, 60 * 24 * 3600), st.sampled_from("abcdef"), st.sampled_from(["1", "2", "3"])),
+        st.tuples(
+            st.integers(0, 60 * 24 * 3600),
+            st.sampled_from("abcdef"),
+            st.sampled_from(["1", "2", "3"]),
+        ),
         max_size=40,
     ),
-    st.sampled_from(["UTC", "America/Mexico_City", "Asia/Kathmandu", "Europe/Madrid", "Australia/Lord_Howe"]),
+    st.sampled_from(
+        ["UTC", "America/Mexico_City", "Asia/Kathmandu", "Europe/Madrid", "Australia/Lord_Howe"]
+    ),
     st.sampled_from([H, 24 * H, 100 * H]),
     st.sampled_from([1, 60, 3600]),
 )
 def test_load_is_what_counting_by_hand_gives(sent, zone, length, coarse):
-    rows = [(START - timedelta(days=30) + timedelta(seconds=s // coarse), c, ch) for s, c, ch in sent]
+    rows = [
+        (START - timedelta(days=30) + timedelta(seconds=s // coarse), c, ch) for s, c, ch in sent
+    ]
     limits = [
         Limit("pool", ("1", "2"), 3, Window("moving", length)),
         Limit("day", ("1",), 2, Window("day", None, zone)),
@@ -84,8 +92,8 @@ def test_load_is_what_counting_by_hand_gives(sent, zone, length, coarse):
 def test_load_reads_a_table_of_the_engine_with_every_kind_of_window():
     engine = ibis.duckdb.connect()
     engine.raw_sql(
-        "create table sent as select to_timestamp(1793600000.5 + i) as at, i::varchar as contact_id, "
-        "'1' as channel_id from range(50) t(i)"
+        "create table sent as select to_timestamp(1793600000.5 + i) as at, i::varchar as"
+        " contact_id, '1' as channel_id from range(50) t(i)"
     )
     windows = [Window(), Window("day", None, "America/Mexico_City"), Window("month")]
     limits = [Limit(w.kind, ("1",), 50, w) for w in windows]
@@ -99,12 +107,21 @@ def test_load_needs_times_with_a_zone():
 
 
 def test_load_of_nothing_is_empty():
-    assert load(table([]), [Limit("1001", ("1001",), 5), Limit("d", ("2",), 5, Window("day"))]).count().execute() == 0
+    assert (
+        load(table([]), [Limit("1001", ("1001",), 5), Limit("d", ("2",), 5, Window("day"))])
+        .count()
+        .execute()
+        == 0
+    )
     assert load(table(burst(3)), []).count().execute() == 0
 
 
 def test_reached_says_when_the_limit_was_full():
-    limits = [Limit("1001", ("1001",), 1000), Limit("1002", ("1002",), 10), Limit("1003", ("1003",), None)]
+    limits = [
+        Limit("1001", ("1001",), 1000),
+        Limit("1002", ("1002",), 10),
+        Limit("1003", ("1003",), None),
+    ]
     rows = burst(1000) + burst(4, channel="1002") + burst(7, channel="1003")
     found = reached(load(table(rows), limits), limits).set_index("limit")
     assert found["peak"].tolist() == [1000, 4, 7]
@@ -136,9 +153,15 @@ def counts(**columns):
     ("given", "expected"),
     [
         ({"attempted": 1500, "failed": 500}, (1500, 1000, 500, 500, 500, 0)),
-        ({"attempted": 1500, "delivered": 980, "failed": 520, "quota": 500}, (1500, 980, 520, 500, 500, 20)),
+        (
+            {"attempted": 1500, "delivered": 980, "failed": 520, "quota": 500},
+            (1500, 980, 520, 500, 500, 20),
+        ),
         ({"attempted": pd.NA, "delivered": 900, "failed": 20}, (920, 900, 20, 0, 0, 20)),
-        ({"attempted": 1500, "failed": 620, "quota": 600, "used": 200}, (1500, 880, 620, 700, 600, 20)),
+        (
+            {"attempted": 1500, "failed": 620, "quota": 600, "used": 200},
+            (1500, 880, 620, 700, 600, 20),
+        ),
     ],
 )
 def test_overflow_is_attempted_beyond_the_limit(given, expected):
@@ -148,9 +171,13 @@ def test_overflow_is_attempted_beyond_the_limit(given, expected):
 
 
 def test_overflow_of_a_pool_adds_its_channels():
-    frame = pd.DataFrame({"channel_id": ["1001", "1002"], "attempted": [800, 700], "failed": [200, 300]})
+    frame = pd.DataFrame(
+        {"channel_id": ["1001", "1002"], "attempted": [800, 700], "failed": [200, 300]}
+    )
     found = overflow(frame, [Limit("main", ("1001", "1002"), 1000)])
-    assert found[["limit", "attempted", "overflow", "explained"]].to_numpy().tolist() == [["main", 1500, 500, 500]]
+    assert found[["limit", "attempted", "overflow", "explained"]].to_numpy().tolist() == [
+        ["main", 1500, 500, 500]
+    ]
 
 
 def test_overflow_without_a_known_limit_is_not_known():
@@ -163,7 +190,10 @@ def test_overflow_without_a_known_limit_is_not_known():
     ("given", "message"),
     [
         ({"attempted": 400, "failed": 500}, "400 attempted is less than 500 failed"),
-        ({"attempted": 10, "delivered": 5, "failed": 4}, "10 attempted is not 5 delivered and 4 failed"),
+        (
+            {"attempted": 10, "delivered": 5, "failed": 4},
+            "10 attempted is not 5 delivered and 4 failed",
+        ),
         ({"attempted": 10}, "two of the counts"),
         ({"attempted": -1, "failed": 0}, "0 or more"),
         ({"attempted": 10, "failed": 4, "quota": 5}, "only 4 failed at all"),
@@ -204,7 +234,10 @@ def test_infer_finds_each_run_of_limit_errors():
     rows += [("1002", "c1", START, "opted_out")]
     found = infer(ibis.memtable(rows, schema=schema))
     assert found["channel_id"].tolist() == ["1001", "1001"] and found["run"].tolist() == [1, 2]
-    assert found["overflow_at_least"].tolist() == [500, 7] and found["messages"].tolist() == [501, 7]
+    assert found["overflow_at_least"].tolist() == [500, 7] and found["messages"].tolist() == [
+        501,
+        7,
+    ]
     assert found["other"].tolist() == [20, 0]
     assert found.loc[0, "first"] == START and found.loc[0, "last"] == START + timedelta(seconds=900)
 

@@ -1,4 +1,6 @@
-"""Reading exports: what comes in, in any of its shapes, and what is refused, with file, line and reason."""
+"""Reading exports: what comes in, in any of its shapes, and what is refused, with file, line and
+reason.
+"""
 
 import gzip
 import zipfile
@@ -12,9 +14,25 @@ from conftest import HEADER, SAMPLES, row
 from rebroadcast import exports
 from rebroadcast.exceptions import ColumnError, DateError, InputError, ParameterError
 
-ROWS = [row("100", "1", content='línea\ncon salto, y «comillas» "'), row("0200", "2"), row("300", "3", sender="user")]
-SPANISH = ["Fecha y hora", "ID de remitente", "Tipo de remitente", "ID de contacto", "ID de mensaje", "Tipo de contenido",
-           "Tipo de mensaje", "Contenido", "ID de canal", "Tipo", "Subtipo", "Error"]  # fmt: skip
+ROWS = [
+    row("100", "1", content='línea\ncon salto, y «comillas» "'),
+    row("0200", "2"),
+    row("300", "3", sender="user"),
+]
+SPANISH = [
+    "Fecha y hora",
+    "ID de remitente",
+    "Tipo de remitente",
+    "ID de contacto",
+    "ID de mensaje",
+    "Tipo de contenido",
+    "Tipo de mensaje",
+    "Contenido",
+    "ID de canal",
+    "Tipo",
+    "Subtipo",
+    "Error",
+]
 
 
 def contacts(engine, path, **options):
@@ -56,15 +74,25 @@ def test_gzip_zip_workbook_and_parquet_give_the_same_table(engine, write, tmp_pa
 
 
 @pytest.mark.parametrize(
-    "header", [SPANISH, [h.upper().replace(" ", "_") for h in HEADER], [f" {h.lower()} " for h in HEADER]]
+    "header",
+    [SPANISH, [h.upper().replace(" ", "_") for h in HEADER], [f" {h.lower()} " for h in HEADER]],
 )
-def test_columns_match_in_english_and_spanish_without_case_space_and_punctuation(engine, write, header):
+def test_columns_match_in_english_and_spanish_without_case_space_and_punctuation(
+    engine, write, header
+):
     table = exports.read(engine, write(ROWS, header=header)).table
-    assert table.order_by("row").sender_type.execute().tolist() == ["broadcast", "broadcast", "user"]
+    assert table.order_by("row").sender_type.execute().tolist() == [
+        "broadcast",
+        "broadcast",
+        "user",
+    ]
 
 
 def test_columns_in_another_order_with_extra_ones(engine, write):
-    path = write([["x", "boom", "100"], ["y", "bang", "200"]], header=["Notes", "Failure Reason", "Contact ID"])
+    path = write(
+        [["x", "boom", "100"], ["y", "bang", "200"]],
+        header=["Notes", "Failure Reason", "Contact ID"],
+    )
     table = exports.read(engine, path).table
     assert sorted(zip(table.contact_id.execute(), table.error.execute(), strict=True)) == [
         ("100", "boom"),
@@ -93,8 +121,11 @@ def test_ids_damaged_by_a_spreadsheet_are_rejected_or_repaired_where_certain(eng
     export = exports.read(engine, write(rows))
     assert sorted(export.table.contact_id.execute()) == ["007", "123"]
     assert export.rejected[["line", "reason"]].to_numpy().tolist() == [
-        [3, "a contact ID damaged by a spreadsheet"], [4, "a contact ID damaged by a spreadsheet"], [5, "no contact ID"],
-        [7, "a channel ID damaged by a spreadsheet"]]  # fmt: skip
+        [3, "a contact ID damaged by a spreadsheet"],
+        [4, "a contact ID damaged by a spreadsheet"],
+        [5, "no contact ID"],
+        [7, "a channel ID damaged by a spreadsheet"],
+    ]
 
 
 def test_lines_count_line_breaks_inside_values_and_unreadable_records(engine, write):
@@ -108,27 +139,51 @@ def test_lines_count_line_breaks_inside_values_and_unreadable_records(engine, wr
     path.write_text(text)
     export = exports.read(engine, path)
     assert export.rejected["line"].tolist() == [6, 7]
-    assert [text.splitlines()[line - 1][:7] for line in export.rejected["line"]] == ["too,few", "2022-01"]
+    assert [text.splitlines()[line - 1][:7] for line in export.rejected["line"]] == [
+        "too,few",
+        "2022-01",
+    ]
 
 
 @pytest.mark.parametrize(
     ("text", "utc"),
-    [("2022-01-11 15:00:00", "2022-01-11 21:00:00"), ("2022-01-11T15:00:00", "2022-01-11 21:00:00"),
-     ("2022-01-11T15:00:00Z", "2022-01-11 15:00:00"), ("2022-01-11 15:00", "2022-01-11 21:00:00"),
-     ("13/01/2022 15:00", "2022-01-13 21:00:00"), ("1/13/2022 3:00:00 PM", "2022-01-13 21:00:00"),
-     ("13.01.2022 15:00", "2022-01-13 21:00:00"), ("2022/01/13 15:00:00.123", "2022-01-13 21:00:00"),
-     ("13/1/2022 12:05 a. m.", "2022-01-13 06:05:00")],
-)  # fmt: skip
+    [
+        ("2022-01-11 15:00:00", "2022-01-11 21:00:00"),
+        ("2022-01-11T15:00:00", "2022-01-11 21:00:00"),
+        ("2022-01-11T15:00:00Z", "2022-01-11 15:00:00"),
+        ("2022-01-11 15:00", "2022-01-11 21:00:00"),
+        ("13/01/2022 15:00", "2022-01-13 21:00:00"),
+        ("1/13/2022 3:00:00 PM", "2022-01-13 21:00:00"),
+        ("13.01.2022 15:00", "2022-01-13 21:00:00"),
+        ("2022/01/13 15:00:00.123", "2022-01-13 21:00:00"),
+        ("13/1/2022 12:05 a. m.", "2022-01-13 06:05:00"),
+    ],
+)
 def test_dates_in_the_shapes_that_exports_and_spreadsheets_give(engine, write, text, utc):
     table = exports.read(engine, write([row(at=text)]), timezone="America/Mexico_City").table
     assert str(table.sent_at.execute()[0])[:19] == utc
 
 
-@pytest.mark.parametrize("text", ["2022-01-11 18:0 :28", "2022-01-11 18:04:2", "2022-01-11 18:04 CET", "2022-01-11 18:04:28 x", "202-01-11 18:04:28", "2022-01-11 18:",
-                                  "epoch", "infinity", "2022-01-11 (BC) 18:04", "2022-01-11 25:04:28"])  # fmt: skip
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2022-01-11 18:0 :28",
+        "2022-01-11 18:04:2",
+        "2022-01-11 18:04 CET",
+        "2022-01-11 18:04:28 x",
+        "202-01-11 18:04:28",
+        "2022-01-11 18:",
+        "epoch",
+        "infinity",
+        "2022-01-11 (BC) 18:04",
+        "2022-01-11 25:04:28",
+    ],
+)
 def test_a_damaged_date_is_no_date(engine, write, text):
     export = exports.read(engine, write([row(at=text), row("2", "2")]))
-    assert export.rejected[["line", "reason"]].to_numpy().tolist() == [[2, "a date that cannot be read"]]
+    assert export.rejected[["line", "reason"]].to_numpy().tolist() == [
+        [2, "a date that cannot be read"]
+    ]
 
 
 def test_ambiguous_dates_are_asked_about_and_settled_by_date_format(engine, write):
@@ -146,16 +201,29 @@ def test_ambiguous_dates_are_asked_about_and_settled_by_date_format(engine, writ
 
 @pytest.mark.parametrize(
     ("content", "kind", "words"),
-    [(b"", InputError, "is empty"), (b"\n\n", InputError, "is empty"), (b"%PDF-1.7 ...", InputError, "PDF"),
-     (b"\x89PNG\r\n\x1a\n", InputError, "an image"), (b"just a line of prose", InputError, "not a CSV"),
-     (b"\x00\x01\x02\x03" * 50, InputError, "not a text file|not text"),
-     (b"Contact ID,Error\n", InputError, "header but no rows"),
-     (b"2022-01-11 15:00:00,88001,broadcast,100,9001,boom\n", InputError, "no header row"),
-     (b"Contact ID,Channel ID\n1,2\n", ColumnError, "no 'Error' column.*found: 'Contact ID', 'Channel ID'"),
-     (b"Contac ID,Error\n1,2\n", ColumnError, "Did you mean 'Contac ID'"),
-     (b"Contact ID,Error,Reason\n1,2,3\n", ColumnError, "two columns that both fit"),
-     (b"Contact ID,Error\n1.0E+08,x\n", InputError, "every row was rejected.*do not open it in a spreadsheet")],
-)  # fmt: skip
+    [
+        (b"", InputError, "is empty"),
+        (b"\n\n", InputError, "is empty"),
+        (b"%PDF-1.7 ...", InputError, "PDF"),
+        (b"\x89PNG\r\n\x1a\n", InputError, "an image"),
+        (b"just a line of prose", InputError, "not a CSV"),
+        (b"\x00\x01\x02\x03" * 50, InputError, "not a text file|not text"),
+        (b"Contact ID,Error\n", InputError, "header but no rows"),
+        (b"2022-01-11 15:00:00,88001,broadcast,100,9001,boom\n", InputError, "no header row"),
+        (
+            b"Contact ID,Channel ID\n1,2\n",
+            ColumnError,
+            "no 'Error' column.*found: 'Contact ID', 'Channel ID'",
+        ),
+        (b"Contac ID,Error\n1,2\n", ColumnError, "Did you mean 'Contac ID'"),
+        (b"Contact ID,Error,Reason\n1,2,3\n", ColumnError, "two columns that both fit"),
+        (
+            b"Contact ID,Error\n1.0E+08,x\n",
+            InputError,
+            "every row was rejected.*do not open it in a spreadsheet",
+        ),
+    ],
+)
 def test_what_is_no_export_is_refused_with_one_sentence(engine, tmp_path, content, kind, words):
     path = tmp_path / "export.csv"
     path.write_bytes(content)
@@ -175,15 +243,22 @@ def test_missing_files_folders_and_doubles_are_refused(engine, write, tmp_path):
     copy.write_bytes(path.read_bytes())
     with pytest.raises(InputError, match="given twice"):
         exports.read(engine, [path, copy])
-    with pytest.raises(ParameterError, match=r"no known time zone.*Did you mean 'America/Mexico_City'"):
+    with pytest.raises(
+        ParameterError, match=r"no known time zone.*Did you mean 'America/Mexico_City'"
+    ):
         exports.read(engine, path, timezone="America/Mexico_Cty")
 
 
 TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0\r"), max_size=30)
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(st.tuples(TEXTS, TEXTS), min_size=1, max_size=6) | st.lists(st.tuples(TEXTS, TEXTS), min_size=30, max_size=60))
+@settings(
+    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    st.lists(st.tuples(TEXTS, TEXTS), min_size=1, max_size=6)
+    | st.lists(st.tuples(TEXTS, TEXTS), min_size=30, max_size=60)
+)
 def test_any_text_in_content_and_error_comes_back_as_it_was(engine, write, texts):
     path = write([row(str(i), str(i), error=e, content=c) for i, (c, e) in enumerate(texts)])
     table = exports.read(engine, path).table.order_by("row").to_pandas()
@@ -193,7 +268,9 @@ def test_any_text_in_content_and_error_comes_back_as_it_was(engine, write, texts
 def test_a_stray_quote_costs_its_own_row_only(engine, write):
     path = write([row(str(n), f"m{n}") for n in range(1, 7)])
     lines = path.read_text().splitlines()
-    lines[3] = lines[3].replace(",text,message,", ',text,"message,')  # opens a value that nothing closes
+    lines[3] = lines[3].replace(
+        ",text,message,", ',text,"message,'
+    )  # opens a value that nothing closes
     path.write_text("\n".join(lines) + "\n")
     export = exports.read(engine, path)
     assert sorted(export.table.contact_id.execute()) == ["1", "2", "4", "5", "6"]
@@ -209,11 +286,19 @@ def test_a_file_without_a_last_line_break_keeps_its_last_row(engine, write):
 
 @pytest.mark.parametrize(
     ("error", "stray", "kept"),
-    [("blocked", "Report of January", ["1", "2", "3"]),  # another row has this error, and none goes on so
-     ("Number", "is invalid", ["2", "3"]),
-     ("", "blocked", ["2", "3"])],
-)  # fmt: skip
-def test_a_stray_line_costs_the_row_before_it_only_where_that_may_go_on(engine, write, error, stray, kept):
+    [
+        (
+            "blocked",
+            "Report of January",
+            ["1", "2", "3"],
+        ),  # another row has this error, and none goes on so
+        ("Number", "is invalid", ["2", "3"]),
+        ("", "blocked", ["2", "3"]),
+    ],
+)
+def test_a_stray_line_costs_the_row_before_it_only_where_that_may_go_on(
+    engine, write, error, stray, kept
+):
     path = write([row("1", "m1", error), row("2", "m2", "blocked"), row("3", "m3", "blocked")])
     lines = path.read_text().split("\n")
     path.write_text("\n".join([*lines[:2], stray, *lines[2:]]))
@@ -224,11 +309,15 @@ def test_a_stray_line_costs_the_row_before_it_only_where_that_may_go_on(engine, 
 
 def test_rows_of_another_table_are_no_contacts(engine, tmp_path):
     path = tmp_path / "contacts.csv"
-    path.write_text("ContactID,PhoneNumber,Email,Tags\n1001,+52 55 1234,ana@example.com,\n1002,none,,\n1003,,none,\nx0,x1,x2,x3\n7,7,7,7\n")
+    path.write_text(
+        "ContactID,PhoneNumber,Email,Tags\n1001,+52 55"
+        " 1234,ana@example.com,\n1002,none,,\n1003,,none,\nx0,x1,x2,x3\n7,7,7,7\n"
+    )
     export = exports.read(engine, path, "contacts")
     assert export.table.order_by("row").contact_id.execute().tolist() == ["1001", "1002", "1003"]
     assert export.rejected[["line", "reason"]].to_numpy().tolist() == [
-        [line, "a phone number and an e-mail address that are none"] for line in (5, 6)]  # fmt: skip
+        [line, "a phone number and an e-mail address that are none"] for line in (5, 6)
+    ]
 
 
 def test_a_heading_that_swallowed_rows_is_refused_and_old_accents_are_not_guessed(engine, write):
@@ -238,6 +327,13 @@ def test_a_heading_that_swallowed_rows_is_refused_and_old_accents_are_not_guesse
     with pytest.raises((InputError, ColumnError)):
         exports.read(engine, path)
     for code in ("cp437", "cp850", "mac-roman"):
-        path.write_bytes("\n".join([text.split("\n")[0], *(",".join(row(str(n), str(n), "El envió falló así")) for n in range(3))]).encode(code))
+        path.write_bytes(
+            "\n".join(
+                [
+                    text.split("\n")[0],
+                    *(",".join(row(str(n), str(n), "El envió falló así")) for n in range(3)),
+                ]
+            ).encode(code)
+        )
         with pytest.raises(InputError, match="encoding that cannot be told"):
             exports.read(engine, path)

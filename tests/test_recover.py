@@ -1,4 +1,6 @@
-"""Who to reach again: every row has one disposition, and the import files hold exactly the right contacts."""
+"""Who to reach again: every row has one disposition, and the import files hold exactly the right
+contacts.
+"""
 
 import csv
 import json
@@ -12,19 +14,25 @@ from conftest import BLOCKED, HEADER, LIMIT, SAMPLES, row
 from rebroadcast import recovery, sections, tag_import, workbench
 from rebroadcast.exceptions import InputError, OutputError, ParameterError, RunError
 
-SAMPLE = {"exports": str(SAMPLES / "failed_messages.csv"), "channels": str(SAMPLES / "channels.toml")}
+SAMPLE = {
+    "exports": str(SAMPLES / "failed_messages.csv"),
+    "channels": str(SAMPLES / "channels.toml"),
+}
 TEMPLATE = "(#132012) Parameter format does not match format in the created template"
 
 
 def recover(out=None, **given):
-    bench = workbench.open({"tag": "again", "timezone": "UTC", "out": str(out or "")} | given, "tag_import")
+    bench = workbench.open(
+        {"tag": "again", "timezone": "UTC", "out": str(out or "")} | given, "tag_import"
+    )
     recovery = bench.recover()
     table = bench.__dict__
     rows = None
     if out:
         bench.finish()
         rows = {
-            p.name: list(csv.reader(p.open(encoding="utf-8"))) for p in sorted((Path(out) / "import").glob("*.csv"))
+            p.name: list(csv.reader(p.open(encoding="utf-8")))
+            for p in sorted((Path(out) / "import").glob("*.csv"))
         }
     return bench, recovery, rows, table
 
@@ -40,7 +48,10 @@ def tagged(path, out, **given):
 def test_sample_gives_exactly_the_contacts_that_its_script_knows(truth, tmp_path):
     tag = "failed broadcast {date:%d%m%y}"
     for number, channel in enumerate(("1001", "3001")):
-        for messages, key in (("", "recoverable"), (str(SAMPLES / "messages.csv"), "recoverable_with_messages")):
+        for messages, key in (
+            ("", "recoverable"),
+            (str(SAMPLES / "messages.csv"), "recoverable_with_messages"),
+        ):
             out = tmp_path / f"{number}{key}"
             bench, _, files, _ = recover(out, **SAMPLE, channel=channel, messages=messages, tag=tag)
             (rows,) = files.values()
@@ -64,25 +75,53 @@ def test_a_rerun_gives_the_same_bytes(tmp_path):
 
 
 def test_any_never_keeps_a_contact_out_and_otherwise_the_latest_failure_decides(write, tmp_path):
-    path = write([
-        row("1", "11", BLOCKED, "2022-01-10 10:00:00"), row("1", "12", LIMIT, "2022-01-11 10:00:00"),
-        row("2", "21", LIMIT, "2022-01-10 10:00:00"), row("2", "22", TEMPLATE, "2022-01-11 10:00:00"),
-        row("3", "31", TEMPLATE, "2022-01-10 10:00:00"), row("3", "32", LIMIT, "2022-01-11 10:00:00"),
-        row("4", "41", BLOCKED, "2022-01-10 10:00:00", channel="2001"), row("4", "42", LIMIT), row("5", "51", "who knows what"),
-    ])  # fmt: skip
+    path = write(
+        [
+            row("1", "11", BLOCKED, "2022-01-10 10:00:00"),
+            row("1", "12", LIMIT, "2022-01-11 10:00:00"),
+            row("2", "21", LIMIT, "2022-01-10 10:00:00"),
+            row("2", "22", TEMPLATE, "2022-01-11 10:00:00"),
+            row("3", "31", TEMPLATE, "2022-01-10 10:00:00"),
+            row("3", "32", LIMIT, "2022-01-11 10:00:00"),
+            row("4", "41", BLOCKED, "2022-01-10 10:00:00", channel="2001"),
+            row("4", "42", LIMIT),
+            row("5", "51", "who knows what"),
+        ]
+    )
     assert tagged(path, tmp_path / "a", channel="1001") == ["3", "4"]
     # With all channels under one tag, a contact that is final on one of them stays out.
     assert tagged(path, tmp_path / "b") == ["3"]
     bench, _, files, _ = recover(tmp_path / "c", exports=str(path), tag="again {channel}")
-    assert {name: [r[0] for r in rows[1:]] for name, rows in files.items()} == {"again-channel-1001.csv": ["3", "4"]}
-    assert bench.counts == {"rejected": 0, "filtered": 0, "repeated": 3, "never": 2, "fix_first": 1, "unknown": 1,
-                            "reached_later": 0, "tagged_before": 0, "tagged": 2}  # fmt: skip
+    assert {name: [r[0] for r in rows[1:]] for name, rows in files.items()} == {
+        "again-channel-1001.csv": ["3", "4"]
+    }
+    assert bench.counts == {
+        "rejected": 0,
+        "filtered": 0,
+        "repeated": 3,
+        "never": 2,
+        "fix_first": 1,
+        "unknown": 1,
+        "reached_later": 0,
+        "tagged_before": 0,
+        "tagged": 2,
+    }
 
 
 def test_other_channels_dates_and_senders_are_filtered(write, tmp_path):
-    path = write([row("1", "1"), row("2", "2", channel="2001"), row("3", "3", sender="user"),
-                  row("4", "4", at="2022-01-12 00:00:00"), row("5", "5", at="2022-01-11 23:59:59")])  # fmt: skip
-    assert tagged(path, tmp_path / "a", channel="1001", from_="2022-01-11", to="2022-01-11") == ["1", "5"]
+    path = write(
+        [
+            row("1", "1"),
+            row("2", "2", channel="2001"),
+            row("3", "3", sender="user"),
+            row("4", "4", at="2022-01-12 00:00:00"),
+            row("5", "5", at="2022-01-11 23:59:59"),
+        ]
+    )
+    assert tagged(path, tmp_path / "a", channel="1001", from_="2022-01-11", to="2022-01-11") == [
+        "1",
+        "5",
+    ]
     assert tagged(path, tmp_path / "b", sender_type="user") == ["3"]
     assert tagged(path, tmp_path / "c", channel="1001", from_="2022-01-12") == ["4"]
 
@@ -109,21 +148,39 @@ def test_what_has_been_mended_moves_to_the_audience(write, tmp_path):
 
 
 def test_what_makes_the_numbers_less_sure_is_said_and_recorded(write, tmp_path):
-    months = [row(str(n), str(n), at=f"2022-0{n}-04 15:00:00", channel=f"100{n % 2}") for n in (1, 2, 3)]
-    asked = {"exports": str(write(months)), "timezone": "UTC", "tag": "again", "ledger": str(tmp_path / "ledger")}
+    months = [
+        row(str(n), str(n), at=f"2022-0{n}-04 15:00:00", channel=f"100{n % 2}") for n in (1, 2, 3)
+    ]
+    asked = {
+        "exports": str(write(months)),
+        "timezone": "UTC",
+        "tag": "again",
+        "ledger": str(tmp_path / "ledger"),
+    }
     for number, begun in enumerate((True, False)):
         bench = workbench.open(asked | {"out": str(tmp_path / str(number))}, "tag_import")
         bench.recover()
         said = " ".join(sections.warnings(bench))
         assert "same day of different months" in said and "are of 2 channels" in said
         assert ("A new ledger was begun" in said) == begun
-        assert bench.finish()["warnings"] == json.loads((tmp_path / str(number) / "run.json").read_text())["warnings"] == bench.warned
-    quiet = workbench.open({"exports": str(write(months[:2])), "timezone": "UTC", "tag": "{channel} again"}, "tag_import")
+        assert (
+            bench.finish()["warnings"]
+            == json.loads((tmp_path / str(number) / "run.json").read_text())["warnings"]
+            == bench.warned
+        )
+    quiet = workbench.open(
+        {"exports": str(write(months[:2])), "timezone": "UTC", "tag": "{channel} again"},
+        "tag_import",
+    )
     assert not sections.warnings(quiet)
 
 
 def test_messages_of_two_contacts_that_a_spreadsheet_gave_one_id_both_count(write):
-    rows = [row("1", "1642000000000000"), row("2", "1642000000000000"), row("2", "1642000000000000")]
+    rows = [
+        row("1", "1642000000000000"),
+        row("2", "1642000000000000"),
+        row("2", "1642000000000000"),
+    ]
     bench = workbench.open({"exports": str(write(rows)), "timezone": "UTC"})
     assert bench.failed.count().execute() == 2 and bench.repeats == 1
 
@@ -135,15 +192,25 @@ def test_every_input_row_has_one_line_and_a_lost_row_fails_the_run(write, tmp_pa
     assert frame["disposition"].tolist() == ["repeated", "tagged", "rejected", "rejected"]
     assert frame["line"].tolist()[2:] == [3, 5]
     with pytest.raises(RunError, match="add up to 4 rows, but the files hold 5"):
-        recovery.counts(bench_rows := engine.con.read_parquet(tmp_path / "a" / "data" / "dispositions.parquet"), 5)
+        recovery.counts(
+            bench_rows := engine.con.read_parquet(tmp_path / "a" / "data" / "dispositions.parquet"),
+            5,
+        )
     assert sum(bench.counts.values()) == bench_rows.count().execute()
 
 
 def test_existing_tags_stay_in_the_cell(write, tmp_path):
     path = write([row("1", "1"), row("2", "2"), row("3", "3")])
-    contacts = write([["1", "vip, norte"], ["2", "again"], ["9", "x"]], "contacts.csv", ["ContactID", "Tags"])
+    contacts = write(
+        [["1", "vip, norte"], ["2", "again"], ["9", "x"]], "contacts.csv", ["ContactID", "Tags"]
+    )
     _, result, files, _ = recover(tmp_path / "a", exports=str(path), contacts=str(contacts))
-    assert files["again.csv"] == [["Contact ID", "Tags"], ["1", "norte,vip,again"], ["2", "again"], ["3", "again"]]
+    assert files["again.csv"] == [
+        ["Contact ID", "Tags"],
+        ["1", "norte,vip,again"],
+        ["2", "again"],
+        ["3", "again"],
+    ]
     assert result.missing == 1
     twice = write([["1", ""], ["1", ""]], "twice.csv", ["ContactID", "Tags"])
     with pytest.raises(InputError, match="more than once, such as 1"):
@@ -156,12 +223,27 @@ def test_files_are_split_where_the_platform_asks_for_it(engine, tmp_path, monkey
     monkeypatch.setattr(tag_import, "MOST_ROWS", 3)
     ids = [f"{n:04d}" for n in range(10)]
     tags = {"again": ids, "other": ids[:4], "Again!": ids[:1]}
-    rows = ibis.memtable({"contact_id": [i for own in tags.values() for i in own[::-1]], "tag": [t for t, own in tags.items() for _ in own]})
+    rows = ibis.memtable(
+        {
+            "contact_id": [i for own in tags.values() for i in own[::-1]],
+            "tag": [t for t, own in tags.items() for _ in own],
+        }
+    )
     files = tag_import.write(engine, tag_import.cells(rows), tmp_path, tags)
     again = [(f"again-{i}of4.csv", n) for i, n in enumerate([3, 3, 3, 1], 1)]
-    assert [(f["file"], f["contacts"]) for f in files] == [*again, ("other-1of2.csv", 3), ("other-2of2.csv", 1), ("again-tag2.csv", 1)]
+    assert [(f["file"], f["contacts"]) for f in files] == [
+        *again,
+        ("other-1of2.csv", 3),
+        ("other-2of2.csv", 1),
+        ("again-tag2.csv", 1),
+    ]
     for tag, own in tags.items():
-        read = [r for f in files if f["tag"] == tag for r in list(csv.reader((tmp_path / f["file"]).open()))[1:]]
+        read = [
+            r
+            for f in files
+            if f["tag"] == tag
+            for r in list(csv.reader((tmp_path / f["file"]).open()))[1:]
+        ]
         assert read == [[i, tag] for i in own]
     monkeypatch.setattr(tag_import, "MOST_BYTES", 50)
     assert len(tag_import.write(engine, tag_import.cells(rows), tmp_path / "small", ["again"])) > 4
@@ -170,9 +252,17 @@ def test_files_are_split_where_the_platform_asks_for_it(engine, tmp_path, monkey
 
 @pytest.mark.parametrize(
     ("tag", "words"),
-    [("", "empty"), ("  ", "empty"), ("a,b", "comma"), ("x" * 256, "256 characters"), ("{dat}", "Did you mean 'date'"),
-     ("=1+1", "formula"), ("a\nb", "cannot be seen"), ("{", "cannot be read")],
-)  # fmt: skip
+    [
+        ("", "empty"),
+        ("  ", "empty"),
+        ("a,b", "comma"),
+        ("x" * 256, "256 characters"),
+        ("{dat}", "Did you mean 'date'"),
+        ("=1+1", "formula"),
+        ("a\nb", "cannot be seen"),
+        ("{", "cannot be read"),
+    ],
+)
 def test_a_tag_that_the_platform_would_not_take_is_refused(write, tag, words):
     with pytest.raises(ParameterError, match=words):
         recover(exports=str(write([row()])), tag=tag)
@@ -180,7 +270,9 @@ def test_a_tag_that_the_platform_would_not_take_is_refused(write, tag, words):
 
 def test_unknown_channels_dates_and_folders_are_refused(write, tmp_path):
     path = str(write([row()]))
-    with pytest.raises(ParameterError, match=r"channel ID '1002'.*Did you mean '1001'.*Present: 1001"):
+    with pytest.raises(
+        ParameterError, match=r"channel ID '1002'.*Did you mean '1001'.*Present: 1001"
+    ):
         recover(exports=path, channel="1002")
     with pytest.raises(ParameterError, match="expected a date such as"):
         recover(exports=path, from_="yesterday")
@@ -201,26 +293,56 @@ def test_the_record_tells_the_whole_run(write, tmp_path):
     record = json.loads((tmp_path / "a" / "run.json").read_text())
     assert record["schema"] == 1 and record["status"] == "ok"
     assert record["parameters"]["channel"] == "1001"
-    assert record["inputs"][0]["bytes"] == path.stat().st_size and len(record["inputs"][0]["sha256"]) == 64
+    assert (
+        record["inputs"][0]["bytes"] == path.stat().st_size
+        and len(record["inputs"][0]["sha256"]) == 64
+    )
     assert record["counts"]["tagged"] == 1 and record["counts"]["rejected"] == 1
-    assert {o["name"] for o in record["outputs"]} >= {"import/again.csv", "data/dispositions.parquet"}
+    assert {o["name"] for o in record["outputs"]} >= {
+        "import/again.csv",
+        "data/dispositions.parquet",
+    }
 
 
-ERRORS = st.sampled_from([LIMIT, BLOCKED, TEMPLATE, "who knows", "(#131049) This message was not delivered"])
+ERRORS = st.sampled_from(
+    [LIMIT, BLOCKED, TEMPLATE, "who knows", "(#131049) This message was not delivered"]
+)
 ROWS = st.lists(
-    st.tuples(st.integers(1, 20), ERRORS, st.integers(0, 3), st.sampled_from(["1001", "2001"])), min_size=40, max_size=120
+    st.tuples(st.integers(1, 20), ERRORS, st.integers(0, 3), st.sampled_from(["1001", "2001"])),
+    min_size=40,
+    max_size=120,
 )
 
 
-@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(ROWS, st.lists(st.tuples(st.integers(1, 20), st.integers(0, 5)), min_size=10, max_size=20))
-def test_dispositions_partition_the_rows_and_a_messages_export_never_adds_a_contact(write, rows, later):
-    path = write([row(str(c), str(i), e, f"2022-01-1{d} 10:00:00", ch) for i, (c, e, d, ch) in enumerate(rows)])
-    messages = write([row("77", "700", None, "2022-01-16 10:00:00"), *(row(str(c), f"9{i}", None, f"2022-01-1{d} 12:00:00") for i, (c, d) in enumerate(later))],
-                     "messages.csv", HEADER[:-1])  # fmt: skip
+def test_dispositions_partition_the_rows_and_a_messages_export_never_adds_a_contact(
+    write, rows, later
+):
+    path = write(
+        [
+            row(str(c), str(i), e, f"2022-01-1{d} 10:00:00", ch)
+            for i, (c, e, d, ch) in enumerate(rows)
+        ]
+    )
+    messages = write(
+        [
+            row("77", "700", None, "2022-01-16 10:00:00"),
+            *(
+                row(str(c), f"9{i}", None, f"2022-01-1{d} 12:00:00")
+                for i, (c, d) in enumerate(later)
+            ),
+        ],
+        "messages.csv",
+        HEADER[:-1],
+    )
     found = {}
     for name, given_messages in (("without", ""), ("with", str(messages))):
-        bench = workbench.open({"exports": str(path), "tag": "t", "timezone": "UTC", "messages": given_messages})
+        bench = workbench.open(
+            {"exports": str(path), "tag": "t", "timezone": "UTC", "messages": given_messages}
+        )
         recovery = bench.recover()
         assert sum(bench.counts.values()) == len(rows)
         kept = bench.engine.con.read_parquet(bench.engine.scratch / "dispositions.parquet")

@@ -1,4 +1,6 @@
-"""Running the notebooks: from the command line and with plain papermill, in both languages, on good and bad input."""
+"""Running the notebooks: from the command line and with plain papermill, in both languages, on good
+and bad input.
+"""
 
 import json
 import re
@@ -20,14 +22,20 @@ SAMPLE = [str(SAMPLES / "failed_messages.csv"), "--channels", str(SAMPLES / "cha
 
 def rebroadcast(*words, **options):
     return subprocess.run(
-        [BIN / "rebroadcast", *map(str, words)], capture_output=True, text=True, timeout=180, **options
+        [BIN / "rebroadcast", *map(str, words)],
+        capture_output=True,
+        text=True,
+        timeout=180,
+        **options,
     )
 
 
 @pytest.fixture(scope="session")
 def sample_report(tmp_path_factory):
     out = tmp_path_factory.mktemp("report") / "run"
-    done = rebroadcast("report", *SAMPLE, "--messages", SAMPLES / "messages.csv", "--channel", "1001", "--out", out)
+    done = rebroadcast(
+        "report", *SAMPLE, "--messages", SAMPLES / "messages.csv", "--channel", "1001", "--out", out
+    )
     assert done.returncode == 0, done.stderr
     return out
 
@@ -46,14 +54,21 @@ def figure(folder, name):
 def test_the_sample_tells_its_story(sample_report):
     page = (sample_report / "failure_report.html").read_text()
     assert (
-        "WhatsApp México: 1,500 attempted, 1,000 delivered, 500 failed. The limit explains 471 of the failures." in page
+        "WhatsApp México: 1,500 attempted, 1,000 delivered, 500 failed. The limit explains 471 of"
+        " the failures." in page
     )
     title = figure(sample_report, "attempted")["layout"]["title"]["text"]
     assert all(n in title for n in ("1,500", "1,000", "500"))
     counts = (sample_report / "data" / "attempted.csv").read_text().splitlines()
     assert counts[1].startswith("WhatsApp México,1001,500,")
     cells = dict(zip(counts[0].split(","), counts[1].split(","), strict=True))
-    assert (cells["attempted"], cells["delivered"], cells["limit"], cells["overflow"], cells["quota"]) == (
+    assert (
+        cells["attempted"],
+        cells["delivered"],
+        cells["limit"],
+        cells["overflow"],
+        cells["quota"],
+    ) == (
         "1500",
         "1000",
         "1000",
@@ -68,7 +83,10 @@ def test_every_figure_has_its_data_beside_the_report(sample_report):
     assert len(linked) >= 6
     assert all((sample_report / name).stat().st_size > 20 for name in linked)
     record = json.loads((sample_report / "run.json").read_text())
-    assert {o["name"] for o in record["outputs"]} >= linked | {"failure_report.html", "failure_report.ipynb"}
+    assert {o["name"] for o in record["outputs"]} >= linked | {
+        "failure_report.html",
+        "failure_report.ipynb",
+    }
     assert (record["status"], record["notebook"]) == ("ok", "failure_report")
     assert len(page) <= 2.3e6
 
@@ -78,13 +96,27 @@ def test_a_rerun_differs_in_its_time_of_making_alone(sample_report, sample_run):
     for path in sorted((sample_report / "data").iterdir()):
         assert path.read_bytes() == (again / "data" / path.name).read_bytes(), path
     made = re.compile(r'(<time id="made-at"[^>]*>)[^<]*')
-    pages = [made.sub(r"\1", (f / "failure_report.html").read_text()) for f in (sample_report, again)]
+    pages = [
+        made.sub(r"\1", (f / "failure_report.html").read_text()) for f in (sample_report, again)
+    ]
     assert pages[0] == pages[1]
 
 
 def test_attempted_counts_do_instead_of_a_messages_export(sample_report, tmp_path):
-    done = rebroadcast("report", *SAMPLE, "--channel", "1001", "--attempted", "1001=1500", "--compare", sample_report,
-                       "--language", "es", "--out", tmp_path / "a")  # fmt: skip
+    done = rebroadcast(
+        "report",
+        *SAMPLE,
+        "--channel",
+        "1001",
+        "--attempted",
+        "1001=1500",
+        "--compare",
+        sample_report,
+        "--language",
+        "es",
+        "--out",
+        tmp_path / "a",
+    )
     assert done.returncode == 0, done.stderr
     page = (tmp_path / "a" / "failure_report.html").read_text()
     assert '<html lang="es"' in page
@@ -103,7 +135,9 @@ def test_plain_papermill_runs_a_notebook_as_it_is(tmp_path):
         "language",
         "es",
     ]
-    done = subprocess.run([BIN / "papermill", *map(str, words)], cwd=ROOT, capture_output=True, text=True, timeout=180)
+    done = subprocess.run(
+        [BIN / "papermill", *map(str, words)], cwd=ROOT, capture_output=True, text=True, timeout=180
+    )
     assert done.returncode == 0, done.stderr
     assert "Qué hacer ahora" in (tmp_path / "out.ipynb").read_text()
     done = subprocess.run(
@@ -132,10 +166,17 @@ BAD = [
 
 
 @pytest.mark.parametrize(("words", "sentence"), BAD, ids=[s for _, s in BAD])
-def test_bad_input_is_one_sentence_with_status_2_and_writes_nothing(write, tmp_path, words, sentence):
-    files = {"good": write([row()]), "ambiguous": write([row(at="03/04/2022 10:00")], "ambiguous.csv")}
+def test_bad_input_is_one_sentence_with_status_2_and_writes_nothing(
+    write, tmp_path, words, sentence
+):
+    files = {
+        "good": write([row()]),
+        "ambiguous": write([row(at="03/04/2022 10:00")], "ambiguous.csv"),
+    }
     before = sorted(tmp_path.rglob("*"))
-    done = rebroadcast("report", *[w.format(**files) for w in words], "--out", tmp_path / "deep" / "out")
+    done = rebroadcast(
+        "report", *[w.format(**files) for w in words], "--out", tmp_path / "deep" / "out"
+    )
     assert done.returncode == 2, done.stderr
     assert sentence in done.stderr
     assert "Traceback" not in done.stderr
@@ -159,27 +200,44 @@ def custom(tmp_path, *cells, parameters="n: int = 1\nword = 'a'"):
 
 
 @pytest.mark.parametrize(
-    ("cell", "words"), [("1 / 0", "Cell 3 failed: ZeroDivisionError"), ("import os; os._exit(9)", "process died")]
+    ("cell", "words"),
+    [("1 / 0", "Cell 3 failed: ZeroDivisionError"), ("import os; os._exit(9)", "process died")],
 )
 def test_a_run_that_fails_leaves_a_record_that_says_where(tmp_path, cell, words):
     notebook = custom(tmp_path, "n + 1", cell)
     with pytest.raises(RunError, match=words):
         reports.run(notebook, {"n": 2}, tmp_path / "out")
     record = json.loads((tmp_path / "out" / "run.json").read_text())
-    assert record["status"] == "failed" and words in record["message"] and "\n" not in record["message"]
+    assert (
+        record["status"] == "failed"
+        and words in record["message"]
+        and "\n" not in record["message"]
+    )
     # The folder of a failed run may be used again.
     shutil.copy(custom(tmp_path, "n + 1"), notebook.with_name("good.ipynb"))
-    assert reports.run(notebook.with_name("good.ipynb"), {"n": 2}, tmp_path / "out")["status"] == "ok"
+    assert (
+        reports.run(notebook.with_name("good.ipynb"), {"n": 2}, tmp_path / "out")["status"] == "ok"
+    )
 
 
 def test_parameters_are_checked_by_name_and_type(tmp_path):
     declared = parameters.declared(
         custom(
             tmp_path,
-            parameters="n: int | None = None\nflag: bool = False\nids: list[str] = []\nword = 'a'\nfrom_: str = ''\nattempted: dict = {}",
+            parameters=(
+                "n: int | None = None\nflag: bool = False\nids: list[str] = []\nword = 'a'\nfrom_:"
+                " str = ''\nattempted: dict = {}"
+            ),
         )
     )
-    given = {"n": "7", "flag": "false", "ids": "007", "word": ["a", "b"], "from": "2022-01-01", "attempted": "1=2"}
+    given = {
+        "n": "7",
+        "flag": "false",
+        "ids": "007",
+        "word": ["a", "b"],
+        "from": "2022-01-01",
+        "attempted": "1=2",
+    }
     assert parameters.check(declared, given) == {
         "n": 7,
         "flag": False,
@@ -201,8 +259,19 @@ def test_parameters_are_checked_by_name_and_type(tmp_path):
 def test_the_parts_come_in_the_order_in_which_they_are_asked_for(sample_report):
     page = (sample_report / "failure_report.html").read_text()
     parts = re.findall(r'<h2 id="[^"]*">(.*?)</h2>', page)
-    wanted = ["Why", "Where", "When", "Who can be reached again", "Next steps on the platform", "How this was made"]
-    assert [p for p in parts if p in wanted] == wanted and parts[0] == "Why" and parts[-1] == wanted[-1]
+    wanted = [
+        "Why",
+        "Where",
+        "When",
+        "Who can be reached again",
+        "Next steps on the platform",
+        "How this was made",
+    ]
+    assert (
+        [p for p in parts if p in wanted] == wanted
+        and parts[0] == "Why"
+        and parts[-1] == wanted[-1]
+    )
     assert "Against an earlier run" not in parts
     first = page[page.index("What to do now") :]
     assert first[: first.index("</ol>")].count("<li>") == 3
@@ -211,24 +280,58 @@ def test_the_parts_come_in_the_order_in_which_they_are_asked_for(sample_report):
 def test_who_can_be_reached_again_is_what_a_recovery_tags(sample_report):
     page = (sample_report / "failure_report.html").read_text()
     again = page[page.index("Who can be reached again</h2>") :]
-    assert "460 contacts can be reached again." in again[:500]  # 478 less 18 that a later message reached
-    assert re.search(r">tagged</td><td[^>]*>460<.*?between 12 Jan 2022 15:0\d and 12 Jan 2022 15:2\d", again)
+    assert (
+        "460 contacts can be reached again." in again[:500]
+    )  # 478 less 18 that a later message reached
+    assert re.search(
+        r">tagged</td><td[^>]*>460<.*?between 12 Jan 2022 15:0\d and 12 Jan 2022 15:2\d", again
+    )
 
 
 def test_every_text_of_the_report_is_in_its_language(sample_report, tmp_path):
     """What is the same in both languages is a number, a name, a file or a masked error text."""
-    done = rebroadcast("report", *SAMPLE, "--messages", SAMPLES / "messages.csv", "--channel", "1001", "--language", "es",
-                       "--out", tmp_path / "es")  # fmt: skip
+    done = rebroadcast(
+        "report",
+        *SAMPLE,
+        "--messages",
+        SAMPLES / "messages.csv",
+        "--channel",
+        "1001",
+        "--language",
+        "es",
+        "--out",
+        tmp_path / "es",
+    )
     assert done.returncode == 0, done.stderr
     pages = [folder / "failure_report.html" for folder in (sample_report, tmp_path / "es")]
-    both = [set(re.findall(r">\s*([^<>{]*[A-Za-z]{3}[^<>{]*?)\s*<", re.sub(r"(?s)<(script|style|code|pre)\b.*?</\1>", "", p.read_text())))
-            for p in pages]  # fmt: skip
+    both = [
+        set(
+            re.findall(
+                r">\s*([^<>{]*[A-Za-z]{3}[^<>{]*?)\s*<",
+                re.sub(r"(?s)<(script|style|code|pre)\b.*?</\1>", "", p.read_text()),
+            )
+        )
+        for p in pages
+    ]
     assert min(map(len, both)) > 60
-    same = {t for t in both[0] & both[1] if not re.search(r"\.csv|\.toml|\.com$|^[0-9a-f]{64}$|^\(#", t)}
+    same = {
+        t for t in both[0] & both[1] if not re.search(r"\.csv|\.toml|\.com$|^[0-9a-f]{64}$|^\(#", t)
+    }
     errors = (sample_report / "data" / "failures-by-error.csv").read_text()
     same = {t for t in same if t not in errors}
-    assert same <= {"WhatsApp México", "Mexico City", "SHA-256", "Bytes", "Error", "rebroadcast 0.1.0.", "channel", "channels", "exports",
-                    "messages", "language"}  # fmt: skip
+    assert same <= {
+        "WhatsApp México",
+        "Mexico City",
+        "SHA-256",
+        "Bytes",
+        "Error",
+        "rebroadcast 0.1.0.",
+        "channel",
+        "channels",
+        "exports",
+        "messages",
+        "language",
+    }
 
 
 def test_the_rule_that_the_report_suggests_fits_its_errors(tmp_path):
@@ -240,9 +343,13 @@ def test_the_rule_that_the_report_suggests_fits_its_errors(tmp_path):
         suggested[example] = summaries.suggested_rule(texts.shape(masked), masked)
 
     def others(given):
-        """The examples that are not explained by their own rule where all of these are in one file."""
+        """The examples that are not explained by their own rule where all of these are in one
+        file.
+        """
         path = tmp_path / "rules.toml"
-        path.write_text("\n".join(re.sub('"my-[^"]*"', f'"my-{i}"', suggested[e]) for i, e in enumerate(given)))
+        path.write_text(
+            "\n".join(re.sub('"my-[^"]*"', f'"my-{i}"', suggested[e]) for i, e in enumerate(given))
+        )
         rules = errors.load_rules(path)
         return [e for i, e in enumerate(given) if errors.explain(e, None, rules).rule != f"my-{i}"]
 
@@ -266,6 +373,8 @@ def test_unknown_errors_that_differ_in_a_name_or_a_number_are_one_group():
 def examples():
     import csv
 
-    with (ROOT / "tests" / "data" / "error_examples.csv").open(encoding="utf-8", newline="") as file:
+    with (ROOT / "tests" / "data" / "error_examples.csv").open(
+        encoding="utf-8", newline=""
+    ) as file:
         rows = list(csv.DictReader(file))
     return [r["text"] for r in rows if r["text"].strip()]

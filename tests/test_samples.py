@@ -34,14 +34,19 @@ def failed() -> list[dict[str, str]]:
     """The good rows of the failed export, its one repairable ID repaired."""
     spoilt = {r["row"] for r in TRUTH["rejected"]}  # rows are counted from 1, after the header
     rows = enumerate(read("failed_messages.csv"), 1)
-    return [r | {"Contact ID": r["Contact ID"].removesuffix(".0")} for i, r in rows if i not in spoilt]
+    return [
+        r | {"Contact ID": r["Contact ID"].removesuffix(".0")} for i, r in rows if i not in spoilt
+    ]
 
 
 def test_files_are_what_the_script_makes(tmp_path):
     subprocess.run([sys.executable, SAMPLES / "make_samples.py", "--out", tmp_path], check=True)
     made = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
     assert made == {name: (SAMPLES / name).read_bytes() for name in made}
-    assert len(made) == 7 and sum(p.stat().st_size for p in SAMPLES.iterdir() if p.is_file()) < 2_600_000
+    assert (
+        len(made) == 7
+        and sum(p.stat().st_size for p in SAMPLES.iterdir() if p.is_file()) < 2_600_000
+    )
 
 
 def test_rejected_rows_are_copies_on_the_lines_told(failed):
@@ -60,8 +65,14 @@ def test_counts_by_channel_and_error(failed, sent):
         rows = [r for r in sent if r["Channel ID"] == channel]
         for scope in ("all", "broadcast"):
             ids = {r["Message ID"] for r in rows if scope in ("all", r["Sender Type"])}
-            assert list(told[scope].values())[:3] == [len(ids), len(ids - bad.keys()), len(ids & bad.keys())]
-    rows, messages = (Counter((r["Channel ID"], r["Error"]) for r in some) for some in (failed, bad.values()))
+            assert list(told[scope].values())[:3] == [
+                len(ids),
+                len(ids - bad.keys()),
+                len(ids & bad.keys()),
+            ]
+    rows, messages = (
+        Counter((r["Channel ID"], r["Error"]) for r in some) for some in (failed, bad.values())
+    )
     told = {(e["channel"], e["text"]): (e["rows"], e["messages"]) for e in TRUTH["errors"]}
     assert told == {pair: (rows[pair], messages[pair]) for pair in rows}
 
@@ -69,13 +80,27 @@ def test_counts_by_channel_and_error(failed, sent):
 def test_broadcast_of_11_january(failed, sent):
     rows = [r for r in failed if r["Channel ID"] == "1001"]
     day = TRUTH["broadcast_2022_01_11"]
-    assert (day["attempted"], day["delivered"], day["failed"], day["limit_errors"]) == (1500, 1000, 500, 471)
+    assert (day["attempted"], day["delivered"], day["failed"], day["limit_errors"]) == (
+        1500,
+        1000,
+        500,
+        471,
+    )
     assert day["others"] == {"unreachable": 11, "recipient_cap": 7, "opted_out": 6, "template": 5}
-    assert [len(rows), len({r["Message ID"] for r in rows})] == [512, len({r["Contact ID"] for r in rows})]
+    assert [len(rows), len({r["Message ID"] for r in rows})] == [
+        512,
+        len({r["Contact ID"] for r in rows}),
+    ]
     limit = [r["Date & Time"] for r in rows if r["Error"].startswith("Messaging limit")]
     assert min(limit) == day["first_limit_error"] == "2022-01-11 15:16:09"
-    later = [r["Date & Time"] for r in sent if (r["Channel ID"], r["Sender Type"]) == ("1001", "user")]
-    assert (len(later), len(read("failed_message_log.csv")), min(later) > "2022-01-14") == (30, 500, True)
+    later = [
+        r["Date & Time"] for r in sent if (r["Channel ID"], r["Sender Type"]) == ("1001", "user")
+    ]
+    assert (len(later), len(read("failed_message_log.csv")), min(later) > "2022-01-14") == (
+        30,
+        500,
+        True,
+    )
 
 
 @pytest.mark.parametrize("channel", ["1001", "1002"])
@@ -96,11 +121,16 @@ def test_recoverable_contacts(channel, kinds, failed, sent):
     bad, fates = {r["Message ID"] for r in failed}, defaultdict(list)
     for r in (r for r in failed if r["Channel ID"] == channel and r["Sender Type"] in kinds):
         fates[r["Contact ID"]].append((r["Date & Time"], VERDICTS[channel, r["Error"]]))
-    last = {c: max(rows) for c, rows in fates.items() if all(verdict != "never" for _, verdict in rows)}
+    last = {
+        c: max(rows) for c, rows in fates.items() if all(verdict != "never" for _, verdict in rows)
+    }
     wait = {c: at for c, (at, verdict) in last.items() if verdict == "wait"}
     good = [r for r in sent if r["Channel ID"] == channel and r["Message ID"] not in bad]
     reached = {r["Contact ID"] for r in good if r["Date & Time"] > wait.get(r["Contact ID"], "9")}
-    found = {"recoverable": sorted(wait), "recoverable_with_messages": sorted(wait.keys() - reached)}
+    found = {
+        "recoverable": sorted(wait),
+        "recoverable_with_messages": sorted(wait.keys() - reached),
+    }
     assert TRUTH["recovery"][channel] == TRUTH["recovery"][channel] | found
 
 
@@ -108,19 +138,33 @@ def test_contacts_with_mixed_fates(failed):
     fates = defaultdict(list)
     for r in sorted(failed, key=lambda r: r["Date & Time"]):
         fates[r["Contact ID"], r["Channel ID"]].append(VERDICTS[r["Channel ID"], r["Error"]])
-    telegram = [f for (_, channel), f in fates.items() if channel == "3001" and {"wait", "never"} <= set(f)]
+    telegram = [
+        f for (_, channel), f in fates.items() if channel == "3001" and {"wait", "never"} <= set(f)
+    ]
     assert {f[0] for f in telegram} == {f[-1] for f in telegram} == {"wait", "never"}
-    assert {c for (c, _), f in fates.items() if "never" in f} & set(TRUTH["recovery"]["1001"]["recoverable"])
+    assert {c for (c, _), f in fates.items() if "never" in f} & set(
+        TRUTH["recovery"]["1001"]["recoverable"]
+    )
 
 
 def test_contacts_and_channels(sent):
     contacts = read("contacts.csv")
     assert {r["Contact ID"] for r in sent} <= {r["ContactID"] for r in contacts}
     names = {(r["FirstName"], r["LastName"]) for r in contacts}
-    assert (len(contacts), len(names), sum(not r["PhoneNumber"] for r in contacts)) == (2420, 2419, 2)
-    own, pool = (tomllib.loads(p.read_text("utf-8")) for p in sorted(SAMPLES.glob("channels*.toml")))
+    assert (len(contacts), len(names), sum(not r["PhoneNumber"] for r in contacts)) == (
+        2420,
+        2419,
+        2,
+    )
+    own, pool = (
+        tomllib.loads(p.read_text("utf-8")) for p in sorted(SAMPLES.glob("channels*.toml"))
+    )
     assert own["channel"].keys() == pool["channel"].keys() == TRUTH["channels"].keys()
-    assert own["channel"]["1001"]["limit"] == pool["pool"][pool["channel"]["1002"]["pool"]]["limit"] == 1000
+    assert (
+        own["channel"]["1001"]["limit"]
+        == pool["pool"][pool["channel"]["1002"]["pool"]]["limit"]
+        == 1000
+    )
 
 
 def test_the_rules_give_every_error_of_the_sample_what_its_script_says():

@@ -1,4 +1,6 @@
-"""The same answers from a cluster: a real Spark master and two workers on this machine, held against DuckDB."""
+"""The same answers from a cluster: a real Spark master and two workers on this machine, held
+against DuckDB.
+"""
 
 import csv
 import os
@@ -25,11 +27,22 @@ from rebroadcast.exceptions import ParameterError
 from rebroadcast.ledger import open_ledger
 from rebroadcast.workbench import Workbench
 
-pyspark = pytest.importorskip("pyspark", reason="the tests on a cluster need pyspark: pip install -e '.[spark]'")
-pytestmark = pytest.mark.skipif(not shutil.which("java"), reason="the tests on a cluster need Java: sh tests/system.sh")
+pyspark = pytest.importorskip(
+    "pyspark", reason="the tests on a cluster need pyspark: pip install -e '.[spark]'"
+)
+pytestmark = pytest.mark.skipif(
+    not shutil.which("java"), reason="the tests on a cluster need Java: sh tests/system.sh"
+)
 ZONE = "America/New_York"
-QUICK = "\n".join(["spark.ui.enabled false", *(  # to start with
-    f"spark.{p}.extraJavaOptions -XX:TieredStopAtLevel=1 -XX:+UseSerialGC" for p in ("driver", "executor"))])  # fmt: skip
+QUICK = "\n".join(
+    [
+        "spark.ui.enabled false",
+        *(  # to start with
+            f"spark.{p}.extraJavaOptions -XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+            for p in ("driver", "executor")
+        ),
+    ]
+)
 
 
 @pytest.fixture(scope="session")
@@ -52,10 +65,20 @@ def duck():
 
 @pytest.fixture(scope="session")
 def generated(tmp_path_factory):
-    """Failed messages as they come: repeated contacts, quoted line breaks, accents, hours that come twice, bad rows."""
+    """Failed messages as they come: repeated contacts, quoted line breaks, accents, hours that come
+    twice, bad rows.
+    """
     path, dice = tmp_path_factory.mktemp("generated") / "failed.csv", random.Random(7)
-    told = [LIMIT, BLOCKED, "(#131026) Message undeliverable to +52 55 1234 {n}", "(#131049) not delivered, «así»\r\nwamid.HBgM{n}",
-            "Carrier said: ruta no válida {n}", "21610 - Attempt to send to unsubscribed recipient", "🚫 código{n}é2022-01-01", ""]  # fmt: skip
+    told = [
+        LIMIT,
+        BLOCKED,
+        "(#131026) Message undeliverable to +52 55 1234 {n}",
+        "(#131049) not delivered, «así»\r\nwamid.HBgM{n}",
+        "Carrier said: ruta no válida {n}",
+        "21610 - Attempt to send to unsubscribed recipient",
+        "🚫 código{n}é2022-01-01",
+        "",
+    ]
     begin = datetime(2022, 11, 6, 3, 30)  # with New York's change of clocks, at 2:00 back to 1:00
     with path.open("w", newline="", encoding="utf-8") as file:
         out = csv.writer(file, lineterminator="\n")
@@ -64,20 +87,42 @@ def generated(tmp_path_factory):
             contact = f"{dice.randrange(7_000):08}" if n % 97 else "1.0E+08"
             at = begin - timedelta(seconds=dice.randrange(4 * 3600))
             error = dice.choice(told).format(n=dice.randrange(1000, 1400))
-            out.writerow(row(contact, str(n), error, f"{at:%Y-%m-%d %H:%M:%S}", dice.choice(["1001", "1002", "2001"]),
-                             dice.choice(["broadcast", "broadcast", "user"]), 'Hola,\n"ya"'))  # fmt: skip
+            out.writerow(
+                row(
+                    contact,
+                    str(n),
+                    error,
+                    f"{at:%Y-%m-%d %H:%M:%S}",
+                    dice.choice(["1001", "1002", "2001"]),
+                    dice.choice(["broadcast", "broadcast", "user"]),
+                    'Hola,\n"ya"',
+                )
+            )
     return path
 
 
 def same(ours: pd.DataFrame, theirs: pd.DataFrame, *order) -> None:
-    """Hold two frames equal, row by row and kind by kind, in their order or that of some columns."""
-    ours, theirs = ((f.sort_values([*order], ignore_index=True) if order else f) for f in (ours, theirs))
+    """Hold two frames equal, row by row and kind by kind, in their order or that of some
+    columns.
+    """
+    ours, theirs = (
+        (f.sort_values([*order], ignore_index=True) if order else f) for f in (ours, theirs)
+    )
     pd.testing.assert_frame_equal(ours.reset_index(drop=True), theirs.reset_index(drop=True))
 
 
 def test_read(duck, spark, generated):
-    for path, kind in ((generated, "failed"), *((SAMPLES / f"{n}.csv", k) for n, k in (
-            ("failed_messages", "failed"), ("messages", "messages"), ("contacts", "contacts")))):  # fmt: skip
+    for path, kind in (
+        (generated, "failed"),
+        *(
+            (SAMPLES / f"{n}.csv", k)
+            for n, k in (
+                ("failed_messages", "failed"),
+                ("messages", "messages"),
+                ("contacts", "contacts"),
+            )
+        ),
+    ):
         ours, theirs = (exports.read(e, str(path), kind, ZONE) for e in (duck, spark))
         assert ours.rows == theirs.rows and ours.table.schema() == theirs.table.schema()
         same(ours.table.to_pandas(), theirs.table.to_pandas(), "row_id")
@@ -86,7 +131,9 @@ def test_read(duck, spark, generated):
 
 @pytest.fixture(scope="session")
 def parquet(generated, tmp_path_factory):
-    """The generated export and the samples, as `convert` writes them; parts small enough to be several."""
+    """The generated export and the samples, as `convert` writes them; parts small enough to be
+    several.
+    """
     out = tmp_path_factory.mktemp("parquet")
     convert.convert(str(generated), out / "generated", most=6_000)
     samples = [str(SAMPLES / f"{n}.csv") for n in ("failed_messages", "messages", "contacts")]
@@ -95,13 +142,18 @@ def parquet(generated, tmp_path_factory):
 
 
 def test_read_parquet(duck, spark, generated, parquet):
-    ours, theirs = exports.read(duck, str(generated), timezone=ZONE), exports.read(spark, str(parquet / "generated"), timezone=ZONE)
+    ours, theirs = (
+        exports.read(duck, str(generated), timezone=ZONE),
+        exports.read(spark, str(parquet / "generated"), timezone=ZONE),
+    )
     assert ours.rows == theirs.rows and len(theirs.sources) == 5
     same(ours.table.drop("row_id").to_pandas(), theirs.table.drop("row_id").to_pandas(), "row")
     assert theirs.table.row_id.nunique().execute() == theirs.rows
     same(ours.rejected.sort_values(["file", "line"]), theirs.rejected)
     for kind in ("messages", "contacts"):
-        ours, theirs = (exports.read(e, str(parquet / "samples"), kind, ZONE) for e in (duck, spark))
+        ours, theirs = (
+            exports.read(e, str(parquet / "samples"), kind, ZONE) for e in (duck, spark)
+        )
         same(ours.table.to_pandas(), theirs.table.to_pandas(), "row_id")
 
 
@@ -109,13 +161,30 @@ def test_read_parquet_of_others(duck, spark, tmp_path):
     """Instants, wall clocks, and the ways in which people write dates, in several files."""
     when = pd.DataFrame({"Contact ID": ["1", "2", "1E+08"], "Error": ["x"] * 3})
     stamps = pd.to_datetime(["2022-11-06 05:30:00", None, "2022-11-06 06:30:00"])
-    written = ["2022-11-06 01:30", "2022-11-06T06:30:00Z", "13/03/2022 2:30 PM", "2022-03-13 02:30:00.123", "2022/11/6 1:05 a.m.",
-               "soon", "", "2022-11-06 01:30:00+01:00", "2022-11-06 25:00:00"]  # fmt: skip
-    texts_ = pd.DataFrame({"Contact ID": [str(n) for n in range(9)], "Error": ["x"] * 9, "Date & Time": written})
-    for name, frames in {"utc": [when.assign(Time=stamps.tz_localize("UTC"))] * 2, "wall": [when.assign(Time=stamps)], "text": [texts_]}.items():
+    written = [
+        "2022-11-06 01:30",
+        "2022-11-06T06:30:00Z",
+        "13/03/2022 2:30 PM",
+        "2022-03-13 02:30:00.123",
+        "2022/11/6 1:05 a.m.",
+        "soon",
+        "",
+        "2022-11-06 01:30:00+01:00",
+        "2022-11-06 25:00:00",
+    ]
+    texts_ = pd.DataFrame(
+        {"Contact ID": [str(n) for n in range(9)], "Error": ["x"] * 9, "Date & Time": written}
+    )
+    for name, frames in {
+        "utc": [when.assign(Time=stamps.tz_localize("UTC"))] * 2,
+        "wall": [when.assign(Time=stamps)],
+        "text": [texts_],
+    }.items():
         for n, frame in enumerate(frames):
             frame.assign(Content=str(n)).to_parquet(tmp_path / f"{name} [1]-{n}.parquet")
-        ours, theirs = (exports.read(e, str(tmp_path / f"{name} [[]1]*"), timezone=ZONE) for e in (duck, spark))
+        ours, theirs = (
+            exports.read(e, str(tmp_path / f"{name} [[]1]*"), timezone=ZONE) for e in (duck, spark)
+        )
         same(ours.table.to_pandas(), theirs.table.to_pandas(), "row_id")
         same(ours.rejected, theirs.rejected)
     assert ours.rows == 6 and set(ours.rejected["reason"]) == {"a date that cannot be read"}
@@ -127,14 +196,23 @@ def masked(spark, written):
 
 
 def test_mask(duck, spark):
-    with (ROOT / "tests" / "data" / "error_examples.csv").open(encoding="utf-8", newline="") as file:
+    with (ROOT / "tests" / "data" / "error_examples.csv").open(
+        encoding="utf-8", newline=""
+    ) as file:
         written = [r["text"] for r in csv.DictReader(file)]
     ours, theirs = (e.con.to_pyarrow(masked(e, written)).to_pandas() for e in (duck, spark))
     same(ours, theirs, "n")
     assert ours.sort_values("n")["masked"].tolist() == [texts.mask(text) for text in written]
 
 
-ERRORS = st.lists(st.text(st.sampled_from("aé_ß.:+-@/=()[]{}Tt $^\\'\"\n\r\t\v\u2028🚫0123456789ABCDEFabcdef"), max_size=60), min_size=100, max_size=300)  # fmt: skip
+ERRORS = st.lists(
+    st.text(
+        st.sampled_from("aé_ß.:+-@/=()[]{}Tt $^\\'\"\n\r\t\v\u2028🚫0123456789ABCDEFabcdef"),
+        max_size=60,
+    ),
+    min_size=100,
+    max_size=300,
+)
 
 
 @settings(max_examples=8, deadline=None)
@@ -145,22 +223,45 @@ def test_mask_of_any_text(duck, spark, written):
 
 @pytest.fixture(scope="session")
 def benches(duck, spark, generated, parquet, tmp_path_factory):
-    """Make a workbench on each engine: on CSV with DuckDB, on converted Parquet with Spark; each file is read once."""
+    """Make a workbench on each engine: on CSV with DuckDB, on converted Parquet with Spark; each
+    file is read once.
+    """
     read = {}
 
     def make(data, notebook="", **given):
         found = []
         for engine, name in ((duck, "duck"), (spark, "spark")):
-            files = {"exports": str(generated)} if data == "generated" else {k: str(SAMPLES / f"{v}.csv") for k, v in {
-                "exports": "failed_messages", "messages": "messages", "contacts": "contacts"}.items()}  # fmt: skip
+            files = (
+                {"exports": str(generated)}
+                if data == "generated"
+                else {
+                    k: str(SAMPLES / f"{v}.csv")
+                    for k, v in {
+                        "exports": "failed_messages",
+                        "messages": "messages",
+                        "contacts": "contacts",
+                    }.items()
+                }
+            )
             if engine is spark:
                 files = dict.fromkeys(files, str(parquet / data))
-            channels = {"channels": str(SAMPLES / "channels.toml")} if data == "samples" else {"timezone": ZONE}
-            own = {k: v.replace("{engine}", name) if isinstance(v, str) else v for k, v in given.items()}
+            channels = (
+                {"channels": str(SAMPLES / "channels.toml")}
+                if data == "samples"
+                else {"timezone": ZONE}
+            )
+            own = {
+                k: v.replace("{engine}", name) if isinstance(v, str) else v
+                for k, v in given.items()
+            }
             bench = Workbench(files | channels | own, notebook)
             bench.__dict__["engine"] = engine
             if (key := (data, name)) not in read:
-                read[key] = {n: getattr(bench, n) for n in ("export", "messages", "contacts", "all_failed") if n != "contacts" or data == "samples"}
+                read[key] = {
+                    n: getattr(bench, n)
+                    for n in ("export", "messages", "contacts", "all_failed")
+                    if n != "contacts" or data == "samples"
+                }
             bench.__dict__.update(read[key])
             found.append(bench)
         return found
@@ -178,53 +279,99 @@ def test_summaries(benches):
     for data in ("generated", "samples"):
         ours, theirs = benches(data)
         sent = [b.messages and b.messages.table for b in (ours, theirs)]
-        for a, b in zip(*((summaries.by_error(x.failed, x.rules), summaries.by_cause(x.failed), summaries.by_channel(x.failed, x.channels),
-                           summaries.error_by_channel(x.failed, x.channels), summaries.by_time(x.failed)[0],
-                           summaries.attempted(x.failed, x.channels, m)) for x, m in zip((ours, theirs), sent, strict=True)), strict=True):  # fmt: skip
+        for a, b in zip(
+            *(
+                (
+                    summaries.by_error(x.failed, x.rules),
+                    summaries.by_cause(x.failed),
+                    summaries.by_channel(x.failed, x.channels),
+                    summaries.error_by_channel(x.failed, x.channels),
+                    summaries.by_time(x.failed)[0],
+                    summaries.attempted(x.failed, x.channels, m),
+                )
+                for x, m in zip((ours, theirs), sent, strict=True)
+            ),
+            strict=True,
+        ):
             same(a, b)
         assert ours.repeats == theirs.repeats and ours.cut_broadcasts == theirs.cut_broadcasts
-        assert ours.ends_at_midnight == theirs.ends_at_midnight and ours.broadcast == theirs.broadcast
+        assert (
+            ours.ends_at_midnight == theirs.ends_at_midnight and ours.broadcast == theirs.broadcast
+        )
 
 
 def test_the_explorer_asks_a_cluster_too(benches):
     ours, theirs = (selection.prepare(b) for b in benches("samples"))
     assert ours.options == theirs.options and ours.total == theirs.total
-    for asked in (selection.Filters(), selection.Filters(channel=("1001",), cause=("quota",), from_="2022-01-11 15:10", text="it's"),
-                  selection.Filters(verdict=("wait", "fix"), text="Limit", sender_type=("broadcast",))):  # fmt: skip
+    for asked in (
+        selection.Filters(),
+        selection.Filters(
+            channel=("1001",), cause=("quota",), from_="2022-01-11 15:10", text="it's"
+        ),
+        selection.Filters(verdict=("wait", "fix"), text="Limit", sender_type=("broadcast",)),
+    ):
         found = [selection.frames(p, asked) for p in (ours, theirs)]
-        for name, columns in (("causes", ["cause", "verdict"]), ("errors", ["channel_id", "error"]), ("times", ["cause", "hour"])):
+        for name, columns in (
+            ("causes", ["cause", "verdict"]),
+            ("errors", ["channel_id", "error"]),
+            ("times", ["cause", "hour"]),
+        ):
             same(*(f[name] for f in found), *columns)
-        pages = [[row | {"row_id": 0} for row in selection.page(p, asked, sort="message_id")] for p in (ours, theirs)]
+        pages = [
+            [row | {"row_id": 0} for row in selection.page(p, asked, sort="message_id")]
+            for p in (ours, theirs)
+        ]
         assert pages[0] == pages[1]
 
 
 def test_limits(benches):
-    ours, theirs = benches("samples", channel="1001", start="2022-01-12 15:00")  # else it is the minute in which each is asked
+    ours, theirs = benches(
+        "samples", channel="1001", start="2022-01-12 15:00"
+    )  # else it is the minute in which each is asked
     found = [limits.assess(b) for b in (ours, theirs)]
-    assert found[0].basis == "measured" and found[0].notes == found[1].notes and found[0].agreed == found[1].agreed
+    assert (
+        found[0].basis == "measured"
+        and found[0].notes == found[1].notes
+        and found[0].agreed == found[1].agreed
+    )
     same(found[0].windows, found[1].windows)
     same(found[0].reached, found[1].reached)
     same(*(f.load.to_pandas() for f in found), "limit", "at")
     same(*(quota.capacity(f.load, f.limits, datetime(2022, 1, 11, 22, tzinfo=UTC)) for f in found))
     same(*(quota.infer(b.broadcasts) for b in (ours, theirs)))
-    plans = [limits.plan(b, limits.covered(b.audience, f), f) for b, f in zip((ours, theirs), found, strict=True)]
+    plans = [
+        limits.plan(b, limits.covered(b.audience, f), f)
+        for b, f in zip((ours, theirs), found, strict=True)
+    ]
     same(plans[0].waves, plans[1].waves)
     same(*(p.assignment.to_pandas() for p in plans), "contact_id", "channel_id")
-    same(*(limits.scenarios(b, limits.covered(b.audience, f), f) for b, f in zip((ours, theirs), found, strict=True)))
+    same(
+        *(
+            limits.scenarios(b, limits.covered(b.audience, f), f)
+            for b, f in zip((ours, theirs), found, strict=True)
+        )
+    )
 
 
 def test_load(benches):
     windows = (quota.Window(), quota.Window("day", None, ZONE), quota.Window("month", None, "UTC"))
     limit = [quota.Limit(w.kind, ("1001", "1002"), 900, w) for w in windows]
     ours, theirs = benches("generated")
-    loads = [b.engine.keep(quota.load(b.all_failed.select("contact_id", "channel_id", at="sent_at"), limit)) for b in (ours, theirs)]
+    loads = [
+        b.engine.keep(
+            quota.load(b.all_failed.select("contact_id", "channel_id", at="sent_at"), limit)
+        )
+        for b in (ours, theirs)
+    ]
     same(*(load.to_pandas() for load in loads), "limit", "at")
     same(*(quota.reached(load, limit) for load in loads))
 
 
 def results(bench, folder):
     """What a recovery wrote: dispositions row by row, import files byte by byte."""
-    rows = bench.engine.con.read_parquet(engines.reader_path(folder / "data" / "dispositions.parquet")).to_pandas()
+    rows = bench.engine.con.read_parquet(
+        engines.reader_path(folder / "data" / "dispositions.parquet")
+    ).to_pandas()
     return rows, {p.name: p.read_bytes() for p in sorted((folder / "import").iterdir())}
 
 
@@ -232,29 +379,62 @@ def hold_equal(ours, theirs, folder):
     """Recover on both engines, and hold all that they wrote equal."""
     found = [b.recover() for b in (ours, theirs)]
     records = [b.finish() for b in (ours, theirs)]
-    assert records[0]["counts"] == records[1]["counts"] and records[0]["waves"] == records[1]["waves"]
+    assert (
+        records[0]["counts"] == records[1]["counts"] and records[0]["waves"] == records[1]["waves"]
+    )
     assert found[0].files == found[1].files and found[0].missing == found[1].missing
     same(found[0].flow, found[1].flow)
     same(found[0].fix, found[1].fix)
-    (rows, files), (rows_, files_) = results(ours, folder / "duck"), results(theirs, folder / "spark")
+    (rows, files), (rows_, files_) = (
+        results(ours, folder / "duck"),
+        results(theirs, folder / "spark"),
+    )
     assert files == files_ and files
     same(rows, rows_, "source_file", "row", "line")
-    same(rows[rows["disposition"] != "rejected"], rows_[rows_["disposition"] != "rejected"])  # in the files' order
-    ledgers = [open_ledger(folder / f"ledger {name}").tagged(b.engine.con) for name, b in (("duck", ours), ("spark", theirs))]
+    same(
+        rows[rows["disposition"] != "rejected"], rows_[rows_["disposition"] != "rejected"]
+    )  # in the files' order
+    ledgers = [
+        open_ledger(folder / f"ledger {name}").tagged(b.engine.con)
+        for name, b in (("duck", ours), ("spark", theirs))
+    ]
     same(*(t.drop("run_id").to_pandas() for t in ledgers), "contact_id", "channel_id")
     for bench, ledger in ((ours, "spark"), (theirs, "duck")):  # each reads what the other wrote
-        frame = open_ledger(folder / f"ledger {ledger}").tagged(bench.engine.con).drop("run_id").to_pandas()
+        frame = (
+            open_ledger(folder / f"ledger {ledger}")
+            .tagged(bench.engine.con)
+            .drop("run_id")
+            .to_pandas()
+        )
         same(frame, ledgers[0].drop("run_id").to_pandas(), "contact_id", "channel_id")
 
 
 def test_recover_and_check(benches, tmp_path):
-    out = {"out": str(tmp_path / "{engine}"), "ledger": str(tmp_path / "ledger {engine}"), "broadcast": "x"}
-    hold_equal(*benches("samples", tag="again", channel="1001", waves=True, reserve="900", start="2022-01-13 09:00", **out), tmp_path)
+    out = {
+        "out": str(tmp_path / "{engine}"),
+        "ledger": str(tmp_path / "ledger {engine}"),
+        "broadcast": "x",
+    }
+    hold_equal(
+        *benches(
+            "samples",
+            tag="again",
+            channel="1001",
+            waves=True,
+            reserve="900",
+            start="2022-01-13 09:00",
+            **out,
+        ),
+        tmp_path,
+    )
     found = []
     for bench in benches("samples", notebook="recovery_check", ledger=out["ledger"], broadcast="x"):
         for name in ("export", "messages", "all_failed"):
             del bench.__dict__[name]
-        bench.given |= {k: str(SAMPLES / "after_resend" / f"{n}.csv") for k, n in (("exports", "failed_messages"), ("messages", "messages"))}
+        bench.given |= {
+            k: str(SAMPLES / "after_resend" / f"{n}.csv")
+            for k, n in (("exports", "failed_messages"), ("messages", "messages"))
+        }
         found.append(check.check(bench))
     ours, theirs = found
     assert {"reached", "failed_again", "no_sign"} <= set(ours.outcomes["outcome"])
@@ -266,8 +446,28 @@ def test_recover_and_check(benches, tmp_path):
 
 def test_import_file(duck, spark, tmp_path):
     """The same bytes, whatever a contact's tags are."""
-    tags = ["a", "a,b", 'say "hi"', " padded ", "#1", "año 🚫", "semi;colon", "it's", "\\", "tab\tbed", '"', "-", "'=1", "1\n2", "1#", "NULL", ""]
-    rows = ibis.memtable({"Contact ID": [str(n) for n in range(len(tags))][::-1], "Tags": tags}).order_by("Contact ID")
+    tags = [
+        "a",
+        "a,b",
+        'say "hi"',
+        " padded ",
+        "#1",
+        "año 🚫",
+        "semi;colon",
+        "it's",
+        "\\",
+        "tab\tbed",
+        '"',
+        "-",
+        "'=1",
+        "1\n2",
+        "1#",
+        "NULL",
+        "",
+    ]
+    rows = ibis.memtable(
+        {"Contact ID": [str(n) for n in range(len(tags))][::-1], "Tags": tags}
+    ).order_by("Contact ID")
     for engine, name in ((duck, "a.csv"), (spark, "b.csv")):
         engine.to_csv(engine.adopt(rows) if engine is duck else rows, tmp_path / name)
     assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
@@ -277,13 +477,18 @@ def test_claim(spark, tmp_path):
     """Two runs on the cluster never tag a contact twice."""
     ledger, now = open_ledger(tmp_path / "ledger"), datetime(2022, 1, 12, tzinfo=UTC)
     people = ibis.memtable({"contact_id": ["1", "2", "3"], "wave": [1, 1, 2]}).mutate(
-        channel_id=ibis.literal("1001"), tag=ibis.literal("t"), cause=ibis.literal("quota"),
-        due_at=ibis.literal(now).cast("timestamp('UTC')"))  # fmt: skip
+        channel_id=ibis.literal("1001"),
+        tag=ibis.literal("t"),
+        cause=ibis.literal("quota"),
+        due_at=ibis.literal(now).cast("timestamp('UTC')"),
+    )
     first = ledger.claim(spark.con, "first", people.filter(people.wave == 1), "monday", now)
     assert first.rows == 2
     assert ledger.tagged(spark.con, "monday").count().execute() == 2  # claimed, not confirmed
     ledger.confirm("first")
-    assert ledger.claim(spark.con, "second", people, "monday", now).table.contact_id.to_pandas().tolist() == ["3"]
+    assert ledger.claim(
+        spark.con, "second", people, "monday", now
+    ).table.contact_id.to_pandas().tolist() == ["3"]
     assert ledger.claim(spark.con, "first", people, "monday", now).repeated
 
 
@@ -301,20 +506,41 @@ def test_another_master(spark):
         engines.connect("local[2]")
 
 
-@pytest.mark.parametrize(("env", "url", "said"), [
-    ({}, "spark://127.0.0.1:9", "No Spark master answers"), ({"PATH": "", "JAVA_HOME": ""}, "local[2]", "Java 17 or newer"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("env", "url", "said"),
+    [
+        ({}, "spark://127.0.0.1:9", "No Spark master answers"),
+        ({"PATH": "", "JAVA_HOME": ""}, "local[2]", "Java 17 or newer"),
+    ],
+)
 def test_what_is_missing(env, url, said):
-    code = f"from rebroadcast import engine, exceptions\ntry: engine.connect({url!r})\nexcept exceptions.ParameterError as e: print(e)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=os.environ | env, timeout=300)
+    code = (
+        f"from rebroadcast import engine, exceptions\ntry: engine.connect({url!r})\nexcept"
+        " exceptions.ParameterError as e: print(e)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env=os.environ | env,
+        timeout=300,
+    )
     assert said in done.stdout and not done.stderr and done.stdout.count("\n") == 1
 
 
 def test_a_worker_is_killed(benches, cluster, spark, tmp_path):
     """The run goes on with the worker that is left, and comes to the same result."""
     tracker, victim, killed = spark.con._session.sparkContext.statusTracker(), cluster[1][0], []
-    ours, theirs = benches("generated", tag="again {channel}", fixed="window", sender_type="user", channel="1001,1002",
-                           start="2022-11-07 09:00", out=str(tmp_path / "{engine}"), ledger=str(tmp_path / "ledger {engine}"))  # fmt: skip
+    ours, theirs = benches(
+        "generated",
+        tag="again {channel}",
+        fixed="window",
+        sender_type="user",
+        channel="1001,1002",
+        start="2022-11-07 09:00",
+        out=str(tmp_path / "{engine}"),
+        ledger=str(tmp_path / "ledger {engine}"),
+    )
 
     def kill():
         for _ in range(60_000):

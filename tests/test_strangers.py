@@ -1,4 +1,6 @@
-"""Texts that strangers wrote are shown as text, wherever a text can appear: nothing in them runs, asks or steers."""
+"""Texts that strangers wrote are shown as text, wherever a text can appear: nothing in them runs,
+asks or steers.
+"""
 
 import csv
 import json
@@ -32,11 +34,19 @@ PARTS = [TEXTS[i::3] for i in range(3)]  # a report shows sixty rows of a table
 ALL = " | ".join(t for t in TEXTS if len(t) < 1000)
 PLOTLY = "application/vnd.plotly.v1+json"
 csv.field_size_limit(2**24)
-needs_browser = pytest.mark.skipif(not CHROMIUM, reason="no Chromium; install it with: apt-get install chromium")
+needs_browser = pytest.mark.skipif(
+    not CHROMIUM, reason="no Chromium; install it with: apt-get install chromium"
+)
 
 
 def toml(text: str) -> str:
-    return '"' + "".join(c if c.isprintable() and c not in '"\\' else f"\\U{ord(c):08x}" for c in text[:100_000]) + '"'
+    return (
+        '"'
+        + "".join(
+            c if c.isprintable() and c not in '"\\' else f"\\U{ord(c):08x}" for c in text[:100_000]
+        )
+        + '"'
+    )
 
 
 def taggable(name: str) -> bool:
@@ -56,30 +66,58 @@ def write(path: Path, rows: list[list[str]], raw: list[bytes] = ()) -> Path:
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
-    """Exports, channels and rules that hold each payload in each place, in three parts, and the reports on them."""
+    """Exports, channels and rules that hold each payload in each place, in three parts, and the
+    reports on them.
+    """
     home = tmp_path_factory.mktemp("strangers")
-    common, given = {"channels": "", "rules": "", "contacts": [["ContactID", "FirstName", "LastName", "Tags"]]}, []
+    common, given = (
+        {
+            "channels": "",
+            "rules": "",
+            "contacts": [["ContactID", "FirstName", "LastName", "Tags"]],
+        },
+        [],
+    )
     for number, texts in enumerate(PARTS):
         rows, base = [], 10_000 * (number + 1)
         for i, text in enumerate(texts):
 
             def row(contact, error, channel, text=text):
                 at, short = f"2022-01-11 15:{contact % 60:02}:00", "x" if '"' in text else text[:50]
-                return [at, short, "broadcast", str(contact), f"m{contact}", short, short,
-                        json.dumps({"text": text}), channel, "outgoing", short, error]  # fmt: skip
+                return [
+                    at,
+                    short,
+                    "broadcast",
+                    str(contact),
+                    f"m{contact}",
+                    short,
+                    short,
+                    json.dumps({"text": text}),
+                    channel,
+                    "outgoing",
+                    short,
+                    error,
+                ]
 
             channel, ident = f"c{number}x{i}", f"zz{number}x{i}zz"
             rows.append(row(base + i, text, channel))
             rows.append(row(base + 1000 + i, f"refused by {ident}", channel))
             rows.append(row(base + 2000 + i, LIMIT, channel))
             rows.append(row(base + 3000 + i, LIMIT, text[:200], text[:200]))
-            common["channels"] += f'[channel.{channel}]\nname = {toml(t := text[:255])}\nkind = "custom"\nlimit = 1\n'
+            common["channels"] += (
+                f'[channel.{channel}]\nname = {toml(t := text[:255])}\nkind = "custom"\nlimit = 1\n'
+            )
             common["rules"] += (
-                f'[[rule]]\nid = {toml(f"{ident} {t}")}\ntext = "{ident}"\ncause = "template"\nscope = "message"\n'
-                f'verdict = "{("fix", "never", "wait")[i % 3]}"\ntitle = {toml(text)}\nfix = {toml(text)}\nsource = {toml(t)}\n'
+                f'[[rule]]\nid = {toml(f"{ident} {t}")}\ntext = "{ident}"\ncause ='
+                ' "template"\nscope = "message"\nverdict ='
+                f' "{("fix", "never", "wait")[i % 3]}"\ntitle = {toml(text)}\nfix ='
+                f" {toml(text)}\nsource = {toml(t)}\n"
             )
             common["contacts"].append([str(base + 2000 + i), text[:300], text[:300], text[:20_000]])
-        raw = [b"2022-01-11 15:00:00,1,broadcast,55,m,t,m,x,c0x0,outgoing,t," + b + b"\n" for b in BYTES]
+        raw = [
+            b"2022-01-11 15:00:00,1,broadcast,55,m,t,m,x,c0x0,outgoing,t," + b + b"\n"
+            for b in BYTES
+        ]
         given.append(str(write(home / file_name(texts), [HEADER, *rows], raw)))
     for name in ("channels", "rules"):
         (home / f"{name}.toml").write_text(common[name])
@@ -89,13 +127,27 @@ def world(tmp_path_factory):
         asked = options | {"exports": given[number], "language": language}
         reports.run("failure_report", asked, home / f"failure_report{number}")
     options |= {"exports": given, "start": "2022-01-12 09:00"}
-    ids = ",".join(f"c{n}x{i}" for n, texts in enumerate(PARTS) for i, t in enumerate(texts) if taggable(t))
-    tags = {"tag": "again {channel}", "channel": ids, "ledger": str(home / "ledger"), "broadcast": ALL, "fixed": "media",
-            "decided_by": ALL, "contacts": str(home / "contacts.csv"), "language": "es"}  # fmt: skip
+    ids = ",".join(
+        f"c{n}x{i}" for n, texts in enumerate(PARTS) for i, t in enumerate(texts) if taggable(t)
+    )
+    tags = {
+        "tag": "again {channel}",
+        "channel": ids,
+        "ledger": str(home / "ledger"),
+        "broadcast": ALL,
+        "fixed": "media",
+        "decided_by": ALL,
+        "contacts": str(home / "contacts.csv"),
+        "language": "es",
+    }
     reports.run("tag_import", options | tags, home / "tag_import0")
     reports.run("quota_overflow", options | {"exports": given[1]}, home / "quota_overflow1")
     del options["start"]
-    reports.run("recovery_check", options | {"ledger": str(home / "ledger"), "language": "es"}, home / "recovery_check0")
+    reports.run(
+        "recovery_check",
+        options | {"ledger": str(home / "ledger"), "language": "es"},
+        home / "recovery_check0",
+    )
     return home
 
 
@@ -114,7 +166,9 @@ class Watched:
 
     def __init__(self, browser, home=("file:", "data:", "blob:"), **options):
         self.trouble = []
-        context = browser.new_context(bypass_csp=True, viewport={"width": 1200, "height": 4000}, **options)
+        context = browser.new_context(
+            bypass_csp=True, viewport={"width": 1200, "height": 4000}, **options
+        )
         context.on("request", lambda r: r.url.startswith(home) or self.trouble.append(r.url))
         self.page = page = context.new_page()
         page.on("dialog", lambda d: (self.trouble.append(d.message), d.dismiss()))
@@ -124,7 +178,8 @@ class Watched:
     def check(self, inside: str) -> None:
         """No script ran, and nothing that could run or ask was made of a text.
 
-        JupyterLab makes links (rel=noopener) of addresses in a traceback; they are followed by a click only.
+        JupyterLab makes links (rel=noopener) of addresses in a traceback; they are followed by a
+        click only.
         """
         found = self.page.evaluate(
             """inside => [window.__pwned, ...[...document.querySelectorAll(inside)].flatMap(e => [
@@ -146,13 +201,22 @@ def draw_all(page) -> None:
 
 
 @needs_browser
-@pytest.mark.parametrize("name", [*(f"failure_report{i}" for i in range(3)), "tag_import0", "quota_overflow1", "recovery_check0"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(f"failure_report{i}" for i in range(3)),
+        "tag_import0",
+        "quota_overflow1",
+        "recovery_check0",
+    ],
+)
 def test_a_report_shows_them_as_text(world, browser, name):
     watched = Watched(browser, offline=True)
     watched.page.goto((world / name / f"{name[:-1]}.html").as_uri())
     draw_all(watched.page)
     watched.page.evaluate(
-        "document.querySelectorAll('.nsewdrag').forEach(e => e.dispatchEvent(new MouseEvent('mousemove', {bubbles: true})))"
+        "document.querySelectorAll('.nsewdrag').forEach(e => e.dispatchEvent(new"
+        " MouseEvent('mousemove', {bubbles: true})))"
     )
     watched.check("body *")
     shown = folded(watched.page.evaluate("document.body.textContent"))
@@ -183,19 +247,33 @@ def test_every_figure_draws_them_as_text(browser, tmp_path):
         n = list(range(30, 30 - len(texts), -1))
         frame = pd.DataFrame({"error": texts, "channel": texts, "verdict": "fix", "failed": n})
         compared = pd.DataFrame({"error": texts, "channel": texts, "before": n, "now": 1})
-        scenario = pd.DataFrame({"scenario": texts, "waves": n, "finish": pd.Timestamp("2022-01-11")})
+        scenario = pd.DataFrame(
+            {"scenario": texts, "waves": n, "finish": pd.Timestamp("2022-01-11")}
+        )
         waves = pd.DataFrame({"disposition": "tagged", "rows": n, "wave": texts})
-        figures += [charts.failures_by_error(frame), charts.error_by_channel(frame), charts.comparison(compared),
-                    charts.what_if(scenario), charts.flow(waves)]  # fmt: skip
+        figures += [
+            charts.failures_by_error(frame),
+            charts.error_by_channel(frame),
+            charts.comparison(compared),
+            charts.what_if(scenario),
+            charts.flow(waves),
+        ]
     for figure in figures:
         output = nbformat.v4.new_output("display_data", {PLOTLY: json.loads(figure.to_json())})
         cells.append(nbformat.v4.new_code_cell("", outputs=[output]))
-    export(nbformat.v4.new_notebook(cells=cells), tmp_path / "figures.html", title=ALL, lang=Language("en"))
+    export(
+        nbformat.v4.new_notebook(cells=cells),
+        tmp_path / "figures.html",
+        title=ALL,
+        lang=Language("en"),
+    )
     watched = Watched(browser, offline=True)
     watched.page.goto((tmp_path / "figures.html").as_uri())
     draw_all(watched.page)
     watched.check("body *")
-    drawn = watched.page.evaluate("[...document.querySelectorAll('.plot svg text')].map(t => t.textContent)")
+    drawn = watched.page.evaluate(
+        "[...document.querySelectorAll('.plot svg text')].map(t => t.textContent)"
+    )
     drawn = {folded(text) for text in drawn}
     for text in TEXTS:
         label = folded(shorten(text))
@@ -204,10 +282,35 @@ def test_every_figure_draws_them_as_text(browser, tmp_path):
 
 @needs_browser
 def test_the_index_page_of_a_batch_shows_them_as_text(browser, tmp_path):
-    now, run = "2022-01-11T09:00:00+00:00", {"started": "2022-01-11T09:00:00+00:00", "status": "failed", "totals": None, "report": "a/b.html"}
-    entries = [{"name": t, "workspace": t[:300], "this_batch": "failed", "message": t, "latest": run, "last_good": None, "runs": [run]}
-               for t in TEXTS]  # fmt: skip
-    content = {"language": "es", "entries": entries, "started": now, "written": now, "finished": now, "version": "1"}
+    now, run = (
+        "2022-01-11T09:00:00+00:00",
+        {
+            "started": "2022-01-11T09:00:00+00:00",
+            "status": "failed",
+            "totals": None,
+            "report": "a/b.html",
+        },
+    )
+    entries = [
+        {
+            "name": t,
+            "workspace": t[:300],
+            "this_batch": "failed",
+            "message": t,
+            "latest": run,
+            "last_good": None,
+            "runs": [run],
+        }
+        for t in TEXTS
+    ]
+    content = {
+        "language": "es",
+        "entries": entries,
+        "started": now,
+        "written": now,
+        "finished": now,
+        "version": "1",
+    }
     (tmp_path / "index.html").write_text(index.page(content), "utf-8")
     watched = Watched(browser, offline=True)
     watched.page.goto((tmp_path / "index.html").as_uri())
@@ -234,15 +337,22 @@ def test_jupyterlab_shows_them_as_text(world, browser, tmp_path):
     nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=metadata), tmp_path / "all.ipynb")
     folders = ("CONFIG_DIR", "DATA_DIR", "RUNTIME_DIR")
     env = os.environ | {f"JUPYTER_{name}": str(tmp_path / "jupyter") for name in folders}
-    env |= {"JUPYTERLAB_SETTINGS_DIR": str(tmp_path / "settings"), "JUPYTERLAB_WORKSPACES_DIR": str(tmp_path / "workspaces"),
-            "IPYTHONDIR": str(tmp_path / "ipython")}  # fmt: skip
-    for name, content in (("notebook-extension/tracker", {"windowingMode": "none"}),
-                          ("apputils-extension/notification", {"fetchNews": "false", "checkForUpdates": False})):  # fmt: skip
+    env |= {
+        "JUPYTERLAB_SETTINGS_DIR": str(tmp_path / "settings"),
+        "JUPYTERLAB_WORKSPACES_DIR": str(tmp_path / "workspaces"),
+        "IPYTHONDIR": str(tmp_path / "ipython"),
+    }
+    for name, content in (
+        ("notebook-extension/tracker", {"windowingMode": "none"}),
+        ("apputils-extension/notification", {"fetchNews": "false", "checkForUpdates": False}),
+    ):
         path = tmp_path / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(content))
     trust = [sys.executable, "-m", "jupyter", "trust", str(tmp_path / "all.ipynb")]
-    subprocess.run(trust, env=env, check=True, capture_output=True)  # so that nothing but our own care protects
+    subprocess.run(
+        trust, env=env, check=True, capture_output=True
+    )  # so that nothing but our own care protects
     import socket
 
     with socket.socket() as free:
@@ -250,9 +360,23 @@ def test_jupyterlab_shows_them_as_text(world, browser, tmp_path):
         port = free.getsockname()[1]
     address = f"http://127.0.0.1:{port}/"
     server = subprocess.Popen(
-        [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}", "--port-retries=0",
-         "--IdentityProvider.token=t0k", "--LabApp.extension_manager=readonly", f"--ServerApp.root_dir={tmp_path}"],
-        env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "jupyterlab",
+            "--no-browser",
+            "--allow-root",
+            "--ip=127.0.0.1",
+            f"--port={port}",
+            "--port-retries=0",
+            "--IdentityProvider.token=t0k",
+            "--LabApp.extension_manager=readonly",
+            f"--ServerApp.root_dir={tmp_path}",
+        ],
+        env=env,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     try:
         for _ in range(1000):
             try:
@@ -264,12 +388,19 @@ def test_jupyterlab_shows_them_as_text(world, browser, tmp_path):
         watched = Watched(browser, (address, "data:", "blob:"))
         watched.page.goto(f"{address}lab/tree/all.ipynb?token=t0k&reset")
         watched.page.wait_for_function(
-            "n => document.querySelectorAll('.jp-OutputArea-output').length >= n", arg=sum(len(c.outputs) for c in cells)
+            "n => document.querySelectorAll('.jp-OutputArea-output').length >= n",
+            arg=sum(len(c.outputs) for c in cells),
         )
-        watched.page.wait_for_function("document.querySelectorAll('.js-plotly-plot .main-svg').length > 3")
+        watched.page.wait_for_function(
+            "document.querySelectorAll('.js-plotly-plot .main-svg').length > 3"
+        )
         watched.page.wait_for_timeout(2000)  # for what would be typeset, fetched or run
         watched.check(".jp-OutputArea *")
-        shown = folded(watched.page.evaluate("[...document.querySelectorAll('.jp-OutputArea')].map(e => e.textContent).join(' ')"))
+        shown = folded(
+            watched.page.evaluate(
+                "[...document.querySelectorAll('.jp-OutputArea')].map(e => e.textContent).join(' ')"
+            )
+        )
         for text in TEXTS:
             assert folded(text)[:300] in shown, text[:60]
     finally:
@@ -282,8 +413,12 @@ def terminal(*words: object) -> str:
     import pty
 
     ours, theirs = pty.openpty()
-    process = subprocess.Popen([Path(sys.executable).parent / "rebroadcast", *map(str, words)],
-                               stdin=theirs, stdout=theirs, stderr=theirs)  # fmt: skip
+    process = subprocess.Popen(
+        [Path(sys.executable).parent / "rebroadcast", *map(str, words)],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+    )
     os.close(theirs)
     received = b""
     try:
@@ -297,21 +432,41 @@ def terminal(*words: object) -> str:
 
 
 def test_a_terminal_is_not_steered(world):
-    rules, ids = world / "rules.toml", ((n, i, t) for n, texts in enumerate(PARTS) for i, t in enumerate(texts))
-    said = [terminal("explain", f"refused by zz{n}x{i}zz", "--rules", rules) for n, i, t in ids if re.match("\x1b]|\x9b|invoice|safe", t)]
+    rules, ids = (
+        world / "rules.toml",
+        ((n, i, t) for n, texts in enumerate(PARTS) for i, t in enumerate(texts)),
+    )
+    said = [
+        terminal("explain", f"refused by zz{n}x{i}zz", "--rules", rules)
+        for n, i, t in ids
+        if re.match("\x1b]|\x9b|invoice|safe", t)
+    ]
     assert len(said) == 6
     said.append(terminal("explain", ALL, "--json"))
     assert json.loads(said[-1])["text"] == ALL
     said.append(terminal("report", f"{ALL[:200]}\x1b[31m.csv"))
-    said.append(terminal("check", "x.csv", "--ledger", world / "ledger", "--broadcast", "\x1b]0;pwned\x07"))
-    common = [world / file_name(PARTS[0]), "--channels", world / "channels.toml", "--rules", rules, "--contacts", world / "contacts.csv"]
-    said.append(terminal("recover", *common, "--tag", "again", "--dry-run", "--out", world / "nowhere"))
+    said.append(
+        terminal("check", "x.csv", "--ledger", world / "ledger", "--broadcast", "\x1b]0;pwned\x07")
+    )
+    common = [
+        world / file_name(PARTS[0]),
+        "--channels",
+        world / "channels.toml",
+        "--rules",
+        rules,
+        "--contacts",
+        world / "contacts.csv",
+    ]
+    said.append(
+        terminal("recover", *common, "--tag", "again", "--dry-run", "--out", world / "nowhere")
+    )
     assert "Dry run" in said[-1]
     for text in said:
         assert text.strip() and visible(text) == text
 
 
-# --- spreadsheets ---------------------------------------------------------------------------------------------
+# --- spreadsheets
+# ---------------------------------------------------------------------------------------------
 
 
 def is_formula(text: str) -> bool:
@@ -326,11 +481,35 @@ def tables(folder: Path) -> list[Path]:
 def checklist(tmp_path_factory):
     """The checklist of a failed-message log whose names are strangers'."""
     home = tmp_path_factory.mktemp("log")
-    header = ["Date & Time", "Sender", "Contact Name", "Channel", "Type", "Sub Type", "Content", "Error"]
-    rows = [["2022-01-11 15:00:00", t[:50], t[:300], t[:300], "outgoing", "text", t, t] for t in TEXTS]
-    log = write(home / "log.csv", [header, ["2022-01-11 15:00:00", "x", "Ana Paz", "WhatsApp", "outgoing", "text", "", LIMIT], *rows])
-    contacts = write(home / "contacts.csv", [["ContactID", "FirstName", "LastName", "Tags"], ["7", "Ana", "Paz", "=1+1,vip,-2"]])
-    bench = Workbench({"exports": str(log), "contacts": str(contacts), "tag": "again", "out": str(home / "out")}, "tag_import")
+    header = [
+        "Date & Time",
+        "Sender",
+        "Contact Name",
+        "Channel",
+        "Type",
+        "Sub Type",
+        "Content",
+        "Error",
+    ]
+    rows = [
+        ["2022-01-11 15:00:00", t[:50], t[:300], t[:300], "outgoing", "text", t, t] for t in TEXTS
+    ]
+    log = write(
+        home / "log.csv",
+        [
+            header,
+            ["2022-01-11 15:00:00", "x", "Ana Paz", "WhatsApp", "outgoing", "text", "", LIMIT],
+            *rows,
+        ],
+    )
+    contacts = write(
+        home / "contacts.csv",
+        [["ContactID", "FirstName", "LastName", "Tags"], ["7", "Ana", "Paz", "=1+1,vip,-2"]],
+    )
+    bench = Workbench(
+        {"exports": str(log), "contacts": str(contacts), "tag": "again", "out": str(home / "out")},
+        "tag_import",
+    )
     bench.recover()
     bench.finish()
     return home / "out"
@@ -344,8 +523,14 @@ def test_no_table_starts_a_formula_and_import_files_hold_exact_tags(world, check
                 seen += 1
                 assert not is_formula(cell) or re.fullmatch(r"-?[\d.]+", cell), (path, cell[:80])
     assert seen > 3000
-    assert (checklist / "import" / "again.csv").read_text() == 'Contact ID,Tags\n7,"vip,again,-2,=1+1"\n'
-    rows = [r for p in (world / "tag_import0").glob("import/*.csv") for r in csv.reader(p.open(newline=""))]
+    assert (
+        checklist / "import" / "again.csv"
+    ).read_text() == 'Contact ID,Tags\n7,"vip,again,-2,=1+1"\n'
+    rows = [
+        r
+        for p in (world / "tag_import0").glob("import/*.csv")
+        for r in csv.reader(p.open(newline=""))
+    ]
     tags = {contact: cell.split(",") for contact, cell in rows}
     for number, texts in enumerate(PARTS):
         for i, text in enumerate(texts):
@@ -355,24 +540,42 @@ def test_no_table_starts_a_formula_and_import_files_hold_exact_tags(world, check
                 assert kept <= found and f"again {text.replace(',', ' ')}".strip() in found
 
 
-@pytest.mark.skipif(not shutil.which("soffice"), reason="no LibreOffice; install it with: apt-get install libreoffice-calc")
+@pytest.mark.skipif(
+    not shutil.which("soffice"),
+    reason="no LibreOffice; install it with: apt-get install libreoffice-calc",
+)
 def test_libreoffice_finds_no_formula(world, checklist, tmp_path):
     import openpyxl
 
     (tmp_path / "control.csv").write_text("text\n=1+1\n")
     count, imports = 0, []
     for path in [p for folder in (*world.glob("*[0-9]"), checklist) for p in tables(folder)]:
-        rows = [[cell[:30_000] for cell in row] for row in csv.reader(path.open(encoding="utf-8", newline=""))]
+        rows = [
+            [cell[:30_000] for cell in row]
+            for row in csv.reader(path.open(encoding="utf-8", newline=""))
+        ]
         if path.parent.name == "import" and path.name != "checklist.csv":
             imports += rows
         else:
             write(tmp_path / f"{(count := count + 1)}-{path.name}", rows)
     write(tmp_path / "imports.csv", imports)
     made = tmp_path / "made"
-    for separators in ("44", "59/9"):  # comma; semicolon and tab: what a reader's own settings may say
+    for separators in (
+        "44",
+        "59/9",
+    ):  # comma; semicolon and tab: what a reader's own settings may say
         shutil.rmtree(made, ignore_errors=True)
-        command = ["soffice", f"-env:UserInstallation=file://{tmp_path}/profile", "--headless", "--convert-to", "xlsx",
-                   f"--infilter=CSV:{separators},34,76,1,,1033,false,true,false", "--outdir", made, *tmp_path.glob("*.csv")]  # fmt: skip
+        command = [
+            "soffice",
+            f"-env:UserInstallation=file://{tmp_path}/profile",
+            "--headless",
+            "--convert-to",
+            "xlsx",
+            f"--infilter=CSV:{separators},34,76,1,,1033,false,true,false",
+            "--outdir",
+            made,
+            *tmp_path.glob("*.csv"),
+        ]
         subprocess.run(command, check=True, capture_output=True, timeout=300)
         formulas = {}
         for path in made.glob("*.xlsx"):
@@ -386,6 +589,8 @@ def test_an_earlier_report_reads_back_what_was_guarded(world):
     part = next(i for i, texts in enumerate(PARTS) if "=1+1" in texts)
     from rebroadcast import sheets
 
-    back = sheets.read(world / f"failure_report{part}" / "data" / "error-by-channel.csv", ("error", "channel"))
+    back = sheets.read(
+        world / f"failure_report{part}" / "data" / "error-by-channel.csv", ("error", "channel")
+    )
     assert {"=1+1", *(mask(t) for t in PARTS[part] if t.isprintable())} <= set(back["error"])
     assert guard("=1+1") not in set(back["error"])

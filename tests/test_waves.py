@@ -23,7 +23,9 @@ H = timedelta(hours=1)
 
 
 def people(n, channel="1001", **columns):
-    return pd.DataFrame({"contact_id": [f"{i:06}" for i in range(n)], "channel_id": channel, **columns})
+    return pd.DataFrame(
+        {"contact_id": [f"{i:06}" for i in range(n)], "channel_id": channel, **columns}
+    )
 
 
 def traffic(hours_ago, channel="1001"):
@@ -77,7 +79,9 @@ def cases(draw):
             max_size=45,
         )
     )
-    quiet = draw(st.sampled_from([(), (("21:00", "08:00"),), (("13:00", "15:00"), ("20:30", "07:15"))]))
+    quiet = draw(
+        st.sampled_from([(), (("21:00", "08:00"),), (("13:00", "15:00"), ("20:30", "07:15"))])
+    )
     return limit, [START - timedelta(minutes=m) for m in past], ready, quiet, zone
 
 
@@ -88,13 +92,17 @@ def test_no_window_is_exceeded_and_nobody_lost(case):
     demand = {}
     for channel, after in ready:
         demand.setdefault(channel, Counter())[minute(START) + after] += 1
-    waves = schedule(limit, demand, minute(START), backlog=backlog_of(past, limit.window), quiet=quiet, zone=zone)
+    waves = schedule(
+        limit, demand, minute(START), backlog=backlog_of(past, limit.window), quiet=quiet, zone=zone
+    )
 
     for channel, counts in demand.items():
         mine = [w for w in waves if w.channel_id == channel]
         assert sum(w.size for w in mine) == counts.total()
         for until in [w.start for w in mine]:  # nobody is sent before their time
-            assert sum(w.size for w in mine if w.start <= until) <= sum(n for m, n in counts.items() if m <= until)
+            assert sum(w.size for w in mine if w.start <= until) <= sum(
+                n for m, n in counts.items() if m <= until
+            )
     planned = list(sends([(moment_of(w.start), w.size) for w in waves], limit.pace))
     assert min(planned) >= START
     everything = [(at, f"{i}") for i, at in enumerate([*past, *planned])]
@@ -127,7 +135,9 @@ def test_the_plan_is_the_best_of_all_ways(case):
     waves = schedule(limit, demand, minute(START), backlog=backlog, quiet=quiet)
 
     shut = {m for a, b in closed for m in range(a, b)}
-    best, fewest = best_of_all(lambda m: size - sum(-p > m - length for p in past), ready, length, 80, shut)
+    best, fewest = best_of_all(
+        lambda m: size - sum(-p > m - length for p in past), ready, length, 80, shut
+    )
     assert max(w.end for w in waves) == minute(START) + best
     if channels == 1:
         assert len(waves) == fewest
@@ -146,12 +156,17 @@ def test_every_contact_is_in_one_wave_that_may_take_it(case, random):
 
     told = result.assignment.to_pandas()
     assert sorted(told["contact_id"]) == sorted(audience["contact_id"])
-    joined = told.merge(audience, on=["contact_id", "channel_id"]).merge(result.waves, on=["wave", "channel_id"])
+    joined = told.merge(audience, on=["contact_id", "channel_id"]).merge(
+        result.waves, on=["wave", "channel_id"]
+    )
     assert len(joined) == len(audience)
     assert (joined["start"] >= joined["earliest"]).all()
     assert (told.groupby("wave").size() == result.waves.set_index("wave")["size"]).all()
     rows = result.waves[["start", "size"]].itertuples(index=False)
-    everything = [*past, *sends([(start.to_pydatetime(), size) for start, size in rows], limit.pace)]
+    everything = [
+        *past,
+        *sends([(start.to_pydatetime(), size) for start, size in rows], limit.pace),
+    ]
     assert worst([(at, f"{i}") for i, at in enumerate(everything)], limit.window) <= limit.room
 
 
@@ -236,7 +251,8 @@ def test_an_empty_audience_needs_no_wave():
 
 
 @pytest.mark.parametrize(
-    ("hours", "message"), [(2, "before the first possible wave .* 15:00 UTC"), (7, "1,000 of 1,500 contacts")]
+    ("hours", "message"),
+    [(2, "before the first possible wave .* 15:00 UTC"), (7, "1,000 of 1,500 contacts")],
 )
 def test_a_deadline_that_is_too_early_says_what_would_be_possible(hours, message):
     limit = Limit("1001", ("1001",), 1000)

@@ -1,7 +1,9 @@
-"""Make the exports of the days after a made-up resend to the sample's recoverable contacts (`after_resend/`).
+"""Make the exports of the days after a made-up resend to the sample's recoverable contacts
+(`after_resend/`).
 
-Run it after make_samples.py. Of the contacts that were tagged on channel 1001, most are reached, some fail again, and for
-some there is no sign of a send, as if their import rows had been lost; `truth.json` says how many.
+Run it after make_samples.py. Of the contacts that were tagged on channel 1001, most are reached,
+some fail again, and for some there is no sign of a send, as if their import rows had been lost;
+`truth.json` says how many.
 """
 
 import argparse
@@ -16,29 +18,65 @@ START = datetime(2022, 1, 31, 9, 0)
 FAILURES = [
     ("(#131049) This message was not delivered to maintain healthy ecosystem engagement.", 18),
     ("(#131026) Message undeliverable: Receiver is incapable of receiving this message", 7),
-    ("(#131050) Unable to deliver the message. This recipient has chosen to stop receiving marketing messages "
-     "on WhatsApp from your business", 5),
-]  # fmt: skip
+    (
+        (
+            "(#131050) Unable to deliver the message. This recipient has chosen to stop receiving"
+            " marketing messages on WhatsApp from your business"
+        ),
+        5,
+    ),
+]
 NO_SIGN = 30
-HEADER = ["Date & Time", "Sender ID", "Sender Type", "Contact ID", "Message ID", "Content Type", "Message Type", "Content",
-          "Channel ID", "Type", "Sub Type"]  # fmt: skip
+HEADER = [
+    "Date & Time",
+    "Sender ID",
+    "Sender Type",
+    "Contact ID",
+    "Message ID",
+    "Content Type",
+    "Message Type",
+    "Content",
+    "Channel ID",
+    "Type",
+    "Sub Type",
+]
 
 
 def make() -> dict[str, str]:
     """File name → text of every file, the same each time."""
-    contacts = json.loads((HERE / "truth.json").read_text("utf-8"))["recovery"]["1001"]["recoverable_with_messages"]
+    contacts = json.loads((HERE / "truth.json").read_text("utf-8"))["recovery"]["1001"][
+        "recoverable_with_messages"
+    ]
     errors = [text for text, count in FAILURES for _ in range(count)]
     sent, failed = [], []
     for place, contact in enumerate(contacts[NO_SIGN:]):
         at = START + timedelta(seconds=2 * place)
-        content = json.dumps({"type": "text", "text": "Promo de enero, segundo intento"}, separators=(",", ":"))
-        row = [f"{at:%Y-%m-%d %H:%M:%S}", "88014", "broadcast", contact, f"16436412{place:08d}", "text", "message", content,
-               "1001", "outgoing", "text"]  # fmt: skip
+        content = json.dumps(
+            {"type": "text", "text": "Promo de enero, segundo intento"}, separators=(",", ":")
+        )
+        row = [
+            f"{at:%Y-%m-%d %H:%M:%S}",
+            "88014",
+            "broadcast",
+            contact,
+            f"16436412{place:08d}",
+            "text",
+            "message",
+            content,
+            "1001",
+            "outgoing",
+            "text",
+        ]
         sent.append(row)
         if place < len(errors):
             failed.append([*row, errors[place]])
-    truth = {"tagged": len(contacts), "reached": len(sent) - len(failed), "failed_again": len(failed), "no_sign": NO_SIGN,
-             "again": dict(FAILURES)}  # fmt: skip
+    truth = {
+        "tagged": len(contacts),
+        "reached": len(sent) - len(failed),
+        "failed_again": len(failed),
+        "no_sign": NO_SIGN,
+        "again": dict(FAILURES),
+    }
     return {
         "messages.csv": _csv([HEADER, *sent]),
         "failed_messages.csv": _csv([[*HEADER, "Error"], *failed]),

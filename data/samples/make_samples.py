@@ -2,9 +2,10 @@
 
     python data/samples/make_samples.py [--out DIR]
 
-story.toml says what happens; the same bytes come out every time. Times are local, without a zone, as in
-the platform's exports. Names, numbers, addresses and IDs are made up: Mexican phones are +52 55 5555 xxxx,
-those of the United States lie in 555-01xx, kept for fiction, and the others begin with 0, as no number does.
+story.toml says what happens; the same bytes come out every time. Times are local, without a zone,
+as in the platform's exports. Names, numbers, addresses and IDs are made up: Mexican phones are +52
+55 5555 xxxx, those of the United States lie in 555-01xx, kept for fiction, and the others begin
+with 0, as no number does.
 """
 
 import argparse
@@ -21,7 +22,9 @@ from pathlib import Path
 
 STORY = tomllib.loads(Path(__file__).with_name("story.toml").read_text("utf-8"))
 CHANNELS, ERRORS, HEADERS = STORY["channels"], STORY["errors"], STORY["headers"]
-BROADCASTS = {key: STORY["style"][plan["channel"]] | plan for key, plan in STORY["broadcasts"].items()}
+BROADCASTS = {
+    key: STORY["style"][plan["channel"]] | plan for key, plan in STORY["broadcasts"].items()
+}
 UTC_OFFSET = timedelta(hours=6)  # Mexico City, winter
 
 
@@ -32,7 +35,9 @@ class Contact:
     phone: str
     country: str
     language: str
-    lot: dict[str, float] = field(default_factory=dict)  # channel: decides the lasting failures there
+    lot: dict[str, float] = field(
+        default_factory=dict
+    )  # channel: decides the lasting failures there
 
 
 @dataclass
@@ -54,7 +59,9 @@ class Message:
 
 
 class Story:
-    """Contacts and messages as they come about. Of random, only random() is the same in every Python."""
+    """Contacts and messages as they come about. Of random, only random() is the same in every
+    Python.
+    """
 
     def __init__(self) -> None:
         self.random = random.Random(20220111).random
@@ -76,16 +83,32 @@ class Story:
 
     def contact(self, i: int) -> Contact:
         country = "MX" if i < 1500 else "US" if i < 1560 else self.pick(["GT", "SV", "CR"])
-        starts = {"MX": "52555555", "US": "1202555", "GT": "5020000", "SV": "5030000", "CR": "5060000"}
-        phone = f"+{starts[country]}{i - 1400 if country == 'US' else i:04}" if i not in (1555, 1556) else ""
+        starts = {
+            "MX": "52555555",
+            "US": "1202555",
+            "GT": "5020000",
+            "SV": "5030000",
+            "CR": "5060000",
+        }
+        phone = (
+            f"+{starts[country]}{i - 1400 if country == 'US' else i:04}"
+            if i not in (1555, 1556)
+            else ""
+        )
         language = "en" if country == "US" or self.random() < 0.06 else "es"
         name = (f"Contacto Ejemplo {i:04}", self.pick(STORY["names"].split()))
         return Contact(str(100204001 + 7 * i), name, phone, country, language)
 
-    def say(self, sent: datetime, channel: str, contact: Contact, who: tuple, text: str, key: str = ""):
-        """Record one message; with a key of ERRORS it failed. Some of those hold JSON over several lines."""
+    def say(
+        self, sent: datetime, channel: str, contact: Contact, who: tuple, text: str, key: str = ""
+    ):
+        """Record one message; with a key of ERRORS it failed. Some of those hold JSON over several
+        lines.
+        """
         sent = sent.replace(microsecond=0)
-        pretty = {"indent": 2} if key and len(self.messages) % 11 == 0 else {"separators": (",", ":")}
+        pretty = (
+            {"indent": 2} if key and len(self.messages) % 11 == 0 else {"separators": (",", ":")}
+        )
         content = json.dumps({"type": "text", "text": text}, ensure_ascii=False, **pretty)
         seconds = int((sent + UTC_OFFSET - datetime(1970, 1, 1)).total_seconds())
         number = str(seconds * 1_000_000 + len(self.messages))
@@ -93,7 +116,9 @@ class Story:
         self.messages.append(Message(sent, number, channel, contact, *who, content, key, error))
 
     def details(self, sent: datetime, contact: Contact) -> dict[str, object]:
-        """What fills an error text; a WhatsApp message ID (wamid) holds the phone number in base64."""
+        """What fills an error text; a WhatsApp message ID (wamid) holds the phone number in
+        base64.
+        """
         digits = contact.phone.lstrip("+").encode()
         tail = "".join(self.pick("0123456789ABCDEF") for _ in range(18)).encode()
         packed = b"\x1c\x18%c%b\x15\x02\x00\x11\x18\x12%b\x00" % (len(digits), digits, tail)
@@ -107,8 +132,13 @@ class Story:
         }
 
     def audience(self, channel: str, size: int) -> list[Contact]:
-        members, known = self.members[channel], {m.contact.id for m in self.messages if m.channel == channel}
-        if channel == "1002" and known:  # 180 of the day before too: they take nothing more of the limit
+        members, known = (
+            self.members[channel],
+            {m.contact.id for m in self.messages if m.channel == channel},
+        )
+        if (
+            channel == "1002" and known
+        ):  # 180 of the day before too: they take nothing more of the limit
             again = self.mixed([c for c in members if c.id in known])[:180]
             members = again + [c for c in members if c.id not in known]
         return self.mixed(members)[:size]
@@ -117,9 +147,13 @@ class Story:
         channel, start = plan["channel"], plan["start"]
         limit = CHANNELS[channel].get("limit")
         before = [m for m in self.messages if m.channel == channel and m.sender_type == "broadcast"]
-        reached = {m.contact.id for m in before if not m.key and m.sent > start - timedelta(hours=24)}
+        reached = {
+            m.contact.id for m in before if not m.key and m.sent > start - timedelta(hours=24)
+        }
         drift = 0.03 * len({m.sender_id for m in before})  # more contacts drop out each time
-        keys = self.mixed([key for key, count in plan.get("exactly", {}).items() for _ in range(count)])
+        keys = self.mixed(
+            [key for key, count in plan.get("exactly", {}).items() for _ in range(count)]
+        )
         spread = {int((i + 0.5) * plan["size"] / len(keys)): key for i, key in enumerate(keys)}
         for i, contact in enumerate(self.audience(channel, plan["size"])):
             key = spread.get(i) or self.failure(plan, i, contact.lot[channel], drift)
@@ -146,17 +180,31 @@ class Story:
         return ""
 
     def replies(self) -> None:
-        """Contacts write back, agents answer and workflows remind; nothing of it goes out on 1001 or 1002."""
-        texts = ["Gracias", "¿Tienen envío, y cuánto cuesta?", "Thanks", 'Quiero la "azul", por favor']
+        """Contacts write back, agents answer and workflows remind; nothing of it goes out on 1001
+        or 1002.
+        """
+        texts = [
+            "Gracias",
+            "¿Tienen envío, y cuánto cuesta?",
+            "Thanks",
+            'Quiero la "azul", por favor',
+        ]
         for m in [m for m in self.messages if not m.key and self.random() < 0.06]:
             at = m.sent + timedelta(minutes=30 + int(self.random() * 500))
             self.say(at, m.channel, m.contact, (m.contact.id, "contact"), self.pick(texts))
             if m.channel not in ("1001", "1002") and self.random() < 0.5:
-                late = m.channel == "2001" and self.random() < 0.4  # three days on, the window has closed
-                at, key = (at + timedelta(days=3), "window") if late else (at + timedelta(minutes=9), "")
+                late = (
+                    m.channel == "2001" and self.random() < 0.4
+                )  # three days on, the window has closed
+                at, key = (
+                    (at + timedelta(days=3), "window") if late else (at + timedelta(minutes=9), "")
+                )
                 self.say(at, m.channel, m.contact, ("50231", "user"), "Con gusto, le ayudo", key)
         for i, contact in enumerate(self.mixed(self.members["5001"])[:60]):
-            at, key = datetime(2022, 1, 3 + i % 26, 8, i), self.pick(["handset", "sms_stop", *[""] * 6])
+            at, key = (
+                datetime(2022, 1, 3 + i % 26, 8, i),
+                self.pick(["handset", "sms_stop", *[""] * 6]),
+            )
             self.say(at, "5001", contact, ("4102", "workflow"), "Su pago", key)
         gone = {m.contact.id for m in self.messages if m.key in ("blocked", "deactivated")}
         people = sorted(self.mixed(self.members["3001"]), key=lambda c: c.id in gone)
@@ -181,7 +229,9 @@ def table(rows: list[list[str]], header: str = "") -> str:
 
 
 def recovery(failed: list[Message], outgoing: list[Message], channel: str) -> dict:
-    """Who is worth another try on a channel, by the rules: never keeps out, else the latest decides."""
+    """Who is worth another try on a channel, by the rules: never keeps out, else the latest
+    decides.
+    """
     fates: dict[str, tuple[datetime, str]] = {}
     for m in failed:
         if m.channel == channel and m.sender_type == "broadcast":
@@ -191,14 +241,20 @@ def recovery(failed: list[Message], outgoing: list[Message], channel: str) -> di
     good = [m for m in outgoing if m.channel == channel and not m.key]
     later = {m.contact.id for m in good if m.contact.id in wait and m.sent > wait[m.contact.id]}
     return {
-        "contacts_by_verdict": dict(sorted(Counter(verdict for _, verdict in fates.values()).items())),
+        "contacts_by_verdict": dict(
+            sorted(Counter(verdict for _, verdict in fates.values()).items())
+        ),
         "recoverable": sorted(wait),
         "recoverable_with_messages": sorted(wait.keys() - later),
     }
 
 
-def failed_export(failed: list[Message], repaired: Message) -> tuple[str, list[dict], list[Message]]:
-    """The failed-messages export, its rejected rows (damaged copies of good ones), good rows' messages."""
+def failed_export(
+    failed: list[Message], repaired: Message
+) -> tuple[str, list[dict], list[Message]]:
+    """The failed-messages export, its rejected rows (damaged copies of good ones), good rows'
+    messages.
+    """
     left = {channel: one["repeated"] for channel, one in CHANNELS.items()}
     rows: list[Message] = []
     for i, m in enumerate(failed):
@@ -220,7 +276,11 @@ def failed_export(failed: list[Message], repaired: Message) -> tuple[str, list[d
         copied = whole[len(whole) * place // 7]
         broken = table([damage(copied)])
         texts.insert(len(texts) * place // 6, broken)
-        rejected[broken] = {"file": "failed_messages.csv", "reason": reason, "message_id": copied[4]}
+        rejected[broken] = {
+            "file": "failed_messages.csv",
+            "reason": reason,
+            "message_id": copied[4],
+        }
     line, found = 2, []  # the header is line 1
     for row, text in enumerate(texts, 1):
         found += [rejected[text] | {"line": line, "row": row}] if text in rejected else []
@@ -271,7 +331,10 @@ def make() -> dict[str, str]:
     promo = [m for m in failed if m.sender_id == "88005"]
     fates = {channel: recovery(failed, outgoing, channel) for channel in ("1001", "3001")}
     telegram = [m for m in failed if m.channel == "3001"]
-    once, open_ = Counter(m.contact.id for m in telegram), fates["3001"]["recoverable_with_messages"]
+    once, open_ = (
+        Counter(m.contact.id for m in telegram),
+        fates["3001"]["recoverable_with_messages"],
+    )
     repaired = next(m for m in telegram if once[m.contact.id] == 1 and m.contact.id in open_)
     export, rejected, good = failed_export(failed, repaired)
     rows, once = (Counter((m.channel, m.error) for m in some) for some in (good, failed))
@@ -283,8 +346,14 @@ def make() -> dict[str, str]:
         campaigns = [m for m in sent if m.sender_type == "broadcast"]
         channels[channel] = {"all": counts(sent), "broadcast": counts(campaigns)}
     for (channel, text), key in sorted(keys.items()):
-        about = {"channel": channel, "cause": ERRORS[key]["cause"], "verdict": ERRORS[key]["verdict"]}
-        errors.append(about | {"rows": rows[channel, text], "messages": once[channel, text], "text": text})
+        about = {
+            "channel": channel,
+            "cause": ERRORS[key]["cause"],
+            "verdict": ERRORS[key]["verdict"],
+        }
+        errors.append(
+            about | {"rows": rows[channel, text], "messages": once[channel, text], "text": text}
+        )
     broadcasts = {key: counts([m for m in outgoing if m.sender_id == key]) for key in BROADCASTS}
     limit = [m for m in promo if m.key == "limit"]
     overflow = {"limit_errors": len(limit), "first_limit_error": str(limit[0].sent)}
@@ -303,7 +372,9 @@ def make() -> dict[str, str]:
     for m in promo:
         about = [BROADCASTS["88005"]["name"], " ".join(m.contact.name), CHANNELS["1001"]["name"]]
         log.append([str(m.sent), *about, *m.cells()[9:], m.content, m.error])
-    lines = ",\n".join(f" {json.dumps(k)}: {json.dumps(v, ensure_ascii=False)}" for k, v in truth.items())
+    lines = ",\n".join(
+        f" {json.dumps(k)}: {json.dumps(v, ensure_ascii=False)}" for k, v in truth.items()
+    )
     return {
         "failed_messages.csv": export,
         "messages.csv": table([m.cells() for m in story.messages], HEADERS["messages"]),
@@ -316,8 +387,12 @@ def make() -> dict[str, str]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Make the sample exports: the same bytes every time.")
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent, help="folder (default: this one)")
+    parser = argparse.ArgumentParser(
+        description="Make the sample exports: the same bytes every time."
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path(__file__).parent, help="folder (default: this one)"
+    )
     folder = parser.parse_args().out
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in make().items():

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 __all__ = ["__version__", "explain"]
 
-# jsonschema, which nbformat imports, would build 35 grammars for a check that notebooks do not use (over a second,
+# jsonschema, which nbformat imports, would build 35 grammars for a check that notebooks do not use
+# (over a second,
 # in the caller and again in the kernel); it goes on without them.
 sys.modules.setdefault("rfc3987_syntax", None)
 

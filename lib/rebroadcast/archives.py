@@ -20,9 +20,11 @@ TOP = 20  # rows of a workbook in which the widest tells how many columns there 
 
 
 def unpack(path: Path, target: Path) -> list[tuple[str, Path]]:
-    """Unpack a gzip file, a zip or a workbook beside target; return what each file in it is called ("/name" in a zip), and where it is.
+    """Unpack a gzip file, a zip or a workbook beside target; return what each file in it is called
+    ("/name" in a zip), and where it is.
 
-    Raises InputError for one that is damaged, protected, holds no CSV, or unpacks to more than an export can be.
+    Raises InputError for one that is damaged, protected, holds no CSV, or unpacks to more than an
+    export can be.
     """
     with path.open("rb") as file:
         start = file.read(2)
@@ -34,14 +36,26 @@ def unpack(path: Path, target: Path) -> list[tuple[str, Path]]:
         _fits(sum(member.file_size for member in archive.infolist()), path)
         if "[Content_Types].xml" in names:
             return [("", _sheet(path, target))]
-        members = [n for n in names if n.lower().endswith((".csv", ".txt", ".tsv")) and "__MACOSX" not in n]
+        members = [
+            n for n in names if n.lower().endswith((".csv", ".txt", ".tsv")) and "__MACOSX" not in n
+        ]
         if not members or len(names) > MEMBERS:
-            raise InputError("{path} holds {files} files, {tables} of them CSV; expected one export.", path, path=path, files=len(names),
-                             tables=len(members))
+            raise InputError(
+                "{path} holds {files} files, {tables} of them CSV; expected one export.",
+                path,
+                path=path,
+                files=len(names),
+                tables=len(members),
+            )
         found = []
         for number, member in enumerate(sorted(members)):
             with archive.open(member) as packed:
-                found.append((f"/{Path(member).name}", _unpack(packed, target.with_stem(f"{target.stem}-{number}"), path)))
+                found.append(
+                    (
+                        f"/{Path(member).name}",
+                        _unpack(packed, target.with_stem(f"{target.stem}-{number}"), path),
+                    )
+                )
         return found
 
 
@@ -55,27 +69,42 @@ def _unpack(packed: io.BufferedIOBase, target: Path, path: Path) -> Path:
 
 
 def _fits(unpacked: int, path: Path) -> None:
-    """Raise InputError where a file unpacks to more than an export can: it is made to fill the disk."""
+    """Raise InputError where a file unpacks to more than an export can: it is made to fill the
+    disk.
+    """
     most = min(LARGEST, ROOM + RATIO * path.stat().st_size)
     if unpacked > most:
-        raise InputError("{path} unpacks to more than {most:,} MiB, which no export does; give it unpacked.", path, path=path,
-                         most=most // 2**20)
+        raise InputError(
+            "{path} unpacks to more than {most:,} MiB, which no export does; give it unpacked.",
+            path,
+            path=path,
+            most=most // 2**20,
+        )
 
 
 @contextmanager
 def _unpacking(path: Path):
-    """Turn whatever the libraries raise for a damaged file into an InputError; a full disk stays what it is."""
+    """Turn whatever the libraries raise for a damaged file into an InputError; a full disk stays
+    what it is.
+    """
     try:
         yield
     except Exception as error:
         if isinstance(error, InputError) or disk_full(error):
             raise
         why = " ".join(str(error).split())[:120].rstrip(".") or type(error).__name__
-        raise InputError("{path} is a damaged or protected file ({why}); download it again.", path, path=path, why=why) from None
+        raise InputError(
+            "{path} is a damaged or protected file ({why}); download it again.",
+            path,
+            path=path,
+            why=why,
+        ) from None
 
 
 def _sheet(path: Path, target: Path) -> Path:
-    """Write the first sheet of a workbook as CSV; numbers too long for a spreadsheet stay visibly damaged."""
+    """Write the first sheet of a workbook as CSV; numbers too long for a spreadsheet stay visibly
+    damaged.
+    """
     import openpyxl
 
     def cell(value: object) -> str:
@@ -85,10 +114,15 @@ def _sheet(path: Path, target: Path) -> Path:
             return f"{value:.14E}"
         return "" if value is None else str(value)
 
-    with _unpacking(path), warnings.catch_warnings(), target.open("w", newline="", encoding="utf-8") as file:
+    with (
+        _unpacking(path),
+        warnings.catch_warnings(),
+        target.open("w", newline="", encoding="utf-8") as file,
+    ):
         warnings.simplefilter("ignore")
         sheet = openpyxl.load_workbook(path, read_only=True, data_only=True).worksheets[0]
-        sheet.reset_dimensions()  # a claim of the file's: two cells could ask for 17 thousand million
+        # a claim of the file's: two cells could ask for 17 thousand million
+        sheet.reset_dimensions()
         width, blank, out = 0, 0, csv.writer(file)
         for number, row in enumerate(sheet.iter_rows(values_only=True)):
             cells = [cell(v) for v in row[:WIDEST]]

@@ -48,7 +48,9 @@ class _File(_Table):
 
 @dataclass(frozen=True)
 class Entry:
-    """One report to make: a notebook and its parameters; `problem` says why it cannot be made today."""
+    """One report to make: a notebook and its parameters; `problem` says why it cannot be made
+    today.
+    """
 
     name: str
     workspace: str
@@ -58,21 +60,36 @@ class Entry:
 
     @property
     def folder(self) -> str:
-        """Where its runs are kept, below the batch's folder: plain letters, whatever it is called."""
+        """Where its runs are kept, below the batch's folder: plain letters, whatever it is
+        called.
+        """
         return "/".join(_plain(part) for part in (self.workspace, self.name) if part)
 
     def mark(self) -> str:
-        """The same for the same notebook, parameters, files (by what is in them) and library version."""
+        """The same for the same notebook, parameters, files (by what is in them) and library
+        version.
+        """
         read = {"notebook": [self.notebook]}
         for name, value in self.parameters.items():
-            values = [v for v in (value if isinstance(value, list) else [value]) if v and isinstance(v, str)]
+            values = [
+                v
+                for v in (value if isinstance(value, list) else [value])
+                if v and isinstance(v, str)
+            ]
             if name in workbench.FILES and values and values != ["sample"]:
                 read[name] = files.find(values)
             else:  # a file, or the folder of an earlier report
-                read[name] = [p for v in values for p in (Path(v), Path(v) / record.NAME) if p.is_file()]
+                read[name] = [
+                    p for v in values for p in (Path(v), Path(v) / record.NAME) if p.is_file()
+                ]
         if "tag" not in parameters.declared(self.notebook):  # a recovery changes the ledger itself
-            read["ledger"] = sorted(Path(self.parameters.get("ledger") or os.devnull).glob("runs/*.json"))
-        sums = {name: [record.file_entry(p, "")["sha256"] for p in paths] for name, paths in read.items()}
+            read["ledger"] = sorted(
+                Path(self.parameters.get("ledger") or os.devnull).glob("runs/*.json")
+            )
+        sums = {
+            name: [record.file_entry(p, "")["sha256"] for p in paths]
+            for name, paths in read.items()
+        }
         text = json.dumps([__version__, self.parameters, sums], sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -100,30 +117,61 @@ def load(path: Path, environment: Mapping[str, str] = os.environ) -> Plan:
         try:
             notebook = reports.locate(row.notebook)
             known |= (mine := parameters.declared(notebook))
-            defaults = {k: v for k, v in asked.defaults.items() if {n := k.replace("-", "_"), f"{n}_"} & mine.keys()}
+            defaults = {
+                k: v
+                for k, v in asked.defaults.items()
+                if {n := k.replace("-", "_"), f"{n}_"} & mine.keys()
+            }
             used |= defaults.keys()
             for values, problem in _each(row.foreach, environment):
-                name, workspace, given = _fill([row.name, row.workspace, defaults | row.parameters], values)
+                name, workspace, given = _fill(
+                    [row.name, row.workspace, defaults | row.parameters], values
+                )
                 plan.append(Entry(name, workspace, notebook, given, problem))
                 checked = parameters.check(mine, given)
                 try:
-                    workbench.check(checked if notebook.parent == reports.NOTEBOOKS and not problem else {})
+                    workbench.check(
+                        checked if notebook.parent == reports.NOTEBOOKS and not problem else {}
+                    )
                 except ParameterError:
                     raise
                 except RebroadcastError:  # a file that is not there yet: it fails its entry alone
                     continue
         except RebroadcastError as error:
-            problems.append(sentence("entry {number} ('{name}'): {problem}", number=number, name=row.name, problem=error))
+            problems.append(
+                sentence(
+                    "entry {number} ('{name}'): {problem}",
+                    number=number,
+                    name=row.name,
+                    problem=error,
+                )
+            )
     speak(language)  # checking an entry speaks that entry's
     for name in asked.defaults.keys() - used:
         hint = did_you_mean(name, known)
-        problems.append(sentence("defaults: no entry's notebook has the parameter '{name}'.{hint}", name=name, hint=hint))
+        problems.append(
+            sentence(
+                "defaults: no entry's notebook has the parameter '{name}'.{hint}",
+                name=name,
+                hint=hint,
+            )
+        )
     folders: dict[str, Entry] = {}
     for entry in plan:
         if folders.setdefault(entry.folder.lower(), entry) is not entry:
-            where = " " + sentence("of workspace '{name}'", name=entry.workspace) if entry.workspace else ""
-            problems.append(sentence("two entries{where} are called '{name}'; a foreach needs its ${{...}} in the name.", where=where,
-                                     name=entry.name))  # fmt: skip
+            where = (
+                " " + sentence("of workspace '{name}'", name=entry.workspace)
+                if entry.workspace
+                else ""
+            )
+            problems.append(
+                sentence(
+                    "two entries{where} are called '{name}'; a foreach needs its ${{...}} in the"
+                    " name.",
+                    where=where,
+                    name=entry.name,
+                )
+            )
     if problems:
         raise _refusal(path, problems)
     return Plan(plan, asked.keep, asked.timeout, language)
@@ -137,7 +185,11 @@ def _refusal(path: Path, problems: list[str]) -> BatchError:
 def _read(path: Path) -> _File:
     try:
         content = read_toml(path, sentence("batch file"))
-        speak(content["defaults"].get("language") if isinstance(content.get("defaults"), dict) else None)
+        speak(
+            content["defaults"].get("language")
+            if isinstance(content.get("defaults"), dict)
+            else None
+        )
         return _File.model_validate(content)
     except ValidationError as error:
         problems = [_told(**found) for found in error.errors()]
@@ -149,7 +201,10 @@ def _read(path: Path) -> _File:
 def _told(loc: tuple, type: str, msg: str, input: Any, **_: Any) -> str:
     """Say what pydantic found, with the entry's number and the key as the file spells it."""
     inside = loc[:1] == ("entry",) and len(loc) > 1
-    text, keys = (sentence("entry {number}:", number=loc[1] + 1) + " " if inside else ""), [str(k) for k in loc[2 * inside :]]
+    text, keys = (
+        (sentence("entry {number}:", number=loc[1] + 1) + " " if inside else ""),
+        [str(k) for k in loc[2 * inside :]],
+    )
     if type == "extra_forbidden":
         known = list((_Each if keys[0] == "foreach" else _Entry if inside else _File).model_fields)
         facts = {"key": keys[-1], "known": ", ".join(known), "hint": did_you_mean(keys[-1], known)}
@@ -158,19 +213,32 @@ def _told(loc: tuple, type: str, msg: str, input: Any, **_: Any) -> str:
         return text + sentence("'{key}' is missing.", key=keys[-1])
     what = " ".join(str(input).split())[:60]
     why = sentence(msg.removeprefix("Input ").replace("valid dictionary", "table"))
-    return text + sentence("{key} is '{value}'; {why}.", key=".".join(keys[:2]), value=what, why=why)
+    return text + sentence(
+        "{key} is '{value}'; {why}.", key=".".join(keys[:2]), value=what, why=why
+    )
 
 
 def _each(each: _Each, environment: Mapping[str, str]) -> Iterator[tuple[dict[str, str], str]]:
-    """Yield the values for an entry's places, once per file and channel, and what keeps it from running."""
+    """Yield the values for an entry's places, once per file and channel, and what keeps it from
+    running.
+    """
     (patterns, channels), rows = _fill([each.files, each.channels], environment), [{}]
     try:
         if patterns:
-            rows = [{"file": str(p), "folder": str(p.parent), "parent": p.absolute().parent.name, "stem": p.name.split(".")[0]}
-                    for p in files.find(patterns)]  # fmt: skip
+            rows = [
+                {
+                    "file": str(p),
+                    "folder": str(p.parent),
+                    "parent": p.absolute().parent.name,
+                    "stem": p.name.split(".")[0],
+                }
+                for p in files.find(patterns)
+            ]
         if isinstance(channels, str):
             channels = {c.name: c.id for c in load_channels(Path(channels)).channels}
-    except RebroadcastError as error:  # the others run: an export that is late is no mistake in the batch file
+    except (
+        RebroadcastError
+    ) as error:  # the others run: an export that is late is no mistake in the batch file
         yield {**environment, **{name: f"${{{name}}}" for name in PLACES}}, str(error)
         return
     if channels:
@@ -181,7 +249,9 @@ def _each(each: _Each, environment: Mapping[str, str]) -> Iterator[tuple[dict[st
 
 
 def _fill(value: Any, values: Mapping[str, str]) -> Any:
-    """Put values into the places of every text in value, once: what is put in is not looked at again."""
+    """Put values into the places of every text in value, once: what is put in is not looked at
+    again.
+    """
     if isinstance(value, dict):
         return {k: _fill(v, values) for k, v in value.items()}
     if not isinstance(value, str):
@@ -190,15 +260,26 @@ def _fill(value: Any, values: Mapping[str, str]) -> Any:
     def put(found: re.Match) -> str:
         if (name := found[2]) and name not in values:
             near = did_you_mean(name, [n for n in values if n in PLACES or n not in os.environ])
-            how = " " + sentence("Set it, such as {name}=FOLDER before the command.", name=name) if name.isupper() else ""
-            raise ParameterError("${{{name}}} is set neither by foreach nor in the environment.{hint}", name, name=name, hint=near + how)
+            how = (
+                " " + sentence("Set it, such as {name}=FOLDER before the command.", name=name)
+                if name.isupper()
+                else ""
+            )
+            raise ParameterError(
+                "${{{name}}} is set neither by foreach nor in the environment.{hint}",
+                name,
+                name=name,
+                hint=near + how,
+            )
         return values[name] if name else found[1]
 
     return PLACE.sub(put, value)
 
 
 def _plain(text: str) -> str:
-    """A file name for a text: itself where it is plain, else its letters and the start of its SHA-256."""
+    """A file name for a text: itself where it is plain, else its letters and the start of its
+    SHA-256.
+    """
     if re.fullmatch(r"[A-Za-z0-9][\w-]{0,60}", text, re.ASCII):
         return text
     letters = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()

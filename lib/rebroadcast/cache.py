@@ -1,7 +1,9 @@
-"""CSV files parsed once, for all runs that share a folder named by REBROADCAST_CACHE; without it nothing is shared.
+"""CSV files parsed once, for all runs that share a folder named by REBROADCAST_CACHE; without it
+nothing is shared.
 
-An entry's name is a hash of the file's SHA-256 and of all that its parsing depends on, so that it is never that of another
-content. An entry is written beside and renamed, and a run reads its own link or copy: the folder may be deleted at any moment.
+An entry's name is a hash of the file's SHA-256 and of all that its parsing depends on, so that it
+is never that of another content. An entry is written beside and renamed, and a run reads its own
+link or copy: the folder may be deleted at any moment.
 """
 
 import hashlib
@@ -18,13 +20,24 @@ from .files import Source
 from .lazy import ibis, pd
 
 FOLDER = "REBROADCAST_CACHE"
-MOST, OLDEST = 20 * 2**30, 7 * 86_400  # bytes of all entries, and seconds since an entry was last used
+MOST, OLDEST = (
+    20 * 2**30,
+    7 * 86_400,
+)  # bytes of all entries, and seconds since an entry was last used
 
 
 def _entry(source: Source) -> Path | None:
     if not (folder := os.environ.get(FOLDER)):
         return None
-    told = (__version__, source.sha256, source.name, source.delimiter, source.skip, source.header, source.columns)
+    told = (
+        __version__,
+        source.sha256,
+        source.name,
+        source.delimiter,
+        source.skip,
+        source.header,
+        source.columns,
+    )
     return Path(folder).absolute() / hashlib.sha256(repr(told).encode()).hexdigest()
 
 
@@ -47,12 +60,16 @@ def load(engine: Engine, source: Source) -> tuple["ibis.Table", "pd.DataFrame"] 
 
 
 def store(source: Source, raw: "ibis.Table", refused: "pd.DataFrame") -> None:
-    """Put what `salvage.read` gave into the cache, when the file is known not to have changed meanwhile."""
+    """Put what `salvage.read` gave into the cache, when the file is known not to have changed
+    meanwhile.
+    """
     if not (entry := _entry(source)) or entry.exists():
         return
     with suppress(OSError, ValueError):  # a cache that cannot be written is none
         entry.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".partial-", dir=entry.parent) as partial:  # mode 0700
+        with tempfile.TemporaryDirectory(
+            prefix=".partial-", dir=entry.parent
+        ) as partial:  # mode 0700
             raw.drop("file_row_number").to_parquet(Path(partial) / "rows.parquet")
             refused.to_parquet(Path(partial) / "refused.parquet")
             for path in Path(partial).iterdir():
@@ -63,7 +80,9 @@ def store(source: Source, raw: "ibis.Table", refused: "pd.DataFrame") -> None:
 
 
 def _prune(folder: Path) -> None:
-    """Delete entries that have long not been used, and the oldest where all are too large together."""
+    """Delete entries that have long not been used, and the oldest where all are too large
+    together.
+    """
     total = 0
     for entry in sorted(folder.iterdir(), key=lambda path: -path.stat().st_mtime):
         total += sum(path.stat().st_size for path in entry.iterdir())

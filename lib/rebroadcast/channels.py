@@ -1,4 +1,6 @@
-"""Channels: what each kind can do, and the user's own channels file with its limits, pools and names."""
+"""Channels: what each kind can do, and the user's own channels file with its limits, pools and
+names.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ from .quota import Limit, Window
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of channel, as channels.toml describes it; the comments there say what each field means."""
+    """A kind of channel, as channels.toml describes it; the comments there say what each field
+    means.
+    """
 
     name: str
     can_broadcast: bool
@@ -99,7 +103,9 @@ class _File(BaseModel, extra="forbid"):
 
 @dataclass(frozen=True)
 class Channel:
-    """One channel of the channels file: its ID (text), its name, its kind and the pool it shares, if any."""
+    """One channel of the channels file: its ID (text), its name, its kind and the pool it shares,
+    if any.
+    """
 
     id: str
     name: str
@@ -109,7 +115,9 @@ class Channel:
 
 
 class Channels:
-    """The channels of one workspace; its `workspace` (a name), `timezone` and `segment_limit` are None where nobody gave them."""
+    """The channels of one workspace; its `workspace` (a name), `timezone` and `segment_limit` are
+    None where nobody gave them.
+    """
 
     def __init__(self, content: _File | None = None):
         self._content = content or _File()
@@ -118,7 +126,15 @@ class Channels:
         self.channels: tuple[Channel, ...] = ()
         for key, row in self._content.channel.items():
             kind = find_kind(row.kind) if row.kind else None
-            self.channels += (Channel(key, row.name or f"channel {key}", kind, row.pool, row.pace or (kind and kind.pace)),)
+            self.channels += (
+                Channel(
+                    key,
+                    row.name or f"channel {key}",
+                    kind,
+                    row.pool,
+                    row.pace or (kind and kind.pace),
+                ),
+            )
 
     def get(self, channel_id: str) -> Channel | None:
         """Return the channel with this ID, or None if the file does not name it."""
@@ -133,24 +149,33 @@ class Channels:
         return getattr(getattr(self.get(channel_id), "kind", None), "name", None)
 
     def limits(self, timezone: str | None = None) -> tuple[Limit, ...]:
-        """Return one Limit per pool, named after it, and one per channel outside a pool, named by its ID.
+        """Return one Limit per pool, named after it, and one per channel outside a pool, named by
+        its ID.
 
-        A channel without a limit of its own has that of its kind where every account has the same; others, such as WhatsApp
-        without its tier, have none. Calendar windows are in the file's zone, else in `timezone`, else in UTC. A pool is as fast
-        as its slowest channel.
+        A channel without a limit of its own has that of its kind where every account has the same;
+        others, such as WhatsApp without its tier, have none. Calendar windows are in the file's
+        zone, else in `timezone`, else in UTC. A pool is as fast as its slowest channel.
         """
         zone, own, found = self.timezone or timezone or "UTC", self._content.channel, []
         pools = self._content.pool.items()
-        groups = [(name, [c for c in self.channels if c.pool == name], row, None) for name, row in pools]
+        groups = [
+            (name, [c for c in self.channels if c.pool == name], row, None) for name, row in pools
+        ]
         groups += [(c.id, [c], own[c.id], c.kind) for c in self.channels if c.pool is None]
         for name, members, row, kind in groups:
             if size := row.limit or (kind and kind.size):
                 size = None if size == "unlimited" else int(size)
                 span = row.window or (kind and kind.window) or "24h"
                 calendar = span in ("day", "month")
-                window = Window(span, None, zone) if calendar else Window("moving", timedelta(hours=int(span[:-1])), zone)
+                window = (
+                    Window(span, None, zone)
+                    if calendar
+                    else Window("moving", timedelta(hours=int(span[:-1])), zone)
+                )
                 pace = row.pace or min((c.pace for c in members if c.pace), default=None)
-                found.append(Limit(name, tuple(c.id for c in members), size, window, row.reserve, pace))
+                found.append(
+                    Limit(name, tuple(c.id for c in members), size, window, row.reserve, pace)
+                )
         return tuple(found)
 
 
@@ -178,11 +203,17 @@ def read_toml(path: Path, what: str) -> dict:
     try:
         return tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
     except OSError as error:
-        raise ValueError(sentence("the {what} cannot be read ({reason}).", what=what, reason=reason(error))) from None
+        raise ValueError(
+            sentence("the {what} cannot be read ({reason}).", what=what, reason=reason(error))
+        ) from None
     except UnicodeDecodeError:
-        raise ValueError(sentence("the {what} is not UTF-8; save it as UTF-8.", what=what)) from None
+        raise ValueError(
+            sentence("the {what} is not UTF-8; save it as UTF-8.", what=what)
+        ) from None
     except tomllib.TOMLDecodeError as error:
-        raise ValueError(sentence("this is not TOML: {reason}. Values of text need quotes.", reason=error)) from None
+        raise ValueError(
+            sentence("this is not TOML: {reason}. Values of text need quotes.", reason=error)
+        ) from None
 
 
 def _told(error: ValidationError) -> str:
@@ -205,26 +236,54 @@ def _told(error: ValidationError) -> str:
     }.get(where[-1], sentence("text in quotes, of at most 255 characters"))
     if where[0] in ("pool", "channel") and len(where) < 3:
         expected = sentence("a table such as [pool.main] or [channel.1001]")
-    return sentence("{key} is {value!r}; expected {expected}.", key=key, value=first["input"], expected=expected)
+    return sentence(
+        "{key} is {value!r}; expected {expected}.", key=key, value=first["input"], expected=expected
+    )
 
 
 def _contradictions(content: _File):
     """Yield what no single field shows: zones, kinds and pools that are not there."""
     if content.timezone and content.timezone not in (zones := available_timezones()):
         hint = did_you_mean(content.timezone, zones)
-        yield sentence('timezone is "{zone}"; expected a zone such as "America/Mexico_City".{hint}', zone=content.timezone, hint=hint)
+        yield sentence(
+            'timezone is "{zone}"; expected a zone such as "America/Mexico_City".{hint}',
+            zone=content.timezone,
+            hint=hint,
+        )
     for key, row in content.channel.items():
         if row.kind and find_kind(row.kind) is None:
-            facts = {"kind": row.kind, "kinds": ", ".join(kinds()), "hint": did_you_mean(row.kind, kinds())}
-            yield sentence('channel.{key}.kind is "{kind}"; expected one of: {kinds}.{hint}', key=key, **facts)
+            facts = {
+                "kind": row.kind,
+                "kinds": ", ".join(kinds()),
+                "hint": did_you_mean(row.kind, kinds()),
+            }
+            yield sentence(
+                'channel.{key}.kind is "{kind}"; expected one of: {kinds}.{hint}', key=key, **facts
+            )
         if row.pool and row.pool not in content.pool:
             hint = did_you_mean(row.pool, content.pool)
-            yield sentence('channel.{key}.pool is "{pool}", but there is no [pool.{pool}].{hint}', key=key, pool=row.pool, hint=hint)
+            yield sentence(
+                'channel.{key}.pool is "{pool}", but there is no [pool.{pool}].{hint}',
+                key=key,
+                pool=row.pool,
+                hint=hint,
+            )
         own = [name for name in ("limit", "window", "reserve") if name in row.model_fields_set]
         if row.pool and own:
-            yield sentence("channel.{key} has both a pool and its own {name}; keep one of them.", key=key, name=own[0])
+            yield sentence(
+                "channel.{key} has both a pool and its own {name}; keep one of them.",
+                key=key,
+                name=own[0],
+            )
     for name in content.pool:
         if not any(row.pool == name for row in content.channel.values()):
-            yield sentence('pool.{name} names no channel; add pool = "{name}" to the channels that share it.', name=name)
+            yield sentence(
+                'pool.{name} names no channel; add pool = "{name}" to the channels that share it.',
+                name=name,
+            )
         if name in content.channel:
-            yield sentence("pool.{name} has the ID of a channel for its name; give the pool a name of its own.", name=name)
+            yield sentence(
+                "pool.{name} has the ID of a channel for its name; give the pool a name of its"
+                " own.",
+                name=name,
+            )

@@ -9,8 +9,12 @@ from .lazy import ibis
 
 SLASHED = r"^\s*([0-9]{1,2})[/.-]([0-9]{1,2})[/.-]([0-9]{4})"
 ZONED = r"([zZ]|[+-][0-9]{2}:?[0-9]{2})$"
-# What may be a moment: DuckDB reads "18:04:2" as 18:04:02, "18:0 :28" as 18:00, "18:04 CET" as 18:04 of another zone, and "epoch" too.
-SHAPE = r"^[12][0-9]{3}-[0-9]{1,2}-[0-9]{1,2}([ T]+[0-9]{1,2}:[0-9]{2}(:[0-9]{2})?)? ?([zZ]|[+-][0-9]{2}:?[0-9]{2})?$"
+# What may be a moment: DuckDB reads "18:04:2" as 18:04:02, "18:0 :28" as 18:00, "18:04 CET" as
+# 18:04 of another zone, and "epoch" too.
+SHAPE = (
+    r"^[12][0-9]{3}-[0-9]{1,2}-[0-9]{1,2}([ T]+[0-9]{1,2}:[0-9]{2}(:[0-9]{2})?)?"
+    r" ?([zZ]|[+-][0-9]{2}:?[0-9]{2})?$"
+)
 ORDERS = {"DMY": "DD/MM/YYYY", "MDY": "MM/DD/YYYY"}
 
 
@@ -26,23 +30,43 @@ def date_order(date_format: str) -> str | None:
     letters = re.findall("[dmY]", text) if "%" in text else re.findall("[DMY]", text.upper())
     order = "".join(dict.fromkeys(letters))[:3].upper()
     if order not in ORDERS:
-        raise DateError("date_format is '{date_format}'; expected DMY, MDY or a pattern such as %d/%m/%Y.", date_format=date_format)
+        raise DateError(
+            "date_format is '{date_format}'; expected DMY, MDY or a pattern such as %d/%m/%Y.",
+            date_format=date_format,
+        )
     return order
 
 
 def detect_order(sent_at: "ibis.Value", source: Source) -> str | None:
-    """Find the one order in which all dates like 11/01/2022 make sense; DateError where none or both do."""
+    """Find the one order in which all dates like 11/01/2022 make sense; DateError where none or
+    both do.
+    """
     dates = sent_at.name("text").as_table().filter(lambda t: t.text.re_search(SLASHED))
     part = [dates.text.re_extract(SLASHED, n).cast("int64") for n in (1, 2)]
-    seen = dates.aggregate(n=dates.count(), first=part[0].max(), second=part[1].max(), one=dates.text.min()).execute().iloc[0]
+    seen = (
+        dates.aggregate(
+            n=dates.count(), first=part[0].max(), second=part[1].max(), one=dates.text.min()
+        )
+        .execute()
+        .iloc[0]
+    )
     if not seen["n"]:
         return None
     day_first, month_first = seen["first"] > 12, seen["second"] > 12
     if day_first and month_first:
-        raise DateError("{file} mixes DD/MM/YYYY and MM/DD/YYYY dates; export it again, or split it.", source.path, file=source.name)
+        raise DateError(
+            "{file} mixes DD/MM/YYYY and MM/DD/YYYY dates; export it again, or split it.",
+            source.path,
+            file=source.name,
+        )
     if not day_first and not month_first:
-        raise DateError("{file}: dates such as '{date}' can be read two ways; say which with date_format: DMY (day first) "
-                        "or MDY (month first).", source.path, file=source.name, date=seen["one"])  # fmt: skip
+        raise DateError(
+            "{file}: dates such as '{date}' can be read two ways; say which with date_format: DMY"
+            " (day first) or MDY (month first).",
+            source.path,
+            file=source.name,
+            date=seen["one"],
+        )
     return "DMY" if day_first else "MDY"
 
 

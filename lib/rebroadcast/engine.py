@@ -1,4 +1,6 @@
-"""The one engine that does the work: an Ibis connection, DuckDB in this process unless told otherwise."""
+"""The one engine that does the work: an Ibis connection, DuckDB in this process unless told
+otherwise.
+"""
 
 import os
 import re
@@ -21,14 +23,17 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 MEMORY_LIMIT = "600MB"  # beyond it DuckDB spills to its temporary folder
-MEMORY_MOST = 1500  # MB, where files are of gigabytes: a sort that spills needs some memory for each part
+MEMORY_MOST = (
+    1500  # MB, where files are of gigabytes: a sort that spills needs some memory for each part
+)
 
 
 @dataclass
 class Engine:
     """A connection and the few things that engines do differently.
 
-    Use it as a context manager: on leaving, its scratch folder and all that was prepared in it are gone.
+    Use it as a context manager: on leaving, its scratch folder and all that was prepared in it are
+    gone.
     """
 
     con: object
@@ -71,28 +76,48 @@ class Engine:
         return self._zone_functions[1](zone, at)
 
     def keep(self, table: "ibis.Table", **options: object) -> "ibis.Table":
-        """Compute a table once, into the scratch folder, so that what follows need not do it again; options of the Parquet file."""
+        """Compute a table once, into the scratch folder, so that what follows need not do it again;
+        options of the Parquet file.
+        """
         target = self.new_file(".parquet")
         table.to_parquet(target, **options)
         kept = self.con.read_parquet(target)
         wide = {n: t for n, t in table.schema().items() if t.is_integer() and kept[n].type() != t}
-        return kept.cast(wide) if wide else kept  # DuckDB's sums are wider than a Parquet integer, and become floats
+        return (
+            kept.cast(wide) if wide else kept
+        )  # DuckDB's sums are wider than a Parquet integer, and become floats
 
     def view(self, table: "ibis.Table") -> "ibis.Table":
-        """Name a table that is cheap to work out again: of Parquet's dictionaries DuckDB looks at each text once."""
+        """Name a table that is cheap to work out again: of Parquet's dictionaries DuckDB looks at
+        each text once.
+        """
         return self.con.create_view(f"view_{secrets.token_hex(8)}", table)
 
-    def prepared(self, table: "ibis.Table", values: Mapping[str, "ibis.Value"]) -> "Callable[[Mapping[str, str]], pa.Table]":
-        """Plan a table with parameters (name: `ibis.param("string")`) once, which takes longer than to answer it; what this
-        returns takes a text for each of them and answers."""
-        query, sql = f"query_{secrets.token_hex(8)}", self.con.compile(table, params={value: f"${name}" for name, value in values.items()})
+    def prepared(
+        self, table: "ibis.Table", values: Mapping[str, "ibis.Value"]
+    ) -> "Callable[[Mapping[str, str]], pa.Table]":
+        """Plan a table with parameters (name: `ibis.param("string")`) once, which takes longer than
+        to answer it; what this returns takes a text for each of them and answers.
+        """
+        query, sql = (
+            f"query_{secrets.token_hex(8)}",
+            self.con.compile(table, params={value: f"${name}" for name, value in values.items()}),
+        )
         self.con.raw_sql(f"PREPARE {query} AS " + re.sub(f"'\\$({'|'.join(values)})'", r"$\1", sql))
 
         def answer(texts: Mapping[str, str]) -> "pa.Table":
-            given = ", ".join("\"{}\" := '{}'".format(n, text.replace("'", "''")) for n, text in texts.items())
+            given = ", ".join(
+                "\"{}\" := '{}'".format(n, text.replace("'", "''")) for n, text in texts.items()
+            )
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore", UserWarning)  # of a copy: the way without one takes longer for small answers
-                return self.con.con.execute(f"EXECUTE {query}({given})").to_arrow_table().cast(table.schema().to_pyarrow())
+                warnings.simplefilter(
+                    "ignore", UserWarning
+                )  # of a copy: the way without one takes longer for small answers
+                return (
+                    self.con.con.execute(f"EXECUTE {query}({given})")
+                    .to_arrow_table()
+                    .cast(table.schema().to_pyarrow())
+                )
 
         return answer
 
@@ -111,12 +136,15 @@ class Engine:
         return table
 
     def read_parquet(self, paths: list[Path]) -> tuple["ibis.Table", dict[str, Path]]:
-        """Read Parquet files of the same columns as one table, with `file_row_number` (from 0) and `file_path`.
+        """Read Parquet files of the same columns as one table, with `file_row_number` (from 0) and
+        `file_path`.
 
         Returns with it what `file_path` says for each of the paths.
         """
         names = [reader_path(path) for path in paths]
-        return self.con.read_parquet(names, file_row_number=True, filename="file_path"), {str(p): p for p in paths}
+        return self.con.read_parquet(names, file_row_number=True, filename="file_path"), {
+            str(p): p for p in paths
+        }
 
     def to_csv(self, table: "ibis.Table", path: Path) -> None:
         """Write a small table, in its order, as one CSV file with a header."""
@@ -128,21 +156,36 @@ class Engine:
         os.close(handle)
         return Path(name)
 
-    def read_csv(self, path: Path, columns: list[str], delimiter: str, skip: int) -> tuple["ibis.Table", Path]:
-        """Parse a UTF-8 CSV file once, every column as text, into a Parquet file in the scratch folder.
+    def read_csv(
+        self, path: Path, columns: list[str], delimiter: str, skip: int
+    ) -> tuple["ibis.Table", Path]:
+        """Parse a UTF-8 CSV file once, every column as text, into a Parquet file in the scratch
+        folder.
 
         Returns the table of the rows that could be parsed, and of the others (line, reason, text).
-        A row is refused rather than repaired: too few or too many columns, broken quotes, bad UTF-8.
+        A row is refused rather than repaired: too few or too many columns, broken quotes, bad
+        UTF-8.
         """
         con, target = self.con, self.new_file(".parquet")
         view = con.read_csv(
-            str(path), columns=dict.fromkeys(columns, "VARCHAR"), header=False, skip=skip, delim=delimiter,
-            quote='"', escape='"', store_rejects=True, rejects_table="refused", rejects_scan="refused_scan",
-            max_line_size=8_388_608, buffer_size=33_554_432,
-        )  # fmt: skip
+            str(path),
+            columns=dict.fromkeys(columns, "VARCHAR"),
+            header=False,
+            skip=skip,
+            delim=delimiter,
+            quote='"',
+            escape='"',
+            store_rejects=True,
+            rejects_table="refused",
+            rejects_scan="refused_scan",
+            max_line_size=8_388_608,
+            buffer_size=33_554_432,
+        )
         view.to_parquet(target)
         refused = con.table("refused", database=("temp", "main"))
-        refused = refused.select("line_byte_position", "error_type", "csv_line").distinct().to_pandas()
+        refused = (
+            refused.select("line_byte_position", "error_type", "csv_line").distinct().to_pandas()
+        )
         refused["csv_line"] = refused.csv_line.fillna("").str.lstrip("\r\n")
         refused.insert(0, "line", lines_at(path, refused.pop("line_byte_position").tolist()))
         con.raw_sql("DROP TABLE refused; DROP TABLE refused_scan")
@@ -167,7 +210,9 @@ def lines_at(path: Path, positions: list[int]) -> list[int]:
 
 
 def reader_path(path: Path) -> str:
-    """What an engine's reader takes: it reads [ ] * ? as patterns, and some engines write a folder."""
+    """What an engine's reader takes: it reads [ ] * ? as patterns, and some engines write a
+    folder.
+    """
     name = re.sub(r"([\[*?])", r"[\1]", str(path))
     return f"{name}/*.parquet" if path.is_dir() else name
 
@@ -176,8 +221,9 @@ def connect(url: str | None = None, memory_limit: str = MEMORY_LIMIT) -> Engine:
     """Open the engine.
 
     With no url: DuckDB inside this process, which fetches nothing, keeps to memory_limit and spills
-    to a private folder beyond it. With spark://host:7077, local[2] or local[*]: Spark (see engine_spark).
-    Raises ParameterError for a url that is no known engine, or an engine that cannot be used.
+    to a private folder beyond it. With spark://host:7077, local[2] or local[*]: Spark (see
+    engine_spark). Raises ParameterError for a url that is no known engine, or an engine that cannot
+    be used.
 
     >>> with connect() as engine:
     ...     engine.con.name
@@ -187,10 +233,17 @@ def connect(url: str | None = None, memory_limit: str = MEMORY_LIMIT) -> Engine:
     if url not in ("", "duckdb"):
         spark = re.fullmatch(r"local(\[(\d+|\*)\])?|spark://[^/,:]+:\d+(,[^/,:]+:\d+)*", url)
         if not spark:
-            raise ParameterError("engine is '{url}', expected duckdb, local[2], local[*] or spark://host:7077.{hint}", "engine", url=url,
-                                 hint=did_you_mean(url, ["duckdb"]))
+            raise ParameterError(
+                "engine is '{url}', expected duckdb, local[2], local[*] or"
+                " spark://host:7077.{hint}",
+                "engine",
+                url=url,
+                hint=did_you_mean(url, ["duckdb"]),
+            )
         if not find_spec("pyspark"):
-            raise ParameterError("Spark is not installed; run: pip install pyspark==4.3.0", "engine")
+            raise ParameterError(
+                "Spark is not installed; run: pip install pyspark==4.3.0", "engine"
+            )
     scratch = make_scratch()
     if spark:
         with warnings.catch_warnings():
@@ -209,7 +262,9 @@ def _duckdb(scratch: tempfile.TemporaryDirectory, memory_limit: str = MEMORY_LIM
         temp_directory=str(Path(scratch.name) / "spill"),
     )
     con.raw_sql("SET TimeZone = 'UTC'")
-    if find_spec("ipywidgets"):  # DuckDB draws a bar into notebooks where it can, and refuses the setting where it cannot
+    if find_spec(
+        "ipywidgets"
+    ):  # DuckDB draws a bar into notebooks where it can, and refuses the setting where it cannot
         con.raw_sql("SET enable_progress_bar = false")
     return Engine(con, scratch)
 
@@ -224,6 +279,11 @@ def check_zone(zone: str) -> str:
         ZoneInfo(zone)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         hint = did_you_mean(zone, available_timezones())
-        raise ParameterError("'{zone}' is no known time zone; expected a name such as 'America/Mexico_City' or 'UTC'.{hint}", "timezone",
-                             zone=zone, hint=hint) from None
+        raise ParameterError(
+            "'{zone}' is no known time zone; expected a name such as 'America/Mexico_City' or"
+            " 'UTC'.{hint}",
+            "timezone",
+            zone=zone,
+            hint=hint,
+        ) from None
     return zone

@@ -19,29 +19,41 @@ mask, mask_expr = texts.mask, texts.mask_expr
 PACKAGED = Path(__file__).with_name("errors.toml")
 CHOICES = {
     "kind": "whatsapp messenger instagram telegram viber line wechat vk sms email webchat custom",
-    "cause": "quota rate_limit recipient_cap outside_window opted_out invalid_recipient unreachable template"
-    " content media account configuration policy outage audience unknown",
+    "cause": (
+        "quota rate_limit recipient_cap outside_window opted_out invalid_recipient unreachable"
+        " template content media account configuration policy outage audience unknown"
+    ),
     "verdict": "wait fix never unknown",
     "scope": "recipient message sender platform",
     "table": "rule cause sources",
     "key": "id like kind code text weak cause verdict scope wait title fix source date",
 }
-PER_FILTER = 60  # patterns; one filter with all of them is three times as slow, many small ones twice
+PER_FILTER = (
+    60  # patterns; one filter with all of them is three times as slow, many small ones twice
+)
 UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 _ALIASES = {
     name: {name, *others.split()}
     for name, others in (
-        ("whatsapp", "waba wati 360dialog gupshup"), ("instagram", "ig"), ("messenger", "facebook fb"),
-        ("telegram", "tg"), ("viber", ""), ("line", ""), ("wechat", "weixin"), ("vk", "vkontakte"),
-        ("sms", "twilio nexmo vonage messagebird mms"), ("email", "gmail mail smtp outlook"),
+        ("whatsapp", "waba wati 360dialog gupshup"),
+        ("instagram", "ig"),
+        ("messenger", "facebook fb"),
+        ("telegram", "tg"),
+        ("viber", ""),
+        ("line", ""),
+        ("wechat", "weixin"),
+        ("vk", "vkontakte"),
+        ("sms", "twilio nexmo vonage messagebird mms"),
+        ("email", "gmail mail smtp outlook"),
     )
-}  # fmt: skip
+}
 
 
 @functools.cache
 def canonical_kind(kind: str | None) -> str | None:
-    """Return the channel kind for any of its names, or None for one whose errors could be of any kind.
+    """Return the channel kind for any of its names, or None for one whose errors could be of any
+    kind.
 
     >>> canonical_kind("whatsapp_cloud"), canonical_kind("Facebook"), canonical_kind("custom")
     ('whatsapp', 'messenger', None)
@@ -53,10 +65,13 @@ def canonical_kind(kind: str | None) -> str | None:
     return None
 
 
-# --- rules --------------------------------------------------------------------------------------------------
+# --- rules
+# --------------------------------------------------------------------------------------------------
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule, complete: what its table left out comes from the rule it is like, then from its cause."""
+    """One rule, complete: what its table left out comes from the rule it is like, then from its
+    cause.
+    """
 
     id: str
     cause: str
@@ -74,7 +89,9 @@ class Rule:
     date: str | None = None
 
     def seconds(self, words: str) -> float | None:
-        """Return the wait in seconds; `{n}s` takes the number that the pattern captured in words."""
+        """Return the wait in seconds; `{n}s` takes the number that the pattern captured in
+        words.
+        """
         if not self.wait or self.verdict != "wait":
             return None
         number, unit = _WAIT.fullmatch(self.wait).groups()
@@ -92,9 +109,13 @@ _INHERITED = ("cause", "verdict", "scope", "wait", "title", "fix", "source", "da
 
 
 class Rules:
-    """The rules in force. `overrides` lists (a user's rule id, the packaged rule id it replaces or None)."""
+    """The rules in force. `overrides` lists (a user's rule id, the packaged rule id it replaces or
+    None).
+    """
 
-    def __init__(self, rules: Iterable[Rule], causes: Mapping[str, dict], overrides: Iterable[tuple] = ()):
+    def __init__(
+        self, rules: Iterable[Rule], causes: Mapping[str, dict], overrides: Iterable[tuple] = ()
+    ):
         self.by_id = {r.id: r for r in rules}
         self.causes = causes
         self.overrides: list[tuple[str, str | None]] = list(overrides)
@@ -107,10 +128,14 @@ class Rules:
     def _searches(self) -> list[tuple[re2.Filter, list[Rule]]]:
         """All patterns in a few filters, so that few of them search a text."""
         patterns = [r for r in self.by_id.values() if r.text]
-        searches = [(re2.Filter(), patterns[i : i + PER_FILTER]) for i in range(0, len(patterns), PER_FILTER)]
+        searches = [
+            (re2.Filter(), patterns[i : i + PER_FILTER])
+            for i in range(0, len(patterns), PER_FILTER)
+        ]
         for search, rules in searches:
             for rule in rules:
-                # The text is in lower case: so is a pattern, as a rule, and then it compiles in half the time.
+                # The text is in lower case: so is a pattern, as a rule, and then it compiles in
+                # half the time.
                 search.Add(f"(?{'i' * bool(_CASED.search(rule.text))}s){rule.text}", re2.Options())
             search.Compile()
         return searches
@@ -118,21 +143,26 @@ class Rules:
     def find(self, masked: str, kind: str | None) -> tuple[Rule | None, str | None, float | None]:
         """Return the best rule for a masked text, the code it is about, and the wait in seconds.
 
-        A user's rules come first. Then code and text together, a code of five or more digits, text, a
-        short code of that channel kind, weak text, a weak code; within each, the order of the file.
+        A user's rules come first. Then code and text together, a code of five or more digits, text,
+        a short code of that channel kind, weak text, a weak code; within each, the order of the
+        file.
         """
         plain = texts.plain_text(masked)
         codes = texts.find_codes(plain)
         words = texts.find_words(plain)
         kind = kind or texts.guess_kind(plain)
         lower, hits = words.lower(), []
-        for rule in (rules[i] for search, rules in self._searches for i in search.Match(lower) or ()):
+        for rule in (
+            rules[i] for search, rules in self._searches for i in search.Match(lower) or ()
+        ):
             code = next((c for c in codes if c in rule.code), None)
             if (code or not rule.code) and (not kind or not rule.kind or kind in rule.kind):
                 hits.append((4 if rule.weak else 0 if code else 2, rule, code))
         for code, named in codes.items():
             long = len(code) > 4 and "." not in code
-            meta = not kind and len(code) > 2 and f"(#{code})" in plain  # others' codes in this form are shorter
+            meta = (
+                not kind and len(code) > 2 and f"(#{code})" in plain
+            )  # others' codes in this form are shorter
             for rule in self._by_code.get(code, ()) if named or not long else ():
                 sure = long or "." in code or (meta and "messenger" in rule.kind)
                 if not rule.kind or (kind in rule.kind if kind else sure):
@@ -165,7 +195,9 @@ def load_rules(path: Path | str | None = None) -> Rules:
     return Rules([*own, *rest.values()], causes, overrides)
 
 
-def _read(path: Path, known: Mapping[str, Rule], causes: Mapping, layer: int) -> tuple[list[Rule], dict]:
+def _read(
+    path: Path, known: Mapping[str, Rule], causes: Mapping, layer: int
+) -> tuple[list[Rule], dict]:
     """Read a rules file into rules and causes; known rules are those that a rule may be like."""
     try:
         if path.exists() and not path.is_file():  # a pipe would be waited for
@@ -176,12 +208,22 @@ def _read(path: Path, known: Mapping[str, Rule], causes: Mapping, layer: int) ->
         causes = causes | {c: causes.get(c, {}) | t for c, t in document.get("cause", {}).items()}
         names = [t.get("id") for t in tables]
     except OSError as error:
-        raise RulesError("{path} cannot be read: {reason}.", path=path, reason=reason(error)) from error
+        raise RulesError(
+            "{path} cannot be read: {reason}.", path=path, reason=reason(error)
+        ) from error
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise RulesError("{path}: not a rules file: {reason}. Expected TOML with [[rule]] tables.", path=path, reason=error) from error
+        raise RulesError(
+            "{path}: not a rules file: {reason}. Expected TOML with [[rule]] tables.",
+            path=path,
+            reason=error,
+        ) from error
 
     def fail(where: str, found: str, **facts: object) -> RulesError:
-        begins = [n for n, line in enumerate(lines) if re.match(r"\s*\[\[\s*[\"']?rule[\"']?\s*\]\]", line)]
+        begins = [
+            n
+            for n, line in enumerate(lines)
+            if re.match(r"\s*\[\[\s*[\"']?rule[\"']?\s*\]\]", line)
+        ]
         line = next((n for n, s in enumerate(lines, 1) if f'"{where}"' in s), 0)
         at = next((n for n, name in enumerate(names) if where in (name, f"rule {n + 1}")), None)
         if at is not None and len(begins) == len(names):  # its id, or where its table begins
@@ -194,8 +236,19 @@ def _read(path: Path, known: Mapping[str, Rule], causes: Mapping, layer: int) ->
         choices = list(choices or CHOICES[name].split())
         if value not in choices:
             few, hint = len(choices) < 20, did_you_mean(str(value), choices)
-            listed = sentence("one of: {choices}", choices=", ".join(choices)) if few else sentence("the id of another rule")
-            raise fail(where, "{name} is '{value}', expected {listed}.{hint}", name=name, value=value, listed=listed, hint=hint)
+            listed = (
+                sentence("one of: {choices}", choices=", ".join(choices))
+                if few
+                else sentence("the id of another rule")
+            )
+            raise fail(
+                where,
+                "{name} is '{value}', expected {listed}.{hint}",
+                name=name,
+                value=value,
+                listed=listed,
+                hint=hint,
+            )
 
     for name in document:
         check("top level", "table", name)
@@ -203,7 +256,9 @@ def _read(path: Path, known: Mapping[str, Rule], causes: Mapping, layer: int) ->
         check(f"cause.{name}", "cause", name)
     for n, (table, ident) in enumerate(zip(tables, names, strict=True)):
         if not isinstance(ident, str) or not ident or ident in names[:n]:
-            raise fail(ident or f"rule {n + 1}", 'a rule needs an id of its own, a text such as "my-rule".')
+            raise fail(
+                ident or f"rule {n + 1}", 'a rule needs an id of its own, a text such as "my-rule".'
+            )
         for key in table:
             check(ident, "key", key)
     rules = dict(known)
@@ -224,9 +279,15 @@ def _read(path: Path, known: Mapping[str, Rule], causes: Mapping, layer: int) ->
             try:
                 source = sources.get(table.get("source"), {})
                 source = {"source": source["url"], "date": source["date"]} if source else {}
-                rules[table["id"]] = _rule(causes[cause] | base | table | source, (layer, n), fail, check)
+                rules[table["id"]] = _rule(
+                    causes[cause] | base | table | source, (layer, n), fail, check
+                )
             except (TypeError, KeyError, AttributeError) as error:
-                raise fail(table["id"], "a value, or its source, is of another kind than expected: {reason}.", reason=error) from None
+                raise fail(
+                    table["id"],
+                    "a value, or its source, is of another kind than expected: {reason}.",
+                    reason=error,
+                ) from None
         waiting = [w for w in waiting if w not in ready]
     return [rules[i] for i in names], causes
 
@@ -259,21 +320,36 @@ def _rule(full: dict, rank: tuple[int, int], fail, check) -> Rule:
         why = why.decode("utf-8", "replace") if isinstance(why, bytes) else why
         raise fail(where, "text is not a pattern that RE2 understands: {why}.", why=why) from None
     if wait is not None and not _WAIT.fullmatch(str(wait)):
-        raise fail(where, "wait is '{wait}', expected a number and one of {units}, such as 24h.", wait=wait, units=", ".join(UNITS))
+        raise fail(
+            where,
+            "wait is '{wait}', expected a number and one of {units}, such as 24h.",
+            wait=wait,
+            units=", ".join(UNITS),
+        )
     for key in ("title", "fix"):
         if isinstance(full[key], str):
             full[key] = dict.fromkeys(LANGUAGES, full[key])
-        if not isinstance(full[key], dict) or any(not isinstance(full[key].get(x), str) for x in LANGUAGES):
-            raise fail(where, "{key} must be a text, or one for each of: {languages}.", key=key, languages=", ".join(LANGUAGES))
+        if not isinstance(full[key], dict) or any(
+            not isinstance(full[key].get(x), str) for x in LANGUAGES
+        ):
+            raise fail(
+                where,
+                "{key} must be a text, or one for each of: {languages}.",
+                key=key,
+                languages=", ".join(LANGUAGES),
+            )
     full["date"] = full.get("date") and str(full["date"])
     full |= {"text": text, "kind": frozenset(kinds), "code": frozenset(codes), "rank": rank}
     return Rule(**{k: v for k, v in full.items() if k != "like"})
 
 
-# --- explaining ---------------------------------------------------------------------------------------------
+# --- explaining
+# ---------------------------------------------------------------------------------------------
 @dataclass(frozen=True)
 class Explanation:
-    """What one error means. `wait` is how long to wait at least; None where waiting is not the answer."""
+    """What one error means. `wait` is how long to wait at least; None where waiting is not the
+    answer.
+    """
 
     text: str | None
     masked: str
@@ -290,8 +366,11 @@ class Explanation:
     date: str | None
 
 
-def explain(text: str | None, kind: str | None = None, rules: Rules | None = None, language: str = "en") -> Explanation:
-    """Explain one error text of a channel of this kind (None where it is not known); no text makes it fail.
+def explain(
+    text: str | None, kind: str | None = None, rules: Rules | None = None, language: str = "en"
+) -> Explanation:
+    """Explain one error text of a channel of this kind (None where it is not known); no text makes
+    it fail.
 
     >>> explain("(#131049) This message was not delivered", "whatsapp").cause
     'recipient_cap'
@@ -302,14 +381,20 @@ def explain(text: str | None, kind: str | None = None, rules: Rules | None = Non
     meaning = (rule.cause, rule.verdict, rule.scope) if rule else _UNKNOWN
     wait = None if seconds is None else timedelta(seconds=seconds)
     origin = (rule.id, rule.source, rule.date) if rule else (None, None, None)
-    return Explanation(text, masked, code, kind, *meaning, wait, *advice(origin[0], language, rules), *origin)
+    return Explanation(
+        text, masked, code, kind, *meaning, wait, *advice(origin[0], language, rules), *origin
+    )
 
 
-def advice(rule_id: str | None, language: str = "en", rules: Rules | None = None) -> tuple[str, str]:
+def advice(
+    rule_id: str | None, language: str = "en", rules: Rules | None = None
+) -> tuple[str, str]:
     """Return (title, fix) of a rule in a language; None stands for an error that no rule knows."""
     rules = rules or load_rules()
     rule = rules.by_id.get(rule_id) if rule_id else None
-    title, fix = (rule.title, rule.fix) if rule else (rules.causes["unknown"][k] for k in ("title", "fix"))
+    title, fix = (
+        (rule.title, rule.fix) if rule else (rules.causes["unknown"][k] for k in ("title", "fix"))
+    )
     return title[language], fix[language]
 
 
@@ -317,21 +402,32 @@ _UNKNOWN = ("unknown", "unknown", "message")
 
 
 def classify(
-    table: "ibis.Table", rules: Rules | None = None, kind_column: str = "kind", error_column: str = "error", keep=None
+    table: "ibis.Table",
+    rules: Rules | None = None,
+    kind_column: str = "kind",
+    error_column: str = "error",
+    keep=None,
 ) -> "ibis.Table":
     """Add masked, rule, code, cause, verdict, scope (text) and wait_s (seconds) to failed messages.
 
-    The engine finds the distinct texts and masks them; only the masked ones are explained in Python. keep is what
-    computes a table once (`Engine.keep`); with it the result holds no data of Python's, and can be a view.
+    The engine finds the distinct texts and masks them; only the masked ones are explained in
+    Python. keep is what computes a table once (`Engine.keep`); with it the result holds no data of
+    Python's, and can be a view.
     """
     rules = rules or load_rules()
     kind, error = table[kind_column].cast("string").fill_null(""), table[error_column].fill_null("")
     texts = table.select(error_=error, of_kind_=kind).distinct()
     texts = texts.mutate(masked=mask_expr(texts.error_))
     rows = []
-    for text, of_kind in texts.select("masked", "of_kind_").distinct().to_pandas().itertuples(index=False):
+    for text, of_kind in (
+        texts.select("masked", "of_kind_").distinct().to_pandas().itertuples(index=False)
+    ):
         rule, code, seconds = rules.find(text, canonical_kind(of_kind))
-        found = (rule.id, code, rule.cause, rule.verdict, rule.scope) if rule else (None, code, *_UNKNOWN)
+        found = (
+            (rule.id, code, rule.cause, rule.verdict, rule.scope)
+            if rule
+            else (None, code, *_UNKNOWN)
+        )
         rows.append((text, of_kind, *found, seconds))
     names = ["masked", "of_kind_", "rule", "code", "cause", "verdict", "scope", "wait_s"]
     schema = ibis.schema(dict.fromkeys(names, "string") | {"wait_s": "float64"})
@@ -339,6 +435,8 @@ def classify(
     known = texts.join(known, ["masked", "of_kind_"])
     known = keep(known) if keep else known.view()
     keys = [error == known.error_]
-    if known.aggregate(twice=known.count() > known.error_.nunique()).execute().twice.iloc[0]:  # else one key is faster
+    if (
+        known.aggregate(twice=known.count() > known.error_.nunique()).execute().twice.iloc[0]
+    ):  # else one key is faster
         keys.append(kind == known.of_kind_)
     return table.left_join(known, keys).drop("error_", "of_kind_")

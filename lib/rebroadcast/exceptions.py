@@ -1,4 +1,6 @@
-"""What can go wrong, as one family: every message says what was found, what was expected and how to go on."""
+"""What can go wrong, as one family: every message says what was found, what was expected and how to
+go on.
+"""
 
 import difflib
 import gettext
@@ -10,7 +12,8 @@ from pathlib import Path
 LANGUAGES = ("en", "es")
 LOCALE = Path(__file__).parent / "locale"
 
-# Control characters, escapes, marks that turn the direction of reading, characters without width, half characters.
+# Control characters, escapes, marks that turn the direction of reading, characters without width,
+# half characters.
 UNSEEN = re.compile(
     "[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
 )
@@ -18,12 +21,17 @@ LONGEST = 2_000  # characters of a message
 
 
 def visible(text: object) -> str:
-    r"""Return text with characters that act instead of being seen written out; tabs and line breaks stay.
+    r"""Return text with characters that act instead of being seen written out; tabs and line breaks
+    stay.
 
     >>> visible("a\x1b[31m red\u202e")
     'a\\u001b[31m red\\u202e'
-    """  # as JSON writes them, so that JSON stays JSON
-    return UNSEEN.sub(lambda c: re.sub("(....)", r"\\u\1", c[0].encode("utf-16-be", "surrogatepass").hex()), str(text))
+
+    """
+    return UNSEEN.sub(
+        lambda c: re.sub("(....)", r"\\u\1", c[0].encode("utf-16-be", "surrogatepass").hex()),
+        str(text),
+    )
 
 
 @cache
@@ -36,13 +44,16 @@ _spoken = catalogue("en")
 
 
 def speak(code: object) -> None:
-    """Have the errors that follow, in this process, speak a language; English where it is none that is known."""
+    """Have the errors that follow, in this process, speak a language; English where it is none that
+    is known.
+    """
     global _spoken
     _spoken = catalogue(str(code) if code in LANGUAGES else "en")
 
 
 def sentence(text: str, /, **values: object) -> str:
-    """Return a text in the language of errors, with `{name}` filled from values; without values, braces stay.
+    """Return a text in the language of errors, with `{name}` filled from values; without values,
+    braces stay.
 
     >>> sentence("No such file: {name}.{hint}", name="a.csv", hint="")
     'No such file: a.csv.'
@@ -57,7 +68,9 @@ def reason(error: Exception) -> str:
 
 
 class RebroadcastError(Exception):
-    """Base of every error that rebroadcast raises on purpose. Its text is a sentence for the user, made as `sentence` makes it."""
+    """Base of every error that rebroadcast raises on purpose. Its text is a sentence for the user,
+    made as `sentence` makes it.
+    """
 
     exit_status = 2
 
@@ -90,7 +103,9 @@ class DateError(InputError):
 
 
 class ParameterError(RebroadcastError):
-    """A parameter is unknown, of the wrong type, or has a value that cannot be; `name` says which."""
+    """A parameter is unknown, of the wrong type, or has a value that cannot be; `name` says
+    which.
+    """
 
     def __init__(self, message: str, name: str | None = None, /, **values: object):
         super().__init__(message, **values)
@@ -122,17 +137,22 @@ class BatchError(RebroadcastError):
 
 
 class RunError(RebroadcastError):
-    """A run failed on its way, in a cell; `died` tells that its process did. The run record says so too."""
+    """A run failed on its way, in a cell; `died` tells that its process did. The run record says so
+    too.
+    """
 
     exit_status = 1
 
-    def __init__(self, message: str, cell: int | None = None, died: bool = False, /, **values: object):
+    def __init__(
+        self, message: str, cell: int | None = None, died: bool = False, /, **values: object
+    ):
         super().__init__(message, **values)
         self.cell, self.died = cell, died
 
 
 def did_you_mean(word: str, choices: Iterable[str]) -> str:
-    """Return " Did you mean 'x'?" for the nearest of choices, in the language of errors, or "" where none is near.
+    """Return " Did you mean 'x'?" for the nearest of choices, in the language of errors, or ""
+    where none is near.
 
     >>> did_you_mean("languag", ["language", "channel"])
     " Did you mean 'language'?"

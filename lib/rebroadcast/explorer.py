@@ -1,4 +1,6 @@
-"""The explorer: an ipywidgets face of `selection`, with linked figures, messages, the audience and its import files."""
+"""The explorer: an ipywidgets face of `selection`, with linked figures, messages, the audience and
+its import files.
+"""
 
 import json
 import re
@@ -15,13 +17,19 @@ from .exceptions import InputError, RebroadcastError
 from .explorer_face import LISTS, Face
 from .words import CAUSES, VERDICTS, word
 
-NOTHING = {"text": "", "from_": None, "to": None}  # what the other filters are where they let all pass
+NOTHING = {
+    "text": "",
+    "from_": None,
+    "to": None,
+}  # what the other filters are where they let all pass
 
 
 def show(namespace: Mapping[str, object]) -> "Explorer":
-    """Open the explorer with a notebook's own variables; shown as a cell's last line: `explorer.show(globals())`.
+    """Open the explorer with a notebook's own variables; shown as a cell's last line:
+    `explorer.show(globals())`.
 
-    Raises ParameterError for a misspelt parameter or an unknown language; all else that is wrong is said in the explorer.
+    Raises ParameterError for a misspelt parameter or an unknown language; all else that is wrong is
+    said in the explorer.
     """
     explorer = Explorer(parameters.from_namespace(namespace, workbench.NAMES))
     explorer.open()
@@ -29,14 +37,23 @@ def show(namespace: Mapping[str, object]) -> "Explorer":
 
 
 class Explorer(Face):
-    """The ipywidgets face of a selection. One thing at a time runs in a thread, so that it can be stopped."""
+    """The ipywidgets face of a selection. One thing at a time runs in a thread, so that it can be
+    stopped.
+    """
 
     def __init__(self, given: dict):
         super().__init__(given)
         self.prepared, self.working, self.task, self.uploaded = None, None, None, ""
         self.pool, self.quiet, self.front, self.stopped = ThreadPoolExecutor(1), False, False, False
         self.number, self.shown, self.sort, self.descending = 0, 0, "local_at", True
-        self.tried, self.followed, self.told, self.seen, self.drawn, self.unit = None, None, None, None, {}, timedelta(hours=1)
+        self.tried, self.followed, self.told, self.seen, self.drawn, self.unit = (
+            None,
+            None,
+            None,
+            None,
+            {},
+            timedelta(hours=1),
+        )
 
     # One thing at a time
 
@@ -50,16 +67,24 @@ class Explorer(Face):
                 self.panel.value = self.panel.value if self.front else ""
                 return
             facts = {"kind": type(error).__name__, "text": " ".join(str(error).split())[:200]}
-            text = str(error) if isinstance(error, RebroadcastError) else self._("That did not work: {kind}, {text}", **facts)
+            text = (
+                str(error)
+                if isinstance(error, RebroadcastError)
+                else self._("That did not work: {kind}, {text}", **facts)
+            )
             self.say(text, "error")
             self.tell(sections.said(text, "error"))  # also beside the buttons
 
     def tell(self, text: str) -> None:
-        """Say below the buttons what came of them, for as long as filters and tag stay as they are."""
+        """Say below the buttons what came of them, for as long as filters and tag stay as they
+        are.
+        """
         self.result.value, self.told = text, self.key
 
     def start(self, action: Callable[[], object], front: bool = True) -> None:
-        """Do something in the thread; what is not in front gives way to whatever the user does next."""
+        """Do something in the thread; what is not in front gives way to whatever the user does
+        next.
+        """
         if not self.settle():
             return
         self.front, self.stopped = front, False
@@ -121,8 +146,14 @@ class Explorer(Face):
 
     def open(self, upload: Mapping | None = None) -> None:
         """Open what the fields name, or a file that was uploaded (name, content)."""
-        typed = {n: f.value.strip() for n, f in self.fields.items() if f.value.strip() != self._text(n)}
-        typed |= {n: v.split(",") for n, v in typed.items() if n in ("exports", "messages", "contacts") and "," in v}
+        typed = {
+            n: f.value.strip() for n, f in self.fields.items() if f.value.strip() != self._text(n)
+        }
+        typed |= {
+            n: v.split(",")
+            for n, v in typed.items()
+            if n in ("exports", "messages", "contacts") and "," in v
+        }
         self.start(lambda: self.load(self.given | typed, upload))
 
     def _uploaded(self) -> None:
@@ -155,9 +186,15 @@ class Explorer(Face):
         words, self.quiet = {"cause": CAUSES, "verdict": VERDICTS}, True
         rows = max(7, min(14, max(map(len, prepared.options.values()))))
         for field in LISTS:
-            called = bench.channels.name if field == "channel" else lambda v, f=field: word(words.get(f, {}), v, self.lang)
+            called = (
+                bench.channels.name
+                if field == "channel"
+                else lambda v, f=field: word(words.get(f, {}), v, self.lang)
+            )
             self.controls[field].value, self.controls[field].rows = (), rows
-            self.controls[field].options = [(called(value), value) for value in prepared.options[field]]
+            self.controls[field].options = [
+                (called(value), value) for value in prepared.options[field]
+            ]
         self.choose(draw=False, **first)
         self.number, self.result.value, self.panel.value, self.write.disabled = 0, "", "", True
         self.draw()
@@ -196,27 +233,43 @@ class Explorer(Face):
         filters = self.seen
         found = selection.frames(self.prepared, filters)
         causes, unit = found["causes"], found["times"].attrs["unit"]
-        self.shown = int(causes.loc[causes["cause"].isin(filters.cause or causes["cause"]), "failed"].sum())
+        self.shown = int(
+            causes.loc[causes["cause"].isin(filters.cause or causes["cause"]), "failed"].sum()
+        )
         self.unit = timedelta(**{f"{unit}s": 1})
-        self.drawn = {"causes": charts.failures_by_cause(causes, lang=lang),
-                      "times": charts.failures_by_hour(found["times"], unit=unit, lang=lang),
-                      "errors": charts.error_by_channel(found["errors"], lang=lang)}  # fmt: skip
+        self.drawn = {
+            "causes": charts.failures_by_cause(causes, lang=lang),
+            "times": charts.failures_by_hour(found["times"], unit=unit, lang=lang),
+            "errors": charts.error_by_channel(found["errors"], lang=lang),
+        }
         if filters.cause and causes["failed"].sum():
-            for bars in (trace for trace in self.drawn["causes"].data if trace.customdata is not None):
-                bars.marker.opacity = [1 if cause in filters.cause else 0.3 for cause in bars.customdata]
+            for bars in (
+                trace for trace in self.drawn["causes"].data if trace.customdata is not None
+            ):
+                bars.marker.opacity = [
+                    1 if cause in filters.cause else 0.3 for cause in bars.customdata
+                ]
         errors = self.drawn["errors"]
-        for y, row in enumerate(errors.data[0].customdata if errors.data and filters.text[:1] == "=" else ()):
+        for y, row in enumerate(
+            errors.data[0].customdata if errors.data and filters.text[:1] == "=" else ()
+        ):
             for x, cell in enumerate(row):
                 if self._cell(*cell) == (filters.text, filters.channel):
-                    errors.add_shape(x0=x - 0.5, x1=x + 0.5, y0=y - 0.5, y1=y + 0.5, line={"width": 3})
+                    errors.add_shape(
+                        x0=x - 0.5, x1=x + 0.5, y0=y - 0.5, y1=y + 0.5, line={"width": 3}
+                    )
         for name, figure in self.drawn.items():
             shown = json.loads(figure.to_json())
             told = shown["layout"].pop("meta")["description"]
             finding, subtitle = html.caption(shown["layout"])
             self.captions[name].value = sections.said(finding, "lead") + sections.said(subtitle)
-            self.figures[name].figure = json.dumps(shown | {"locale": lang.code, "format": html.format_(lang), "description": told})
+            self.figures[name].figure = json.dumps(
+                shown | {"locale": lang.code, "format": html.format_(lang), "description": told}
+            )
         ends = [(self.controls[n].description, self.controls[n].value) for n in ("from_", "to")]
-        chosen = [label for n in LISTS for label in self.controls[n].label] + [filters.text.removeprefix("=")] * bool(filters.text)
+        chosen = [label for n in LISTS for label in self.controls[n].label] + [
+            filters.text.removeprefix("=")
+        ] * bool(filters.text)
         chosen += [f"{text} {lang.datetime(value)}" for text, value in ends if value]
         self.state.value = sections.state(self.prepared, self.shown, chosen)
         self.list()
@@ -228,18 +281,35 @@ class Explorer(Face):
         return text, tuple(c for c in self.prepared.options["channel"] if named(c) == channel)
 
     def _clicked(self, name: str, action: Callable, said: Mapping) -> None:
-        if said["curve"] < len(self.drawn[name].data) and self.drawn[name].data[said["curve"]].customdata is not None:
+        if (
+            said["curve"] < len(self.drawn[name].data)
+            and self.drawn[name].data[said["curve"]].customdata is not None
+        ):
             action(self.drawn[name].data[said["curve"]], said["point"])
 
     def toggle(self, **values) -> None:
         """Set filters, or take them away where they are just these."""
-        self.choose(**dict.fromkeys(values) if all(self.controls[n].value == v for n, v in values.items()) else values)
+        self.choose(
+            **(
+                dict.fromkeys(values)
+                if all(self.controls[n].value == v for n, v in values.items())
+                else values
+            )
+        )
 
     def click_cause(self, trace, point: int) -> None:
         self.toggle(cause=(trace.customdata[point],))
 
     def click_cell(self, trace, point: list[int]) -> None:
-        self.toggle(**dict(zip(("text", "channel"), self._cell(*trace.customdata[point[0]][point[1]]), strict=True)))
+        self.toggle(
+            **dict(
+                zip(
+                    ("text", "channel"),
+                    self._cell(*trace.customdata[point[0]][point[1]]),
+                    strict=True,
+                )
+            )
+        )
 
     def click_time(self, trace, point: int) -> None:
         start = datetime.fromisoformat(str(trace.x[point])[:19])
@@ -249,7 +319,11 @@ class Explorer(Face):
 
     def order(self, column: str) -> None:
         """Sort by a column; by the same one again, the other way round."""
-        self.descending, self.sort, self.number = column == self.sort and not self.descending, column, 0
+        self.descending, self.sort, self.number = (
+            column == self.sort and not self.descending,
+            column,
+            0,
+        )
         self.relist()
 
     def turn(self, by: int) -> None:
@@ -264,14 +338,22 @@ class Explorer(Face):
 
     def list(self) -> None:
         """One page of messages."""
-        page = selection.page(self.prepared, self.filters, self.number, self.sort, self.descending, self.content.value)
+        page = selection.page(
+            self.prepared, self.filters, self.number, self.sort, self.descending, self.content.value
+        )
         for column, head in self.heads.items():
             arrow = (" ▼" if self.descending else " ▲") if column == self.sort else ""
             head.description = self.names[column] + arrow
         self.table.value = sections.messages(self.prepared.bench, page)
         number, first = self.lang.number, self.number * selection.PAGE
-        facts = {"first": number(first + 1), "last": number(first + len(page)), "total": number(self.shown)}
-        self.place.value = sections.said(self._("Messages {first} to {last} of {total}", **facts) if page else "")
+        facts = {
+            "first": number(first + 1),
+            "last": number(first + len(page)),
+            "total": number(self.shown),
+        }
+        self.place.value = sections.said(
+            self._("Messages {first} to {last} of {total}", **facts) if page else ""
+        )
         self.back.disabled, self.on.disabled = not first, first + len(page) >= self.shown
 
     # The audience and its files
@@ -282,7 +364,11 @@ class Explorer(Face):
 
     def asked(self, **more) -> workbench.Workbench:
         """The workbench of `tag_import` with the present filters and tag."""
-        more |= {"tag": parameters.check_tag(self.tag.value), "fixed": self.fixed.value, "waves": self.by_wave.value}
+        more |= {
+            "tag": parameters.check_tag(self.tag.value),
+            "fixed": self.fixed.value,
+            "waves": self.by_wave.value,
+        }
         return selection.view(self.prepared.bench, self.filters, **more)
 
     def follow(self) -> None:
@@ -302,7 +388,9 @@ class Explorer(Face):
             counts, contacts = selection.audience(asked)
             self.panel.value = told = sections.audience(asked, self.filters, counts)
             if counts["tagged"]:
-                told += sections.waves(asked, selection.waves(self.prepared, asked, contacts), counts["tagged"])
+                told += sections.waves(
+                    asked, selection.waves(self.prepared, asked, contacts), counts["tagged"]
+                )
         except RebroadcastError as error:
             told += sections.said(str(error), "note" if told else "error")
         self.panel.value, self.followed = told, key
@@ -313,7 +401,11 @@ class Explorer(Face):
             self.start(lambda: self._run(dry))
 
     def _run(self, dry: bool) -> None:
-        place, self.result.value, key = selection.free(Path(self.folder.value), self.slug), "", self.key
+        place, self.result.value, key = (
+            selection.free(Path(self.folder.value), self.slug),
+            "",
+            self.key,
+        )
         self.step(self._("Deciding for each row, and writing"))
         asked = self.asked(out="" if dry else str(place))
         found = selection.write(asked)
@@ -330,9 +422,14 @@ class Explorer(Face):
     def save(self) -> None:
         """Write the present filters as parameters and as a batch entry, for tonight's run."""
         if self.uploaded:
-            raise InputError("{name} was uploaded, and is gone when the explorer closes. Put it into a folder and open it there.",
-                             name=self.uploaded)  # fmt: skip
+            raise InputError(
+                "{name} was uploaded, and is gone when the explorer closes. Put it into a folder"
+                " and open it there.",
+                name=self.uploaded,
+            )
         if self.prepared and self.settle():
-            paths = selection.save(Path(self.folder.value).absolute(), self.slug, selection.job(self.asked()))
+            paths = selection.save(
+                Path(self.folder.value).absolute(), self.slug, selection.job(self.asked())
+            )
             self.tell(sections.saved(self.lang, paths))
             self.follow()

@@ -21,10 +21,12 @@ PRIVATE = ("import", "data")  # these hold contact IDs: files 0600, folders 0700
 
 @contextmanager
 def staged(target: str | Path, overwrite: bool = False) -> Iterator[Path]:
-    """Give an empty hidden folder beside target; if the block ends well it becomes target, else it goes.
+    """Give an empty hidden folder beside target; if the block ends well it becomes target, else it
+    goes.
 
-    One process at a time works on a target; what a killed one left there is put right first. OutputError: target cannot be
-    written, holds another run (without overwrite), is being written, or the disk is full.
+    One process at a time works on a target; what a killed one left there is put right first.
+    OutputError: target cannot be written, holds another run (without overwrite), is being written,
+    or the disk is full.
 
     >>> with staged("out/monday") as folder:  # doctest: +SKIP
     ...     (folder / "run.json").write_text("{}")
@@ -44,16 +46,19 @@ def staged(target: str | Path, overwrite: bool = False) -> Iterator[Path]:
     finally:
         shutil.rmtree(staging, ignore_errors=True)
         if lock.is_locked:
-            with suppress(OSError):  # removed while held: a process that waits for it makes a new one
+            with suppress(
+                OSError
+            ):  # removed while held: a process that waits for it makes a new one
                 Path(lock.lock_file).unlink()
             lock.release()
 
 
 def publish(staging: Path, target: str | Path, overwrite: bool = False) -> None:
-    """Turn staging, a folder on target's disk, into target; after a kill target is as before or as after.
+    """Turn staging, a folder on target's disk, into target; after a kill target is as before or as
+    after.
 
-    A target that is there goes aside first; if a kill leaves it aside, the next `staged` brings it back. Raises OutputError as
-    `staged` does.
+    A target that is there goes aside first; if a kill leaves it aside, the next `staged` brings it
+    back. Raises OutputError as `staged` does.
     """
     target = _check(target, overwrite)
     with _explained(target, OSError):
@@ -89,19 +94,35 @@ def make(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError("{folder} cannot be made ({reason}); name another folder (out).", folder=folder, reason=reason(error)) from None
+        raise OutputError(
+            "{folder} cannot be made ({reason}); name another folder (out).",
+            folder=folder,
+            reason=reason(error),
+        ) from None
 
 
 def check_only(target: Path, known: Callable[[str], object]) -> None:
-    """Raise OutputError where target holds a file that is not known by its name in it; hidden files do not count."""
-    names = sorted(p.relative_to(target).as_posix() for p in target.rglob("*") if p.is_file()) if target.is_dir() else []
+    """Raise OutputError where target holds a file that is not known by its name in it; hidden files
+    do not count.
+    """
+    names = (
+        sorted(p.relative_to(target).as_posix() for p in target.rglob("*") if p.is_file())
+        if target.is_dir()
+        else []
+    )
     if other := [name for name in names if not known(name) and not re.match(r"(.*/)?[.]", name)]:
-        raise OutputError("'{target}' holds '{other}', which is no result of a run; move it, or give another --out.", target=target,
-                          other=other[0])
+        raise OutputError(
+            "'{target}' holds '{other}', which is no result of a run; move it, or give another"
+            " --out.",
+            target=target,
+            other=other[0],
+        )
 
 
 def busy(target: str | Path) -> bool:
-    """Return whether a living process is making results for target, inside `staged`, at this moment."""
+    """Return whether a living process is making results for target, inside `staged`, at this
+    moment.
+    """
     lock = FileLock(_beside(Path(os.path.abspath(target)), "lock"))
     with suppress(OSError):
         if Path(lock.lock_file).exists():
@@ -112,9 +133,11 @@ def busy(target: str | Path) -> bool:
 
 
 def scratch() -> TemporaryDirectory:
-    """Make a private temporary folder; what killed processes of this user left of theirs goes first.
+    """Make a private temporary folder; what killed processes of this user left of theirs goes
+    first.
 
-    A living process holds a lock in its folder. One without a lock is new, or being made, and stays.
+    A living process holds a lock in its folder. One without a lock is new, or being made, and
+    stays.
     """
     made = TemporaryDirectory(prefix=SCRATCH, ignore_cleanup_errors=True)
     mine = Path(made.name)
@@ -123,7 +146,11 @@ def scratch() -> TemporaryDirectory:
     for path in mine.parent.glob(f"{SCRATCH}*/.alive"):
         with suppress(OSError):
             seen = path.parent.lstat()
-            if path.parent == mine or seen.st_uid != mine.stat().st_uid or time.time() - seen.st_mtime < 60:
+            if (
+                path.parent == mine
+                or seen.st_uid != mine.stat().st_uid
+                or time.time() - seen.st_mtime < 60
+            ):
                 continue
             with FileLock(path, timeout=0):
                 shutil.rmtree(path.parent, ignore_errors=True)
@@ -131,16 +158,22 @@ def scratch() -> TemporaryDirectory:
 
 
 def disk_full(error: BaseException) -> bool:
-    """Return whether error, Python's or the engine's, says that the disk or the user's share is full."""
+    """Return whether error, Python's or the engine's, says that the disk or the user's share is
+    full.
+    """
     full = (errno.ENOSPC, errno.EDQUOT)
-    return getattr(error, "errno", None) in full or any(os.strerror(code) in str(error) for code in full)
+    return getattr(error, "errno", None) in full or any(
+        os.strerror(code) in str(error) for code in full
+    )
 
 
 def sync(path: Path, deep: bool = True) -> None:
     """Have the disk keep a file, or a folder: its list of names and, if deep, all that is in it."""
     for child in path.iterdir() if deep and path.is_dir() and not path.is_symlink() else ():
         sync(child)
-    if not path.is_symlink() and (path.is_file() or os.name != "nt"):  # Windows keeps names by itself
+    if not path.is_symlink() and (
+        path.is_file() or os.name != "nt"
+    ):  # Windows keeps names by itself
         handle = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
         try:
             os.fsync(handle)
@@ -150,23 +183,36 @@ def sync(path: Path, deep: bool = True) -> None:
 
 def _beside(target: Path, what: str) -> Path:
     """A hidden name next to target; what is "lock", or ends with "-" and gets a random end."""
-    return target.with_name(f".{target.name}.{what}{secrets.token_hex(4) if what[-1] == '-' else ''}")
+    return target.with_name(
+        f".{target.name}.{what}{secrets.token_hex(4) if what[-1] == '-' else ''}"
+    )
 
 
 def _check(target: str | Path, overwrite: bool) -> Path:
     target = Path(os.path.abspath(target))
     with _explained(target, OSError):
         if not target.name or not target.parent.is_dir():
-            raise OutputError("'{folder}' is not a folder; make it first, or give another --out.", folder=target.parent)
+            raise OutputError(
+                "'{folder}' is not a folder; make it first, or give another --out.",
+                folder=target.parent,
+            )
         if target.is_symlink() or (target.exists() and not target.is_dir()):
-            raise OutputError("'{target}' is not a folder but a file or a link; give another --out.", target=target)
+            raise OutputError(
+                "'{target}' is not a folder but a file or a link; give another --out.",
+                target=target,
+            )
         if target.exists() and any(target.iterdir()) and not overwrite:
-            raise OutputError("'{target}' already holds another run; give another --out or --overwrite.", target=target)
+            raise OutputError(
+                "'{target}' already holds another run; give another --out or --overwrite.",
+                target=target,
+            )
     return target
 
 
 def _settle(target: Path, left: list[Path]) -> None:
-    """Bring back what an overwrite put aside if target is missing; delete the rest of what is left."""
+    """Bring back what an overwrite put aside if target is missing; delete the rest of what is
+    left.
+    """
     for path in [path for path in left if path.exists()]:
         if path.name.removeprefix(f".{target.name}").startswith(".previous-"):
             if not target.exists():
@@ -184,12 +230,22 @@ def _explained(target: Path, *kinds: type[Exception]) -> Iterator[None]:
         yield
     except Exception as error:
         if kinds and isinstance(error, TimeoutError):
-            told = OutputError("Another run is writing '{target}' now; wait for it, or give another --out.", target=target)
+            told = OutputError(
+                "Another run is writing '{target}' now; wait for it, or give another --out.",
+                target=target,
+            )
         elif disk_full(error):
-            told = OutputError("The disk is full, so '{target}' was not written; free some space and run again.", target=target)
+            told = OutputError(
+                "The disk is full, so '{target}' was not written; free some space and run again.",
+                target=target,
+            )
         elif isinstance(error, kinds):
-            told = OutputError("'{target}' cannot be written ({reason}); see its permissions or give another --out.", target=target,
-                               reason=reason(error))  # fmt: skip
+            told = OutputError(
+                "'{target}' cannot be written ({reason}); see its permissions or give another"
+                " --out.",
+                target=target,
+                reason=reason(error),
+            )
         else:
             raise
         raise told from error

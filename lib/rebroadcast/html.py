@@ -1,4 +1,6 @@
-"""One offline HTML file from an executed notebook: text, figures, tables and folded code, no request."""
+"""One offline HTML file from an executed notebook: text, figures, tables and folded code, no
+request.
+"""
 
 import base64
 import gzip
@@ -29,23 +31,41 @@ NUMBER = re.compile(r"[-−+]?\d{1,3}([,.\u00a0\u202f]\d{3})*([,.]\d+)?(\s?%)?")
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
-def export(notebook: "Path | nbformat.NotebookNode", target: Path, *, title: str, lang: Language, made_at: str | None = None) -> None:
-    """Write the executed notebook to target as one HTML file that needs nothing else, not even a network.
+def export(
+    notebook: "Path | nbformat.NotebookNode",
+    target: Path,
+    *,
+    title: str,
+    lang: Language,
+    made_at: str | None = None,
+) -> None:
+    """Write the executed notebook to target as one HTML file that needs nothing else, not even a
+    network.
 
-    Markdown cells become text, except those tagged `notebook-only`. Outputs keep their order; code is folded below them, or at
-    the end for cells that show nothing or are tagged `hide-code` or `parameters`. A plotly figure's title becomes its caption;
-    `layout.meta` may hold `description` (for screen readers), `data` (rows, the header first: shown as a table) and `csv` (a
-    relative path to link). `text/html` outputs are trusted to be escaped by their producer; scripts in them are removed and could
-    not run. Two exports of one notebook differ in nothing but made_at, shown as given.
+    Markdown cells become text, except those tagged `notebook-only`. Outputs keep their order; code
+    is folded below them, or at the end for cells that show nothing or are tagged `hide-code` or
+    `parameters`. A plotly figure's title becomes its caption; `layout.meta` may hold `description`
+    (for screen readers), `data` (rows, the header first: shown as a table) and `csv` (a relative
+    path to link). `text/html` outputs are trusted to be escaped by their producer; scripts in them
+    are removed and could not run. Two exports of one notebook differ in nothing but made_at, shown
+    as given.
 
     Raises InputError if the notebook cannot be read, OutputError if target cannot be written.
 
-    >>> export(Path("a.ipynb"), Path("a.html"), title="Failures", lang=Language("en"))  # doctest: +SKIP
+    >>> name, title = Path("a.html"), "Failures"
+    >>> export(Path("a.ipynb"), name, title=title, lang=Language("en"))  # doctest: +SKIP
     """
     try:
-        read = nbformat.read(notebook, as_version=4) if isinstance(notebook, str | Path) else notebook
+        read = (
+            nbformat.read(notebook, as_version=4) if isinstance(notebook, str | Path) else notebook
+        )
     except (OSError, nbformat.reader.NotJSONError) as error:
-        raise InputError("{notebook} cannot be read as a notebook: {reason}", notebook, notebook=notebook, reason=error) from error
+        raise InputError(
+            "{notebook} cannot be read as a notebook: {reason}",
+            notebook,
+            notebook=notebook,
+            reason=error,
+        ) from error
     page = _Page(lang)
     for cell in read.cells:
         page.add(cell)
@@ -53,7 +73,11 @@ def export(notebook: "Path | nbformat.NotebookNode", target: Path, *, title: str
     try:
         target.write_text(text, encoding="utf-8", newline="\n")
     except OSError as error:
-        raise OutputError("{target} cannot be written ({reason}). Name another place.", target=target, reason=reason(error)) from error
+        raise OutputError(
+            "{target} cannot be written ({reason}). Name another place.",
+            target=target,
+            reason=reason(error),
+        ) from error
 
 
 class _Page:
@@ -66,7 +90,9 @@ class _Page:
         self.toc: dict[str, str] = {}
         self.appendix: list[str] = []
         renderer = mistune.HTMLRenderer(escape=True)
-        renderer.image = lambda text, url, title=None: f"<em>{text}</em>"  # a picture would be fetched
+        renderer.image = lambda text, url, title=None: (
+            f"<em>{text}</em>"
+        )  # a picture would be fetched
         self._markdown = mistune.create_markdown(escape=True, renderer=renderer, plugins=["table"])
 
     def add(self, cell: Any) -> None:
@@ -85,9 +111,15 @@ class _Page:
 
     def _output(self, output: Any, failed: bool) -> dict[str, Any] | None:
         if output.output_type == "stream":
-            return {"kind": "plain", "text": output.text} if output.name == "stdout" or failed else None
+            return (
+                {"kind": "plain", "text": output.text}
+                if output.name == "stdout" or failed
+                else None
+            )
         if output.output_type == "error":
-            text, trace = (ANSI.sub("", part) for part in (output.evalue, "\n".join(output.traceback)))
+            text, trace = (
+                ANSI.sub("", part) for part in (output.evalue, "\n".join(output.traceback))
+            )
             return {"kind": "error", "name": output.ename, "text": text, "trace": trace}
         match output.data:
             case {"application/vnd.plotly.v1+json": figure}:
@@ -109,7 +141,9 @@ class _Page:
 
     def _markup(self, text: str, kind: str) -> dict[str, Any]:
         """Give headings their anchors; let tables scroll inside their own box."""
-        text = text.encode("utf-8", "replace").decode()  # RE2: a thousand openings without an end take no longer than one
+        text = text.encode(
+            "utf-8", "replace"
+        ).decode()  # RE2: a thousand openings without an end take no longer than one
         text = re2.sub(r"(?is)<script\b.*?</script\s*>|<style\b.*?</style\s*>", lambda _: "", text)
         text = re.sub(r"(?<=<table) border=\"\d\"", "", text)
         text = re2.sub(r"(?s)<table\b.*?</table>", self._table, text)
@@ -118,7 +152,9 @@ class _Page:
     def _table(self, found: re.Match[str]) -> str:
         caption = re.search(r"<caption\b[^>]*>(.*?)</caption>", found[0], re.S)
         label = html.escape(_words(caption[1]) if caption else self.lang.gettext("Table"))
-        return f'<div class="scroll" role="region" tabindex="0" aria-label="{label}">{found[0]}</div>'
+        return (
+            f'<div class="scroll" role="region" tabindex="0" aria-label="{label}">{found[0]}</div>'
+        )
 
     def _anchor(self, found: re.Match[str]) -> str:
         words = _words(found[1])
@@ -136,31 +172,52 @@ class _Page:
         rows, csv, description = (meta.pop(name, None) for name in ("data", "csv", "description"))
         figure = {"data": bundle.get("data", []), "layout": layout | {"meta": meta}}
         label = description or f"{finding} {subtitle}".strip() or self.lang.gettext("Figure")
-        words = {"finding": finding, "subtitle": subtitle, "label": label, "height": layout["height"]}
+        words = {
+            "finding": finding,
+            "subtitle": subtitle,
+            "label": label,
+            "height": layout["height"],
+        }
         words |= {"kind": "figure", "csv": csv, "table": _texts(rows or [], self.lang)}
         return words | {"json": _json(figure)}
 
     def render(self, title: str, made_at: str | None) -> str:
         _ = self.lang.gettext
         words = {
-            "skip": _("Skip to the report"), "contents": _("Contents"), "code": _("How this was computed"),
-            "all_code": _("The other code of this report"), "table": _("Table of this figure's data"), "csv": _("Data as CSV"),
-            "trace": _("Where it happened"), "made": _("Made {time}"),
-            "no_script": _("The figures need JavaScript; the table below each figure holds its data."),
+            "skip": _("Skip to the report"),
+            "contents": _("Contents"),
+            "code": _("How this was computed"),
+            "all_code": _("The other code of this report"),
+            "table": _("Table of this figure's data"),
+            "csv": _("Data as CSV"),
+            "trace": _("Where it happened"),
+            "made": _("Made {time}"),
+            "no_script": _(
+                "The figures need JavaScript; the table below each figure holds its data."
+            ),
             "save": _("Download this figure as an image"),
             "old": _("This browser cannot draw the figure. The table below holds its data."),
-        }  # fmt: skip
+        }
         drawing = words | {"locale": self.lang.code, "format": format_(self.lang)}
         css, script = ((HERE / f"report.{kind}").read_text("utf-8") for kind in ("css", "js"))
-        plotly, hashes = _plotly() if any(it["kind"] == "figure" for it in self.blocks) else ("", "")
-        sources = {"css": css, "script": script, "plotly": plotly, "hashes": f"{_hash(script)} {hashes}"}
+        plotly, hashes = (
+            _plotly() if any(it["kind"] == "figure" for it in self.blocks) else ("", "")
+        )
+        sources = {
+            "css": css,
+            "script": script,
+            "plotly": plotly,
+            "hashes": f"{_hash(script)} {hashes}",
+        }
         texts = {"title": title, "made_at": made_at, "words": words, "drawing": _json(drawing)}
         return template("report.html.j2").render(page=self, **texts, **sources)
 
 
 def template(name: str):
     """A Jinja template of this folder, which escapes what it is given."""
-    return Environment(loader=FileSystemLoader(HERE), autoescape=True, trim_blocks=True, lstrip_blocks=True).get_template(name)
+    return Environment(
+        loader=FileSystemLoader(HERE), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    ).get_template(name)
 
 
 def _words(markup: str) -> str:
@@ -176,7 +233,9 @@ def caption(layout: dict[str, Any]) -> tuple[str, str]:
     finding, *more = (html.unescape(part).strip() for part in re.split(r"<br\s*/?>", plain))
     inherited = ((layout.get("template") or {}).get("layout") or {}).get("margin") or {}
     margin = {"t": 100, "r": 16, "b": 16, "l": 8} | inherited | (layout.get("margin") or {})
-    notes = (n for n in layout.get("annotations") or () if re.search("paper|domain", n.get("yref") or ""))
+    notes = (
+        n for n in layout.get("annotations") or () if re.search("paper|domain", n.get("yref") or "")
+    )
     above = any((note.get("y") or 0) >= 1 for note in notes)
     layout["margin"] = margin | {"t": min(margin["t"], 36 if above else 12)}
     layout["height"] = (layout.get("height") or 440) + layout["margin"]["t"] - margin["t"]
@@ -185,9 +244,14 @@ def caption(layout: dict[str, Any]) -> tuple[str, str]:
 
 def _texts(rows: list[list[Any]], lang: Language) -> list[list[tuple[str, bool]]]:
     """Return each cell's text, and whether its column holds numbers."""
-    texts = [["" if v is None else v if isinstance(v, str) else lang.number(v) for v in row] for row in rows]
+    texts = [
+        ["" if v is None else v if isinstance(v, str) else lang.number(v) for v in row]
+        for row in rows
+    ]
     columns = zip(*texts[1:], strict=False)
-    numbers = [any(column) and all(NUMBER.fullmatch(text) for text in column if text) for column in columns]
+    numbers = [
+        any(column) and all(NUMBER.fullmatch(text) for text in column if text) for column in columns
+    ]
     return [list(zip_longest(row, numbers)) for row in texts]
 
 
@@ -213,8 +277,14 @@ def _plotly() -> tuple[str, str]:
 def format_(lang: Language) -> dict[str, Any]:
     """Return names of days and months and ways to write dates, as plotly's locales hold them."""
     locale = Locale.parse(lang.locale)
-    days, months = locale.days["format"], locale.months["format"]  # the week begins with Sunday in both
+    days, months = (
+        locale.days["format"],
+        locale.months["format"],
+    )  # the week begins with Sunday in both
     names = {"days": [*days["wide"].values()], "shortDays": [*days["abbreviated"].values()]}
-    names |= {"months": [*months["wide"].values()], "shortMonths": [*months["abbreviated"].values()]}
+    names |= {
+        "months": [*months["wide"].values()],
+        "shortMonths": [*months["abbreviated"].values()],
+    }
     names |= {"decimal": lang.number(0.5)[1], "thousands": lang.number(1000)[1]}
     return names | {"dayMonth": "%-d %b", "dayMonthYear": "%-d %b %Y", "month": "%b %Y"}

@@ -1,4 +1,6 @@
-"""A kernel that is ready at once: forked from a process that has loaded everything, where the system can."""
+"""A kernel that is ready at once: forked from a process that has loaded everything, where the
+system can.
+"""
 
 import asyncio
 import multiprocessing
@@ -12,11 +14,27 @@ from traitlets.config import Config
 
 from . import html
 
-for name in ("nbclient.exceptions", "nbformat", "papermill", "mistune", "pytz", "ibis", "plotly.io", "IPython.core.completerlib",
-             "ipykernel.ipkernel", "ipykernel.zmqshell", "rebroadcast.charts", "rebroadcast.check", "rebroadcast.limit_sections",
-             "rebroadcast.recovery_sections", "rebroadcast.reports"):  # fmt: skip
+for name in (
+    "nbclient.exceptions",
+    "nbformat",
+    "papermill",
+    "mistune",
+    "pytz",
+    "ibis",
+    "plotly.io",
+    "IPython.core.completerlib",
+    "ipykernel.ipkernel",
+    "ipykernel.zmqshell",
+    "rebroadcast.charts",
+    "rebroadcast.check",
+    "rebroadcast.limit_sections",
+    "rebroadcast.recovery_sections",
+    "rebroadcast.reports",
+):
     import_module(name)
-BACKEND = import_module("ibis").duckdb  # loads it; connecting would start threads, which a fork does not copy
+BACKEND = import_module(
+    "ibis"
+).duckdb  # loads it; connecting would start threads, which a fork does not copy
 html._plotly()  # packed once, for all reports
 
 
@@ -36,7 +54,9 @@ class Process(multiprocessing.get_context("fork").Process):
             os.chdir(self.folder)
         asyncio.set_event_loop(asyncio.new_event_loop())
         parent = f"--IPKernelApp.parent_handle={os.getppid()}"
-        kernelapp.launch_new_instance([*self.words, parent, "--log-level=50"])  # it would tell of each interrupt
+        kernelapp.launch_new_instance(
+            [*self.words, parent, "--log-level=50"]
+        )  # it would tell of each interrupt
 
     def poll(self) -> int | None:
         return self.exitcode
@@ -63,12 +83,18 @@ class Manager(AsyncKernelManager):
     """Starts kernels with the Provisioner; nbclient takes it as its `kernel_manager_class`."""
 
     async def _async_pre_start_kernel(self, **options):
-        self.provisioner = Provisioner(parent=self, kernel_id=self.kernel_id, kernel_spec=self.kernel_spec)
+        self.provisioner = Provisioner(
+            parent=self, kernel_id=self.kernel_id, kernel_spec=self.kernel_spec
+        )
         return await super()._async_pre_start_kernel(**options)
 
 
 def options(scratch: str) -> dict:
-    """What papermill is to be told: the Manager, and sockets in a private folder, where no other kernel takes them."""
+    """What papermill is to be told: the Manager, and sockets in a private folder, where no other
+    kernel takes them.
+    """
     ip = f"{scratch}/k{os.getpid()}"
-    sockets = {"transport": "ipc", "ip": ip} if len(ip) < 90 else {"transport_encryption": "auto"}  # the system's limit is 107
+    sockets = (
+        {"transport": "ipc", "ip": ip} if len(ip) < 90 else {"transport_encryption": "auto"}
+    )  # the system's limit is 107
     return {"kernel_manager_class": Manager, "config": Config({"KernelManager": sockets})}

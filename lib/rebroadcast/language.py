@@ -10,8 +10,9 @@ from .lazy import dates, numbers
 class Language:
     """Translate and format for readers of one language.
 
-    `code` is "en" or "es". Spanish numbers and dates follow Mexico's custom (1,500), that of the platform's own Spanish help;
-    English ones are American, and its dates British (11 Jan 2022), which nobody can mistake for another day.
+    `code` is "en" or "es". Spanish numbers and dates follow Mexico's custom (1,500), that of the
+    platform's own Spanish help; English ones are American, and its dates British (11 Jan 2022),
+    which nobody can mistake for another day.
 
     >>> Language("en").number(1500)
     '1,500'
@@ -19,9 +20,17 @@ class Language:
 
     def __init__(self, code: str = "en"):
         if code not in LANGUAGES:
-            raise ParameterError("language is '{code}', expected one of: {known}.{hint}", "language", code=code,
-                                 known=", ".join(LANGUAGES), hint=did_you_mean(code, LANGUAGES))  # fmt: skip
-        self.code, (self.locale, self.days) = code, {"en": ("en_US", "en_GB"), "es": ("es_MX", "es_MX")}[code]
+            raise ParameterError(
+                "language is '{code}', expected one of: {known}.{hint}",
+                "language",
+                code=code,
+                known=", ".join(LANGUAGES),
+                hint=did_you_mean(code, LANGUAGES),
+            )
+        self.code, (self.locale, self.days) = (
+            code,
+            {"en": ("en_US", "en_GB"), "es": ("es_MX", "es_MX")}[code],
+        )
         self._catalogue = catalogue(code)
 
     def gettext(self, message: str, **values: object) -> str:
@@ -37,7 +46,9 @@ class Language:
         return numbers.format_decimal(value, locale=self.locale)
 
     def percent(self, share: float) -> str:
-        """Format a share of one as a percentage; small shares keep a decimal, so that none reads 0 %."""
+        """Format a share of one as a percentage; small shares keep a decimal, so that none reads 0
+        %.
+        """
         value = round(share * 100, 1 if 0 < share < 0.01 or 0.99 < share < 1 else 0)
         return f"{numbers.format_decimal(value, locale=self.locale)} %"
 
@@ -46,7 +57,9 @@ class Language:
 
     def period(self, first: date, last: date) -> str:
         """Format the days from first to last, without what the two have in common."""
-        return dates.format_interval(first, last, skeleton={"en": "yMMMd", "es": "yMMMMd"}[self.code], locale=self.days)
+        return dates.format_interval(
+            first, last, skeleton={"en": "yMMMd", "es": "yMMMMd"}[self.code], locale=self.days
+        )
 
     def datetime(self, value: datetime) -> str:
         """Format the wall-clock time that value carries (its zone is not shown)."""
@@ -54,15 +67,23 @@ class Language:
 
     def zone(self, name: str) -> str:
         """Name a time zone by its city: "Ciudad de México" for America/Mexico_City."""
-        return dates.get_timezone_location(name, locale=self.locale, return_city=True) if "/" in name else name
+        return (
+            dates.get_timezone_location(name, locale=self.locale, return_city=True)
+            if "/" in name
+            else name
+        )
 
     def duration(self, value: timedelta, rough: bool = False) -> str:
-        """Format a length of time in its largest fitting unit: 90 s, 10 minutes, 24 hours, 3 days; rough: 5 hours."""
+        """Format a length of time in its largest fitting unit: 90 s, 10 minutes, 24 hours, 3 days;
+        rough: 5 hours.
+        """
         if rough:
             return dates.format_timedelta(value, granularity="minute", locale=self.locale)
         seconds = int(value.total_seconds())
         units = (("day", 86400, 2), ("hour", 3600, 1), ("minute", 60, 1), ("second", 1, 0))
-        unit = next(name for name, size, least in units if seconds >= least * size and seconds % size == 0)
+        unit = next(
+            name for name, size, least in units if seconds >= least * size and seconds % size == 0
+        )
         return dates.format_timedelta(value, granularity=unit, threshold=1e9, locale=self.locale)
 
 

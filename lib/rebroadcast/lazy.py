@@ -1,4 +1,6 @@
-"""Heavy modules, each loaded when something of it is first used: a start pays for nothing that it does not need."""
+"""Heavy modules, each loaded when something of it is first used: a start pays for nothing that it
+does not need.
+"""
 
 from importlib import import_module
 from typing import TYPE_CHECKING

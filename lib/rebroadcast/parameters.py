@@ -14,10 +14,21 @@ from .sheets import guard
 
 AFTER = "data/samples/after_resend"
 TAG_LENGTH = 255  # the platform's API: a tag has at most 255 characters
-SAMPLE = {"exports": "data/samples/failed_messages.csv", "channels": "data/samples/channels.toml",
-          "messages": "data/samples/messages.csv", "contacts": "data/samples/contacts.csv"}  # fmt: skip
-SAMPLE_AFTER = SAMPLE | {"exports": f"{AFTER}/failed_messages.csv", "messages": f"{AFTER}/messages.csv"}
-SAMPLE_RECOVERY = SAMPLE | {"channel": "1001", "tag": "failed broadcast 110122", "start": "2022-01-31 09:00"}
+SAMPLE = {
+    "exports": "data/samples/failed_messages.csv",
+    "channels": "data/samples/channels.toml",
+    "messages": "data/samples/messages.csv",
+    "contacts": "data/samples/contacts.csv",
+}
+SAMPLE_AFTER = SAMPLE | {
+    "exports": f"{AFTER}/failed_messages.csv",
+    "messages": f"{AFTER}/messages.csv",
+}
+SAMPLE_RECOVERY = SAMPLE | {
+    "channel": "1001",
+    "tag": "failed broadcast 110122",
+    "start": "2022-01-31 09:00",
+}
 
 
 @dataclass(frozen=True)
@@ -39,18 +50,32 @@ def declared(notebook: Path) -> dict[str, Declared]:
     """
     try:
         cells = json.loads(notebook.read_text("utf-8"))["cells"]
-        code = next(c["source"] for c in cells if "parameters" in c.get("metadata", {}).get("tags", []))
+        code = next(
+            c["source"] for c in cells if "parameters" in c.get("metadata", {}).get("tags", [])
+        )
     except OSError as error:
-        raise ParameterError("The notebook {notebook} cannot be read: {reason}.", notebook=notebook, reason=reason(error)) from None
+        raise ParameterError(
+            "The notebook {notebook} cannot be read: {reason}.",
+            notebook=notebook,
+            reason=reason(error),
+        ) from None
     except (ValueError, KeyError, TypeError, StopIteration):
-        raise ParameterError("{notebook} is no notebook with a cell tagged 'parameters'.", notebook=notebook) from None
+        raise ParameterError(
+            "{notebook} is no notebook with a cell tagged 'parameters'.", notebook=notebook
+        ) from None
     found = {}
     for node in ast.parse("".join(code)).body:
-        target = node.target if isinstance(node, ast.AnnAssign) else getattr(node, "targets", [None])[0]
+        target = (
+            node.target if isinstance(node, ast.AnnAssign) else getattr(node, "targets", [None])[0]
+        )
         if isinstance(target, ast.Name):
             default = ast.literal_eval(node.value)
             kind = type(default).__name__
-            written = ast.unparse(node.annotation) if isinstance(node, ast.AnnAssign) else f"{kind} | list[{kind}]"
+            written = (
+                ast.unparse(node.annotation)
+                if isinstance(node, ast.AnnAssign)
+                else f"{kind} | list[{kind}]"
+            )
             found[target.id] = Declared(target.id, written, default)
     return found
 
@@ -58,8 +83,9 @@ def declared(notebook: Path) -> dict[str, Declared]:
 def check(parameters: Mapping[str, Declared], given: Mapping[str, object]) -> dict[str, object]:
     """Return the given values as the types that the notebook declares.
 
-    `date-format`, `date_format` and `from` find `date_format` and `from_`; a parameter without annotation takes what its default
-    is, or a list of such. Raises ParameterError for an unknown name ("did you mean") and a value of another type.
+    `date-format`, `date_format` and `from` find `date_format` and `from_`; a parameter without
+    annotation takes what its default is, or a list of such. Raises ParameterError for an unknown
+    name ("did you mean") and a value of another type.
     """
     from pydantic import ConfigDict, TypeAdapter, ValidationError
 
@@ -68,22 +94,39 @@ def check(parameters: Mapping[str, Declared], given: Mapping[str, object]) -> di
         name = given_name.replace("-", "_")
         name = f"{name}_" if f"{name}_" in parameters else name
         if name not in parameters:
-            raise ParameterError("Unknown parameter '{name}'.{hint} Known: {known}.", given_name, name=given_name,
-                                 hint=did_you_mean(name, parameters), known=", ".join(parameters))  # fmt: skip
+            raise ParameterError(
+                "Unknown parameter '{name}'.{hint} Known: {known}.",
+                given_name,
+                name=given_name,
+                hint=did_you_mean(name, parameters),
+                known=", ".join(parameters),
+            )
         if re.search("[\ud800-\udfff]", str(value)):
-            raise ParameterError("Parameter '{name}' is {value!r}, which is not text (UTF-8); rename the file.", given_name,
-                                 name=given_name, value=value)
+            raise ParameterError(
+                "Parameter '{name}' is {value!r}, which is not text (UTF-8); rename the file.",
+                given_name,
+                name=given_name,
+                value=value,
+            )
         kind = parameters[name].annotation
         if kind.startswith(("dict", "list")) and isinstance(value, str):
             value = pairs(value, name) if kind == "dict" else [value]
         try:
             known = {k: __builtins__[k] for k in ("str", "int", "float", "bool", "list", "dict")}
-            adapter = TypeAdapter(eval(kind, {"__builtins__": known}), config=ConfigDict(coerce_numbers_to_str=True))
+            adapter = TypeAdapter(
+                eval(kind, {"__builtins__": known}), config=ConfigDict(coerce_numbers_to_str=True)
+            )
             checked[name] = adapter.validate_python(value)
         except ValidationError as error:
             why = error.errors()[0]["msg"].removeprefix("Input should be ")
-            raise ParameterError("Parameter '{name}' is {value!r}; expected {kind} ({why}).", given_name, name=given_name, value=value,
-                                 kind=kind, why=sentence(why)) from None
+            raise ParameterError(
+                "Parameter '{name}' is {value!r}; expected {kind} ({why}).",
+                given_name,
+                name=given_name,
+                value=value,
+                kind=kind,
+                why=sentence(why),
+            ) from None
     return checked
 
 
@@ -97,7 +140,12 @@ def pairs(text: str, name: str = "attempted") -> dict[str, int]:
     for part in filter(None, (p.strip() for p in text.replace(";", ",").split(","))):
         key, sign, value = part.partition("=")
         if not sign or not key.strip() or not re.fullmatch("[0-9]{1,12}", value.strip()):
-            raise ParameterError("{name} holds '{part}'; expected CHANNEL_ID=COUNT, such as 1001=1500.", name, name=name, part=part)
+            raise ParameterError(
+                "{name} holds '{part}'; expected CHANNEL_ID=COUNT, such as 1001=1500.",
+                name,
+                name=name,
+                part=part,
+            )
         found[key.strip()] = int(value)
     return found
 
@@ -116,8 +164,12 @@ def moment(value: str, name: str, end: bool = False) -> datetime | None:
         return datetime.fromisoformat(text).replace(tzinfo=None)
     except (ValueError, OverflowError):
         label = name.strip("_")
-        raise ParameterError("{name} is '{text}'; expected a date such as 2022-01-11 or 2022-01-11 15:00.", label, name=label,
-                             text=text) from None
+        raise ParameterError(
+            "{name} is '{text}'; expected a date such as 2022-01-11 or 2022-01-11 15:00.",
+            label,
+            name=label,
+            text=text,
+        ) from None
 
 
 def check_tag(template: str) -> str:
@@ -126,13 +178,16 @@ def check_tag(template: str) -> str:
     Raises ParameterError for an empty tag, a comma, an unknown word or more than 255 characters.
     """
     if not template.strip():
-        raise ParameterError("The tag is empty; expected a text such as 'failed broadcast 110122'.", "tag")
+        raise ParameterError(
+            "The tag is empty; expected a text such as 'failed broadcast 110122'.", "tag"
+        )
     fill_tag(template, datetime(2022, 1, 11), "WhatsApp", 1, 1)
     return template
 
 
 def fill_tag(template: str, day: date | None, channel: str, wave: int, waves: int) -> str:
-    """Fill a tag template; raises ParameterError where the result is no tag that the platform takes.
+    """Fill a tag template; raises ParameterError where the result is no tag that the platform
+    takes.
 
     >>> fill_tag("failed broadcast {date:%d%m%y}", date(2022, 1, 11), "", 1, 1)
     'failed broadcast 110122'
@@ -145,38 +200,75 @@ def fill_tag(template: str, day: date | None, channel: str, wave: int, waves: in
             if word is None:
                 continue
             if word not in values:
-                raise ParameterError("The tag has '{{{word}}}'; expected one of: {known}.{hint}", "tag", word=word,
-                                     known=", ".join(values), hint=did_you_mean(word, values))
+                raise ParameterError(
+                    "The tag has '{{{word}}}'; expected one of: {known}.{hint}",
+                    "tag",
+                    word=word,
+                    known=", ".join(values),
+                    hint=did_you_mean(word, values),
+                )
             if re.search("[0-9]{4}", form or ""):
                 raise ValueError(sentence("'{form}' is too wide", form=form))
             parts.append(format(values[word], form or "") if values[word] != "" else "")
     except ValueError as error:
-        raise ParameterError("The tag '{template}' cannot be read: {reason}.", "tag", template=template, reason=error) from None
+        raise ParameterError(
+            "The tag '{template}' cannot be read: {reason}.", "tag", template=template, reason=error
+        ) from None
     tag = "".join(parts).strip()
     unseen = not tag.isprintable()
     if not tag or "," in tag or unseen or len(tag) > TAG_LENGTH:
-        what = sentence("is empty") if not tag else sentence("has a comma, which separates tags in an import file") if "," in tag else (
-            sentence("holds a character that cannot be seen") if unseen else sentence("has {n} characters", n=len(tag)))  # fmt: skip
-        raise ParameterError("The tag '{tag}' {what}; expected at most {most} characters and no comma.", "tag", tag=tag[:60], what=what,
-                             most=TAG_LENGTH)
+        what = (
+            sentence("is empty")
+            if not tag
+            else (
+                sentence("has a comma, which separates tags in an import file")
+                if "," in tag
+                else (
+                    sentence("holds a character that cannot be seen")
+                    if unseen
+                    else sentence("has {n} characters", n=len(tag))
+                )
+            )
+        )
+        raise ParameterError(
+            "The tag '{tag}' {what}; expected at most {most} characters and no comma.",
+            "tag",
+            tag=tag[:60],
+            what=what,
+            most=TAG_LENGTH,
+        )
     if guard(tag) != tag:
-        raise ParameterError("The tag '{tag}' has a '=', '+', '-' or '@' where a spreadsheet takes it for a formula; start with a letter.",
-                             "tag", tag=tag[:60])
+        raise ParameterError(
+            "The tag '{tag}' has a '=', '+', '-' or '@' where a spreadsheet takes it for a formula;"
+            " start with a letter.",
+            "tag",
+            tag=tag[:60],
+        )
     return tag
 
 
 def from_namespace(namespace: Mapping[str, object], names: tuple[str, ...]) -> dict[str, object]:
     """Take the parameters called names from a notebook's variables.
 
-    Plain papermill only warns of an unknown name, so a variable that nearly has a parameter's name is refused here: it is a
-    typing error that would be silently ignored.
+    Plain papermill only warns of an unknown name, so a variable that nearly has a parameter's name
+    is refused here: it is a typing error that would be silently ignored.
     """
     speak(namespace.get("language"))
     plain = (str, int, float, bool, list, dict, type(None))
     for name, value in namespace.items():
-        if not name.startswith("_") and name not in names and isinstance(value, plain) and name not in ("In", "Out"):
+        if (
+            not name.startswith("_")
+            and name not in names
+            and isinstance(value, plain)
+            and name not in ("In", "Out")
+        ):
             near = did_you_mean(name, names)
             if near and abs(len(name) - len(near.split("'")[1])) <= 2:
-                raise ParameterError("Unknown parameter '{name}'.{hint} Known: {known}.", name, name=name, hint=near,
-                                     known=", ".join(names))
+                raise ParameterError(
+                    "Unknown parameter '{name}'.{hint} Known: {known}.",
+                    name,
+                    name=name,
+                    hint=near,
+                    known=", ".join(names),
+                )
     return {name: namespace[name] for name in names if name in namespace}

@@ -40,4 +40,6 @@ def read(folder: Path) -> dict:
 def write(folder: Path, content: dict) -> None:
     """Write the record, versions first."""
     full = {"schema": SCHEMA, "version": __version__, **content}
-    (folder / NAME).write_text(json.dumps(full, indent=2, ensure_ascii=False, default=str) + "\n", "utf-8")
+    (folder / NAME).write_text(
+        json.dumps(full, indent=2, ensure_ascii=False, default=str) + "\n", "utf-8"
+    )

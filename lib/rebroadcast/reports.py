@@ -1,4 +1,6 @@
-"""Run a notebook with checked parameters, and publish what came out: one offline HTML file and its data."""
+"""Run a notebook with checked parameters, and publish what came out: one offline HTML file and its
+data.
+"""
 
 import os
 import shutil
@@ -6,7 +8,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from . import exceptions, parameters, record, workbench
-from .exceptions import OutputError, ParameterError, RebroadcastError, RunError, did_you_mean, sentence, speak
+from .exceptions import (
+    OutputError,
+    ParameterError,
+    RebroadcastError,
+    RunError,
+    did_you_mean,
+    sentence,
+    speak,
+)
 from .folder import check_only, disk_full, make, scratch, staged
 from .language import Language, language
 from .lazy import nbformat
@@ -22,24 +32,36 @@ def locate(notebook: str | Path) -> Path:
         if path.suffix == ".ipynb" and path.is_file():
             return path
     names = sorted(p.stem for p in NOTEBOOKS.glob("*.ipynb"))
-    raise ParameterError("No such notebook: {notebook}.{hint} Known: {known}.", "notebook", notebook=notebook,
-                         hint=did_you_mean(str(notebook), names), known=", ".join(names))
+    raise ParameterError(
+        "No such notebook: {notebook}.{hint} Known: {known}.",
+        "notebook",
+        notebook=notebook,
+        hint=did_you_mean(str(notebook), names),
+        known=", ".join(names),
+    )
 
 
 def run(
-    notebook: str | Path, given: Mapping[str, object], out: str | Path, overwrite: bool = False,
-    extra: Mapping[str, object] | None = None, **options: object,
-) -> dict:  # fmt: skip
+    notebook: str | Path,
+    given: Mapping[str, object],
+    out: str | Path,
+    overwrite: bool = False,
+    extra: Mapping[str, object] | None = None,
+    **options: object,
+) -> dict:
     """Run a notebook and publish its folder of results whole, or not at all; return the run record.
 
-    given are the notebook's parameters by name; they are checked against its parameters cell before anything starts. out becomes
-    a folder with `<notebook>.html`, `<notebook>.ipynb`, `run.json` and what the notebook wrote; extra goes into its run record,
-    options to papermill. Raises the RebroadcastError that the notebook met (nothing is written then), or RunError for any other
+    given are the notebook's parameters by name; they are checked against its parameters cell before
+    anything starts. out becomes a folder with `<notebook>.html`, `<notebook>.ipynb`, `run.json` and
+    what the notebook wrote; extra goes into its run record, options to papermill. Raises the
+    RebroadcastError that the notebook met (nothing is written then), or RunError for any other
     failure (out then holds a run record with status "failed").
     """
     speak(given.get("language"))
     path, out = locate(notebook), Path(out)
-    checked = parameters.check(parameters.declared(path), {k: v for k, v in given.items() if k != "out"})
+    checked = parameters.check(
+        parameters.declared(path), {k: v for k, v in given.items() if k != "out"}
+    )
     if path.parent == NOTEBOOKS:  # a mistake that needs no kernel to be seen
         workbench.check(checked)
     lang = language(str(checked.get("language") or "en"))
@@ -59,10 +81,22 @@ def run(
                 for child in staging.iterdir():
                     shutil.rmtree(child) if child.is_dir() else child.unlink()
                 content = {"started": started, "status": "failed", "message": str(failure)}
-                content |= {"cell": getattr(failure, "cell", None), "died": getattr(failure, "died", False)}
+                content |= {
+                    "cell": getattr(failure, "cell", None),
+                    "died": getattr(failure, "died", False),
+                }
             _write(staging, path.stem, executed, lang)
-            content |= {"notebook": path.stem, "parameters": dict(given), "finished": record.now(), **(extra or {})}
-            content = {"started": started, "status": "ok"} | content | {"outputs": record.outputs(staging)}
+            content |= {
+                "notebook": path.stem,
+                "parameters": dict(given),
+                "finished": record.now(),
+                **(extra or {}),
+            }
+            content = (
+                {"started": started, "status": "ok"}
+                | content
+                | {"outputs": record.outputs(staging)}
+            )
             record.write(staging, content)
     except BaseException:
         for folder in reversed(made):
@@ -72,7 +106,9 @@ def run(
     if claim := content.get("ledger"):
         open_ledger(claim["path"]).confirm(claim["run_id"])
     if failure:
-        raise RunError("{failure} The run record is in {file}.", failure=failure, file=out / record.NAME)
+        raise RunError(
+            "{failure} The run record is in {file}.", failure=failure, file=out / record.NAME
+        )
     return content
 
 
@@ -83,20 +119,34 @@ def _check_place(checked: Mapping[str, object], out: Path) -> None:
         value = checked.get(name) or []
         for given in [value] if isinstance(value, str) else value:
             if Path(given).resolve().is_relative_to(place):
-                raise OutputError("'{given}' ({name}) lies in the folder for the results; give another --out.", given=given, name=name)
+                raise OutputError(
+                    "'{given}' ({name}) lies in the folder for the results; give another --out.",
+                    given=given,
+                    name=name,
+                )
     known = {record.NAME, *(entry["name"] for entry in found.get("outputs", ()))}
     check_only(out, known.__contains__)
 
 
-def execute(path: Path, checked: Mapping[str, object], target: Path, env: Mapping[str, str], **options: object) -> RebroadcastError | None:
-    """Run a notebook with papermill, in a kernel that sees env, into target; return the error it met, if any."""
+def execute(
+    path: Path,
+    checked: Mapping[str, object],
+    target: Path,
+    env: Mapping[str, str],
+    **options: object,
+) -> RebroadcastError | None:
+    """Run a notebook with papermill, in a kernel that sees env, into target; return the error it
+    met, if any.
+    """
     import papermill
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
     from papermill.engines import NBClientEngine, papermill_engines
     from traitlets.config import Config
 
     class Engine(NBClientEngine):
-        """Writes the notebook at its end; papermill's own does before and after each cell, a fifth of a run's time."""
+        """Writes the notebook at its end; papermill's own does before and after each cell, a fifth
+        of a run's time.
+        """
 
         @classmethod
         def execute_managed_notebook(cls, nb_man, kernel_name, **options):
@@ -107,31 +157,57 @@ def execute(path: Path, checked: Mapping[str, object], target: Path, env: Mappin
                 nb_man.output_path = place
 
     papermill_engines.register("whole", Engine)
-    # transport_encryption keeps ipykernel from warning at each start; widget state would be megabytes.
+    # transport_encryption keeps ipykernel from warning at each start; widget state would be
+    # megabytes.
     temporary = scratch()  # what the kernel leaves goes with it, even if it is killed
-    place = {"transport_encryption": "auto", "connection_file": os.path.join(temporary.name, "kernel.json")}
-    quiet = {"extra_arguments": ["--log-level=50"]}  # the kernel would tell of the interrupt that ends it
-    options = {"config": Config({"KernelManager": place, "NotebookClient": quiet}), "store_widget_state": False} | options
+    place = {
+        "transport_encryption": "auto",
+        "connection_file": os.path.join(temporary.name, "kernel.json"),
+    }
+    quiet = {
+        "extra_arguments": ["--log-level=50"]
+    }  # the kernel would tell of the interrupt that ends it
+    options = {
+        "config": Config({"KernelManager": place, "NotebookClient": quiet}),
+        "store_widget_state": False,
+    } | options
     env = {**env, "TMPDIR": temporary.name, "IPYTHONDIR": temporary.name}
     before = {name: os.environ.get(name) for name in env}
     os.environ.update(env)
     try:
         papermill.execute_notebook(
-            *(str(p).replace("{", "{{").replace("}", "}}") for p in (path, target)),  # papermill fills in {names}
-            dict(checked), engine_name="whole", kernel_name="python3", language="python", progress_bar=False, **options,
-        )  # fmt: skip
+            *(
+                str(p).replace("{", "{{").replace("}", "}}") for p in (path, target)
+            ),  # papermill fills in {names}
+            dict(checked),
+            engine_name="whole",
+            kernel_name="python3",
+            language="python",
+            progress_bar=False,
+            **options,
+        )
     except papermill.PapermillExecutionError as error:
         kind = getattr(exceptions, error.ename, None)
         if isinstance(kind, type) and issubclass(kind, RebroadcastError):
             return kind(error.evalue)
         if disk_full(error):
             why = _one_line(error.evalue)
-            return OutputError("The disk is full ({why}); free some space for the results and for temporary files, and run again.", why=why)
+            return OutputError(
+                "The disk is full ({why}); free some space for the results and for temporary files,"
+                " and run again.",
+                why=why,
+            )
         return _at(error.cell_index + (not checked), f"{error.ename}: {_one_line(error.evalue)}")
     except CellTimeoutError as error:
-        return _at(_last(target), sentence("a cell took too long ({reason})", reason=_one_line(error)))
+        return _at(
+            _last(target), sentence("a cell took too long ({reason})", reason=_one_line(error))
+        )
     except DeadKernelError:
-        return _at(_last(target), sentence("the notebook's process died, often for want of memory"), died=True)
+        return _at(
+            _last(target),
+            sentence("the notebook's process died, often for want of memory"),
+            died=True,
+        )
     finally:
         for name, value in before.items():
             os.environ.pop(name, None) if value is None else os.environ.update({name: value})
@@ -146,7 +222,10 @@ def _at(cell: int | None, message: str, died: bool = False) -> RunError:
 def _last(target: Path) -> int | None:
     """The last cell that started; papermill marks cells as completed even where the kernel died."""
     cells = _load(target).cells
-    return max((i for i, c in enumerate(cells) if c.get("execution_count") or c.get("outputs")), default=None)
+    return max(
+        (i for i, c in enumerate(cells) if c.get("execution_count") or c.get("outputs")),
+        default=None,
+    )
 
 
 def _load(target: Path) -> "nbformat.NotebookNode":
@@ -158,7 +237,9 @@ def _one_line(text: object) -> str:
 
 
 def clean(notebook: "nbformat.NotebookNode") -> "nbformat.NotebookNode":
-    """Take out what differs between runs or tells of the machine, so that equal runs give equal notebooks."""
+    """Take out what differs between runs or tells of the machine, so that equal runs give equal
+    notebooks.
+    """
     notebook.metadata.pop("papermill", None)
     for number, cell in enumerate(notebook.cells):
         cell.metadata.pop("papermill", None)

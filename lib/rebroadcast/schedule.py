@@ -1,4 +1,5 @@
-"""The planner's core: start times and sizes of the waves of one limit. Plain numbers, no engine, no clock.
+"""The planner's core: start times and sizes of the waves of one limit. Plain numbers, no engine, no
+clock.
 
 All times here are whole minutes since 1970 (UTC).
 """
@@ -22,7 +23,8 @@ EPOCH = date(1970, 1, 1)
 
 @dataclass(frozen=True)
 class Wave:
-    """`size` contacts of one channel, sent from minute `start` to `end`; `slot` is the latest start that would do.
+    """`size` contacts of one channel, sent from minute `start` to `end`; `slot` is the latest start
+    that would do.
 
     Who may be sent by `slot` can be in the wave.
     """
@@ -37,7 +39,8 @@ class Wave:
 
 @dataclass(frozen=True)
 class Backlog:
-    """What earlier traffic leaves in the window: from each of `minutes` on, at most the load beside it.
+    """What earlier traffic leaves in the window: from each of `minutes` on, at most the load beside
+    it.
 
     The loads fall; the first minute is not after the planner's start.
     """
@@ -55,13 +58,20 @@ class Backlog:
 
 
 def schedule(
-    limit: Limit, demand: Mapping[str, Mapping[int, int]], start: int, *, backlog: Backlog | None = None,
-    quiet: Sequence[tuple[str, str]] = (), zone: str = "UTC", deadline: int | None = None,
-) -> list[Wave]:  # fmt: skip
+    limit: Limit,
+    demand: Mapping[str, Mapping[int, int]],
+    start: int,
+    *,
+    backlog: Backlog | None = None,
+    quiet: Sequence[tuple[str, str]] = (),
+    zone: str = "UTC",
+    deadline: int | None = None,
+) -> list[Wave]:
     """Return the waves for one limit: finished as early as possible, then few, then each early.
 
-    `demand`: channel -> {first minute at which it may be sent: contacts}. `quiet` are local times of `zone`. A window is taken to
-    be longer by the length of the longest wave, which errs on the safe side.
+    `demand`: channel -> {first minute at which it may be sent: contacts}. `quiet` are local times
+    of `zone`. A window is taken to be longer by the length of the longest wave, which errs on the
+    safe side.
 
     Raises QuotaError where there is never any room, and for a deadline that cannot be met.
 
@@ -81,15 +91,22 @@ class _Clock:
     def __init__(self, closed: Sequence[tuple[str, str, str]], lasting: int = 0):
         self.lasting = max(lasting, 1)
         try:
-            self.closed = [(time.fromisoformat(a), time.fromisoformat(b), zone_of(z)) for a, b, z in closed]
+            self.closed = [
+                (time.fromisoformat(a), time.fromisoformat(b), zone_of(z)) for a, b, z in closed
+            ]
         except ValueError as error:
-            raise QuotaError('The quiet hours {hours} should be like ("21:00", "08:00").', hours=closed[0][:2]) from error
+            raise QuotaError(
+                'The quiet hours {hours} should be like ("21:00", "08:00").', hours=closed[0][:2]
+            ) from error
         self.spans = cache(self._spans)
 
     def _spans(self, day: date) -> list[tuple[int, int]]:
         """The closed times that begin on this local day, as minutes."""
         ends = [((day, a), (day + DAY * (b < a), b), zone) for a, b, zone in self.closed]
-        return [tuple(int(datetime.combine(*x, zone).timestamp()) // 60 for x in (a, b)) for a, b, zone in ends]
+        return [
+            tuple(int(datetime.combine(*x, zone).timestamp()) // 60 for x in (a, b))
+            for a, b, zone in ends
+        ]
 
     def _clash(self, minute: int) -> tuple[int, int] | None:
         first = EPOCH + timedelta(days=minute // 1440 - 2)
@@ -98,7 +115,9 @@ class _Clock:
         return next(((a, b) for a, b in spans if minute < b and minute + self.lasting > a), None)
 
     def near(self, minute: int, ahead: bool) -> int:
-        """The first minute from this one on (`ahead`), or the last up to it, at which a wave may start."""
+        """The first minute from this one on (`ahead`), or the last up to it, at which a wave may
+        start.
+        """
         for _ in range(400):
             if (clash := self._clash(minute)) is None:
                 return minute
@@ -108,7 +127,11 @@ class _Clock:
     def stretch(self, minute: int) -> float:
         """The longest time without a closed one in the week after this minute, in minutes."""
         first = EPOCH + timedelta(days=minute // 1440)
-        spans, longest, reach = sorted(s for n in range(8) for s in self.spans(first + n * DAY)), 0, math.inf
+        spans, longest, reach = (
+            sorted(s for n in range(8) for s in self.spans(first + n * DAY)),
+            0,
+            math.inf,
+        )
         for a, b in spans:
             longest, reach = max(longest, a - reach), max(b, reach if reach < math.inf else b)
         return longest - 60 * (longest >= 120) if spans else math.inf  # a day may lack an hour
@@ -116,22 +139,36 @@ class _Clock:
 
 class _Planner:
     def __init__(self, limit, demand, start, backlog, quiet, zone):
-        self.limit, self.demand, self.start, self.backlog, self.zone = limit, demand, start, backlog, zone
+        self.limit, self.demand, self.start, self.backlog, self.zone = (
+            limit,
+            demand,
+            start,
+            backlog,
+            zone,
+        )
         self.ready = sum((Counter(counts) for counts in demand.values()), Counter())
         self.total = self.ready.total()
         self.free = math.inf if limit.room is None else limit.room
         self.calendar = limit.window.kind != "moving" and limit.room is not None
         if backlog.loads[-1] >= self.free:
-            raise QuotaError("The limit '{name}' has room for {room:,} contacts, but the traffic given never leaves any of it; check "
-                             "the traffic, the limit and its reserve.", name=limit.name, room=limit.room)
+            raise QuotaError(
+                "The limit '{name}' has room for {room:,} contacts, but the traffic given never"
+                " leaves any of it; check the traffic, the limit and its reserve.",
+                name=limit.name,
+                room=limit.room,
+            )
         closed = [(a, b, zone) for a, b in quiet]
         if self.calendar and limit.pace:
-            closed.append(("00:00", "00:00", limit.window.zone))  # so that a wave stays within one day
+            closed.append(
+                ("00:00", "00:00", limit.window.zone)
+            )  # so that a wave stays within one day
         self.most = min(self.free, self.total)  # in one wave
         if limit.pace:
             self.most = int(min(self.most, max(1, limit.pace * 60 * _Clock(closed).stretch(start))))
         self.clock = _Clock(closed, self.lasting(self.most))
-        length = limit.window.length if limit.room is not None and not self.calendar else timedelta(0)
+        length = (
+            limit.window.length if limit.room is not None and not self.calendar else timedelta(0)
+        )
         self.span = max(1, math.ceil(length / timedelta(minutes=1)) + self.lasting(self.most))
 
     def lasting(self, size: int) -> int:
@@ -139,10 +176,11 @@ class _Planner:
         return math.ceil(size / self.limit.pace / 60) if self.limit.pace else 0
 
     def slots(self, last: int, need: float) -> list[tuple[int, int]]:
-        """Start minutes up to `last` with their room, enough for `need` contacts, from the last one back.
+        """Start minutes up to `last` with their room, enough for `need` contacts, from the last one
+        back.
 
-        Waves a window apart never count together, and the load of earlier traffic only falls: so no other choice sends more
-        contacts after any moment, nor as many in fewer waves.
+        Waves a window apart never count together, and the load of earlier traffic only falls: so no
+        other choice sends more contacts after any moment, nor as many in fewer waves.
         """
         found, minute = [], self.clock.near(last, ahead=False)
         while minute >= self.start and need > 0:
@@ -151,13 +189,19 @@ class _Planner:
                 break
             found.append((minute, room))
             need -= room
-            before = period(minute, self.limit.window)[0] - 1 if self.calendar else minute - self.span
+            before = (
+                period(minute, self.limit.window)[0] - 1 if self.calendar else minute - self.span
+            )
             minute = self.clock.near(before, ahead=False)
         return found[::-1]
 
     def fill(self, slots: list[tuple[int, int]]) -> list[tuple[int, str, int]]:
-        """Fill the slots from the first on, one channel after the other: (minute, channel, size)."""
-        queues = {name: sorted(counts.items(), reverse=True) for name, counts in self.demand.items()}
+        """Fill the slots from the first on, one channel after the other: (minute, channel,
+        size).
+        """
+        queues = {
+            name: sorted(counts.items(), reverse=True) for name, counts in self.demand.items()
+        }
         waiting, filled = dict.fromkeys(queues, 0), []
         for minute, room in slots:
             for name, queue in queues.items():
@@ -179,11 +223,15 @@ class _Planner:
         high = low + reach
         while low < high:
             middle = (low + high) // 2
-            low, high = (low, middle) if self.possible(middle, self.total) >= need else (middle + 1, high)
+            low, high = (
+                (low, middle) if self.possible(middle, self.total) >= need else (middle + 1, high)
+            )
         return low
 
     def waves(self) -> list[Wave]:
-        """Take the latest slots that finish in time, and move each wave to the earliest start that fits."""
+        """Take the latest slots that finish in time, and move each wave to the earliest start that
+        fits.
+        """
         placed: list[Wave] = []
         counted: list[tuple[int, int]] = []  # until when a wave counts, and its size
         floor, idle = self.start, dict.fromkeys(self.demand, self.start)
@@ -202,8 +250,8 @@ class _Planner:
     def fit(self, minute: int, size: int, counted: list[tuple[int, int]]) -> int:
         """The first minute from this one on at which a wave fits beside the ones placed before it.
 
-        Each of those counts until its window ends, also where it starts later: at any moment, the wave placed last of those that
-        count has checked the sum of all of them.
+        Each of those counts until its window ends, also where it starts later: at any moment, the
+        wave placed last of those that count has checked the sum of all of them.
         """
         while True:
             minute = self.clock.near(minute, ahead=True)
@@ -218,10 +266,19 @@ class _Planner:
         first, by, done = (self.said(x) for x in (self.earliest(1), deadline, finish))
         facts = {"by": by, "name": self.limit.name, "total": self.total, "done": done}
         if not count:
-            return QuotaError("The deadline {by} is before the first possible wave under the limit '{name}', which is {first}; all "
-                              "{total:,} contacts can be reached by {done}. Choose a later deadline.", first=first, **facts)  # fmt: skip
-        return QuotaError("By the deadline {by} the limit '{name}' allows {count:,} of {total:,} contacts, and all of them by {done}. "
-                          "Choose a later deadline or a smaller audience.", count=count, **facts)  # fmt: skip
+            return QuotaError(
+                "The deadline {by} is before the first possible wave under the limit '{name}',"
+                " which is {first}; all {total:,} contacts can be reached by {done}. Choose a later"
+                " deadline.",
+                first=first,
+                **facts,
+            )
+        return QuotaError(
+            "By the deadline {by} the limit '{name}' allows {count:,} of {total:,} contacts, and"
+            " all of them by {done}. Choose a later deadline or a smaller audience.",
+            count=count,
+            **facts,
+        )
 
     def said(self, minute: int) -> str:
         return datetime.fromtimestamp(minute * 60, zone_of(self.zone)).strftime("%Y-%m-%d %H:%M %Z")

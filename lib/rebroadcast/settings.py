@@ -1,4 +1,6 @@
-"""The parameters of one run as typed values: language, period, time zone, channels, limits, rules."""
+"""The parameters of one run as typed values: language, period, time zone, channels, limits,
+rules.
+"""
 
 import getpass
 import re
@@ -14,15 +16,43 @@ from .exceptions import ParameterError, speak
 from .language import Language, language
 
 NAMES = (
-    "exports", "channels", "messages", "contacts", "channel", "from_", "to", "sender_type", "timezone", "date_format",
-    "cause", "verdict", "text", "attempted", "compare", "tag", "fixed", "waves", "reserve", "start", "quiet", "deadline", "broadcast", "decided_by", "rules",
-    "ledger", "language", "engine", "out",
-)  # fmt: skip
+    "exports",
+    "channels",
+    "messages",
+    "contacts",
+    "channel",
+    "from_",
+    "to",
+    "sender_type",
+    "timezone",
+    "date_format",
+    "cause",
+    "verdict",
+    "text",
+    "attempted",
+    "compare",
+    "tag",
+    "fixed",
+    "waves",
+    "reserve",
+    "start",
+    "quiet",
+    "deadline",
+    "broadcast",
+    "decided_by",
+    "rules",
+    "ledger",
+    "language",
+    "engine",
+    "out",
+)
 
 
 @dataclass
 class Settings:
-    """What was asked for. Raises a RebroadcastError with one sentence for a value that cannot be used."""
+    """What was asked for. Raises a RebroadcastError with one sentence for a value that cannot be
+    used.
+    """
 
     given: dict
     notebook: str = ""
@@ -31,16 +61,26 @@ class Settings:
         if speech := self.text("language"):
             speak(speech)
         self.started = record.now()
-        self.totals: dict[str, int] = {}  # messages attempted and failed, contacts recoverable: where the notebook counts them
+        self.totals: dict[
+            str, int
+        ] = {}  # messages attempted and failed, contacts recoverable, where the notebook counts
         self.lang: Language = language(self.text("language") or "en")
-        self.period = tuple(parameters.moment(self.text(n), n, end=n == "to") for n in ("from_", "to"))
+        self.period = tuple(
+            parameters.moment(self.text(n), n, end=n == "to") for n in ("from_", "to")
+        )
         if all(self.period) and self.period[0] >= self.period[1]:
-            raise ParameterError("from ({start}) lies after to ({end}); expected from before to.", "from", start=self.text("from_"),
-                                 end=self.text("to"))
+            raise ParameterError(
+                "from ({start}) lies after to ({end}); expected from before to.",
+                "from",
+                start=self.text("from_"),
+                end=self.text("to"),
+            )
         path = self.text("channels")
         self.channels = channel_files.load_channels(files.find(path)[0] if path else None)
         self.timezone = engines.check_zone(self.text("timezone") or self.channels.timezone or "UTC")
-        self.rules = errors.load_rules(files.find(self.text("rules"))[0] if self.text("rules") else None)
+        self.rules = errors.load_rules(
+            files.find(self.text("rules"))[0] if self.text("rules") else None
+        )
         attempted = self.given.get("attempted") or ""
         if isinstance(attempted, dict):
             attempted = ",".join(f"{channel}={count}" for channel, count in attempted.items())
@@ -50,7 +90,11 @@ class Settings:
         self.quiet = limits.parse_quiet(self.text("quiet"))
         self.reserve = self.text("reserve")
         if self.reserve and not re.fullmatch("[0-9]{1,9}", self.reserve):
-            raise ParameterError("reserve is '{reserve}'; expected a number of contacts such as 100.", "reserve", reserve=self.reserve)
+            raise ParameterError(
+                "reserve is '{reserve}'; expected a number of contacts such as 100.",
+                "reserve",
+                reserve=self.reserve,
+            )
 
     @property
     def decided_by(self) -> str:
@@ -82,7 +126,9 @@ class Settings:
     def limits(self) -> tuple[quota.Limit, ...]:
         """The limits of the channels file and the kinds, with the reserve that was asked for."""
         found = self.channels.limits(self.timezone)
-        return tuple(replace(x, reserve=int(self.reserve)) for x in found) if self.reserve else found
+        return (
+            tuple(replace(x, reserve=int(self.reserve)) for x in found) if self.reserve else found
+        )
 
     def limit_name(self, name: str, known: tuple[quota.Limit, ...]) -> str:
         """What a limit is called in a report: its channel's name, or the pool and its channels."""

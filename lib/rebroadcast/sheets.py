@@ -5,7 +5,9 @@ from pathlib import Path
 
 from .lazy import pd
 
-FORMULA = "=+@\t\r＝＋－＠-"  # what spreadsheets start a formula with, or strip before they look for one
+FORMULA = (  # what spreadsheets start a formula with, or strip before they look for one
+    "=+@\t\r＝＋－＠-"
+)
 # At a text's start, and after whatever a spreadsheet set to another separator starts a cell with.
 _PLACE = r"(?<![^;|\t\r\n\"])"
 _GUARD = re.compile(rf"{_PLACE}('*)(?=[{FORMULA}])")

@@ -21,20 +21,29 @@ HEADER = ("Contact ID", "Tags")
 
 
 def cells(tagged: "ibis.Table", contacts: "ibis.Table | None" = None) -> "ibis.Table":
-    """Turn tagged contacts (contact_id, tag) into the rows of import files, one file per tag: contact_id, tag, tags.
+    """Turn tagged contacts (contact_id, tag) into the rows of import files, one file per tag:
+    contact_id, tag, tags.
 
-    With a contacts export (contact_id, tags), the tags that a contact already has stay in its cell beside the
-    new one, unchanged, since it is not known whether an import adds to them or replaces them.
+    With a contacts export (contact_id, tags), the tags that a contact already has stay in its cell
+    beside the new one, unchanged, since it is not known whether an import adds to them or replaces
+    them.
     """
     rows = tagged.select("contact_id", "tag").distinct()
     if contacts is None:
         return rows.mutate(tags=rows.tag)
     kept = contacts.select(contact_id="contact_id", own=contacts.tags.split(",").unnest())
-    kept = rows.join(kept.mutate(own=kept.own.strip()), "contact_id").filter(lambda t: (t.own != "") & (t.own != t.tag)).distinct()
-    # A tag that would start a formula goes behind the new one, which never does: so the cell never does.
+    kept = (
+        rows.join(kept.mutate(own=kept.own.strip()), "contact_id")
+        .filter(lambda t: (t.own != "") & (t.own != t.tag))
+        .distinct()
+    )
+    # A tag that would start a formula goes behind the new one, which never does: so the cell never
+    # does.
     behind = (kept.own.re_search(f"^[{sheets.FORMULA}]").cast("int8") * 2).cast("int8")
     both = rows.mutate(own=rows.tag, new=ibis.literal(1, "int8")).union(kept.mutate(new=behind))
-    return both.group_by("contact_id", "tag").aggregate(tags=both.own.group_concat(",", order_by=[both.new, both.own]))
+    return both.group_by("contact_id", "tag").aggregate(
+        tags=both.own.group_concat(",", order_by=[both.new, both.own])
+    )
 
 
 def check_contacts(contacts: "ibis.Table") -> None:
@@ -42,21 +51,35 @@ def check_contacts(contacts: "ibis.Table") -> None:
     twice = contacts.group_by("contact_id").aggregate(n=contacts.count()).filter(lambda t: t.n > 1)
     found = twice.aggregate(n=twice.count(), one=twice.contact_id.min()).execute().iloc[0]
     if found["n"]:
-        raise InputError("The contacts export has {n} contact IDs more than once, such as {one}; expected one row per contact. Export "
-                         "the contacts again.", n=found["n"], one=found["one"])  # fmt: skip
+        raise InputError(
+            "The contacts export has {n} contact IDs more than once, such as {one}; expected one"
+            " row per contact. Export the contacts again.",
+            n=found["n"],
+            one=found["one"],
+        )
 
 
 def write(engine: "Engine", rows: "ibis.Table", folder: Path, tags: Iterable[str]) -> list[dict]:
-    """Write import rows (contact_id, tag, tags) as CSV files, one per tag, sorted, split where the platform's limits ask for it.
+    """Write import rows (contact_id, tag, tags) as CSV files, one per tag, sorted, split where the
+    platform's limits ask for it.
 
-    Returns one dict per file, in the order of the tags: file, contacts, tag. The same rows give the same bytes.
+    Returns one dict per file, in the order of the tags: file, contacts, tag. The same rows give the
+    same bytes.
     """
     own = {"group_by": "tag", "order_by": "contact_id"}
     most = rows.contact_id.length() + rows.tags.length() * 4 + 4  # bytes, at the most
-    rows = engine.keep(rows.mutate(most=most, by_rows=ibis.row_number().over(ibis.window(**own)) // MOST_ROWS))
+    rows = engine.keep(
+        rows.mutate(most=most, by_rows=ibis.row_number().over(ibis.window(**own)) // MOST_ROWS)
+    )
     parts, sizes = ["by_rows"], rows.group_by("tag", "by_rows").aggregate(bytes=rows.most.sum())
-    if (sizes.bytes.max().execute() or 0) > MOST_BYTES:  # both together, so that a file keeps to both limits
-        rows = engine.keep(rows.mutate(by_bytes=rows.most.sum().over(ibis.window(**own, rows=(None, 0))) // MOST_BYTES))
+    if (
+        sizes.bytes.max().execute() or 0
+    ) > MOST_BYTES:  # both together, so that a file keeps to both limits
+        rows = engine.keep(
+            rows.mutate(
+                by_bytes=rows.most.sum().over(ibis.window(**own, rows=(None, 0))) // MOST_BYTES
+            )
+        )
         parts.append("by_bytes")
     sizes = rows.group_by("tag", *parts).aggregate(n=rows.count()).order_by(parts).to_pandas()
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -67,8 +90,13 @@ def write(engine: "Engine", rows: "ibis.Table", folder: Path, tags: Iterable[str
         name += f"-tag{names[name]}" if names[name] > 1 else ""
         for number, (_tag, *place, contacts) in enumerate(split.itertuples(index=False), 1):
             file = f"{name}.csv" if len(split) == 1 else f"{name}-{number}of{len(split)}.csv"
-            one = rows.filter(rows.tag == tag, *(rows[part] == at for part, at in zip(parts, place, strict=True))).order_by("contact_id")
-            engine.to_csv(one.select(**dict(zip(HEADER, (one.contact_id, one.tags), strict=True))), folder / file)
+            one = rows.filter(
+                rows.tag == tag, *(rows[part] == at for part, at in zip(parts, place, strict=True))
+            ).order_by("contact_id")
+            engine.to_csv(
+                one.select(**dict(zip(HEADER, (one.contact_id, one.tags), strict=True))),
+                folder / file,
+            )
             (folder / file).chmod(0o600)
             written.append({"file": file, "contacts": int(contacts), "tag": tag})
     return written
