@@ -15,7 +15,7 @@ from pathlib import Path
 
 import generate
 
-from rebroadcast.texts import MASK_PATTERN, MASK_TOKEN
+from rebroadcast.common.masking import MASK_PATTERN, MASK_TOKEN
 
 PHRASES = [(phrase, verdict) for _, _, phrase, verdict in generate.ERRORS]
 ID, SENT, CHANNEL, ERROR = "Contact ID", "Date & Time", "Channel ID", "Error"

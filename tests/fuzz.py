@@ -15,6 +15,7 @@ import atheris
 with atheris.instrument_imports(include=["rebroadcast"]):
     from rebroadcast import engine as engines
     from rebroadcast import errors, exports, files, salvage
+    from rebroadcast.common.masking import mask
     from rebroadcast.exceptions import RebroadcastError
 
 FOLDER = Path(tempfile.mkdtemp(prefix="rebroadcast-fuzz-"))
@@ -35,7 +36,7 @@ def explain(data: bytes) -> None:
     )
     told = errors.explain(text, KINDS[data[0] % len(KINDS)] if data else None)
     assert told.cause and told.verdict and told.title
-    assert errors.mask(told.masked) is not None
+    assert mask(told.masked) is not None
 
 
 def _decodes(data: bytes) -> bool:

@@ -24,13 +24,13 @@ PASSED_ON = [
     "batchfile.py: msg.removeprefix('Input ').replace('valid dictionary', 'table')",
     "batchfile.py: text",
     "channels.py: f'{path}: {problem}'",
-    "errors.py: f'{place}: {where}: {sentence(found, **facts)}'",
-    "errors.py: found",
     "exports.py: why",
     "files.py: foreign",
     "files.py: text",
     "parameters.py: why",
     "preflight.py: channel.kind.reason",
+    "rulesfile.py: f'{place}: {where}: {sentence(found, **facts)}'",
+    "rulesfile.py: found",
 ]
 LIBRARY = ROOT / "lib" / "rebroadcast"
 CATALOGUE = LOCALE / "es" / "LC_MESSAGES" / "rebroadcast.po"

@@ -7,7 +7,8 @@ import sys
 
 import pytest
 
-from rebroadcast import errors, html, salvage, texts
+from rebroadcast import errors, html, salvage
+from rebroadcast.errors import texts
 from rebroadcast.exceptions import RulesError, visible
 from rebroadcast.files import Source
 from rebroadcast.language import Language

@@ -21,8 +21,9 @@ from hypothesis import strategies as st
 
 from cluster import started
 from conftest import BLOCKED, HEADER, LIMIT, ROOT, SAMPLES, row
-from rebroadcast import check, convert, exports, limits, quota, selection, summaries, texts
+from rebroadcast import check, convert, exports, limits, quota, selection, summaries
 from rebroadcast import engine as engines
+from rebroadcast.common.masking import mask, mask_expr
 from rebroadcast.exceptions import ParameterError
 from rebroadcast.ledger import open_ledger
 from rebroadcast.workbench import Workbench
@@ -192,7 +193,7 @@ def test_read_parquet_of_others(duck, spark, tmp_path):
 
 def masked(spark, written):
     frame = pd.DataFrame({"n": range(len(written)), "text": written}).astype({"text": "str"})
-    return ibis.memtable(frame).pipe(lambda t: t.select("n", masked=texts.mask_expr(t.text)))
+    return ibis.memtable(frame).pipe(lambda t: t.select("n", masked=mask_expr(t.text)))
 
 
 def test_mask(duck, spark):
@@ -202,7 +203,7 @@ def test_mask(duck, spark):
         written = [r["text"] for r in csv.DictReader(file)]
     ours, theirs = (e.con.to_pyarrow(masked(e, written)).to_pandas() for e in (duck, spark))
     same(ours, theirs, "n")
-    assert ours.sort_values("n")["masked"].tolist() == [texts.mask(text) for text in written]
+    assert ours.sort_values("n")["masked"].tolist() == [mask(text) for text in written]
 
 
 ERRORS = st.lists(

@@ -18,13 +18,13 @@ import pytest
 
 from conftest import CHROMIUM, HEADER, LIMIT, ROOT
 from rebroadcast import charts, index, reports
+from rebroadcast.common.masking import mask
 from rebroadcast.drawing import shorten
 from rebroadcast.exceptions import InputError, visible
 from rebroadcast.html import export
 from rebroadcast.language import Language
 from rebroadcast.parameters import fill_tag
 from rebroadcast.sheets import FORMULA, guard
-from rebroadcast.texts import mask
 from rebroadcast.workbench import Workbench
 
 PUBLISHED = json.loads((ROOT / "tests" / "data" / "payloads.json").read_text())

@@ -9,7 +9,7 @@ from collections.abc import Callable, Container, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
-from . import texts
+from .common.masking import mask, mask_expr
 from .engine import Engine
 from .exceptions import InputError
 from .files import Source, headings
@@ -195,11 +195,11 @@ def cut_off(column: "ibis.Value", ends: list[tuple[int, str, str]]) -> frozenset
     """
     cut = {line for line, *_ in ends[FEW:]}
     if ends := [
-        (line, *(texts.mask(v.strip()) for v in (value, value + more)), more)
+        (line, *(mask(v.strip()) for v in (value, value + more)), more)
         for line, value, more in ends[:FEW]
     ]:
         values = column.fill_null("").strip().name("value").as_table()
-        values = values.group_by(value=texts.mask_expr(values.value)).agg(n=values.count())
+        values = values.group_by(value=mask_expr(values.value)).agg(n=values.count())
         wanted = {}
         for i, (_, value, both, more) in enumerate(ends):
             wanted[f"on{i}"] = (

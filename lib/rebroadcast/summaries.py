@@ -7,10 +7,10 @@ from pathlib import Path
 from . import sheets
 from .channels import Channels
 from .errors import Rules, advice
+from .errors.texts import find_words, plain_text, shapes
 from .exceptions import InputError, QuotaError
 from .lazy import ibis, pd
 from .recovery import outgoing
-from .texts import find_words, plain_text, shapes
 
 DAYS_BY_HOUR = 5  # a longer span is charted by day
 HOURS_BY_MINUTE = 2  # a shorter span is charted by minute: a limit is often reached within minutes

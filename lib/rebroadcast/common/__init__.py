@@ -1,0 +1,1 @@
+"""What every wing may use and that knows none of them."""

@@ -1,0 +1,63 @@
+"""One error text to its cause, verdict, scope, wait and what to do now."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from ..common.masking import mask
+from .rules import Rules, canonical_kind
+from .rulesfile import load_rules
+
+UNKNOWN = ("unknown", "unknown", "message")
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What one error means. `wait` is how long to wait at least; None where waiting is not the
+    answer.
+    """
+
+    text: str | None
+    masked: str
+    code: str | None
+    kind: str | None
+    cause: str
+    verdict: str
+    scope: str
+    wait: timedelta | None
+    title: str
+    fix: str
+    rule: str | None
+    source: str | None
+    date: str | None
+
+
+def explain(
+    text: str | None, kind: str | None = None, rules: Rules | None = None, language: str = "en"
+) -> Explanation:
+    """Explain one error text of a channel of this kind (None where it is not known); no text makes
+    it fail.
+
+    >>> explain("(#131049) This message was not delivered", "whatsapp").cause
+    'recipient_cap'
+    """
+    rules = rules or load_rules()
+    masked = mask(text)
+    rule, code, seconds = rules.find(masked, canonical_kind(kind))
+    meaning = (rule.cause, rule.verdict, rule.scope) if rule else UNKNOWN
+    wait = None if seconds is None else timedelta(seconds=seconds)
+    origin = (rule.id, rule.source, rule.date) if rule else (None, None, None)
+    return Explanation(
+        text, masked, code, kind, *meaning, wait, *advice(origin[0], language, rules), *origin
+    )
+
+
+def advice(
+    rule_id: str | None, language: str = "en", rules: Rules | None = None
+) -> tuple[str, str]:
+    """Return (title, fix) of a rule in a language; None stands for an error that no rule knows."""
+    rules = rules or load_rules()
+    rule = rules.by_id.get(rule_id) if rule_id else None
+    title, fix = (
+        (rule.title, rule.fix) if rule else (rules.causes["unknown"][k] for k in ("title", "fix"))
+    )
+    return title[language], fix[language]

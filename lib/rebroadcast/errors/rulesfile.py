@@ -1,0 +1,195 @@
+"""Rules files: the packaged errors.toml, and a user's own file before it."""
+
+import functools
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import re2
+
+from ..exceptions import LANGUAGES, RulesError, did_you_mean, reason, sentence
+from . import texts
+from .rules import UNITS, WAIT, Rule, Rules
+
+PACKAGED = Path(__file__).with_name("errors.toml")
+CHOICES = {
+    "kind": "whatsapp messenger instagram telegram viber line wechat vk sms email webchat custom",
+    "cause": (
+        "quota rate_limit recipient_cap outside_window opted_out invalid_recipient unreachable"
+        " template content media account configuration policy outage audience unknown"
+    ),
+    "verdict": "wait fix never unknown",
+    "scope": "recipient message sender platform",
+    "table": "rule cause sources",
+    "key": "id like kind code text weak cause verdict scope wait title fix source date",
+}
+_ID = r"\s*[\"']?id[\"']?\s*="
+_INHERITED = ("cause", "verdict", "scope", "wait", "title", "fix", "source", "date")
+
+
+@functools.cache
+def _packaged() -> Rules:
+    return Rules(*_read(PACKAGED, {}, {}, 1))
+
+
+def load_rules(path: Path | str | None = None) -> Rules:
+    """Return the packaged rules, with a user's own file (same format) before them.
+
+    Raises RulesError, which names the file, the rule and where possible the line.
+    """
+    packaged = _packaged()
+    if path is None:
+        return packaged
+    own, causes = _read(Path(path), packaged.by_id, packaged.causes, 0)
+    rest = {i: r for i, r in packaged.by_id.items() if i not in {r.id for r in own}}
+    overrides = [(r.id, r.id if r.id in packaged.by_id else None) for r in own]
+    return Rules([*own, *rest.values()], causes, overrides)
+
+
+def _read(
+    path: Path, known: Mapping[str, Rule], causes: Mapping, layer: int
+) -> tuple[list[Rule], dict]:
+    """Read a rules file into rules and causes; known rules are those that a rule may be like."""
+    try:
+        if path.exists() and not path.is_file():  # a pipe would be waited for
+            raise OSError(sentence("it is not a regular file"))
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        document = tomllib.loads("\n".join(lines))
+        tables, sources = list(document.get("rule", [])), document.get("sources", {})
+        causes = causes | {c: causes.get(c, {}) | t for c, t in document.get("cause", {}).items()}
+        names = [t.get("id") for t in tables]
+    except OSError as error:
+        raise RulesError(
+            "{path} cannot be read: {reason}.", path=path, reason=reason(error)
+        ) from error
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise RulesError(
+            "{path}: not a rules file: {reason}. Expected TOML with [[rule]] tables.",
+            path=path,
+            reason=error,
+        ) from error
+
+    def fail(where: str, found: str, **facts: object) -> RulesError:
+        begins = [
+            n
+            for n, line in enumerate(lines)
+            if re.match(r"\s*\[\[\s*[\"']?rule[\"']?\s*\]\]", line)
+        ]
+        line = next((n for n, s in enumerate(lines, 1) if f'"{where}"' in s), 0)
+        at = next((n for n, name in enumerate(names) if where in (name, f"rule {n + 1}")), None)
+        if at is not None and len(begins) == len(names):  # its id, or where its table begins
+            table = range(begins[at], [*begins, len(lines)][at + 1])
+            line = next((n for n in table if re.match(_ID, lines[n])), begins[at]) + 1
+        place = sentence("{path}, line {line}", path=path, line=line) if line else path
+        return RulesError(f"{place}: {where}: {sentence(found, **facts)}")
+
+    def check(where: str, name: str, value: object, choices: Iterable[str] = ()) -> None:
+        choices = list(choices or CHOICES[name].split())
+        if value not in choices:
+            few, hint = len(choices) < 20, did_you_mean(str(value), choices)
+            listed = (
+                sentence("one of: {choices}", choices=", ".join(choices))
+                if few
+                else sentence("the id of another rule")
+            )
+            raise fail(
+                where,
+                "{name} is '{value}', expected {listed}.{hint}",
+                name=name,
+                value=value,
+                listed=listed,
+                hint=hint,
+            )
+
+    for name in document:
+        check("top level", "table", name)
+    for name in causes:
+        check(f"cause.{name}", "cause", name)
+    for n, (table, ident) in enumerate(zip(tables, names, strict=True)):
+        if not isinstance(ident, str) or not ident or ident in names[:n]:
+            raise fail(
+                ident or f"rule {n + 1}", 'a rule needs an id of its own, a text such as "my-rule".'
+            )
+        for key in table:
+            check(ident, "key", key)
+    rules = dict(known)
+    waiting = list(enumerate(tables))
+    while waiting:  # a rule may be like one further down
+        ready = [(n, t) for n, t in waiting if t.get("like") in (None, *rules)]
+        if not ready:
+            check(waiting[0][1]["id"], "like", waiting[0][1]["like"], rules)
+        for n, table in ready:
+            like = rules.get(table.get("like"))
+            base = {k: getattr(like, k) for k in _INHERITED} if like else {}
+            cause = table.get("cause", base.get("cause"))
+            check(table["id"], "cause", cause)
+            if cause != base.get("cause"):
+                base = {k: base[k] for k in ("source", "date") if k in base}
+            if table.get("verdict", causes[cause]["verdict"]) != causes[cause]["verdict"]:
+                base = {"wait": None} | base
+            try:
+                source = sources.get(table.get("source"), {})
+                source = {"source": source["url"], "date": source["date"]} if source else {}
+                rules[table["id"]] = _rule(
+                    causes[cause] | base | table | source, (layer, n), fail, check
+                )
+            except (TypeError, KeyError, AttributeError) as error:
+                raise fail(
+                    table["id"],
+                    "a value, or its source, is of another kind than expected: {reason}.",
+                    reason=error,
+                ) from None
+        waiting = [w for w in waiting if w not in ready]
+    return [rules[i] for i in names], causes
+
+
+def _rule(full: dict, rank: tuple[int, int], fail, check) -> Rule:
+    """Check one complete table and make the rule of it."""
+    where, text, wait = full["id"], full.get("text"), full.get("wait")
+    kinds, listed = full.get("kind", []), full.get("code", [])
+    check(where, "verdict", full["verdict"])
+    check(where, "scope", full["scope"])
+    for kind in kinds if isinstance(kinds, list) else [kinds]:
+        check(where, "kind", kind)
+    if not text and not listed:
+        raise fail(where, "neither code nor text is given; a rule needs at least one of them.")
+    if not all(isinstance(v, list) for v in (kinds, listed)):
+        raise fail(where, 'kind and code are lists, such as ["131026", "200-299"].')
+    codes: set[str] = set()
+    for code in map(str, listed):
+        low, _, high = code.partition("-")
+        spread = low.isdecimal() and high.isdecimal() and int(low) <= int(high) < int(low) + 10000
+        codes |= set(map(str, range(int(low), int(high) + 1))) if spread else {code}
+    try:
+        text = text and texts.fold(text if isinstance(text, str) else "|".join(text))
+        if text and rank[0] == 0:  # ours are compiled by the tests
+            quiet = re2.Options()
+            quiet.log_errors = False
+            re2.compile(f"(?is){text}", quiet)
+    except (re2.error, TypeError) as error:
+        why = error.args[0] if error.args else "unknown"
+        why = why.decode("utf-8", "replace") if isinstance(why, bytes) else why
+        raise fail(where, "text is not a pattern that RE2 understands: {why}.", why=why) from None
+    if wait is not None and not WAIT.fullmatch(str(wait)):
+        raise fail(
+            where,
+            "wait is '{wait}', expected a number and one of {units}, such as 24h.",
+            wait=wait,
+            units=", ".join(UNITS),
+        )
+    for key in ("title", "fix"):
+        if isinstance(full[key], str):
+            full[key] = dict.fromkeys(LANGUAGES, full[key])
+        if not isinstance(full[key], dict) or any(
+            not isinstance(full[key].get(x), str) for x in LANGUAGES
+        ):
+            raise fail(
+                where,
+                "{key} must be a text, or one for each of: {languages}.",
+                key=key,
+                languages=", ".join(LANGUAGES),
+            )
+    full["date"] = full.get("date") and str(full["date"])
+    full |= {"text": text, "kind": frozenset(kinds), "code": frozenset(codes), "rank": rank}
+    return Rule(**{k: v for k, v in full.items() if k != "like"})
