@@ -52,8 +52,8 @@ KEYWORDS = n_:1,2 n:1,2 sentence fail:2 RebroadcastError InputError ColumnError 
 catalogues: $(VENV)/.dev
 	@pot=$$(mktemp) && trap 'rm -f "$$pot"' EXIT && \
 	$(BIN)/pybabel -q extract -k "$(KEYWORDS)" --no-location --sort-output -o "$$pot" lib && \
-	$(BIN)/pybabel -q update -D rebroadcast -l es -N --ignore-obsolete --ignore-pot-creation-date -i "$$pot" -d lib/rebroadcast/locale && \
-	$(BIN)/pybabel -q compile -D rebroadcast -l es -d lib/rebroadcast/locale
+	$(BIN)/pybabel -q update -D rebroadcast -l es -N --ignore-obsolete --ignore-pot-creation-date -i "$$pot" -d lib/rebroadcast/common/locale && \
+	$(BIN)/pybabel -q compile -D rebroadcast -l es -d lib/rebroadcast/common/locale
 
 # Needs uv; both files name every package with its hashes.
 LOCK = uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate

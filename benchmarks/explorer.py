@@ -18,9 +18,9 @@ from pathlib import Path
 import pandas as pd
 from generate import generate
 
-from rebroadcast import explorer, selection
-from rebroadcast.selection import Filters
-from rebroadcast.summaries import time_unit
+from rebroadcast.explorer import explorer, selection
+from rebroadcast.explorer.selection import Filters
+from rebroadcast.verbs.summarise import time_unit
 
 CHANGES = 30
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import plotly.graph_objects as go
 from playwright.sync_api import sync_playwright
 
-from rebroadcast import reports
+from rebroadcast.report import reports
 
 ROOT = Path(__file__).parents[1]
 SAMPLES = ROOT / "data" / "samples"

@@ -2,7 +2,9 @@
 
 import sys
 
-from rebroadcast import summaries, workbench
+from rebroadcast.bench import workbench
+from rebroadcast.verbs import recover as recovering
+from rebroadcast.verbs import summarise as summaries
 
 path, out = sys.argv[1:]
 bench = workbench.open(
@@ -11,5 +13,5 @@ bench = workbench.open(
 bench.table(summaries.by_cause(bench.failed), "by-cause")
 bench.table(summaries.error_by_channel(bench.failed, bench.channels), "error-by-channel")
 bench.table(summaries.by_time(bench.failed)[0], "by-hour")
-bench.recover()
+recovering.recover(bench)
 bench.finish()

@@ -9,12 +9,14 @@ import tempfile
 import time
 from pathlib import Path
 
+from rebroadcast.verbs import recover as recovering
+
 sys.path += [str(Path(__file__).parents[1] / "tests")]
 from generate import generate
 
 from cluster import started
-from rebroadcast.convert import convert
-from rebroadcast.workbench import Workbench
+from rebroadcast.bench.workbench import Workbench
+from rebroadcast.reading.convert import convert
 
 
 def recover(parquet: Path, out: Path, engine: str = "") -> tuple[float, float]:
@@ -31,7 +33,7 @@ def recover(parquet: Path, out: Path, engine: str = "") -> tuple[float, float]:
     )
     _ = bench.engine
     there = time.perf_counter()
-    bench.recover()
+    recovering.recover(bench)
     bench.finish()
     return there - began, time.perf_counter() - there
 

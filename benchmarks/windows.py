@@ -11,10 +11,12 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pandas as pd
 
-from rebroadcast import engine as engines
-from rebroadcast import quota, waves
+from rebroadcast.engine import connect as connection
+from rebroadcast.limits import limit as limit_
+from rebroadcast.limits import load as loads
+from rebroadcast.limits import waves
 
-LIMIT = quota.Limit("1001", ("1001",), 100_000)
+LIMIT = limit_.Limit("1001", ("1001",), 100_000)
 START = datetime(2022, 1, 1, tzinfo=UTC)
 PATIENCE = 60.0
 
@@ -33,11 +35,11 @@ def events(n: int) -> pd.DataFrame:
 
 def ours(frame: pd.DataFrame) -> tuple[float, int]:
     """Seconds and peak load, from a Parquet file."""
-    with engines.connect() as engine:
+    with connection.connect() as engine:
         path = engine.new_file(".parquet")
         frame.to_parquet(path)
         begin = time.perf_counter()
-        load = quota.load(engine.con.read_parquet(path), [LIMIT])
+        load = loads.load(engine.con.read_parquet(path), [LIMIT])
         peak = int(load["load"].max().execute())
         return time.perf_counter() - begin, peak
 
@@ -77,12 +79,12 @@ def main(sizes: list[int]) -> None:
     contacts = pd.DataFrame({"contact_id": np.arange(1_000_000).astype(str), "channel_id": "1001"})
     for size in (100_000, 1_000):
         begin = time.perf_counter()
-        with engines.connect() as engine:
+        with connection.connect() as engine:
             path = engine.new_file(".parquet")
             contacts.to_parquet(path)
             plan = waves.plan(
                 engine.con.read_parquet(path),
-                [quota.Limit("1001", ("1001",), size)],
+                [limit_.Limit("1001", ("1001",), size)],
                 START + timedelta(days=31),
             )
             placed = plan.assignment.count().execute()

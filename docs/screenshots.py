@@ -9,7 +9,8 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Error, sync_playwright
 
-from rebroadcast import batch, reports
+from rebroadcast.batch import batch
+from rebroadcast.report import reports
 
 ROOT = Path(__file__).parents[1]
 IMAGES, SAMPLES = ROOT / "docs" / "images", ROOT / "data" / "samples"

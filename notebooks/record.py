@@ -7,7 +7,7 @@ from pathlib import Path
 
 import nbformat
 
-from rebroadcast import reports
+from rebroadcast.report import reports
 
 HERE = Path(__file__).parent
 

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from rebroadcast import engine as engines
-from rebroadcast import exceptions, reports
+from rebroadcast.common import exceptions
+from rebroadcast.engine import connect as connection
+from rebroadcast.report import reports
 
 ROOT = Path(__file__).parents[1]
 SAMPLES = ROOT / "data" / "samples"
@@ -91,7 +92,7 @@ def english():
 
 @pytest.fixture
 def engine():
-    with engines.connect() as opened:
+    with connection.connect() as opened:
         yield opened
 
 

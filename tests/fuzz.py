@@ -12,11 +12,13 @@ from pathlib import Path
 
 import atheris
 
+from rebroadcast.engine import connect as connection
+
 with atheris.instrument_imports(include=["rebroadcast"]):
-    from rebroadcast import engine as engines
-    from rebroadcast import errors, exports, files, salvage
+    from rebroadcast import errors
+    from rebroadcast.common.exceptions import RebroadcastError
     from rebroadcast.common.masking import mask
-    from rebroadcast.exceptions import RebroadcastError
+    from rebroadcast.reading import exports, files, salvage
 
 FOLDER = Path(tempfile.mkdtemp(prefix="rebroadcast-fuzz-"))
 KINDS = [None, "whatsapp", "email", "sms", "telegram", "no such kind"]
@@ -76,7 +78,7 @@ def sift(data: bytes) -> None:
 
 def _read(kind: str):
     def read(data: bytes) -> None:
-        with engines.connect() as engine:
+        with connection.connect() as engine:
             try:
                 export = exports.read(engine, _path(data), kind)
             except RebroadcastError as error:

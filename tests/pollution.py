@@ -30,9 +30,9 @@ from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 
-from rebroadcast import engine as engines
-from rebroadcast import exports, files
-from rebroadcast.exceptions import RebroadcastError
+from rebroadcast.common.exceptions import RebroadcastError
+from rebroadcast.engine import connect as connection
+from rebroadcast.reading import exports, files
 
 SAMPLES = Path(__file__).parents[1] / "data" / "samples"
 FAILED = [
@@ -1058,7 +1058,7 @@ def main() -> int:
     asked = options.parse_args()
     counts: dict[str, Counter] = {}
     began, bad = time.monotonic(), 0
-    with engines.connect() as engine:
+    with connection.connect() as engine:
         readers = {"rebroadcast": (ours(engine), RebroadcastError)}
         if asked.peers:
             readers |= {"DuckDB": (by_duckdb, Exception), "pandas": (by_pandas, Exception)}

@@ -15,8 +15,9 @@ import nbformat
 import pytest
 
 from conftest import CHROMIUM, ROOT, SAMPLES, row
-from rebroadcast import batch, batchfile, index, record
-from rebroadcast.exceptions import BatchError, OutputError
+from rebroadcast.batch import batch, batchfile, index
+from rebroadcast.common.exceptions import BatchError, OutputError
+from rebroadcast.ledger import record
 from test_look import open_page
 
 MANAGE = [Path(sys.executable).parent / "rebroadcast", "batch"]

@@ -8,7 +8,7 @@ import stat
 
 import pytest
 
-from rebroadcast import cache, exports, salvage
+from rebroadcast.reading import cache, exports, salvage
 
 HEAD = "Date & Time,Contact ID,Message ID,Channel ID,Error\n"
 ROWS = (

@@ -6,9 +6,9 @@ from datetime import date, timedelta
 
 import pytest
 
-from rebroadcast.channels import find_kind, kinds, load_channels
-from rebroadcast.exceptions import ChannelsError
-from rebroadcast.quota import Window
+from rebroadcast.common.exceptions import ChannelsError
+from rebroadcast.limits.channels import find_kind, kinds, load_channels
+from rebroadcast.limits.limit import Window
 
 FILE = """
 timezone = "America/Mexico_City"

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rebroadcast import charts, words
-from rebroadcast.exceptions import LOCALE
-from rebroadcast.language import Language
+from rebroadcast.common.exceptions import LOCALE
+from rebroadcast.common.language import Language
+from rebroadcast.show import failures as charts
+from rebroadcast.show import words
 
 START = datetime(2026, 11, 22, 15)
 NASTY = "<b>bold</b> & %{x} costs $5 or $6"

@@ -12,8 +12,11 @@ from pathlib import Path
 import pytest
 
 from conftest import HEADER, SAMPLES, row
-from rebroadcast import check, reports, workbench
-from rebroadcast.exceptions import InputError, LedgerError, ParameterError
+from rebroadcast.bench import workbench
+from rebroadcast.common.exceptions import InputError, LedgerError, ParameterError
+from rebroadcast.report import reports
+from rebroadcast.verbs import check
+from rebroadcast.verbs import recover as recovering
 
 BIN = Path(sys.executable).parent
 SAMPLE = {
@@ -34,7 +37,7 @@ def recover(ledger, out, **given):
         {"timezone": "UTC", "tag": "t", "ledger": str(ledger), "out": str(out)} | given,
         "tag_import",
     )
-    bench.recover()
+    recovering.recover(bench)
     record = bench.finish()
     folder = Path(out) / "import"
     tagged = (

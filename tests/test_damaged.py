@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import pollution
-from rebroadcast.exceptions import RebroadcastError
+from rebroadcast.common.exceptions import RebroadcastError
 
 BASES = pollution.bases(seed=3)
 PER_FAMILY = 1

@@ -9,10 +9,10 @@ import pytest
 from typer.testing import CliRunner
 
 from conftest import HEADER, row
-from rebroadcast import batch, batchfile, cli, explorer, exports, reports
-from rebroadcast.channels import load_channels
-from rebroadcast.errors import load_rules
-from rebroadcast.exceptions import (
+from rebroadcast import cli
+from rebroadcast.batch import batch, batchfile
+from rebroadcast.bench.settings import Settings
+from rebroadcast.common.exceptions import (
     LANGUAGES,
     BatchError,
     ChannelsError,
@@ -26,7 +26,11 @@ from rebroadcast.exceptions import (
     sentence,
     speak,
 )
-from rebroadcast.settings import Settings
+from rebroadcast.errors import load_rules
+from rebroadcast.explorer import explorer
+from rebroadcast.limits.channels import load_channels
+from rebroadcast.reading import exports
+from rebroadcast.report import reports
 
 CONTACTS = ["Contact ID", "First Name", "Last Name", "Phone Number", "Email", "Tags"]
 

@@ -14,7 +14,8 @@ import pytest
 import yaml
 
 from conftest import ROOT, SAMPLES
-from rebroadcast import batchfile, parameters
+from rebroadcast.batch import batchfile
+from rebroadcast.bench import parameters
 
 EXAMPLES = ROOT / "examples"
 BIN = Path(sys.executable).parent

@@ -14,15 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rebroadcast import errors
+from rebroadcast.common.exceptions import RulesError
 from rebroadcast.common.masking import MASK_LENGTH, MASK_TOKEN, mask, mask_expr
-from rebroadcast.errors import (
-    advice,
-    canonical_kind,
-    classify,
-    explain,
-    load_rules,
-)
-from rebroadcast.exceptions import RulesError
+from rebroadcast.errors import advice, canonical_kind, classify, explain, load_rules
 
 DATA = Path(__file__).parent / "data"
 EXAMPLES = list(csv.DictReader((DATA / "error_examples.csv").open(encoding="utf-8")))

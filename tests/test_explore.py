@@ -22,9 +22,13 @@ import pytest
 import yaml
 
 from conftest import BLOCKED, CHROMIUM, HEADER, LIMIT, ROOT, SAMPLES, row
-from rebroadcast import batchfile, explorer, reports, selection, workbench
-from rebroadcast.exceptions import ParameterError, RebroadcastError
-from rebroadcast.selection import Filters
+from rebroadcast.batch import batchfile
+from rebroadcast.bench import workbench
+from rebroadcast.common.exceptions import ParameterError, RebroadcastError
+from rebroadcast.explorer import explorer, selection, tonight
+from rebroadcast.explorer.selection import Filters
+from rebroadcast.report import reports
+from rebroadcast.verbs import recover as recovering
 
 TEMPLATE = "(#132012) Parameter format does not match format in the created template"
 SIX = [
@@ -347,7 +351,7 @@ def test_contacts_whose_other_failures_are_final_are_not_reached_through_a_filte
     asked = selection.view(ready.bench, Filters(cause=("quota",)), tag="again")
     counts, contacts = selection.audience(asked)
     assert counts["tagged"] == 1 and contacts.contact_id.execute().tolist() == ["2"]
-    asked.recover()
+    recovering.recover(asked)
     assert counts == asked.counts
 
 
@@ -363,7 +367,7 @@ def test_contacts_in_the_ledger_are_left_out_here_too(write, tmp_path):
     first = workbench.open(
         given | {"out": str(tmp_path / "a"), "to": "2022-01-11 15:30"}, "tag_import"
     )
-    first.recover()
+    recovering.recover(first)
     first.finish()
     ready = prepared(
         write([row("1", "1"), row("3", "3")], "later.csv"), ledger=ledger, broadcast="b"
@@ -376,7 +380,7 @@ def test_contacts_in_the_ledger_are_left_out_here_too(write, tmp_path):
 
 
 def test_a_saved_entry_says_the_same_to_a_batch_whatever_is_in_it(tmp_path):
-    text = selection.batch_entry(
+    text = tonight.batch_entry(
         "x", {"text": 'a "${name}" \\ ñ', "waves": True, "exports": ["a.csv", "b.csv"]}
     )
     (entry,) = tomllib.loads(text)["entry"]
@@ -385,9 +389,9 @@ def test_a_saved_entry_says_the_same_to_a_batch_whatever_is_in_it(tmp_path):
         "waves": True,
         "exports": ["a.csv", "b.csv"],
     }
-    name = selection.free(tmp_path, "x")
-    assert [p.name for p in selection.save(tmp_path, "x", {"a": 1})] == ["x.yaml", "x.toml"]
-    assert (name, selection.free(tmp_path, "x")) == (tmp_path / "x", tmp_path / "x-2")
+    name = tonight.free(tmp_path, "x")
+    assert [p.name for p in tonight.save(tmp_path, "x", {"a": 1})] == ["x.yaml", "x.toml"]
+    assert (name, tonight.free(tmp_path, "x")) == (tmp_path / "x", tmp_path / "x-2")
 
 
 # What goes wrong
@@ -636,7 +640,7 @@ def test_in_jupyterlab_a_hunch_becomes_import_files_and_tonights_run(workspace, 
     asked = workbench.open(
         {"exports": "sample", "channel": "1001", "cause": "quota", "tag": "t"}, "tag_import"
     )
-    asked.recover()
+    recovering.recover(asked)
     assert asked.counts["tagged"] == len(contacts)
     kept = asked.engine.con.read_parquet(asked.engine.scratch / "dispositions.parquet")
     assert sorted(kept.filter(kept.disposition == "tagged").contact_id.execute()) == contacts

@@ -13,11 +13,12 @@ import pytest
 
 import faults
 from conftest import SAMPLES, row
-from rebroadcast import exports, recovery
-from rebroadcast.engine import connect
-from rebroadcast.exceptions import InputError
-from rebroadcast.folder import scratch
-from rebroadcast.workbench import Workbench
+from rebroadcast.bench.workbench import Workbench
+from rebroadcast.common.exceptions import InputError
+from rebroadcast.common.folder import scratch
+from rebroadcast.engine.connect import connect
+from rebroadcast.reading import exports
+from rebroadcast.verbs import recover as recovering
 
 
 @pytest.fixture(scope="module")
@@ -110,9 +111,9 @@ def test_a_clock_that_steps_back_tags_nobody_twice(tmp_path, monkeypatch):
         "ledger": str(tmp_path / "ledger"),
     }
     for out, clock in (("first", datetime), ("second", Earlier)):
-        monkeypatch.setattr(recovery, "datetime", clock)
+        monkeypatch.setattr(recovering, "datetime", clock)
         bench = Workbench(given | {"tag": out, "out": str(tmp_path / out)}, "tag_import")
-        bench.recover()
+        recovering.recover(bench)
         bench.finish()
     assert (
         len(faults.imported(tmp_path / "first")) == 478

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from rebroadcast.exceptions import OutputError
-from rebroadcast.folder import busy, staged
+from rebroadcast.common.exceptions import OutputError
+from rebroadcast.common.folder import busy, staged
 
 
 def fill(folder: Path, text: str) -> None:

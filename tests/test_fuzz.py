@@ -13,9 +13,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rebroadcast import channels, dates, errors, parameters
-from rebroadcast.exceptions import RebroadcastError
-from rebroadcast.settings import Settings
+from rebroadcast import errors
+from rebroadcast.bench import parameters
+from rebroadcast.bench.settings import Settings
+from rebroadcast.common.exceptions import RebroadcastError
+from rebroadcast.limits import channels
+from rebroadcast.reading import dates
+from rebroadcast.recovery import tags as tags_
 
 HERE = Path(__file__).parent
 ROUNDS = {"explain": 3000, "sift": 400, "failed": 20, "messages": 20, "contacts": 20}
@@ -234,8 +238,8 @@ TEMPLATE = st.lists(
     st.lists(ODD, max_size=4).map("=".join),
 )
 def test_tags_moments_counts_and_formats(tag, moment, counts):
-    if one_sentence(parameters.check_tag, tag):
-        filled = one_sentence(parameters.fill_tag, tag, date(2022, 1, 11), "WhatsApp", 1, 2)
+    if one_sentence(tags_.check_tag, tag):
+        filled = one_sentence(tags_.fill_tag, tag, date(2022, 1, 11), "WhatsApp", 1, 2)
         assert filled is None or (0 < len(filled) <= 255 and "," not in filled)
     for end in (False, True):
         one_sentence(parameters.moment, moment, "to", end)

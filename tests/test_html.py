@@ -12,9 +12,9 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from conftest import CHROMIUM
-from rebroadcast.exceptions import InputError, OutputError
-from rebroadcast.html import export
-from rebroadcast.language import Language
+from rebroadcast.common.exceptions import InputError, OutputError
+from rebroadcast.common.language import Language
+from rebroadcast.report.page import export
 
 HOSTILE = "</script><img src=x onerror=alert(1)><script>alert(2)</script>"
 PLOTLY = "application/vnd.plotly.v1+json"

@@ -15,9 +15,11 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
 from conftest import ROOT
-from rebroadcast import channels, exceptions, exports, files
-from rebroadcast.exceptions import LOCALE, ParameterError
-from rebroadcast.language import Language
+from rebroadcast.common import exceptions
+from rebroadcast.common.exceptions import LOCALE, ParameterError
+from rebroadcast.common.language import Language
+from rebroadcast.limits import channels
+from rebroadcast.reading import exports, files
 
 PASSED_ON = [
     "batch.py: entry.problem",

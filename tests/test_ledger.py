@@ -14,10 +14,10 @@ import ibis
 import pandas as pd
 import pytest
 
-from rebroadcast.engine import connect
-from rebroadcast.exceptions import LedgerError, ParameterError
-from rebroadcast.folder import staged
-from rebroadcast.ledger import COLUMNS, open_ledger
+from rebroadcast.common.exceptions import LedgerError, ParameterError
+from rebroadcast.common.folder import staged
+from rebroadcast.engine.connect import connect
+from rebroadcast.ledger.ledger import COLUMNS, open_ledger
 
 NOW = datetime(2025, 3, 3, 9, tzinfo=UTC)
 

@@ -11,10 +11,15 @@ from pathlib import Path
 import pytest
 
 from conftest import BLOCKED, HEADER, LIMIT, SAMPLES, row
-from rebroadcast import limit_sections, limits, recovery_sections, summaries, workbench
-from rebroadcast.exceptions import InputError, ParameterError, QuotaError
-from rebroadcast.limit_sections import limit_sentence
-from rebroadcast.preflight import preflight
+from rebroadcast.bench import workbench
+from rebroadcast.common.exceptions import InputError, ParameterError, QuotaError
+from rebroadcast.report import quota_overflow as limit_sections
+from rebroadcast.report import tag_import
+from rebroadcast.report.quota_overflow import limit_sentence
+from rebroadcast.verbs import assess as assessing
+from rebroadcast.verbs import recover as recovering
+from rebroadcast.verbs import summarise as summaries
+from rebroadcast.verbs.preflight import preflight
 
 SAMPLE = {
     "exports": str(SAMPLES / "failed_messages.csv"),
@@ -32,7 +37,7 @@ def test_measured_with_a_messages_export_tells_the_sample_story_in_both_language
     found = {}
     for language in ("en", "es"):
         bench = open_bench(channel="1001", language=language)
-        assessment = limits.assess(bench)
+        assessment = assessing.assess(bench)
         (window,) = assessment.windows.to_dict("records")
         assert assessment.basis == "measured"
         names = ("attempted", "size", "delivered", "failed", "overflow", "explained", "other")
@@ -73,7 +78,7 @@ def test_two_channels_in_one_pool_and_two_broadcasts_in_one_window(write, tmp_pa
             "timezone": "UTC",
         }
     )
-    assessment = limits.assess(bench)
+    assessment = assessing.assess(bench)
     (window,) = assessment.windows.to_dict("records")
     assert [
         int(window[k]) for k in ("attempted", "delivered", "failed", "overflow", "explained")
@@ -84,19 +89,19 @@ def test_two_channels_in_one_pool_and_two_broadcasts_in_one_window(write, tmp_pa
 
 def test_computed_from_attempted_counts_and_inferred_without():
     given = {"messages": "", "channel": "1001"}
-    found = limits.assess(open_bench(**given, attempted="1001=1500"))
+    found = assessing.assess(open_bench(**given, attempted="1001=1500"))
     assert found.basis == "computed"
     assert found.windows[["overflow", "explained", "other"]].to_numpy().tolist() == [[500, 471, 29]]
-    found = limits.assess(bench := open_bench(**given))
+    found = assessing.assess(bench := open_bench(**given))
     assert (
         found.basis == "inferred"
         and "--messages FILE" in limit_sections.load_figures(bench, found)[0].data
     )
     assert found.windows["overflow"].tolist() == [471]
     with pytest.raises(QuotaError, match="1,499|attempted is less than|499"):
-        limits.assess(open_bench(**given, attempted="1001=499"))
+        assessing.assess(open_bench(**given, attempted="1001=499"))
     with pytest.raises(ParameterError, match="9999.*no failed message"):
-        limits.assess(open_bench(**given, attempted="9999=1500"))
+        assessing.assess(open_bench(**given, attempted="9999=1500"))
 
 
 def test_sources_that_disagree_are_named(tmp_path):
@@ -104,7 +109,9 @@ def test_sources_that_disagree_are_named(tmp_path):
     channels.write_text(
         (SAMPLES / "channels.toml").read_text().replace("limit = 1000", "limit = 2000")
     )
-    found = limits.assess(open_bench(channel="1001", channels=str(channels), attempted="1001=1600"))
+    found = assessing.assess(
+        open_bench(channel="1001", channels=str(channels), attempted="1001=1600")
+    )
     assert any("configured 2,000" in n and "tier of 1,000" in n for n in found.notes)
     assert any(
         "1,600 attempted were given, 1,500 are in the messages export" in n for n in found.notes
@@ -126,8 +133,8 @@ def test_waves_give_one_tag_and_one_set_of_files_each(write, tmp_path):
             "out": str(tmp_path / "out"),
         }
     )
-    recovery = bench.recover()
-    steps = recovery_sections.import_steps(
+    recovery = recovering.recover(bench)
+    steps = tag_import.import_steps(
         bench, recovery.files
     ).data  # says which file goes out from when
     for n, day in ((1, 20), (2, 21), (3, 22)):
@@ -184,13 +191,13 @@ def test_bad_limits_and_times_are_one_sentence_each(write, tmp_path):
         "start": "2022-01-20 08:00",
     }
     with pytest.raises(QuotaError, match="2022-01-2"):
-        workbench.open(given | {"deadline": "2022-01-20 09:00"}).recover()
+        recovering.recover(workbench.open(given | {"deadline": "2022-01-20 09:00"}))
     with pytest.raises(QuotaError, match="reserve"):
-        workbench.open(given | {"reserve": "1"}).recover()
+        recovering.recover(workbench.open(given | {"reserve": "1"}))
     with pytest.raises(ParameterError, match="quiet is '9pm'; expected hours such as 21:00-08:00"):
         workbench.open(given | {"quiet": "9pm"})
     with pytest.raises(QuotaError, match="has no limit"):
-        workbench.open(given | {"channels": "", "timezone": "UTC"}).recover()
+        recovering.recover(workbench.open(given | {"channels": "", "timezone": "UTC"}))
     early = write([row("1", "1", None, "2022-01-10 10:00:00")], "m.csv", HEADER[:-1])
     with pytest.raises(
         InputError,
@@ -199,7 +206,7 @@ def test_bad_limits_and_times_are_one_sentence_each(write, tmp_path):
             " 2022-01-11"
         ),
     ):
-        workbench.open(given | {"messages": str(early)}).recover()
+        recovering.recover(workbench.open(given | {"messages": str(early)}))
 
 
 def test_preflight_counts_whom_a_broadcast_would_miss(write, tmp_path):

@@ -16,9 +16,10 @@ import openpyxl
 import pytest
 
 from conftest import HEADER, row
-from rebroadcast import archives, exports, reports
-from rebroadcast.convert import convert
-from rebroadcast.exceptions import InputError, OutputError, ParameterError, RulesError
+from rebroadcast.common.exceptions import InputError, OutputError, ParameterError, RulesError
+from rebroadcast.reading import archives, exports
+from rebroadcast.reading.convert import convert
+from rebroadcast.report import reports
 
 SHEET = (
     '<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><dimension'

@@ -7,11 +7,13 @@ import sys
 
 import pytest
 
-from rebroadcast import errors, html, salvage
+from rebroadcast import errors
+from rebroadcast.common.exceptions import RulesError, visible
+from rebroadcast.common.language import Language
 from rebroadcast.errors import texts
-from rebroadcast.exceptions import RulesError, visible
-from rebroadcast.files import Source
-from rebroadcast.language import Language
+from rebroadcast.reading import salvage
+from rebroadcast.reading.files import Source
+from rebroadcast.report import page
 
 # Run alone, with all processor time that it may take: a pattern that runs away is ended, whatever
 # holds the interpreter.
@@ -69,7 +71,7 @@ FIRST = "2022-01-11 15:00,1,x\n"
 
 
 def read_long_texts() -> None:
-    page = html._Page(Language("en"))
+    drawn = page._Page(Language("en"))
     for part in PARTS:
         text = part * (1_000_000 // len(part))
         for work in (
@@ -79,12 +81,12 @@ def read_long_texts() -> None:
             texts.shape,
             visible,
             errors.explain,
-            html.NUMBER.fullmatch,
+            drawn.NUMBER.fullmatch,
         ):
             work(text[:200_000])
         errors.explain(text)
-        page._markup(text[:100_000], "output")
-        html._words(text[:100_000])
+        drawn._markup(text[:100_000], "output")
+        drawn._words(text[:100_000])
 
 
 def search_hard_rules() -> None:

@@ -9,19 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rebroadcast.exceptions import QuotaError
-from rebroadcast.quota import (
-    Limit,
-    Window,
-    capacity,
-    ceilings,
-    compare_tiers,
-    infer,
-    load,
-    overflow,
-    period,
-    reached,
-)
+from rebroadcast.common.exceptions import QuotaError
+from rebroadcast.limits.limit import Limit, Window, period
+from rebroadcast.limits.load import capacity, load, reached
+from rebroadcast.limits.overflow import ceilings, compare_tiers, infer, overflow
 
 START = datetime(2026, 11, 2, 15, tzinfo=UTC)
 H = timedelta(hours=1)

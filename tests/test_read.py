@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from conftest import HEADER, SAMPLES, row
-from rebroadcast import exports
-from rebroadcast.exceptions import ColumnError, DateError, InputError, ParameterError
+from rebroadcast.common.exceptions import ColumnError, DateError, InputError, ParameterError
+from rebroadcast.reading import exports
 
 ROWS = [
     row("100", "1", content='línea\ncon salto, y «comillas» "'),

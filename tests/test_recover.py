@@ -11,8 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from conftest import BLOCKED, HEADER, LIMIT, SAMPLES, row
-from rebroadcast import recovery, sections, tag_import, workbench
-from rebroadcast.exceptions import InputError, OutputError, ParameterError, RunError
+from rebroadcast.bench import warnings, workbench
+from rebroadcast.common.exceptions import InputError, OutputError, ParameterError, RunError
+from rebroadcast.recovery import fates as fates_
+from rebroadcast.recovery import tag_import
+from rebroadcast.verbs import recover as recovering
 
 SAMPLE = {
     "exports": str(SAMPLES / "failed_messages.csv"),
@@ -25,7 +28,7 @@ def recover(out=None, **given):
     bench = workbench.open(
         {"tag": "again", "timezone": "UTC", "out": str(out or "")} | given, "tag_import"
     )
-    recovery = bench.recover()
+    recovery = recovering.recover(bench)
     table = bench.__dict__
     rows = None
     if out:
@@ -38,10 +41,10 @@ def recover(out=None, **given):
 
 
 def tagged(path, out, **given):
-    _bench, recovery, files, _ = recover(out, exports=str(path), **given)
+    _bench, _recovery, files, _ = recover(out, exports=str(path), **given)
     contacts = [r[0] for rows in files.values() for r in rows[1:]]
     assert all(rows[0] == ["Contact ID", "Tags"] for rows in files.values())
-    assert sum(f["contacts"] for f in recovery.files) == len(contacts)
+    assert sum(f["contacts"] for f in recovering.files) == len(contacts)
     return contacts
 
 
@@ -159,8 +162,8 @@ def test_what_makes_the_numbers_less_sure_is_said_and_recorded(write, tmp_path):
     }
     for number, begun in enumerate((True, False)):
         bench = workbench.open(asked | {"out": str(tmp_path / str(number))}, "tag_import")
-        bench.recover()
-        said = " ".join(sections.warnings(bench))
+        recovering.recover(bench)
+        said = " ".join(warnings.warnings(bench))
         assert "same day of different months" in said and "are of 2 channels" in said
         assert ("A new ledger was begun" in said) == begun
         assert (
@@ -172,7 +175,7 @@ def test_what_makes_the_numbers_less_sure_is_said_and_recorded(write, tmp_path):
         {"exports": str(write(months[:2])), "timezone": "UTC", "tag": "{channel} again"},
         "tag_import",
     )
-    assert not sections.warnings(quiet)
+    assert not warnings.warnings(quiet)
 
 
 def test_messages_of_two_contacts_that_a_spreadsheet_gave_one_id_both_count(write):
@@ -192,7 +195,7 @@ def test_every_input_row_has_one_line_and_a_lost_row_fails_the_run(write, tmp_pa
     assert frame["disposition"].tolist() == ["repeated", "tagged", "rejected", "rejected"]
     assert frame["line"].tolist()[2:] == [3, 5]
     with pytest.raises(RunError, match="add up to 4 rows, but the files hold 5"):
-        recovery.counts(
+        fates_.counts(
             bench_rows := engine.con.read_parquet(tmp_path / "a" / "data" / "dispositions.parquet"),
             5,
         )
@@ -343,12 +346,12 @@ def test_dispositions_partition_the_rows_and_a_messages_export_never_adds_a_cont
         bench = workbench.open(
             {"exports": str(path), "tag": "t", "timezone": "UTC", "messages": given_messages}
         )
-        recovery = bench.recover()
+        recovering.recover(bench)
         assert sum(bench.counts.values()) == len(rows)
         kept = bench.engine.con.read_parquet(bench.engine.scratch / "dispositions.parquet")
         frame = kept.to_pandas()
         found[name] = set(frame.loc[frame["disposition"] == "tagged", "contact_id"])
-        assert sum(f["contacts"] for f in recovery.files) == len(found[name])
+        assert sum(f["contacts"] for f in recovering.files) == len(found[name])
         bench.finish()
     blocked = {str(c) for c, e, _, _ in rows if e == BLOCKED}
     assert not found["without"] & blocked

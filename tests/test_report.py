@@ -13,8 +13,9 @@ import nbformat
 import pytest
 
 from conftest import ROOT, SAMPLES, row
-from rebroadcast import parameters, reports
-from rebroadcast.exceptions import OutputError, ParameterError, RunError
+from rebroadcast.bench import parameters
+from rebroadcast.common.exceptions import OutputError, ParameterError, RunError
+from rebroadcast.report import reports
 
 BIN = Path(sys.executable).parent
 SAMPLE = [str(SAMPLES / "failed_messages.csv"), "--channels", str(SAMPLES / "channels.toml")]
@@ -335,9 +336,10 @@ def test_every_text_of_the_report_is_in_its_language(sample_report, tmp_path):
 
 
 def test_the_rule_that_the_report_suggests_fits_its_errors(tmp_path):
-    from rebroadcast import errors, summaries
+    from rebroadcast import errors
     from rebroadcast.common.masking import mask
     from rebroadcast.errors import texts
+    from rebroadcast.verbs import summarise as summaries
 
     suggested = {}
     for example in examples():

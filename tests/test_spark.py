@@ -21,12 +21,22 @@ from hypothesis import strategies as st
 
 from cluster import started
 from conftest import BLOCKED, HEADER, LIMIT, ROOT, SAMPLES, row
-from rebroadcast import check, convert, exports, limits, quota, selection, summaries
-from rebroadcast import engine as engines
+from rebroadcast.bench.workbench import Workbench
+from rebroadcast.common.exceptions import ParameterError
 from rebroadcast.common.masking import mask, mask_expr
-from rebroadcast.exceptions import ParameterError
-from rebroadcast.ledger import open_ledger
-from rebroadcast.workbench import Workbench
+from rebroadcast.engine import connect as connection
+from rebroadcast.engine import engine as engines
+from rebroadcast.explorer import selection
+from rebroadcast.ledger.ledger import open_ledger
+from rebroadcast.limits import limit as limit_
+from rebroadcast.limits import load as loads
+from rebroadcast.limits import overflow as overflows
+from rebroadcast.reading import convert, exports
+from rebroadcast.verbs import assess as assessing
+from rebroadcast.verbs import check
+from rebroadcast.verbs import plan as planning
+from rebroadcast.verbs import recover as recovering
+from rebroadcast.verbs import summarise as summaries
 
 pyspark = pytest.importorskip(
     "pyspark", reason="the tests on a cluster need pyspark: pip install -e '.[spark]'"
@@ -54,13 +64,13 @@ def cluster(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def spark(cluster):
-    with engines.connect(cluster[0]) as opened:
+    with connection.connect(cluster[0]) as opened:
         yield opened
 
 
 @pytest.fixture(scope="session")
 def duck():
-    with engines.connect() as opened:
+    with connection.connect() as opened:
         yield opened
 
 
@@ -329,7 +339,7 @@ def test_limits(benches):
     ours, theirs = benches(
         "samples", channel="1001", start="2022-01-12 15:00"
     )  # else it is the minute in which each is asked
-    found = [limits.assess(b) for b in (ours, theirs)]
+    found = [assessing.assess(b) for b in (ours, theirs)]
     assert (
         found[0].basis == "measured"
         and found[0].notes == found[1].notes
@@ -338,34 +348,38 @@ def test_limits(benches):
     same(found[0].windows, found[1].windows)
     same(found[0].reached, found[1].reached)
     same(*(f.load.to_pandas() for f in found), "limit", "at")
-    same(*(quota.capacity(f.load, f.limits, datetime(2022, 1, 11, 22, tzinfo=UTC)) for f in found))
-    same(*(quota.infer(b.broadcasts) for b in (ours, theirs)))
+    same(*(loads.capacity(f.load, f.limits, datetime(2022, 1, 11, 22, tzinfo=UTC)) for f in found))
+    same(*(overflows.infer(b.broadcasts) for b in (ours, theirs)))
     plans = [
-        limits.plan(b, limits.covered(b.audience, f), f)
+        planning.plan(b, planning.covered(b.audience, f), f)
         for b, f in zip((ours, theirs), found, strict=True)
     ]
     same(plans[0].waves, plans[1].waves)
     same(*(p.assignment.to_pandas() for p in plans), "contact_id", "channel_id")
     same(
         *(
-            limits.scenarios(b, limits.covered(b.audience, f), f)
+            planning.scenarios(b, planning.covered(b.audience, f), f)
             for b, f in zip((ours, theirs), found, strict=True)
         )
     )
 
 
 def test_load(benches):
-    windows = (quota.Window(), quota.Window("day", None, ZONE), quota.Window("month", None, "UTC"))
-    limit = [quota.Limit(w.kind, ("1001", "1002"), 900, w) for w in windows]
+    windows = (
+        limit_.Window(),
+        limit_.Window("day", None, ZONE),
+        limit_.Window("month", None, "UTC"),
+    )
+    limit = [limit_.Limit(w.kind, ("1001", "1002"), 900, w) for w in windows]
     ours, theirs = benches("generated")
     loads = [
         b.engine.keep(
-            quota.load(b.all_failed.select("contact_id", "channel_id", at="sent_at"), limit)
+            loads.load(b.all_failed.select("contact_id", "channel_id", at="sent_at"), limit)
         )
         for b in (ours, theirs)
     ]
     same(*(load.to_pandas() for load in loads), "limit", "at")
-    same(*(quota.reached(load, limit) for load in loads))
+    same(*(loads.reached(load, limit) for load in loads))
 
 
 def results(bench, folder):
@@ -378,7 +392,7 @@ def results(bench, folder):
 
 def hold_equal(ours, theirs, folder):
     """Recover on both engines, and hold all that they wrote equal."""
-    found = [b.recover() for b in (ours, theirs)]
+    found = [recovering.recover(b) for b in (ours, theirs)]
     records = [b.finish() for b in (ours, theirs)]
     assert (
         records[0]["counts"] == records[1]["counts"] and records[0]["waves"] == records[1]["waves"]
@@ -496,15 +510,15 @@ def test_claim(spark, tmp_path):
 def test_urls(monkeypatch):
     for url in ("sparc://host:7077", "spark://host", "local[x]", "yarn"):
         with pytest.raises(ParameterError, match="expected duckdb, local"):
-            engines.connect(url)
+            connection.connect(url)
     monkeypatch.setattr(engines, "find_spec", lambda name: None)
     with pytest.raises(ParameterError, match="pip install"):
-        engines.connect("local[2]")
+        connection.connect("local[2]")
 
 
 def test_another_master(spark):
     with pytest.raises(ParameterError, match="Spark runs on"):
-        engines.connect("local[2]")
+        connection.connect("local[2]")
 
 
 @pytest.mark.parametrize(

@@ -17,15 +17,20 @@ import nbformat
 import pytest
 
 from conftest import CHROMIUM, HEADER, LIMIT, ROOT
-from rebroadcast import charts, index, reports
+from rebroadcast.batch import index
+from rebroadcast.bench.workbench import Workbench
+from rebroadcast.common.exceptions import InputError, visible
+from rebroadcast.common.language import Language
 from rebroadcast.common.masking import mask
-from rebroadcast.drawing import shorten
-from rebroadcast.exceptions import InputError, visible
-from rebroadcast.html import export
-from rebroadcast.language import Language
-from rebroadcast.parameters import fill_tag
-from rebroadcast.sheets import FORMULA, guard
-from rebroadcast.workbench import Workbench
+from rebroadcast.common.sheets import FORMULA, guard
+from rebroadcast.recovery.tags import fill_tag
+from rebroadcast.report import reports
+from rebroadcast.report.page import export
+from rebroadcast.show import failures as charts
+from rebroadcast.show import limits as limit_charts
+from rebroadcast.show import outcome as outcome_charts
+from rebroadcast.show.drawing import shorten
+from rebroadcast.verbs import recover as recovering
 
 PUBLISHED = json.loads((ROOT / "tests" / "data" / "payloads.json").read_text())
 TEXTS = list(PUBLISHED["texts"].values()) + [text * n for text, n in PUBLISHED["repeated"].values()]
@@ -255,8 +260,8 @@ def test_every_figure_draws_them_as_text(browser, tmp_path):
             charts.failures_by_error(frame),
             charts.error_by_channel(frame),
             charts.comparison(compared),
-            charts.what_if(scenario),
-            charts.flow(waves),
+            limit_charts.what_if(scenario),
+            outcome_charts.flow(waves),
         ]
     for figure in figures:
         output = nbformat.v4.new_output("display_data", {PLOTLY: json.loads(figure.to_json())})
@@ -510,7 +515,7 @@ def checklist(tmp_path_factory):
         {"exports": str(log), "contacts": str(contacts), "tag": "again", "out": str(home / "out")},
         "tag_import",
     )
-    bench.recover()
+    recovering.recover(bench)
     bench.finish()
     return home / "out"
 
@@ -587,7 +592,7 @@ def test_libreoffice_finds_no_formula(world, checklist, tmp_path):
 
 def test_an_earlier_report_reads_back_what_was_guarded(world):
     part = next(i for i, texts in enumerate(PARTS) if "=1+1" in texts)
-    from rebroadcast import sheets
+    from rebroadcast.common import sheets
 
     back = sheets.read(
         world / f"failure_report{part}" / "data" / "error-by-channel.csv", ("error", "channel")

@@ -11,10 +11,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rebroadcast.exceptions import QuotaError
-from rebroadcast.quota import Limit, Window, load
-from rebroadcast.schedule import Backlog, schedule
-from rebroadcast.waves import plan, what_if
+from rebroadcast.common.exceptions import QuotaError
+from rebroadcast.limits.limit import Limit, Window
+from rebroadcast.limits.load import load
+from rebroadcast.limits.schedule import Backlog, schedule
+from rebroadcast.limits.waves import plan, what_if
 from simulator import best_of_all, counts_until, sends, worst
 
 START = datetime(2026, 11, 2, 10, tzinfo=UTC)

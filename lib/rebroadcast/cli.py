@@ -13,9 +13,10 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from .exceptions import RebroadcastError, speak, visible
-from .language import Language, language
-from .words import cause_name, disposition_name, verdict_name
+from .bench import parameters
+from .common.exceptions import RebroadcastError, speak, visible
+from .common.language import Language, language
+from .show.words import cause_name, disposition_name, verdict_name
 
 app = typer.Typer(
     name="rebroadcast",
@@ -132,7 +133,7 @@ def _command(name: str, notebook: str, options: tuple[str, ...], text: str) -> N
     """Add a command whose options are the common ones and these parameters of a notebook."""
 
     def command(**given) -> None:
-        from . import reports
+        from .report import reports
 
         out, overwrite, as_json, dry_run = (
             given.pop(name, None) for name in ("out", "overwrite", "json", "dry_run")
@@ -198,9 +199,9 @@ _command(
 
 def _dry_run(asked: dict, out: Path) -> None:
     """What a recovery would do, in the terminal."""
-    from . import parameters, reports
-    from .preview import preview
-    from .workbench import Workbench, check
+    from .bench.workbench import Workbench, check
+    from .report import reports
+    from .verbs.preview import preview
 
     known = parameters.declared(reports.locate("tag_import"))
     checked = {name: d.default for name, d in known.items()} | parameters.check(known, asked)
@@ -255,8 +256,8 @@ def _waves(waves: list[dict], zone: str, lang: Language) -> None:
 
 
 def _preflight(**given) -> None:
-    from .preflight import preflight
-    from .workbench import Workbench
+    from .bench.workbench import Workbench
+    from .verbs.preflight import preflight
 
     as_json, speech = given.pop("json"), given.pop("language")
     speak(speech)
@@ -338,7 +339,7 @@ def convert(
     """Exports read once, into Parquet files that every command takes: name DIR in place of the
     export.
     """
-    from .convert import convert
+    from .reading.convert import convert
 
     for found in convert(exports, out, date_format, overwrite):
         _say(
@@ -363,13 +364,13 @@ def explain(
     """One error, explained: cause, verdict, how long to wait, what to fix, and the source of the
     advice.
     """
+    from .common.exceptions import ParameterError, did_you_mean
     from .errors import canonical_kind, explain, load_rules
-    from .exceptions import ParameterError, did_you_mean
 
     speak(speech)
     lang = language(speech)
     if kind and not canonical_kind(kind):
-        from .channels import find_kind, kinds
+        from .limits.channels import find_kind, kinds
 
         if not find_kind(kind):
             raise ParameterError(
@@ -413,7 +414,7 @@ def batch(
     as_json: Annotated[bool, typer.Option("--json", help="Print batch.json.")] = False,
 ) -> None:
     """Many runs, one index page: each entry of a batch file, a few at once."""
-    from .batch import run
+    from .batch.batch import run
 
     content = run(file, out, jobs, resume)
     if as_json:

@@ -2,7 +2,7 @@
 
 import re2
 
-from ..lazy import ibis
+from .lazy import ibis
 
 MASK_TOKEN = "‹…›"
 MASK_LENGTH = 2000

@@ -1,7 +1,7 @@
 """A table of failed messages to the same table with what each error means."""
 
+from ..common.lazy import ibis
 from ..common.masking import mask_expr
-from ..lazy import ibis
 from .explain import UNKNOWN
 from .rules import Rules, canonical_kind
 from .rulesfile import load_rules

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import re2
 
-from ..exceptions import LANGUAGES, RulesError, did_you_mean, reason, sentence
+from ..common.exceptions import LANGUAGES, RulesError, did_you_mean, reason, sentence
 from . import texts
 from .rules import UNITS, WAIT, Rule, Rules
 

@@ -1,0 +1,1 @@
+"""What a notebook opens: parameters, settings, tables, results."""

@@ -1,0 +1,147 @@
+"""The failed-message log, which has no contact IDs: whose rows they are, where a contacts export
+says so for certain.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from markupsafe import Markup
+
+from ..common import sheets
+from ..common.exceptions import InputError
+from ..common.lazy import ibis, pd
+from ..reading.files import known
+
+if TYPE_CHECKING:
+    from ..reading.exports import Export
+    from .workbench import Workbench
+
+
+AMBIGUOUS = "several contacts fit this name"
+MISSING = "no contact has this name"
+
+
+def match(bench: "Workbench", log: "ibis.Table") -> "ibis.Table":
+    """Find the contact of each row of a failed-message log, never guessing between two people.
+
+    log has contact_name and channel (a name); bench's contacts export gives the people. A row is
+    sure where exactly one contact has that full name, or, for several of one name, where exactly
+    one of them is on the row's channel; a name cell that is a phone number or an e-mail address is
+    compared with those. Returns log with contact_id (null where it is not sure), `problem` (why
+    not) and channel_id: the ID that the channels file gives to that name, else the name.
+    """
+    if bench.contacts is None:
+        raise InputError(
+            "A failed-message log has no contact IDs; name a contacts export (contacts) to match"
+            " its names with."
+        )
+    people = bench.contacts.table
+    full = fold(people.first_name.fill_null("") + " " + people.last_name.fill_null(""))
+    keys = [full, _digits(people.phone), fold(people.email.fill_null(""))]
+    people_by = ibis.union(
+        *(
+            people.select("contact_id", channels=fold(people.channels.fill_null("")), key=k)
+            for k in keys
+        )
+    )
+    people_by = people_by.filter(people_by.key != "").distinct()
+    log = log.mutate(name=fold(log.contact_name.fill_null("")), on=fold(log.channel.fill_null("")))
+    phone = _digits(log.contact_name)
+    log = log.mutate(key=(phone != "").ifelse(phone, log.name))
+    pairs = log.select("row_id", "key", "on").join(people_by, "key")
+    pairs = pairs.mutate(here=(pairs.on != "") & pairs.channels.contains(pairs.on))
+    found = pairs.group_by("row_id").aggregate(
+        people=pairs.contact_id.nunique(),
+        one=pairs.contact_id.max(),
+        people_here=pairs.contact_id.nunique(where=pairs.here),
+        one_here=pairs.contact_id.max(where=pairs.here),
+    )
+    log = log.left_join(found, "row_id")
+    sure = ibis.cases((log.people == 1, log.one), (log.people_here == 1, log.one_here))
+    problem = ibis.cases((log.people.isnull(), MISSING), (sure.isnull(), AMBIGUOUS))
+    ids = {fold_text(c.name): c.id for c in bench.channels.channels}
+    channel = log.on.substitute(ids, else_=log.channel) if ids else log.channel
+    return log.mutate(contact_id=sure, problem=problem, channel_id=channel).drop(
+        "name", "on", "key", *found.columns[1:]
+    )
+
+
+def fold(text: "ibis.Value") -> "ibis.Value":
+    """Names as they are compared: lower case, one space between words."""
+    return text.lower().strip().re_replace(r"\s+", " ")
+
+
+def fold_text(text: str) -> str:
+    return " ".join(text.lower().split())
+
+
+def _digits(text: "ibis.Value") -> "ibis.Value":
+    """A phone number's digits; "" for what is no phone number."""
+    text = text.fill_null("").strip()
+    return text.re_search(r"^[+(]?[0-9][0-9 ().+-]{6,}$").ifelse(text.re_replace("[^0-9]", ""), "")
+
+
+def export(bench: "Workbench", log: "Export") -> "Export":
+    """Turn a failed-message log as read into a failed-messages export: sure rows in its table, the
+    others rejected.
+    """
+    rows = bench.engine.keep(match(bench, log.table))
+    good, bad = (
+        rows.filter(rows.problem.isnull()),
+        rows.filter(rows.problem.notnull()).order_by("row_id"),
+    )
+    columns = known()["exports"]["failed"]["columns"] + ["local_at", "source_file", "row", "row_id"]
+    table = good.select(
+        **{c: good[c] if c in good.columns else ibis.null("string") for c in columns}
+    )
+    unsure = bad.to_pandas()
+    skips = {s.name: s.skip for s in log.sources}
+    lines = [int(r) + skips[f] for r, f in zip(unsure["row"], unsure["source_file"], strict=True)]
+    frame = pd.DataFrame(
+        {
+            "file": unsure["source_file"],
+            "line": lines,
+            "reason": unsure["problem"],
+            "text": unsure["contact_name"],
+        }
+    )
+    bench.checklist = unsure[["local_at", "contact_name", "channel", "error", "problem"]]
+    rejected = pd.concat([log.rejected, frame], ignore_index=True)
+    if not len(lines) < log.rows:
+        raise InputError(
+            "No name in {file} fits exactly one contact of the contacts export; is it of the same"
+            " workspace?",
+            file=log.sources[0].name,
+        )
+    return replace(log, kind="failed", table=table, rejected=rejected, rows=log.rows - len(unsure))
+
+
+def write_checklist(bench: "Workbench", folder: Path) -> list[str]:
+    """Write the rows that are to be tagged by hand as `checklist.csv` and, to be printed,
+    `checklist.html`.
+    """
+    from ..show.parts import table
+
+    _, frame = bench.lang.gettext, bench.checklist
+    if frame is None or frame.empty:
+        return []
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    sheets.write(frame, folder / "checklist.csv")
+    header = ["☐", _("Time"), _("Contact"), _("Channel"), _("Error"), _("Why by hand")]
+    reasons = {
+        MISSING: _("no contact has this name"),
+        AMBIGUOUS: _("several contacts have this name"),
+    }
+    rows = [
+        ["☐", str(r[0]), *r[1:4], reasons[r[4]]] for r in frame.fillna("").itertuples(index=False)
+    ]
+    page = Markup(
+        "<!doctype html><meta charset=utf-8><title>{0}</title><style>{1}</style><h1>{0}</h1>{2}"
+    ).format(
+        _("To be tagged by hand"),
+        Markup("body{font:14px sans-serif}td,th{padding:4px 8px;text-align:left}"),
+        table(rows, header),
+    )
+    (folder / "checklist.html").write_text(page, "utf-8")
+    return ["checklist.csv", "checklist.html"]

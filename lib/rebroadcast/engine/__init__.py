@@ -1,0 +1,1 @@
+"""One Ibis connection: DuckDB in this process, Spark elsewhere."""

@@ -1,0 +1,1 @@
+"""Who was tagged, for which broadcast, and the record of a run."""

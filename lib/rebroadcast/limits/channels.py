@@ -1,0 +1,289 @@
+"""Channels: what each kind can do, and the user's own channels file with its limits, pools and
+names.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import cache, partial
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Literal
+from zoneinfo import available_timezones
+
+from pydantic import BaseModel, Field, ValidationError
+
+from ..common.exceptions import ChannelsError, did_you_mean, reason, sentence
+from .limit import Limit, Window
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of channel, as channels.toml describes it; the comments there say what each field
+    means.
+    """
+
+    name: str
+    can_broadcast: bool
+    settling: timedelta
+    settling_basis: str
+    identifier: Literal["phone", "email"] | None
+    source: str
+    date: date
+    reason: str | None = None
+    window: str | None = None
+    size: int | Literal["unlimited"] | None = None
+    tiers: tuple[int, ...] = ()
+    pace: float | None = None
+    note: str | None = None
+    aliases: tuple[str, ...] = ()
+
+
+@cache
+def kinds() -> dict[str, Kind]:
+    """Return every known kind by its name.
+
+    >>> kinds()["sms"].settling
+    datetime.timedelta(days=3)
+    """
+    known = tomllib.loads(files(__package__).joinpath("channels.toml").read_text(encoding="utf-8"))
+    for name, row in known.items():
+        row |= {"name": name, "settling": timedelta(hours=row["settling"])}
+        row |= {key: tuple(row.get(key, ())) for key in ("tiers", "aliases")}
+        row["identifier"] = None if row["identifier"] == "none" else row["identifier"]
+    return {name: Kind(**row) for name, row in known.items()}
+
+
+def find_kind(word: str) -> Kind | None:
+    """Return the kind with this name or alias, however it is spelled; None if there is none.
+
+    >>> find_kind("WhatsApp Cloud API").name
+    'whatsapp'
+    """
+    plain = partial(re.sub, r"[\W_]", "")
+    words = {plain(word): kind for kind in kinds().values() for word in (kind.name, *kind.aliases)}
+    return words.get(plain(word.lower()))
+
+
+Count = Annotated[int, Field(strict=True, gt=0)]
+Size = Count | Literal["unlimited"]
+Pace = Annotated[float, Field(gt=0)]
+Reserve = Annotated[int, Field(strict=True, ge=0)]
+Text = Annotated[str, Field(strict=True, min_length=1, max_length=255)]
+Span = Annotated[str, Field(pattern=r"^(day|month|[1-9]\d{0,3}h)$")]
+
+
+class _Limit(BaseModel, extra="forbid"):
+    limit: Size | None = None
+    window: Span | None = None
+    reserve: Reserve = 0
+    pace: Pace | None = None
+
+
+class _Pool(_Limit):
+    limit: Size
+
+
+class _Channel(_Limit):
+    name: Text | None = None
+    kind: Text | None = None
+    pool: Text | None = None
+
+
+class _File(BaseModel, extra="forbid"):
+    timezone: Text | None = None
+    segment_limit: Count | None = None
+    workspace: str | None = None
+    pool: dict[str, _Pool] = {}
+    channel: dict[str, _Channel] = {}
+
+
+@dataclass(frozen=True)
+class Channel:
+    """One channel of the channels file: its ID (text), its name, its kind and the pool it shares,
+    if any.
+    """
+
+    id: str
+    name: str
+    kind: Kind | None
+    pool: str | None
+    pace: float | None
+
+
+class Channels:
+    """The channels of one workspace; its `workspace` (a name), `timezone` and `segment_limit` are
+    None where nobody gave them.
+    """
+
+    def __init__(self, content: _File | None = None):
+        self._content = content or _File()
+        self.timezone, self.workspace = self._content.timezone, self._content.workspace
+        self.segment_limit = self._content.segment_limit
+        self.channels: tuple[Channel, ...] = ()
+        for key, row in self._content.channel.items():
+            kind = find_kind(row.kind) if row.kind else None
+            self.channels += (
+                Channel(
+                    key,
+                    row.name or f"channel {key}",
+                    kind,
+                    row.pool,
+                    row.pace or (kind and kind.pace),
+                ),
+            )
+
+    def get(self, channel_id: str) -> Channel | None:
+        """Return the channel with this ID, or None if the file does not name it."""
+        return next((c for c in self.channels if c.id == channel_id), None)
+
+    def name(self, channel_id: str) -> str:
+        """Return the channel's name; "channel 1001" where none is known."""
+        return getattr(self.get(channel_id), "name", f"channel {channel_id}")
+
+    def kind(self, channel_id: str) -> str | None:
+        """Return the name of the channel's kind ("whatsapp"), or None if unknown."""
+        return getattr(getattr(self.get(channel_id), "kind", None), "name", None)
+
+    def limits(self, timezone: str | None = None) -> tuple[Limit, ...]:
+        """Return one Limit per pool, named after it, and one per channel outside a pool, named by
+        its ID.
+
+        A channel without a limit of its own has that of its kind where every account has the same;
+        others, such as WhatsApp without its tier, have none. Calendar windows are in the file's
+        zone, else in `timezone`, else in UTC. A pool is as fast as its slowest channel.
+        """
+        zone, own, found = self.timezone or timezone or "UTC", self._content.channel, []
+        pools = self._content.pool.items()
+        groups = [
+            (name, [c for c in self.channels if c.pool == name], row, None) for name, row in pools
+        ]
+        groups += [(c.id, [c], own[c.id], c.kind) for c in self.channels if c.pool is None]
+        for name, members, row, kind in groups:
+            if size := row.limit or (kind and kind.size):
+                size = None if size == "unlimited" else int(size)
+                span = row.window or (kind and kind.window) or "24h"
+                calendar = span in ("day", "month")
+                window = (
+                    Window(span, None, zone)
+                    if calendar
+                    else Window("moving", timedelta(hours=int(span[:-1])), zone)
+                )
+                pace = row.pace or min((c.pace for c in members if c.pace), default=None)
+                found.append(
+                    Limit(name, tuple(c.id for c in members), size, window, row.reserve, pace)
+                )
+        return tuple(found)
+
+
+def load_channels(path: Path | None = None) -> Channels:
+    """Read the user's channels file (TOML); without a path, return empty Channels.
+
+    Raises ChannelsError with one sentence that names the file and the key.
+    """
+    if path is None:
+        return Channels()
+    try:
+        content = _File.model_validate(read_toml(path, sentence("channels file")))
+        problem = next(_contradictions(content), None)
+    except ValidationError as error:
+        problem = _told(error)
+    except ValueError as error:
+        problem = error
+    if problem:
+        raise ChannelsError(f"{path}: {problem}")
+    return Channels(content)
+
+
+def read_toml(path: Path, what: str) -> dict:
+    """Read a file of the user's; ValueError says in a sentence why it cannot be read."""
+    try:
+        return tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise ValueError(
+            sentence("the {what} cannot be read ({reason}).", what=what, reason=reason(error))
+        ) from None
+    except UnicodeDecodeError:
+        raise ValueError(
+            sentence("the {what} is not UTF-8; save it as UTF-8.", what=what)
+        ) from None
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(
+            sentence("this is not TOML: {reason}. Values of text need quotes.", reason=error)
+        ) from None
+
+
+def _told(error: ValidationError) -> str:
+    """Say the first thing that pydantic found, with the key as the file spells it."""
+    first = error.errors()[0]
+    where = [str(part) for part in first["loc"]][:3]
+    model = _File if len(where) < 3 else _Pool if where[0] == "pool" else _Channel
+    key, fields = ".".join(where), list(model.model_fields)
+    if first["type"] == "extra_forbidden":
+        facts = {"key": key, "known": ", ".join(fields), "hint": did_you_mean(where[-1], fields)}
+        return sentence("{key} is no setting; known here: {known}.{hint}", **facts)
+    if first["type"] == "missing":
+        return sentence("{key} is missing.", key=key)
+    expected = {
+        "limit": sentence('a whole number above 0, or "unlimited"'),
+        "segment_limit": sentence("a whole number above 0"),
+        "window": sentence('"24h" (or other hours), "day" or "month"'),
+        "reserve": sentence("a whole number, 0 or more"),
+        "pace": sentence("contacts per second, above 0"),
+    }.get(where[-1], sentence("text in quotes, of at most 255 characters"))
+    if where[0] in ("pool", "channel") and len(where) < 3:
+        expected = sentence("a table such as [pool.main] or [channel.1001]")
+    return sentence(
+        "{key} is {value!r}; expected {expected}.", key=key, value=first["input"], expected=expected
+    )
+
+
+def _contradictions(content: _File):
+    """Yield what no single field shows: zones, kinds and pools that are not there."""
+    if content.timezone and content.timezone not in (zones := available_timezones()):
+        hint = did_you_mean(content.timezone, zones)
+        yield sentence(
+            'timezone is "{zone}"; expected a zone such as "America/Mexico_City".{hint}',
+            zone=content.timezone,
+            hint=hint,
+        )
+    for key, row in content.channel.items():
+        if row.kind and find_kind(row.kind) is None:
+            facts = {
+                "kind": row.kind,
+                "kinds": ", ".join(kinds()),
+                "hint": did_you_mean(row.kind, kinds()),
+            }
+            yield sentence(
+                'channel.{key}.kind is "{kind}"; expected one of: {kinds}.{hint}', key=key, **facts
+            )
+        if row.pool and row.pool not in content.pool:
+            hint = did_you_mean(row.pool, content.pool)
+            yield sentence(
+                'channel.{key}.pool is "{pool}", but there is no [pool.{pool}].{hint}',
+                key=key,
+                pool=row.pool,
+                hint=hint,
+            )
+        own = [name for name in ("limit", "window", "reserve") if name in row.model_fields_set]
+        if row.pool and own:
+            yield sentence(
+                "channel.{key} has both a pool and its own {name}; keep one of them.",
+                key=key,
+                name=own[0],
+            )
+    for name in content.pool:
+        if not any(row.pool == name for row in content.channel.values()):
+            yield sentence(
+                'pool.{name} names no channel; add pool = "{name}" to the channels that share it.',
+                name=name,
+            )
+        if name in content.channel:
+            yield sentence(
+                "pool.{name} has the ID of a channel for its name; give the pool a name of its"
+                " own.",
+                name=name,
+            )

@@ -1,0 +1,85 @@
+"""Limits on unique contacts: load in a window, overflow, capacity left, what a failed export alone
+tells.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from functools import cache
+
+from ..common.exceptions import QuotaError
+from ..common.times import zone_of
+
+
+@dataclass(frozen=True)
+class Window:
+    """The time in which a limit counts: "moving" of a length, or a calendar "day" or "month" in a
+    zone.
+    """
+
+    kind: str = "moving"
+    length: timedelta | None = timedelta(hours=24)
+    zone: str = "UTC"
+
+
+@dataclass(frozen=True)
+class Limit:
+    """How many unique contacts some channels together may reach in a window.
+
+    `name` is the pool's name or the channel's ID; `size` None means unlimited; `reserve` is kept
+    free for everyday traffic; `pace` is contacts per second, or None where it is not known.
+    """
+
+    name: str
+    channels: tuple[str, ...]
+    size: int | None
+    window: Window = Window()
+    reserve: int = 0
+    pace: float | None = None
+
+    def __post_init__(self):
+        if not self.channels:
+            raise QuotaError(
+                "The limit '{name}' names no channel; name the channels that share it.",
+                name=self.name,
+            )
+        if self.size is not None and self.size <= 0:
+            raise QuotaError(
+                "The limit '{name}' is {size}; it must be 1 or more, or unlimited. "
+                "To keep a channel out of a plan, leave its contacts out.",
+                name=self.name,
+                size=self.size,
+            )
+        if self.reserve < 0 or (self.pace is not None and self.pace <= 0):
+            raise QuotaError(
+                "The limit '{name}' needs a reserve of 0 or more and a pace above 0.",
+                name=self.name,
+            )
+
+    @property
+    def room(self) -> int | None:
+        """Contacts that may be reached in an empty window once the reserve is kept; None means
+        unlimited.
+        """
+        return None if self.size is None else self.size - self.reserve
+
+
+@cache
+def _period(day: date, window: Window) -> tuple[int, int]:
+    if window.kind == "day":
+        ends = day, day + timedelta(days=1)
+    else:
+        ends = (first := day.replace(day=1)), (first + timedelta(days=31)).replace(day=1)
+    return tuple(
+        int(datetime.combine(d, time(), zone_of(window.zone)).timestamp()) // 60 for d in ends
+    )
+
+
+def period(minute: int, window: Window) -> tuple[int, int]:
+    """Return the minutes (since 1970) at which the calendar window around a minute begins and ends.
+
+    >>> period(29_000_000, Window("day"))
+    (28998720, 29000160)
+    """
+    return _period(datetime.fromtimestamp(minute * 60, zone_of(window.zone)).date(), window)

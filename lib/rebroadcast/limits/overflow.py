@@ -1,0 +1,198 @@
+"""What went beyond a limit: attempted against delivered and failed, and what failures alone tell."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from ..common.exceptions import QuotaError
+from ..common.lazy import ibis, pd
+from .limit import Limit
+
+TIERS = (250, 1000, 2000, 10000, 100000)  # of WhatsApp, as channels.toml has them with their source
+
+
+def overflow(counts: pd.DataFrame, limits: Sequence[Limit]) -> pd.DataFrame:
+    """Compute, limit by limit, how far a broadcast went beyond it and how many failures that
+    explains.
+
+    `counts`, one row per channel: channel_id and at least two of attempted, delivered and failed
+    (unique contacts); where known, quota (failures whose cause is the limit) and used (contacts
+    already in the window when the broadcast began). Returns limit, size, attempted, delivered,
+    failed, quota, used, overflow = attempted beyond what was left, explained = the failures it
+    explains (those with that cause, if causes are known, and never more than the overflow), other =
+    failed - explained. Raises QuotaError where the counts contradict each other.
+
+    >>> counts = {"channel_id": ["1"], "attempted": [1500], "failed": [500]}
+    >>> frame = pd.DataFrame(counts)  # doctest: +SKIP
+    >>> overflow(frame, [Limit("1", ("1",), 1000)])["overflow"].tolist()  # doctest: +SKIP
+    [500]
+    """
+    rows = [_balanced(row) for row in counts.to_dict("records")]
+    under = {channel: limit.name for limit in limits for channel in limit.channels}
+    for row in rows:
+        row["limit"] = under.get(row["channel_id"], row["channel_id"])
+    frame = (
+        pd.DataFrame(rows)
+        .drop(columns="channel_id")
+        .groupby("limit", sort=False)
+        .sum(min_count=1)
+        .reset_index()
+    )
+    frame["used"] = frame["used"].fillna(0)
+    frame = frame.astype(
+        dict.fromkeys(("attempted", "delivered", "failed", "quota", "used"), "Int64")
+    )
+    sizes = {limit.name: limit.size for limit in limits}
+    frame.insert(1, "size", frame["limit"].map(sizes).astype("Int64"))
+    left = (frame["size"] - frame["used"]).clip(lower=0)
+    frame["overflow"] = (frame["attempted"] - left).clip(lower=0)
+    cause = frame["quota"].fillna(frame["failed"])
+    frame["explained"] = frame["overflow"].where(frame["overflow"] <= cause, cause)
+    return frame.assign(other=frame["failed"] - frame["explained"])
+
+
+def _balanced(row: dict) -> dict:
+    """Return one channel's counts, completed to attempted = delivered + failed."""
+    channel, given = str(row["channel_id"]), {}
+    for name in ("attempted", "delivered", "failed", "quota", "used"):
+        value = row.get(name)
+        given[name] = None if pd.isna(value) else int(value)
+        if given[name] is not None and given[name] < 0:
+            raise QuotaError(
+                "Channel {channel}: {name} is {value}; a count is 0 or more.",
+                channel=channel,
+                name=name,
+                value=value,
+            )
+    a, d, f = (given[name] for name in ("attempted", "delivered", "failed"))
+    if [a, d, f].count(None) > 1:
+        raise QuotaError(
+            "Channel {channel} needs two of the counts attempted, delivered and failed.",
+            channel=channel,
+        )
+    for name, part in (("failed", f), ("delivered", d)):
+        if a is not None and part is not None and part > a:
+            raise QuotaError(
+                "Channel {channel}: {attempted:,} attempted is less than {part:,} {name}; count the"
+                " contacts of the whole broadcast as attempted.",
+                channel=channel,
+                attempted=a,
+                part=part,
+                name=name,
+            )
+    a, d, f = (d + f if a is None else a), (a - f if d is None else d), (a - d if f is None else f)
+    if a != d + f:
+        raise QuotaError(
+            "Channel {channel}: {attempted:,} attempted is not {delivered:,} delivered and"
+            " {failed:,} failed; correct one.",
+            channel=channel,
+            attempted=a,
+            delivered=d,
+            failed=f,
+        )
+    if (given["quota"] or 0) > f:
+        raise QuotaError(
+            "Channel {channel}: {quota:,} failed at the limit, but only {failed:,} failed at all.",
+            channel=channel,
+            quota=given["quota"],
+            failed=f,
+        )
+    return {"channel_id": channel, **given, "attempted": a, "delivered": d, "failed": f}
+
+
+def infer(failed: ibis.Table, gap: timedelta = timedelta(hours=24)) -> pd.DataFrame:
+    """Tell from a failed export alone where a limit was reached: one row per run of limit errors.
+
+    `failed`: channel_id, contact_id, sent_at (UTC), cause. A run ends when no limit error follows
+    for `gap`. Returns channel_id, run, first and last (UTC), overflow_at_least (unique contacts
+    that failed at the limit), messages, other (failures of other causes between first and last). It
+    assumes that each limit error is a contact beyond the limit and that the export holds all
+    failures of the time; how many were attempted, and so the limit itself, it cannot tell.
+    """
+    quota = failed.filter(failed.cause == "quota").select("channel_id", "contact_id", "sent_at")
+    own = ibis.window(group_by="channel_id", order_by=["sent_at", "contact_id"])
+    since = quota.sent_at.epoch_seconds() - quota.sent_at.lag().over(own).epoch_seconds()
+    quota = quota.mutate(new=(since.fill_null(0) > int(gap.total_seconds())).cast("int64"))
+    along = ibis.cumulative_window(group_by="channel_id", order_by=["sent_at", "contact_id"])
+    quota = quota.mutate(run=quota.new.sum().over(along) + 1)
+    runs = quota.group_by("channel_id", "run").agg(
+        first=quota.sent_at.min(),
+        last=quota.sent_at.max(),
+        overflow_at_least=quota.contact_id.nunique(),
+        messages=quota.count(),
+    )
+    others = failed.filter(failed.cause != "quota").select("channel_id", "sent_at")
+    between = [runs.channel_id == others.channel_id, others.sent_at.between(runs.first, runs.last)]
+    beside = runs.join(others, between).group_by("channel_id", "run").agg(other=lambda t: t.count())
+    found = runs.left_join(beside, ["channel_id", "run"])
+    found = found.select(*runs.columns, other=found.other.fill_null(0)).order_by(
+        "channel_id", "run"
+    )
+    return found.to_pandas().astype({"run": "int64"})
+
+
+def ceilings(load: ibis.Table, limits: Sequence[Limit], runs: pd.DataFrame) -> pd.DataFrame:
+    """Return the observed ceiling of each run of limit errors: limit, run, first, last, ceiling.
+
+    `runs` is what `infer` returned. The ceiling is the highest load from a window (24 hours, where
+    it is the calendar's) before the run's first error to its last; runs of channels without a limit
+    are left out.
+    """
+    found = []
+    for row in runs.itertuples():
+        for limit in (limit for limit in limits if row.channel_id in limit.channels):
+            begin = row.first - (limit.window.length or timedelta(hours=24))
+            mine = load.filter((load["limit"] == limit.name) & load["at"].between(begin, row.last))
+            found.append(
+                (
+                    limit.name,
+                    row.run,
+                    row.first,
+                    row.last,
+                    int(mine["load"].max().fill_null(0).execute()),
+                )
+            )
+    return pd.DataFrame(found, columns=["limit", "run", "first", "last", "ceiling"])
+
+
+@dataclass(frozen=True)
+class Observed:
+    """Observed ceilings: low and high, the known tier they fit (or None), whether they fit the
+    configured size (or None).
+    """
+
+    low: int
+    high: int
+    tier: int | None
+    configured: int | None
+    agrees: bool | None
+
+
+def compare_tiers(
+    observed: Sequence[int],
+    configured: int | None = None,
+    tiers: Sequence[int] = TIERS,
+    within: float = 0.05,
+) -> Observed:
+    """Compare the contacts delivered in each full window with the known tiers and the configured
+    size.
+
+    A size fits if the highest ceiling is at most `within` (a share) below or above it: a few
+    contacts fail for other reasons, a few inside a service window do not count.
+
+    >>> compare_tiers([997, 1000], configured=1000)
+    Observed(low=997, high=1000, tier=1000, configured=1000, agrees=True)
+    """
+    if not observed:
+        raise QuotaError(
+            "No full window was observed, so there is nothing to compare with the tiers."
+        )
+    low, high = min(observed), max(observed)
+
+    def fits(size: int) -> bool:
+        return abs(high - size) <= size * within
+
+    tier = next((t for t in tiers if fits(t)), None)
+    return Observed(low, high, tier, configured, None if configured is None else fits(configured))

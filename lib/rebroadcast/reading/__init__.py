@@ -1,0 +1,1 @@
+"""Export files in, tables with known columns out, and the rows that could not be read."""

@@ -1,0 +1,108 @@
+"""The bytes of a file: their hash, whether they are UTF-8, and in which encoding they are if
+not.
+"""
+
+import codecs
+import hashlib
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+from ..common.exceptions import InputError
+
+# Within a word, or at its end, bytes that are letters in the encodings of DOS and old Macs, and
+# signs in Windows-1252.
+STRANGE = re.compile(
+    rb"[A-Za-z][\x80-\x91\x93-\x9f\xa1-\xa9\xab-\xac\xae-\xb6\xb8-\xb9\xbb-\xbf](?=[a-z])|[a-z][\x82\x87\x8e\x97\xa1-\xa5](?![A-Za-z])"
+)
+
+
+class Survey(NamedTuple):
+    """What one look at all bytes of a file tells: its hash, size, first bytes, and whether it is
+    UTF-8 throughout.
+    """
+
+    sha256: str
+    size: int
+    start: bytes
+    utf8: bool
+
+
+def survey(path: Path) -> Survey:
+    """Look at all bytes of a file, once."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    hashed, decoder = hashlib.sha256(), codecs.getincrementaldecoder("utf-8")()
+    size, start, utf8 = 0, b"", True
+    with (
+        path.open("rb") as file,
+        ThreadPoolExecutor(1) as other,
+    ):  # hashing takes as long as all the rest
+        while block := file.read(2**20):
+            hashing = other.submit(hashed.update, block)
+            if utf8 and not (block.isascii() and decoder.getstate()[0] == b""):
+                try:
+                    decoder.decode(block)
+                except UnicodeDecodeError:
+                    utf8 = False
+            start, size = start or block[:4096], size + len(block)
+            hashing.result()
+    utf8 &= b"\0" not in start and decoder.getstate()[0] == b""
+    return Survey(hashed.hexdigest(), size, start, utf8)
+
+
+def encoding(path: Path) -> str:
+    """Tell the encoding of a file that is not UTF-8 throughout: by its mark, else UTF-8 where most
+    is, else Windows-1252.
+    """
+    with path.open("rb") as file:
+        start = file.read(4096)
+        for mark, name in (
+            (codecs.BOM_UTF8, "utf-8-sig"),
+            (codecs.BOM_UTF16_LE, "utf-16"),
+            (codecs.BOM_UTF16_BE, "utf-16"),
+        ):
+            if start.startswith(mark):
+                return name
+        if b"\0" in start:
+            zeros = [start[i::2].count(0) for i in (0, 1)]
+            if max(zeros) > len(start) // 4:
+                return "utf-16-be" if zeros[0] > zeros[1] else "utf-16-le"
+            return "utf-8"
+        file.seek(0)
+        good, bad, strange, telling = (
+            0,
+            0,
+            0,
+            0,
+        )  # lines; curly quotes tell nothing, for a Mac's í is one of them
+        while line := file.readline(2**20):
+            if not line.isascii():
+                whole = clean(line.decode("utf-8", "surrogateescape"))
+                good, bad, strange = (
+                    good + whole,
+                    bad + (not whole),
+                    strange + bool(STRANGE.search(line)),
+                )
+                telling += not whole and bool(re.search(rb"[\x80-\x90\x95-\xff]", line))
+        # Damaged rows in a UTF-8 file must not garble all its accents; lines of another encoding
+        # are hardly ever UTF-8.
+        if bad <= good:
+            return "utf-8"
+        if strange * 2 > telling:
+            raise InputError(
+                "{path} is in an encoding that cannot be told; open it where its accents are right"
+                " and save it as UTF-8.",
+                path,
+                path=path,
+            )
+        return "cp1252"
+
+
+def clean(text: str) -> bool:
+    """Whether a text can be written as UTF-8: it holds no half characters."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True

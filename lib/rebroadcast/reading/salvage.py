@@ -1,0 +1,438 @@
+"""What is whole in a damaged CSV file: every record that stands on its own, and the lines that do
+not, with the reason.
+"""
+
+import csv
+import re
+from collections import Counter, deque
+from collections.abc import Callable, Container, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+
+from ..common.exceptions import InputError
+from ..common.lazy import ibis, np, pd
+from ..common.masking import mask, mask_expr
+from ..engine.engine import Engine
+from .files import Source, headings
+
+LONGEST = 8_388_608  # bytes of one record: the engine reads no longer ones
+KEPT = 10_000  # characters that are kept of a refused record
+AHEAD = 50  # lines in which the end of a broken record is looked for
+SEEN = 200  # first lines that tell how long contact IDs are
+FEW = 100  # doubtful ends that are compared with the other rows; more are refused as they are
+PLAIN = ("MISSING COLUMNS", "TOO MANY COLUMNS", "INVALID ENCODING", "INVALID UNICODE")
+TYPED = {
+    "sent_at": r"\W*\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}",
+    "contact_id": r" *[\w.:@+-]*\d[\w.:@+-]*",
+}
+
+
+def read(engine: Engine, source: Source) -> tuple["ibis.Table", "pd.DataFrame"]:
+    """Read a CSV file as `Engine.read_csv` does; where its reading is in doubt, sift the file
+    first.
+
+    Then the table has the line of each record as a last column `line`. Raises InputError where even
+    that fails.
+    """
+    import duckdb
+
+    names = [f"c{i}" for i in range(len(source.header))]
+    try:
+        raw, refused = engine.read_csv(source.path, names, source.delimiter, source.skip)
+        if not needed(raw, refused, source):
+            return raw, refused
+    except duckdb.InvalidInputException:  # line ends of two kinds, for one
+        engine.con.raw_sql("DROP TABLE IF EXISTS refused; DROP TABLE IF EXISTS refused_scan")
+    target, cut = engine.new_file(".csv"), frozenset()
+    for _ in range(2):
+        good, refused, ends = sift(source, target, cut)
+        raw, left = engine.read_csv(target, [*names, "line"], ",", 0)
+        if len(left) or raw.count().execute() != good:
+            raise InputError(
+                "{file} is too damaged to be read; export it again as CSV.",
+                source.path,
+                file=source.name,
+            )
+        if cut or not (cut := cut_off(raw[names[-1]], ends)):
+            break
+    return raw, refused
+
+
+def needed(raw: "ibis.Table", refused: "pd.DataFrame", source: Source) -> bool:
+    """Whether the engine's reading is in doubt: quotes out of place, records unaccounted for, a
+    value that swallowed rows, a last row that may be cut off.
+    """
+    names, d = raw.columns[: len(source.header)], re.escape(source.delimiter)
+    count, broken, length, signs = _written(raw, names)
+    seen = _bytes(source)
+    # What is no value must be delimiters, line ends and quotes: two around a cell, and one more for
+    # each within it.
+    quoted, ends = seen["quotes"] - 2 * signs, count * (len(names) + bool(seen["returns"]))
+    same = (
+        length + ends + seen["quotes"] - signs == seen["size"] and quoted >= 0 and quoted % 2 == 0
+    )
+    if not same or len(refused) or seen["zeros"] or seen["returns"] not in (0, count):
+        records, whole = strict(source)
+        if (
+            whole != count
+            or records != count + refused.line.nunique()
+            or not refused.error_type.isin(PLAIN).all()
+        ):
+            return True
+        if not refused.csv_line.map(
+            _begins(source)
+        ).all():  # what begins no row may be the rest of the one before
+            return True
+    if not seen["ended"] and count:
+        last = (
+            raw.filter(raw.file_row_number == count - 1)[names[-1]].fill_null("").execute().iloc[0]
+        )
+        if cut_off(raw[names[-1]], [(0, last, "")]):
+            return True
+    # A swallowed row: the first line of a value has the rest of its row, and the last line the
+    # start of another,
+    # or a line begins as rows do.
+    for name in broken:
+        i, value = names.index(name), raw.filter(raw[name].contains("\n"))[name]
+        cells = rf"([^{d}\n]*{d})"
+        own = (
+            rf"^{cells}{{{len(names) - 1 - i}}}[^\n]*\n(?s:.*\n)?{cells}{{{i}}}|\n{_starts(source)}"
+        )
+        if value.re_search(own).any().execute():
+            return True
+    return False
+
+
+def _written(raw: "ibis.Table", names: Sequence[str]) -> tuple[int, list[str], int, int]:
+    """How many rows a table has, which of its columns hold line breaks, and the bytes and quotes of
+    all values.
+    """
+
+    @ibis.udf.scalar.builtin(name="strlen", signature=(("string",), "int64"))
+    def size(text): ...
+
+    sums = {"count": raw.count()}
+    for c in names:
+        sums |= {
+            f"length {c}": size(raw[c]).sum(),
+            f"bare {c}": size(raw[c].replace('"', "")).sum(),
+            f"broken {c}": raw[c].contains("\n").any(),
+        }
+    found = raw.aggregate(**sums).to_pyarrow().to_pylist()[0]
+    length, bare = (sum(found[f"{what} {c}"] or 0 for c in names) for what in ("length", "bare"))
+    return found["count"], [c for c in names if found[f"broken {c}"]], length, length - bare
+
+
+def _bytes(source: Source) -> dict[str, int]:
+    """What a file has below its header: size, quotes, returns, zeros (bytes), and whether the last
+    line ended; a last line without an end counts as if it had one.
+    """
+    found, last = Counter(), b"\n"
+    with source.path.open("rb") as file:
+        for _ in range(source.skip):
+            file.readline()
+        while block := file.read(2**22):
+            b, last = np.frombuffer(block, np.uint8), block[-1:]
+            found["size"] += len(block)
+            for name, sign in (("quotes", 34), ("returns", 13), ("zeros", 0)):
+                found[name] += int(np.count_nonzero(b == sign))
+    ended = last == b"\n"
+    if not ended:
+        found["size"] += 1 + bool(found["returns"])
+        found["returns"] += bool(found["returns"])
+    return {**dict.fromkeys(("size", "quotes", "returns", "zeros"), 0), **found, "ended": ended}
+
+
+def strict(source: Source) -> tuple[int, int]:
+    """Look at every quote of a file: its records by RFC 4180, and how many of them have as many
+    columns as the header.
+
+    The records are -1 where a quote is out of its place, line ends are of two kinds, or there is a
+    NUL.
+    """
+    records, whole, inside, before, last, kinds = 0, 0, 0, 0, b"\n", set()
+    with source.path.open("rb") as file:
+        for _ in range(source.skip):
+            file.readline()
+        while block := file.read(2**22):
+            block += file.readline(LONGEST)
+            last, b = block[-1:], np.frombuffer(b"\n" + block + b"\n", np.uint8)
+            b = b if last != b"\n" else b[:-1]
+            edge = (b == ord(source.delimiter)) | (b == 10) | (b == 13)
+            quotes, ends, returns, marks = (
+                np.flatnonzero(b == c) for c in (34, 10, 13, ord(source.delimiter))
+            )
+            first = quotes[np.diff(quotes, prepend=-9) > 1]  # of each run of quotes
+            final = quotes[np.diff(quotes, append=len(b) + 9) > 1]
+            odd = (final - first) % 2 == 0
+            within = (
+                inside + np.cumsum(odd) - odd
+            ) % 2 == 1  # the run is in a value that was open before it
+            legal = np.where(
+                within, ~odd | edge[final + 1], edge[first - 1] & (odd | edge[final + 1])
+            )
+            outer = [
+                at[(inside + np.searchsorted(first[odd], at)) % 2 == 0]
+                for at in (ends[1:], returns, marks)
+            ]
+            if not (legal.all() and b.all() and (b[outer[1] + 1] == 10).all()):
+                return -1, 0
+            kinds |= set((b[outer[0] - 1] == 13)[: None if last == b"\n" else -1].tolist())
+            seen = np.searchsorted(outer[2], outer[0]) + before
+            whole += int((np.diff(seen, prepend=0) == len(source.header) - 1).sum())
+            before += len(outer[2]) - (int(seen[-1]) if len(seen) else 0)
+            records += len(outer[0])
+            inside = (inside + int(odd.sum())) % 2
+    return -1 if inside or len(kinds) > 1 else records, whole
+
+
+def cut_off(column: "ibis.Value", ends: list[tuple[int, str, str]]) -> frozenset[int]:
+    """Which rows (line, last value, what follows on a line of its own) end too early.
+
+    One at the end of the file does where values of other rows go on. One that a stray line follows
+    does unless the file shows that its value is whole: another row has the same one, and none has
+    the two together.
+    """
+    cut = {line for line, *_ in ends[FEW:]}
+    if ends := [
+        (line, *(mask(v.strip()) for v in (value, value + more)), more)
+        for line, value, more in ends[:FEW]
+    ]:
+        values = column.fill_null("").strip().name("value").as_table()
+        values = values.group_by(value=mask_expr(values.value)).agg(n=values.count())
+        wanted = {}
+        for i, (_, value, both, more) in enumerate(ends):
+            wanted[f"on{i}"] = (
+                values.value.startswith(both) & ((values.value != value) | bool(more))
+            ).any()
+            wanted[f"same{i}"] = values.n.sum(where=values.value == value).fill_null(0)
+        found = values.aggregate(**wanted).execute().iloc[0]
+        doubtful = Counter(value for _, value, *_ in ends)
+        cut |= {
+            line
+            for i, (line, value, _, more) in enumerate(ends)
+            if found[f"on{i}"] or (more and (not value or found[f"same{i}"] <= doubtful[value]))
+        }
+    return frozenset(cut)
+
+
+def sift(
+    source: Source, target: Path, cut: Container[int] = ()
+) -> tuple[int, "pd.DataFrame", list]:
+    """Write the records of a file that are whole to target, each with its line as one more column,
+    without a header.
+
+    Returns how many they are, the others (line, error_type, csv_line), and the ends that are in
+    doubt (see `cut_off`; lines in cut are refused). A record begins on a new line and has as many
+    columns as the header; after a broken one, the next begins where a date or contact ID is in its
+    place. A value that holds the end of one row and the start of another is refused: which of two
+    quotes is the stray one cannot be told, and a text that a stranger wrote must not become a row.
+    """
+    count, d = len(source.header), re.escape(source.delimiter)
+    cell = rf'(?: *+"[^"]*+(?:""[^"]*+)*+" *+|[^{d}\r\n"]*+)'
+    whole = re.compile(rf"({cell}(?:{d}{cell}){{{count - 1}}})[\r\n]*+")
+    legal, cells = (
+        re.compile(rf"{cell}(?:{d}{cell})*+[\r\n]*+"),
+        re.compile(rf"({cell})(?:{d}|[\r\n]*+$)"),
+    )
+    value = r'[^"]++(?:""[^"]*+)*+" *+'  # the end of a value, and what follows it
+    tail = re.compile(rf"{value}(?:{d}{cell})*+[\r\n]*+")
+    closes = re.compile(
+        rf'[^"]++(?<!{d})(?:""[^"]*+)*+" *+(?:{d}|[\r\n]*+$)'
+    )  # a value that began on a line before
+    begins, single = _begins(source), re.compile(rf"{cell}[\r\n]*+")
+    starts = re.compile(rf"[\r\n]{_starts(source)}")
+
+    def heads(text: str) -> bool:
+        return sum(map(bool, headings(text[:KEPT].split(source.delimiter)))) > 1
+
+    def values(text: str) -> list[str]:
+        if '"' not in text:
+            return text.split(source.delimiter)[:count]
+        found = (c.strip(" ") if '"' in c else c for c in cells.findall(text)[:count])
+        return [c[1:-1].replace('""', '"') if c[:1] == '"' else c for c in found]
+
+    def swallowed(record: list[str]) -> bool:
+        parts = [re.split(r"[\r\n]+", v) for v in record]
+        return any(map(starts.search, record)) or any(
+            len(v) > 1
+            and v[0].count(source.delimiter) >= count - 1 - i
+            and v[-1].count(source.delimiter) >= i
+            and begins(v[-1])
+            for i, v in enumerate(parts)
+        )
+
+    def refuse(number: int, part: str, reason: str, goes_on: bool = False) -> None:
+        if goes_on and refused:
+            refused[-1] = (*refused[-1][:2], (refused[-1][2] + part)[:KEPT])
+        else:
+            refused.append((number, reason, part[:KEPT]))
+
+    def following() -> tuple[int, str] | None:
+        return waiting.popleft() if waiting else next(lines, None)
+
+    def rest(text: str) -> bool:  # of a row before it, rather than a title, a rule or a footer
+        one = single.fullmatch(text) or source.delimiter not in text.replace(
+            source.delimiter + " ", ""
+        )  # a cell, or prose
+        return bool(one and re.search(r"[^\W\d_]", text)) and not re.match(
+            r'[ "]*([-=*_]|#(?!\d))', text
+        )
+
+    def split_id(
+        before: str, record: list[str]
+    ) -> bool:  # a line break within the contact ID of the first column
+        return (
+            bool(before)
+            and before.isalnum()
+            and len(before) < usual <= len(before) + len(record[0]) + 1 <= usual + 1
+        )
+
+    good, refused, ends, last, lost, waiting = 0, [], [], None, False, deque()
+    with (
+        source.path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as old,
+        target.open("w", encoding="utf-8", newline="") as new,
+    ):
+        lines, out = _lines(old), csv.writer(new, quoting=csv.QUOTE_ALL, lineterminator="\n")
+        for _ in range(source.skip):
+            next(lines, None)
+        waiting.extend(islice(lines, SEEN))
+        sizes = Counter(len(part.split(source.delimiter)[0].strip('" ')) for _, part in waiting)
+        usual = sizes.most_common(1)[0][0] if sizes and source.columns[0] == "contact_id" else 0
+        while item := following():
+            taken, odd, size = [item], item[1].count('"') % 2, len(item[1])
+            while odd and size < LONGEST and (item := following()):
+                taken.append(item)
+                odd, size = (odd + item[1].count('"')) % 2, size + len(item[1])
+            text = "".join(part for _, part in taken)
+            if not text.strip():
+                refuse(taken[0][0], text, "", True) if lost else None
+                last = (
+                    last if last and last[1] else None
+                )  # an empty value does not go on after a blank line
+                continue
+            (number, first), found = taken[0], whole.fullmatch(text)
+            reason, one = "cut off at its end" if number in cut else _reason(text), False
+            record = values(found[1]) if found else []
+            if found and len(taken) > 1 and swallowed(record):
+                if item := following():
+                    waiting.appendleft(
+                        item
+                    )  # where the end of a value follows, the quote that closed was another's
+                    found = None if tail.fullmatch(item[1]) and not begins(item[1]) else found
+            elif found and not reason and not (lost and not begins(first)):
+                if not split_id(refused[-1][2].strip() if lost else "", record):
+                    out.writerow([*record, number])
+                    last, good, lost = (number, record[-1], text), good + 1, False
+                    continue
+                reason = "a line break without quotes"
+            elif found:
+                one = bool(reason)
+            if not found:
+                for _ in range(0 if len(taken) > 1 or legal.fullmatch(first) else AHEAD):
+                    if not (item := following()):
+                        break
+                    taken.append(item)
+                    if item[1].count('"') % 2:
+                        break
+                # Lines that could be rows are part of the broken record where the end of its value
+                # follows them.
+                one = (
+                    1 < len(taken) <= AHEAD
+                    and tail.fullmatch(taken[-1][1])
+                    and not begins(taken[-1][1])
+                )
+                one = one and all(
+                    whole.fullmatch(part) or not begins(part) for _, part in taken[1:-1]
+                )
+                if not one:  # what follows on its own lines may be whole
+                    waiting.extendleft(reversed(taken[1:]))
+                    taken = taken[:1]
+                    reason = _reason(first)
+                    if not reason and legal.fullmatch(first):
+                        reason = (
+                            "too few columns"
+                            if len(cells.findall(first)) <= count
+                            else "too many columns"
+                        )
+            if (
+                last
+                and not lost
+                and not begins(first)
+                and not heads(first)
+                and (closes.match(first) or rest(first))
+            ):
+                ends.append((*last[:2], first.strip(' "\r\n')))
+            for at, part in [(number, "".join(part for _, part in taken))] if one else taken:
+                refuse(
+                    at,
+                    part,
+                    reason or "a stray quote",
+                    lost and not begins(part) and not heads(part),
+                )
+                lost = True
+        if last and not lost and not last[2].endswith(("\n", "\r")):
+            ends.append((*last[:2], ""))
+    # Bytes that are no UTF-8 are written out; pandas takes no half characters.
+    refused = [
+        (n, r, text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace"))
+        for n, r, text in refused
+    ]
+    return good, pd.DataFrame(refused, columns=["line", "error_type", "csv_line"]), ends
+
+
+def _begins(source: Source) -> Callable[[str], bool]:
+    """A test of a line: whether a date or contact ID is in its place, or any line where a file has
+    neither.
+    """
+    typed = [
+        (i, re.compile(TYPED[c] + r"(?![ \w])" * (c == "contact_id")))
+        for i, c in enumerate(source.columns)
+        if c in TYPED
+    ]
+
+    def begins(text: str) -> bool:
+        try:
+            found = next(csv.reader([text[:KEPT]], delimiter=source.delimiter))
+        except (csv.Error, StopIteration):
+            return False
+        alone = len(found) == 1 and re.fullmatch(
+            TYPED["contact_id"], found[0]
+        )  # the start of an ID, or a short row
+        return not typed or (
+            not alone and any(i < len(found) and p.match(found[i]) for i, p in typed)
+        )
+
+    return begins
+
+
+def _starts(source: Source) -> str:
+    """A pattern for the start of a row, up to its date and contact ID; one that fits nothing where
+    it has neither.
+    """
+    d, known = re.escape(source.delimiter), [i for i, c in enumerate(source.columns) if c in TYPED]
+    cells = [
+        TYPED[c] if i in known else ""
+        for i, c in enumerate(source.columns[: max(known, default=0) + 1])
+    ]
+    return "".join(rf"{cell}[^{d}\n]*{d}" for cell in cells) if known else r"[^\s\S]"
+
+
+def _reason(text: str) -> str:
+    """Why a record cannot be used whatever its columns are; "" where it can."""
+    if "\0" in text:
+        return "a zero byte"
+    if not text.isascii() and re.search("[\ud800-\udfff]", text):
+        return "not valid UTF-8"
+    return (
+        "a line that is too long"
+        if len(text.encode(errors="surrogateescape")) > LONGEST - KEPT
+        else ""
+    )
+
+
+def _lines(file) -> Iterator[tuple[int, str]]:
+    number = 1
+    while part := file.readline(LONGEST):
+        yield number, part
+        number += part.endswith(("\n", "\r"))

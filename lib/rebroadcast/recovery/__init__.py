@@ -1,0 +1,1 @@
+"""What became of each row, the tag, the import files."""

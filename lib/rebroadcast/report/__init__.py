@@ -1,0 +1,1 @@
+"""A notebook run and published, and the text of each notebook."""

@@ -1,0 +1,256 @@
+"""One offline HTML file from an executed notebook: text, figures, tables and folded code, no
+request.
+"""
+
+import base64
+import gzip
+import hashlib
+import html
+import json
+import re
+import unicodedata
+from functools import cache
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+import mistune
+import re2
+from jinja2 import Environment, FileSystemLoader
+
+from ..common.exceptions import InputError, OutputError, reason, visible
+from ..common.language import Language
+from ..common.lazy import nbformat
+from ..show.drawing import caption, format_
+
+HERE = Path(__file__).parent
+STYLE = HERE / "report.css"
+HIDDEN_CODE = {"hide-code", "parameters", "injected-parameters"}
+DROPPED = {"notebook-only", "papermill-error-cell-tag"}
+# A number as people write it; four digits without a separator are more often an ID or a year.
+NUMBER = re.compile(r"[-−+]?\d{1,3}([,.\u00a0\u202f]\d{3})*([,.]\d+)?(\s?%)?")
+ANSI = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def export(
+    notebook: "Path | nbformat.NotebookNode",
+    target: Path,
+    *,
+    title: str,
+    lang: Language,
+    made_at: str | None = None,
+) -> None:
+    """Write the executed notebook to target as one HTML file that needs nothing else, not even a
+    network.
+
+    Markdown cells become text, except those tagged `notebook-only`. Outputs keep their order; code
+    is folded below them, or at the end for cells that show nothing or are tagged `hide-code` or
+    `parameters`. A plotly figure's title becomes its caption; `layout.meta` may hold `description`
+    (for screen readers), `data` (rows, the header first: shown as a table) and `csv` (a relative
+    path to link). `text/html` outputs are trusted to be escaped by their producer; scripts in them
+    are removed and could not run. Two exports of one notebook differ in nothing but made_at, shown
+    as given.
+
+    Raises InputError if the notebook cannot be read, OutputError if target cannot be written.
+
+    >>> name, title = Path("a.html"), "Failures"
+    >>> export(Path("a.ipynb"), name, title=title, lang=Language("en"))  # doctest: +SKIP
+    """
+    try:
+        read = (
+            nbformat.read(notebook, as_version=4) if isinstance(notebook, str | Path) else notebook
+        )
+    except (OSError, nbformat.reader.NotJSONError) as error:
+        raise InputError(
+            "{notebook} cannot be read as a notebook: {reason}",
+            notebook,
+            notebook=notebook,
+            reason=error,
+        ) from error
+    page = _Page(lang)
+    for cell in read.cells:
+        page.add(cell)
+    text = visible(page.render(title, made_at))
+    try:
+        target.write_text(text, encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise OutputError(
+            "{target} cannot be written ({reason}). Name another place.",
+            target=target,
+            reason=reason(error),
+        ) from error
+
+
+class _Page:
+    """What the page will hold, gathered cell by cell; the template turns each block into HTML."""
+
+    def __init__(self, lang: Language):
+        self.lang = lang
+        self.heading: str | None = None
+        self.blocks: list[dict[str, Any]] = []
+        self.toc: dict[str, str] = {}
+        self.appendix: list[str] = []
+        renderer = mistune.HTMLRenderer(escape=True)
+        renderer.image = lambda text, url, title=None: (
+            f"<em>{text}</em>"
+        )  # a picture would be fetched
+        self._markdown = mistune.create_markdown(escape=True, renderer=renderer, plugins=["table"])
+
+    def add(self, cell: Any) -> None:
+        tags = set(cell.metadata.get("tags", ()))
+        if cell.cell_type == "markdown" and not tags & DROPPED:
+            self.blocks.append(self._text(cell.source))
+        if cell.cell_type != "code":
+            return
+        failed = any(output.output_type == "error" for output in cell.outputs)
+        blocks = [block for output in cell.outputs if (block := self._output(output, failed))]
+        self.blocks += blocks
+        if blocks and not tags & HIDDEN_CODE:
+            blocks[-1]["code"] = cell.source.strip()
+        elif cell.source.strip():
+            self.appendix.append(cell.source.strip())
+
+    def _output(self, output: Any, failed: bool) -> dict[str, Any] | None:
+        if output.output_type == "stream":
+            return (
+                {"kind": "plain", "text": output.text}
+                if output.name == "stdout" or failed
+                else None
+            )
+        if output.output_type == "error":
+            text, trace = (
+                ANSI.sub("", part) for part in (output.evalue, "\n".join(output.traceback))
+            )
+            return {"kind": "error", "name": output.ename, "text": text, "trace": trace}
+        match output.data:
+            case {"application/vnd.plotly.v1+json": figure}:
+                return self._figure(figure)
+            case {"text/html": text}:
+                return self._markup(text, "output")
+            case {"text/markdown": text}:
+                return self._text(text)
+            case {"image/png": png}:
+                return {"kind": "image", "png": png}
+        return {"kind": "plain", "text": output.data.get("text/plain", "")}
+
+    def _text(self, source: str) -> dict[str, Any]:
+        text = self._markdown(source)
+        if self.heading is None and (found := re.search(r"<h1>(.*?)</h1>\n?", text, re.S)):
+            self.heading = found[1]
+            text = text.replace(found[0], "", 1)
+        return self._markup(text, "prose")
+
+    def _markup(self, text: str, kind: str) -> dict[str, Any]:
+        """Give headings their anchors; let tables scroll inside their own box."""
+        text = text.encode(
+            "utf-8", "replace"
+        ).decode()  # RE2: a thousand openings without an end take no longer than one
+        text = re2.sub(r"(?is)<script\b.*?</script\s*>|<style\b.*?</style\s*>", lambda _: "", text)
+        text = re.sub(r"(?<=<table) border=\"\d\"", "", text)
+        text = re2.sub(r"(?s)<table\b.*?</table>", self._table, text)
+        return {"kind": kind, "html": re2.sub(r"(?s)<h2\b[^>]*>(.*?)</h2>", self._anchor, text)}
+
+    def _table(self, found: re.Match[str]) -> str:
+        caption = re.search(r"<caption\b[^>]*>(.*?)</caption>", found[0], re.S)
+        label = html.escape(_words(caption[1]) if caption else self.lang.gettext("Table"))
+        return (
+            f'<div class="scroll" role="region" tabindex="0" aria-label="{label}">{found[0]}</div>'
+        )
+
+    def _anchor(self, found: re.Match[str]) -> str:
+        words = _words(found[1])
+        plain = unicodedata.normalize("NFKD", words).encode("ascii", "ignore").decode().lower()
+        slug = first = "-".join(re.findall(r"[a-z0-9]+", plain)) or "section"
+        while slug in self.toc:
+            slug = f"{first}-{int(slug.removeprefix(first)[1:] or 1) + 1}"
+        self.toc[slug] = words
+        return f'<h2 id="{slug}">{found[1]}</h2>'
+
+    def _figure(self, bundle: dict[str, Any]) -> dict[str, Any]:
+        layout = dict(bundle.get("layout", {}))
+        finding, subtitle = caption(layout)
+        meta = dict(layout["meta"]) if isinstance(layout.get("meta"), dict) else {}
+        rows, csv, description = (meta.pop(name, None) for name in ("data", "csv", "description"))
+        figure = {"data": bundle.get("data", []), "layout": layout | {"meta": meta}}
+        label = description or f"{finding} {subtitle}".strip() or self.lang.gettext("Figure")
+        words = {
+            "finding": finding,
+            "subtitle": subtitle,
+            "label": label,
+            "height": layout["height"],
+        }
+        words |= {"kind": "figure", "csv": csv, "table": _texts(rows or [], self.lang)}
+        return words | {"json": _json(figure)}
+
+    def render(self, title: str, made_at: str | None) -> str:
+        _ = self.lang.gettext
+        words = {
+            "skip": _("Skip to the report"),
+            "contents": _("Contents"),
+            "code": _("How this was computed"),
+            "all_code": _("The other code of this report"),
+            "table": _("Table of this figure's data"),
+            "csv": _("Data as CSV"),
+            "trace": _("Where it happened"),
+            "made": _("Made {time}"),
+            "no_script": _(
+                "The figures need JavaScript; the table below each figure holds its data."
+            ),
+            "save": _("Download this figure as an image"),
+            "old": _("This browser cannot draw the figure. The table below holds its data."),
+        }
+        drawing = words | {"locale": self.lang.code, "format": format_(self.lang)}
+        css, script = ((HERE / f"report.{kind}").read_text("utf-8") for kind in ("css", "js"))
+        plotly, hashes = (
+            _plotly() if any(it["kind"] == "figure" for it in self.blocks) else ("", "")
+        )
+        sources = {
+            "css": css,
+            "script": script,
+            "plotly": plotly,
+            "hashes": f"{_hash(script)} {hashes}",
+        }
+        texts = {"title": title, "made_at": made_at, "words": words, "drawing": _json(drawing)}
+        return template(HERE / "report.html.j2").render(page=self, **texts, **sources)
+
+
+def template(path: Path):
+    """A Jinja template, which escapes what it is given."""
+    return Environment(
+        loader=FileSystemLoader(path.parent), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    ).get_template(path.name)
+
+
+def _words(markup: str) -> str:
+    return html.unescape(re.sub(r"<[^<>]+>", "", markup)).strip()
+
+
+def _texts(rows: list[list[Any]], lang: Language) -> list[list[tuple[str, bool]]]:
+    """Return each cell's text, and whether its column holds numbers."""
+    texts = [
+        ["" if v is None else v if isinstance(v, str) else lang.number(v) for v in row]
+        for row in rows
+    ]
+    columns = zip(*texts[1:], strict=False)
+    numbers = [
+        any(column) and all(NUMBER.fullmatch(text) for text in column if text) for column in columns
+    ]
+    return [list(zip_longest(row, numbers)) for row in texts]
+
+
+def _json(value: Any) -> str:
+    """Return JSON that stays inside its script element, whatever its strings say."""
+    return json.dumps(value, separators=(",", ":")).replace("<", "\\u003c")
+
+
+def _hash(script: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
+
+
+@cache
+def _plotly() -> tuple[str, str]:
+    """Return plotly.js packed (gzip, base64) and its hash; the same bytes every time."""
+    from plotly.offline import get_plotlyjs
+
+    script = get_plotlyjs()
+    return base64.b64encode(gzip.compress(script.encode(), 9, mtime=0)).decode(), _hash(script)

@@ -1,0 +1,266 @@
+"""Run a notebook with checked parameters, and publish what came out: one offline HTML file and its
+data.
+"""
+
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from ..bench import parameters, workbench
+from ..common import exceptions
+from ..common.exceptions import (
+    OutputError,
+    ParameterError,
+    RebroadcastError,
+    RunError,
+    did_you_mean,
+    sentence,
+    speak,
+)
+from ..common.folder import check_only, disk_full, make, scratch, staged
+from ..common.language import Language, language
+from ..common.lazy import nbformat
+from ..ledger import record
+from ..ledger.ledger import open_ledger
+from ..show.words import TITLES, word
+
+NOTEBOOKS = Path(__file__).resolve().parents[3] / "notebooks"
+
+
+def locate(notebook: str | Path) -> Path:
+    """Find a notebook by path, or by name among this project's own."""
+    for path in (Path(notebook), NOTEBOOKS / f"{notebook}.ipynb"):
+        if path.suffix == ".ipynb" and path.is_file():
+            return path
+    names = sorted(p.stem for p in NOTEBOOKS.glob("*.ipynb"))
+    raise ParameterError(
+        "No such notebook: {notebook}.{hint} Known: {known}.",
+        "notebook",
+        notebook=notebook,
+        hint=did_you_mean(str(notebook), names),
+        known=", ".join(names),
+    )
+
+
+def run(
+    notebook: str | Path,
+    given: Mapping[str, object],
+    out: str | Path,
+    overwrite: bool = False,
+    extra: Mapping[str, object] | None = None,
+    **options: object,
+) -> dict:
+    """Run a notebook and publish its folder of results whole, or not at all; return the run record.
+
+    given are the notebook's parameters by name; they are checked against its parameters cell before
+    anything starts. out becomes a folder with `<notebook>.html`, `<notebook>.ipynb`, `run.json` and
+    what the notebook wrote; extra goes into its run record, options to papermill. Raises the
+    RebroadcastError that the notebook met (nothing is written then), or RunError for any other
+    failure (out then holds a run record with status "failed").
+    """
+    speak(given.get("language"))
+    path, out = locate(notebook), Path(out)
+    checked = parameters.check(
+        parameters.declared(path), {k: v for k, v in given.items() if k != "out"}
+    )
+    if path.parent == NOTEBOOKS:  # a mistake that needs no kernel to be seen
+        workbench.check(checked)
+    lang = language(str(checked.get("language") or "en"))
+    _check_place(checked, out)
+    started = record.now()
+    failed_before = record.read(out).get("status") == "failed"
+    made = _make_parents(out)
+    try:
+        with staged(out, overwrite or failed_before) as staging:
+            target = staging / f"{path.stem}.ipynb"
+            place = {workbench.STAGING: str(staging), workbench.RESULTS: str(out.absolute())}
+            failure = execute(path, checked, target, place, **options)
+            if isinstance(failure, RebroadcastError) and failure.exit_status == 2:
+                raise failure
+            content, executed = record.read(staging), clean(_load(target))
+            if failure:  # half of the results are none
+                for child in staging.iterdir():
+                    shutil.rmtree(child) if child.is_dir() else child.unlink()
+                content = {"started": started, "status": "failed", "message": str(failure)}
+                content |= {
+                    "cell": getattr(failure, "cell", None),
+                    "died": getattr(failure, "died", False),
+                }
+            _write(staging, path.stem, executed, lang)
+            content |= {
+                "notebook": path.stem,
+                "parameters": dict(given),
+                "finished": record.now(),
+                **(extra or {}),
+            }
+            content = (
+                {"started": started, "status": "ok"}
+                | content
+                | {"outputs": record.outputs(staging)}
+            )
+            record.write(staging, content)
+    except BaseException:
+        for folder in reversed(made):
+            if not any(folder.iterdir()):
+                folder.rmdir()
+        raise
+    if claim := content.get("ledger"):
+        open_ledger(claim["path"]).confirm(claim["run_id"])
+    if failure:
+        raise RunError(
+            "{failure} The run record is in {file}.", failure=failure, file=out / record.NAME
+        )
+    return content
+
+
+def _check_place(checked: Mapping[str, object], out: Path) -> None:
+    """Raise OutputError where the results would go over a file that is no result of a run."""
+    place, found = out.resolve(), record.read(out)
+    for name in ("exports", "messages", "contacts", "channels", "rules", "ledger"):
+        value = checked.get(name) or []
+        for given in [value] if isinstance(value, str) else value:
+            if Path(given).resolve().is_relative_to(place):
+                raise OutputError(
+                    "'{given}' ({name}) lies in the folder for the results; give another --out.",
+                    given=given,
+                    name=name,
+                )
+    known = {record.NAME, *(entry["name"] for entry in found.get("outputs", ()))}
+    check_only(out, known.__contains__)
+
+
+def execute(
+    path: Path,
+    checked: Mapping[str, object],
+    target: Path,
+    env: Mapping[str, str],
+    **options: object,
+) -> RebroadcastError | None:
+    """Run a notebook with papermill, in a kernel that sees env, into target; return the error it
+    met, if any.
+    """
+    import papermill
+    from nbclient.exceptions import CellTimeoutError, DeadKernelError
+    from papermill.engines import NBClientEngine, papermill_engines
+    from traitlets.config import Config
+
+    class Engine(NBClientEngine):
+        """Writes the notebook at its end; papermill's own does before and after each cell, a fifth
+        of a run's time.
+        """
+
+        @classmethod
+        def execute_managed_notebook(cls, nb_man, kernel_name, **options):
+            place, nb_man.output_path = nb_man.output_path, None
+            try:
+                return super().execute_managed_notebook(nb_man, kernel_name, **options)
+            finally:
+                nb_man.output_path = place
+
+    papermill_engines.register("whole", Engine)
+    # transport_encryption keeps ipykernel from warning at each start; widget state would be
+    # megabytes.
+    temporary = scratch()  # what the kernel leaves goes with it, even if it is killed
+    place = {
+        "transport_encryption": "auto",
+        "connection_file": os.path.join(temporary.name, "kernel.json"),
+    }
+    quiet = {
+        "extra_arguments": ["--log-level=50"]
+    }  # the kernel would tell of the interrupt that ends it
+    options = {
+        "config": Config({"KernelManager": place, "NotebookClient": quiet}),
+        "store_widget_state": False,
+    } | options
+    env = {**env, "TMPDIR": temporary.name, "IPYTHONDIR": temporary.name}
+    before = {name: os.environ.get(name) for name in env}
+    os.environ.update(env)
+    try:
+        papermill.execute_notebook(
+            *(
+                str(p).replace("{", "{{").replace("}", "}}") for p in (path, target)
+            ),  # papermill fills in {names}
+            dict(checked),
+            engine_name="whole",
+            kernel_name="python3",
+            language="python",
+            progress_bar=False,
+            **options,
+        )
+    except papermill.PapermillExecutionError as error:
+        kind = getattr(exceptions, error.ename, None)
+        if isinstance(kind, type) and issubclass(kind, RebroadcastError):
+            return kind(error.evalue)
+        if disk_full(error):
+            why = _one_line(error.evalue)
+            return OutputError(
+                "The disk is full ({why}); free some space for the results and for temporary files,"
+                " and run again.",
+                why=why,
+            )
+        return _at(error.cell_index + (not checked), f"{error.ename}: {_one_line(error.evalue)}")
+    except CellTimeoutError as error:
+        return _at(
+            _last(target), sentence("a cell took too long ({reason})", reason=_one_line(error))
+        )
+    except DeadKernelError:
+        return _at(
+            _last(target),
+            sentence("the notebook's process died, often for want of memory"),
+            died=True,
+        )
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None) if value is None else os.environ.update({name: value})
+        temporary.cleanup()
+    return None
+
+
+def _at(cell: int | None, message: str, died: bool = False) -> RunError:
+    return RunError("Cell {cell} failed: {message}.", cell, died, cell=cell, message=message)
+
+
+def _last(target: Path) -> int | None:
+    """The last cell that started; papermill marks cells as completed even where the kernel died."""
+    cells = _load(target).cells
+    return max(
+        (i for i, c in enumerate(cells) if c.get("execution_count") or c.get("outputs")),
+        default=None,
+    )
+
+
+def _load(target: Path) -> "nbformat.NotebookNode":
+    return nbformat.read(target, as_version=4) if target.exists() else nbformat.v4.new_notebook()
+
+
+def _one_line(text: object) -> str:
+    return " ".join(str(text).split())[:300].rstrip(".")
+
+
+def clean(notebook: "nbformat.NotebookNode") -> "nbformat.NotebookNode":
+    """Take out what differs between runs or tells of the machine, so that equal runs give equal
+    notebooks.
+    """
+    notebook.metadata.pop("papermill", None)
+    for number, cell in enumerate(notebook.cells):
+        cell.metadata.pop("papermill", None)
+        cell.metadata.pop("execution", None)
+        cell.id = f"cell-{number}"
+    return notebook
+
+
+def _write(staging: Path, name: str, notebook: "nbformat.NotebookNode", lang: Language) -> None:
+    from .page import export
+
+    nbformat.write(notebook, staging / f"{name}.ipynb")
+    title = word(TITLES, name, lang).replace("_", " ")
+    made_at = record.now().replace("T", " ").removesuffix("+00:00") + " UTC"
+    export(notebook, staging / f"{name}.html", title=title, lang=lang, made_at=made_at)
+
+
+def _make_parents(out: Path) -> list[Path]:
+    """Make the folders above out; return those that were made."""
+    made = [p for p in reversed(out.absolute().parents) if not p.exists()]
+    make(out.absolute().parent)
+    return made

@@ -1,0 +1,1 @@
+"""Small frames in, figures, words and pieces of HTML out; knows no file and no run."""

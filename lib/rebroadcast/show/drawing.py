@@ -1,0 +1,499 @@
+"""The house style of figures: colours, layout, labels, and what a figure says of itself to its
+page.
+"""
+
+import html
+import re
+import textwrap
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timedelta
+from functools import cache, wraps
+from numbers import Number
+from typing import Any
+
+import plotly.graph_objects as go
+from babel import Locale
+
+from ..common.exceptions import visible
+from ..common.language import Language, language
+from ..common.lazy import pd
+from .words import CAUSES, COLUMNS, DISPOSITIONS, OUTCOMES, VERDICTS, word
+
+ENGLISH = language("en")
+WAIT, FIX, NEVER, UNKNOWN, DELIVERED = "#0072B2", "#E69F00", "#D55E00", "#8A8A8A", "#009E73"
+FAILED, QUIET, LIMIT, GREY, GRID = (
+    "#CC79A7",
+    "#C4C8CC",
+    "#000000",
+    "#767676",
+    "rgba(138,138,138,0.25)",
+)
+VERDICT_COLOURS = {"wait": WAIT, "fix": FIX, "never": NEVER, "unknown": UNKNOWN}
+CAUSE_COLOURS = {
+    "quota": WAIT,
+    "rate_limit": "#4FA3D1",
+    "recipient_cap": "#004C78",
+    "outage": "#9CCBE6",
+}
+CAUSE_COLOURS |= {"template": FIX, "content": "#F3C35F", "media": "#B97F00", "account": "#8F6200"}
+CAUSE_COLOURS |= {"policy": "#D18F00", "configuration": "#F8DA9B", "outside_window": "#FFB82E"}
+CAUSE_COLOURS |= {"audience": "#6B4A00", "opted_out": NEVER, "invalid_recipient": "#F08A43"}
+CAUSE_COLOURS |= {"unreachable": "#B0B0B0", "unknown": UNKNOWN}
+OUTCOME_COLOURS = {
+    "reached": DELIVERED,
+    "failed_again": FAILED,
+    "no_sign": UNKNOWN,
+    "not_known": "#C8C8C8",
+    "not_due": "#9CCBE6",
+}
+DISPOSITION_COLOURS = {"tagged": WAIT, "fix_first": FIX, "never": NEVER, "unknown": UNKNOWN}
+DISPOSITION_COLOURS |= {"reached_later": DELIVERED}
+WORDS = {"cause": CAUSES, "verdict": VERDICTS, "disposition": DISPOSITIONS, "outcome": OUTCOMES}
+COUNTS = ("failed", "attempted", "delivered", "load", "rows", "contacts", "waves", "before", "now")
+NUMBERS = (*COUNTS, "limit", "overflow", "capacity")
+TEXTS = ("channel", "error", "cause", "verdict", "scenario")
+# Rows that are drawn, characters of a label, pixels for a bar with its label, rows of data.
+TOP, LABEL, SLOT, ROWS = 15, 96, 46, 200  # a phone shortens labels further
+FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
+Key = Iterable[
+    tuple[str, str, Iterable[float]]
+]  # name, colour and counts of what a legend explains
+
+
+def chart(draw: Callable[..., go.Figure]) -> Callable[..., go.Figure]:
+    """Hand draw a clean frame, answer one with nothing in it, and describe the figure in
+    `layout.meta`.
+    """
+
+    @wraps(draw)
+    def draw_chart(
+        frame: "pd.DataFrame", *, lang: Language = ENGLISH, **options: object
+    ) -> go.Figure:
+        _, known = lang.gettext, [name for name in frame.columns if name in COLUMNS]
+        clean = frame[known].reset_index(drop=True)
+        for name in known:
+            if name in NUMBERS:
+                clean[name] = pd.to_numeric(clean[name], errors="coerce").astype(float)
+            elif name in TEXTS:
+                clean[name] = clean[name].astype(object).where(clean[name].notna(), _("(none)"))
+        if clean[[name for name in known if name in COUNTS]].fillna(0).to_numpy().any():
+            drawn = draw(clean, lang=lang, **options)
+        else:
+            drawn, clean = figure([], _("There is nothing to show"), "", 1, lang), clean.head(0)
+            drawn.update_xaxes(visible=False).update_yaxes(visible=False)
+        told, table = [*filter(None, drawn.layout.meta)], clean.head(ROWS).astype(object)
+        if len(frame) > ROWS:
+            cap = {"n": lang.number(ROWS), "total": lang.number(len(frame))}
+            told.append(_("The data holds the first {n} of {total} rows", **cap))
+        rows = [*table.where(table.notna(), None).itertuples(index=False)]
+        drawn.layout.meta = {
+            "id": draw.__name__.replace("_", "-"),
+            "title": told[0],
+            "description": " ".join(f"{sentence}." for sentence in told),
+            "data": (
+                rows
+                and [
+                    [word(COLUMNS, name, lang) for name in known],
+                    *(
+                        [_cell(*pair, lang) for pair in zip(known, row, strict=True)]
+                        for row in rows
+                    ),
+                ]
+            ),
+        }
+        return drawn
+
+    return draw_chart
+
+
+def escape(text: object) -> str:
+    """Make a text safe for plotly, which reads tags, %{templates} and $TeX$ in its texts."""
+    plain = html.escape(visible(" ".join(str(text).split())), quote=False).replace(" %", "\u00a0%")
+    return plain.replace("%{", "%&#123;").replace("$", "&#36;")
+
+
+def shorten(text: object, width: int = LABEL) -> str:
+    """Shorten a text to width with an ellipsis, keeping its end, where texts often differ."""
+    plain = " ".join(str(text).split())
+    ahead = width * 2 // 3
+    return (
+        plain
+        if len(plain) <= width
+        else f"{plain[:ahead].rstrip()}…{plain[ahead + 1 - width :].lstrip()}"
+    )
+
+
+def brief(text: object, width: int = 80) -> str:
+    """Shorten a text for a title: whole words from its beginning, without its full stop."""
+    return textwrap.shorten(str(text), width, placeholder="…").rstrip(".")
+
+
+def hover(*texts: object, width: int = 50) -> str:
+    """Return escaped lines for a hover box, each broken at width."""
+    return "<br>".join(escape(line) for text in texts for line in textwrap.wrap(str(text), width))
+
+
+def figure(
+    traces: Sequence,
+    title: str,
+    subtitle: str,
+    body: float,
+    lang: Language,
+    key: Key = (),
+    below: int = 34,
+) -> go.Figure:
+    """Lay traces out: title, subtitle, `body` pixels of plot, a legend `below` it; as wide as the
+    page.
+    """
+    key, top, clear, marks = list(key), 76, "rgba(0,0,0,0)", []
+    bottom = 42 + 28 * bool(key) + 20 * (len(key) > 2)  # on a phone the legend takes two lines
+    for trace in traces:
+        if trace.type in ("bar", "scatter"):
+            trace.showlegend = False
+    for name, colour, counts in key:
+        text = f"{name} {lang.number(int(sum(counts)))}"
+        marker = {"symbol": "square", "size": 11, "color": colour}
+        if colour == LIMIT:
+            text, marker = (
+                name,
+                {
+                    "symbol": "line-ns",
+                    "size": 12,
+                    "line": {"color": LIMIT, "width": 2.5},
+                },
+            )
+        marks.append(
+            {
+                "type": "scatter",
+                "x": [None],
+                "y": [None],
+                "mode": "markers",
+                "marker": marker,
+                "name": escape(text),
+                "showlegend": True,
+            }
+        )
+    small = {"text": escape(subtitle), "font": {"size": 13, "color": GREY}}
+    heading = {
+        "text": escape(title),
+        "subtitle": small,
+        "font": {"size": 16},
+        "pad": {"l": 6, "t": 8},
+    }
+    heading |= {"x": 0, "xref": "container", "y": 1, "yref": "container", "yanchor": "top"}
+    legend = {
+        "orientation": "h",
+        "x": 0,
+        "y": -below / body,
+        "yanchor": "top",
+        "traceorder": "normal",
+    }
+    legend |= {"itemclick": False, "itemdoubleclick": False, "font": {"size": 13}}
+    axis = {
+        "gridcolor": GRID,
+        "zeroline": False,
+        "fixedrange": True,
+        "title": {"font": {"size": 12}},
+    }
+    looks = {
+        "title": heading,
+        "legend": legend,
+        "font": {"family": FONT, "size": 13},
+        "barmode": "stack",
+        "meta": [title, subtitle],
+    }
+    looks |= {
+        "paper_bgcolor": clear,
+        "plot_bgcolor": clear,
+        "xaxis": axis,
+        "yaxis": axis,
+        "hoverlabel": {"align": "left"},
+    }
+    looks |= {"height": top + body + bottom, "margin": {"l": 6, "r": 12, "t": top, "b": bottom}}
+    return go.Figure(
+        [*traces, *marks], looks | {"template": "none"}
+    )  # at once: each later change takes as long again
+
+
+def lines(names: Iterable[object]) -> dict:
+    """Return a y axis with each name on a line above its row, which leaves a phone's width to the
+    bars.
+    """
+    texts = [escape(shorten(name)) for name in names]
+    place = {
+        "range": [len(texts) - 0.5, -0.75],
+        "ticklabelposition": "inside",
+        "ticklabelshift": 20,
+    }
+    return {
+        "tickvals": list(range(len(texts))),
+        "ticktext": texts,
+        "showgrid": False,
+        "ticks": "",
+        **place,
+    }
+
+
+def ends(
+    drawn: go.Figure, totals: Iterable[float], texts: Sequence[str], unit: str, gap: int = 1
+) -> go.Figure:
+    """Label rows at their ends, and keep room for the longest label at a phone's width."""
+    totals, labels = (
+        [float(total) for total in totals],
+        ["\u00a0" * gap + escape(text) for text in texts],
+    )
+    room = 1 - min(0.7, 0.024 * max(map(len, texts)) + 0.03)
+    more = {
+        "textposition": "middle right",
+        "cliponaxis": False,
+        "hoverinfo": "skip",
+        "showlegend": False,
+    }
+    drawn.add_scatter(x=totals, y=list(range(len(totals))), mode="text", text=labels, **more)
+    reach = max([max(totals) / room, *(shape.x1 * 1.02 for shape in drawn.layout.shapes)]) or 1
+    title = {"text": escape(unit), "standoff": 10}
+    return drawn.update_xaxes(range=[0, reach], showticklabels=False, showgrid=False, title=title)
+
+
+def bars(
+    names: Iterable[object],
+    parts: Sequence[tuple],
+    labels: Sequence[str],
+    title: str,
+    subtitle: str,
+    unit: str,
+    lang: Language,
+    *,
+    key: Key | None = None,
+    raw: Iterable[object] | None = None,
+    limits: Iterable[float] = (),
+) -> go.Figure:
+    """Draw stacked horizontal bars, the first name on top, labelled at their ends.
+
+    parts are (name, colour or colours, counts by row); key explains the colours (None: the parts
+    do); raw are the values behind the names; limits, where not null, are drawn as a black line
+    across their row.
+    """
+    names, parts, limits = (
+        list(names),
+        [part for part in parts if any(part[2])] or parts[:1],
+        list(limits),
+    )
+    key, traces = list(parts if key is None else key), []
+    if any(limit == limit for limit in limits):
+        key.append((lang.gettext("limit"), LIMIT, ()))
+    for part, colour, counts in parts:
+        said = [
+            _told(part, lang.number(round(float(count), 1)), label)
+            for count, label in zip(counts, labels, strict=True)
+        ]
+        texts = [hover(name, *words) for name, words in zip(names, said, strict=True)]
+        more = {
+            "customdata": names if raw is None else list(raw),
+            "hovertext": texts,
+            "hoverinfo": "text",
+        }
+        more |= {
+            "y": list(range(len(names))),
+            "orientation": "h",
+            "width": 0.4,
+            "marker_color": colour,
+        }
+        traces.append(go.Bar(x=[float(count) for count in counts], **more))
+    drawn = figure(traces, title, subtitle, SLOT * len(names) + 16, lang, key).update_yaxes(
+        lines(names)
+    )
+    for row, limit in enumerate(limits):
+        if limit == limit:
+            line = {"color": LIMIT, "width": 2.5}
+            drawn.add_shape(name="limit", x0=limit, x1=limit, y0=row - 0.3, y1=row + 0.3, line=line)
+    totals = [sum(row) for row in zip(*(counts for *_, counts in parts), strict=True)]
+    beyond = [limit if limit == limit else 0 for limit in limits] or [0] * len(totals)
+    return ends(drawn, map(max, totals, beyond), labels, unit)
+
+
+def _told(part: str, count: str, label: str) -> list[str]:
+    """What a hover box says of a part of a bar: name and count, and the label of the whole bar
+    where it says more.
+    """
+    if part in label and (count in label.split() or part == label):
+        return [f"{part} {count}" if part == label else label]
+    same = label.split()[:1] == [count] and not any(map(str.isalpha, label))
+    return [f"{part} {label}"] if same else [f"{part} {count}", label]
+
+
+def timeline(
+    drawn: go.Figure, first: datetime, last: datetime, most: float, unit: str
+) -> go.Figure:
+    """Give a figure a time axis below and counts up to `most` on the left, with room for a note
+    above.
+    """
+    style = "%-d %b" if last - first > timedelta(days=5) else "%H:%M\n%-d %b"
+    drawn.update_xaxes(
+        type="date",
+        range=[first, last],
+        tickformat=style,
+        nticks=6,
+        showgrid=False,
+        ticks="outside",
+        ticklen=6,
+        tickcolor="rgba(0,0,0,0)",
+    )
+    steps = {"nticks": 5, "tickformat": ","} if most > 4 else {"dtick": 1}
+    drawn.update_yaxes(range=[0, most * 1.15], automargin=True, **steps)
+    place = {"xref": "paper", "yref": "paper", "xanchor": "left", "yanchor": "bottom"}
+    return note(drawn, 0, 1, unit, **place, font={"size": 12})
+
+
+def note(
+    drawn: go.Figure, x: object, y: object, text: str, width: int = 60, **place: object
+) -> go.Figure:
+    """Write one remark into the figure, broken at width."""
+    place = {
+        "xanchor": "center",
+        "yanchor": "top",
+        "showarrow": False,
+        "font": {"size": 13},
+    } | place
+    return drawn.add_annotation(x=x, y=y, text=hover(text, width=width), **place)
+
+
+def ranked(frame: "pd.DataFrame", by: str) -> "pd.DataFrame":
+    """One row per value of `by`, most failures first; its other columns are those of its largest
+    row.
+    """
+    rows = frame[frame.failed > 0].sort_values("failed", ascending=False, kind="stable")
+    rules = {name: "sum" if name == "failed" else "first" for name in rows.columns if name != by}
+    rows = rows.groupby(by, sort=False).agg(rules).reset_index()
+    return rows.sort_values(["failed", by], ascending=[False, True], ignore_index=True)
+
+
+def split(frame: "pd.DataFrame", rows: str, columns: str, values: str) -> "pd.DataFrame":
+    """Spread values over columns, in the order of rows; 0 where there is none."""
+    return frame.pivot_table(
+        index=rows, columns=columns, values=values, aggfunc="sum", fill_value=0
+    )
+
+
+def fold(counts: Sequence[float]) -> list[float]:
+    """Keep the first counts as they are; add up the rest."""
+    return [*counts[:TOP], sum(counts[TOP:])] if len(counts) > TOP else list(counts)
+
+
+def folded(rows: "pd.DataFrame", by: str, lang: Language) -> tuple[list[str], list[float]]:
+    """Names and counts of the largest rows, and of the rest as one."""
+    names, rest = rows[by][:TOP].tolist(), len(rows) - TOP
+    if rest > 0:
+        names.append(lang.ngettext("the rest ({n} other)", "the rest ({n} others)", rest))
+    return names, fold(rows.failed.tolist())
+
+
+def facts(rows: "pd.DataFrame", lang: Language) -> dict[str, str]:
+    """What titles say: total and kinds, and count and share of the first row."""
+    total, count = int(rows.failed.sum()), int(rows.failed[0])
+    facts = {
+        "total": lang.number(total),
+        "count": lang.number(count),
+        "share": lang.percent(count / total),
+    }
+    return facts | {"kinds": lang.number(len(rows))}
+
+
+def share(count: float, total: float, lang: Language) -> str:
+    """Count and share; the count alone where a share would say nothing."""
+    number = lang.number(int(count))
+    return f"{number} · {lang.percent(count / total)}" if count and total > 0 else number
+
+
+def shares(counts: Sequence[float], lang: Language) -> list[str]:
+    """Count and share of each."""
+    return [share(count, sum(counts), lang) for count in counts]
+
+
+def verdicts(frame: "pd.DataFrame", lang: Language) -> list[tuple]:
+    """The legend of verdicts: name, colour, counts."""
+    sums = frame.groupby("verdict").failed.sum()
+    return [
+        (word(VERDICTS, v, lang), colour, [sums[v]])
+        for v, colour in VERDICT_COLOURS.items()
+        if sums.get(v)
+    ]
+
+
+def by_verdict(
+    frame: "pd.DataFrame", rows: str, order: Iterable[str], lang: Language
+) -> list[tuple]:
+    """The parts of bars that are split by verdict: name, colour, counts in this order of the
+    rows.
+    """
+    counts = split(frame, rows, "verdict", "failed").reindex(order)
+    return [
+        (word(VERDICTS, v, lang), colour, counts[v])
+        for v, colour in VERDICT_COLOURS.items()
+        if v in counts
+    ]
+
+
+def faded(colour: str) -> str:
+    """A colour (#RRGGBB) for what lies behind the marks of that colour, on light paper and on
+    dark.
+    """
+    return f"rgba({int(colour[1:3], 16)},{int(colour[3:5], 16)},{int(colour[5:7], 16)},0.35)"
+
+
+def wave(wave: object, lang: Language) -> str:
+    """Name a wave by its number; a wave that has a name keeps it."""
+    return wave if isinstance(wave, str) else lang.gettext("Wave {n}", n=lang.number(int(wave)))
+
+
+def signed(change: float, lang: Language) -> str:
+    """A change with its sign."""
+    return f"{'+' if change > 0 else '−' if change < 0 else '±'}{lang.number(abs(int(change)))}"
+
+
+def _cell(name: str, value: object, lang: Language) -> str | int | float:
+    """Return what a table shows for a value: words translated, times formatted, nothing for
+    null.
+    """
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return lang.datetime(value)
+    if isinstance(value, Number):
+        return int(value) if float(value).is_integer() else float(value)
+    return word(WORDS.get(name, {}), value, lang)
+
+
+def caption(layout: dict[str, Any]) -> tuple[str, str]:
+    """Take the title and its room out of the layout; return finding and subtitle as plain text."""
+    title = layout.pop("title", None)
+    title = title if isinstance(title, dict) else {"text": title}
+    text, subtitle = title.get("text") or "", (title.get("subtitle") or {}).get("text") or ""
+    plain = re.sub(r"</?(b|i|em|su[bp]|span)\b[^>]*>", "", f"{text}<br>{subtitle}")
+    finding, *more = (html.unescape(part).strip() for part in re.split(r"<br\s*/?>", plain))
+    inherited = ((layout.get("template") or {}).get("layout") or {}).get("margin") or {}
+    margin = {"t": 100, "r": 16, "b": 16, "l": 8} | inherited | (layout.get("margin") or {})
+    notes = (
+        n for n in layout.get("annotations") or () if re.search("paper|domain", n.get("yref") or "")
+    )
+    above = any((note.get("y") or 0) >= 1 for note in notes)
+    layout["margin"] = margin | {"t": min(margin["t"], 36 if above else 12)}
+    layout["height"] = (layout.get("height") or 440) + layout["margin"]["t"] - margin["t"]
+    return finding, " ".join(filter(None, more))
+
+
+@cache
+def format_(lang: Language) -> dict[str, Any]:
+    """Return names of days and months and ways to write dates, as plotly's locales hold them."""
+    locale = Locale.parse(lang.locale)
+    days, months = (
+        locale.days["format"],
+        locale.months["format"],
+    )  # the week begins with Sunday in both
+    names = {"days": [*days["wide"].values()], "shortDays": [*days["abbreviated"].values()]}
+    names |= {
+        "months": [*months["wide"].values()],
+        "shortMonths": [*months["abbreviated"].values()],
+    }
+    names |= {"decimal": lang.number(0.5)[1], "thousands": lang.number(1000)[1]}
+    return names | {"dayMonth": "%-d %b", "dayMonthYear": "%-d %b %Y", "month": "%b %Y"}

@@ -1,0 +1,217 @@
+"""Figures of limits: attempted against the limit, the load, waves, what if."""
+
+from datetime import datetime, timedelta
+
+import plotly.graph_objects as go
+
+from ..common.language import Language
+from ..common.lazy import pd
+from . import drawing as draw
+from .drawing import (
+    ENGLISH,
+    TOP,
+)
+from .failures import DELIVERED, FAILED, LIMIT, WAIT
+
+
+@draw.chart
+def attempted(frame: "pd.DataFrame", *, lang: Language = ENGLISH) -> go.Figure:
+    """Delivered and failed messages of each channel against its limit, largest first.
+
+    Columns: channel, attempted, delivered, failed, limit, overflow; all but channel and failed may
+    be null.
+
+    >>> attempted(frame).layout.meta["title"]  # doctest: +SKIP
+    'WhatsApp: 1,500 attempted, 1,000 delivered, 500 failed; the limit is 1,000'
+    """
+    _, rows = lang.gettext, frame.fillna({"failed": 0, "overflow": 0})
+    rows["delivered"] = rows.delivered.fillna(rows.attempted - rows.failed)
+    rows["attempted"] = rows.attempted.fillna(rows.delivered + rows.failed)
+    rows["bar"] = rows.delivered.fillna(0) + rows.failed
+    rows = rows.sort_values(["bar", "channel"], ascending=[False, True], ignore_index=True)
+    names = ("attempted", "delivered", "failed", "limit")
+    facts = {name: lang.number(int(rows[name].sum())) for name in names}
+    facts |= {"channel": draw.shorten(rows.channel[0], 40), "channels": lang.number(len(rows))}
+    if rows.attempted.isna().all():
+        title = _("{failed} messages failed; how many were delivered is not known", **facts)
+    elif rows.attempted.isna().any():
+        facts["n"] = lang.number(int(rows.attempted.isna().sum()))
+        title = _(
+            "{failed} messages failed; for {n} of {channels} channels it is not known how many were"
+            " delivered",
+            **facts,
+        )
+    elif len(rows) > 1:
+        title = _("{attempted} attempted and {failed} failed on {channels} channels", **facts)
+        if over := int((rows.overflow > 0).sum()):
+            title = lang.ngettext(
+                "{attempted} attempted, {failed} failed; {n} channel is over its limit",
+                "{attempted} attempted, {failed} failed; {n} channels are over their limits",
+                over,
+                **facts,
+            )
+    elif rows.limit.isna().any():
+        title = _(
+            "{channel}: {attempted} attempted, {delivered} delivered, {failed} failed", **facts
+        )
+    else:
+        title = _(
+            "{channel}: {attempted} attempted, {delivered} delivered, {failed} failed; the limit is"
+            " {limit}",
+            **facts,
+        )
+    parts = [
+        (_("delivered"), DELIVERED, rows.delivered.fillna(0)),
+        (_("failed"), FAILED, rows.failed),
+    ]
+    shares = [draw.share(*pair, lang) for pair in zip(rows.failed, rows.attempted, strict=True)]
+    ends, subtitle = (
+        [_("{count} failed", count=share) for share in shares],
+        _("Messages by channel"),
+    )
+    figure = draw.bars(
+        rows.channel, parts, ends, title, subtitle, _("messages"), lang, limits=rows.limit
+    )
+    if len(rows) == 1 and rows.overflow[0] > 0:
+        text = _(
+            "limit {limit}: {over} over", limit=facts["limit"], over=lang.number(rows.overflow[0])
+        )
+        near = rows.limit[0] < 0.35 * rows.bar[0]
+        draw.note(figure, rows.limit[0], 0.26, text, xanchor="left" if near else "center")
+    return figure
+
+
+@draw.chart
+def load(
+    frame: "pd.DataFrame",
+    *,
+    limit: int | None,
+    name: str,
+    reached_at: datetime | None,
+    lang: Language = ENGLISH,
+) -> go.Figure:
+    """Step line of the different contacts in the moving window of the channel or pool `name`, with
+    its limit.
+
+    Columns: at (naive local time), load. reached_at: when the limit was first reached, None if it
+    was not.
+    """
+    _, rows = lang.gettext, frame.sort_values("at", ignore_index=True)
+    facts = {
+        "name": name,
+        "peak": lang.number(int(rows.load.max())),
+        "limit": lang.number(limit or 0),
+    }
+    if limit is None:
+        title = _("{name} reached up to {peak} contacts in its window", **facts)
+    elif reached_at is None:
+        title = _("{name} stayed below its limit of {limit}: {peak} contacts at most", **facts)
+    else:
+        title = _(
+            "{name} reached its limit of {limit} on {time}", time=lang.datetime(reached_at), **facts
+        )
+    times, counts = (
+        [time.to_pydatetime() for time in rows["at"]],
+        rows.load.fillna(0).astype(int).tolist(),
+    )
+    hover = [
+        draw.hover(lang.datetime(t), lang.number(n)) for t, n in zip(times, counts, strict=True)
+    ]
+    line, mode = (
+        {"shape": "hv", "color": WAIT, "width": 2},
+        ("lines" if len(times) > 1 else "markers"),
+    )
+    traces = [
+        go.Scatter(x=times, y=counts, mode=mode, line=line, hovertext=hover, hoverinfo="text")
+    ]
+    text = _("limit {limit}", **facts)
+    if limit is not None and reached_at is not None:
+        text = _("limit {limit}, reached at {time}", time=f"{reached_at:%H:%M}", **facts)
+        dot = {"color": WAIT, "size": 10}
+        traces.append(
+            go.Scatter(x=[reached_at], y=[limit], mode="markers", marker=dot, hoverinfo="skip")
+        )
+    subtitle = _("Different contacts in the moving window, {peak} at most", **facts)
+    figure = draw.figure(traces, title, subtitle, 280, lang)
+    end = max(times[-1], times[0] + timedelta(hours=1))
+    draw.timeline(figure, times[0], end, max(*counts, limit or 0, 1), _("contacts"))
+    if limit is not None:
+        line = {"name": "limit", "xref": "paper", "line": {"color": LIMIT, "width": 2}}
+        figure.add_shape(x0=0, x1=1, y0=limit, y1=limit, **line)
+        draw.note(figure, 0, limit, text, xref="paper", xanchor="left", yanchor="bottom")
+    return figure
+
+
+@draw.chart
+def waves(frame: "pd.DataFrame", *, lang: Language = ENGLISH) -> go.Figure:
+    """Contacts of each wave against its capacity, first wave on top; 15 are drawn.
+
+    Columns: wave, start (local time), contacts, capacity (null: no limit) and, if several, channel.
+    """
+    _, rows = lang.gettext, frame.sort_values(["start", "wave"], ignore_index=True)
+    title = lang.ngettext(
+        "{contacts} contacts in {n} wave, which starts on {start}",
+        "{contacts} contacts in {n} waves, the last of which starts on {start}",
+        len(rows),
+        contacts=lang.number(int(rows.contacts.sum())),
+        start=lang.datetime(rows.start.iloc[-1]),
+    )
+    shown = rows.head(TOP)
+    facts = {"shown": len(shown), "n": lang.number(len(rows))}
+    subtitle = _("Contacts by wave against what fits the limit, {shown} of {n} waves", **facts)
+    names = [
+        f"{draw.wave(row.wave, lang)} · {lang.datetime(row.start)}" for row in shown.itertuples()
+    ]
+    if "channel" in rows and rows.channel.nunique() > 1:
+        names = [
+            f"{name} · {draw.shorten(c, 12)}" for name, c in zip(names, shown.channel, strict=True)
+        ]
+    ends = [draw.share(*pair, lang) for pair in zip(shown.contacts, shown.capacity, strict=True)]
+    parts, more = (
+        [(_("contacts"), WAIT, shown.contacts)],
+        {
+            "limits": shown.capacity,
+            "raw": shown.wave,
+        },
+    )
+    return draw.bars(names, parts, ends, title, subtitle, _("contacts"), lang, **more)
+
+
+@draw.chart
+def what_if(
+    frame: "pd.DataFrame", *, start: datetime | None = None, lang: Language = ENGLISH
+) -> go.Figure:
+    """When each scenario would be done, earliest on top: hours from start, or waves where start is
+    not given.
+
+    Columns: scenario, waves, finish (on the clock of start; null: cannot be done) and, if known,
+    contacts.
+    """
+    _, rows = (
+        lang.gettext,
+        frame.sort_values(["finish", "waves"], ignore_index=True).fillna({"waves": 0}),
+    )
+    done = ["" if time != time else lang.datetime(time) for time in rows.finish]
+    many = [lang.ngettext("{n} wave", "{n} waves", int(count)) for count in rows.waves]
+    texts = [
+        _("{waves} · {time}", waves=w, time=t) if t else "" for w, t in zip(many, done, strict=True)
+    ]
+    facts = {"scenario": draw.shorten(rows.scenario[0], 40), "time": done[0], "waves": many[0]}
+    title = _("None of these scenarios can be done")
+    if done[0]:
+        title = _("First done: {scenario}, on {time} after {waves}", **facts)
+    lengths, unit = rows.waves, _("waves")
+    if start is not None:
+        lengths, unit = (
+            ((rows.finish - start).dt.total_seconds() / 3600).fillna(0),
+            _("hours until done"),
+        )
+    subtitle = _("Scenarios, the earliest done on top")
+    if "contacts" in rows and rows.contacts.max() > 0:
+        subtitle = _(
+            "Scenarios for {contacts} contacts", contacts=lang.number(int(rows.contacts.max()))
+        )
+    ends = [text or _("cannot be done") for text in texts]
+    return draw.bars(
+        rows.scenario, [(unit, WAIT, lengths)], ends, title, subtitle, unit, lang, key=()
+    )

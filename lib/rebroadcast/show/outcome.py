@@ -1,0 +1,97 @@
+"""Figures of a recovery: what became of each row, and of each wave."""
+
+import plotly.graph_objects as go
+
+from ..common.language import Language
+from ..common.lazy import pd
+from . import drawing as draw
+from .drawing import DISPOSITION_COLOURS, ENGLISH, OUTCOME_COLOURS, TOP
+from .failures import QUIET, WAIT
+from .words import DISPOSITIONS, OUTCOMES, disposition_name, word
+
+
+@draw.chart
+def flow(frame: "pd.DataFrame", *, lang: Language = ENGLISH) -> go.Figure:
+    """Sankey: rows of the files to their dispositions, and tagged rows on to their waves.
+
+    Columns: disposition, rows and, where known, wave.
+    """
+    _, total, sums = (
+        lang.gettext,
+        int(frame["rows"].sum()),
+        frame.groupby("disposition")["rows"].sum(),
+    )
+    found = [name for name in reversed(DISPOSITIONS) if sums.get(name, 0) > 0]
+    nodes, links = (
+        [(_("rows in the files"), total, QUIET)],
+        [0] * len(found),
+    )  # one link to each other node
+    for name in found:
+        nodes.append(
+            (disposition_name(name, lang), sums[name], DISPOSITION_COLOURS.get(name, QUIET))
+        )
+    if "wave" in frame and "tagged" in found:
+        waves = (
+            frame[frame.disposition == "tagged"].dropna(subset="wave").groupby("wave")["rows"].sum()
+        )
+        names = [draw.wave(wave, lang) for wave in waves.index[:TOP]]
+        names += [_("later waves")] if len(waves) > TOP else []
+        nodes += [
+            (name, count, WAIT)
+            for name, count in zip(names, draw.fold(waves.tolist()), strict=True)
+        ]
+        links += [1 + found.index("tagged")] * len(names)
+    texts = [draw.escape(f"{name} {lang.number(int(count))}") for name, count, _colour in nodes]
+    node = {"label": texts, "color": [colour for *_, colour in nodes], "pad": 20, "thickness": 14}
+    node |= {"line": {"width": 0}, "align": "left", "hovertemplate": "%{label}<extra></extra>"}
+    link = {
+        "source": links,
+        "target": list(range(1, len(nodes))),
+        "value": [int(n[1]) for n in nodes[1:]],
+    }
+    link |= {"customdata": texts[1:], "hovertemplate": "%{customdata}<extra></extra>"}
+    link["color"] = [draw.faded(colour) for *_, colour in nodes[1:]]
+    title = lang.ngettext(
+        "{n} of {total} rows is a contact to reach again",
+        "{n} of {total} rows are contacts to reach again",
+        int(sums.get("tagged", 0)),
+        total=lang.number(total),
+    )
+    subtitle = _("What became of each of the {total} rows of the files", total=lang.number(total))
+    trace = go.Sankey(node=node, link=link, textfont={"shadow": "none"})
+    return draw.figure(
+        [trace], title, subtitle, 44 * max(3, len(found), len(nodes) - len(found)), lang
+    )
+
+
+@draw.chart
+def recovery(frame: "pd.DataFrame", *, lang: Language = ENGLISH) -> go.Figure:
+    """What came of each wave, first wave on top; 15 are drawn.
+
+    Columns: wave, outcome (reached, failed_again, no_sign, not_due), contacts.
+    """
+    _, split = lang.gettext, draw.split(frame, "wave", "outcome", "contacts")
+    split = split.reindex(columns=list(OUTCOMES), fill_value=0)
+    sums, sent, shown = split.sum(), split.drop(columns="not_due").sum(axis=1), split.head(TOP)
+    facts = {name: lang.number(int(count)) for name, count in [*sums.items(), ("due", sent.sum())]}
+    title = _("No wave is due yet; {not_due} contacts wait", **facts)
+    if due := sent.sum():
+        facts["share"] = lang.percent(sums.reached / due)
+        title = _(
+            "{share} were reached, {reached} of {due} that were due; {failed_again} failed again",
+            **facts,
+        )
+    ends = [
+        (
+            _("{count} reached", count=draw.share(count, due, lang))
+            if due
+            else word(OUTCOMES, "not_due", lang)
+        )
+        for count, due in zip(shown.reached, sent.head(TOP), strict=True)
+    ]
+    parts = [(word(OUTCOMES, name, lang), OUTCOME_COLOURS[name], shown[name]) for name in OUTCOMES]
+    subtitle = _(
+        "Contacts by wave and outcome, {shown} of {n} waves", shown=len(shown), n=len(split)
+    )
+    names = [draw.wave(wave, lang) for wave in shown.index]
+    return draw.bars(names, parts, ends, title, subtitle, _("contacts"), lang, raw=shown.index)

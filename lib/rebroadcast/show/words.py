@@ -1,0 +1,176 @@
+"""The words of the house as people read them: titles, causes, verdicts, dispositions, outcomes,
+column headers, reasons.
+"""
+
+from functools import partial
+
+from ..common.language import Language
+
+_ = str  # marks a message for the catalogue; it is translated where it is shown
+
+TITLES = {
+    "failure_report": _("Why messages failed"),
+    "quota_overflow": _("Limits and overflow"),
+    "tag_import": _("Who to reach again"),
+    "recovery_check": _("Did the resend reach them"),
+}
+CAUSES = {
+    "quota": _("limit used up"),
+    "rate_limit": _("sent too fast"),
+    "recipient_cap": _("platform's cap per recipient"),
+    "outside_window": _("service window closed"),
+    "opted_out": _("blocked or unsubscribed"),
+    "invalid_recipient": _("invalid recipient"),
+    "unreachable": _("recipient cannot be reached"),
+    "template": _("template problem"),
+    "content": _("content not accepted"),
+    "media": _("media problem"),
+    "account": _("sender's account"),
+    "configuration": _("channel set-up"),
+    "policy": _("policy or quality restriction"),
+    "outage": _("platform's own trouble"),
+    "audience": _("broadcast never started"),
+    "unknown": _("unknown cause"),
+}
+VERDICTS = {
+    "wait": _("wait"),
+    "fix": _("fix first"),
+    "never": _("never again"),
+    "unknown": _("not known"),
+}
+DISPOSITIONS = VERDICTS | {
+    "rejected": _("could not be read"),
+    "filtered": _("filtered out"),
+    "repeated": _("same contact again"),
+    "fix_first": _("fix first"),
+    "reached_later": _("reached later"),
+    "tagged_before": _("tagged before"),
+    "tagged": _("tagged"),
+}
+MEANINGS = {
+    "rejected": _("The row could not be read; data/rejected.csv says why."),
+    "filtered": _(
+        "Another channel, date or sender type than the one asked for, or no broadcast message."
+    ),
+    "repeated": _("An earlier failure of the same contact; its latest one decides."),
+    "never": _("At least one failure of the contact is final, such as a block."),
+    "fix_first": _("Something must be changed before the message can arrive."),
+    "unknown": _("The reason is not known for sure; nobody is tagged on a guess."),
+    "reached_later": _("A later message reached the contact."),
+    "tagged_before": _("The ledger shows the contact as tagged for the same broadcast."),
+    "tagged": _("The same message can be sent again later."),
+}
+OUTCOMES = {
+    "reached": _("reached"),
+    "failed_again": _("failed again"),
+    "no_sign": _("no sign of a send"),
+    "not_known": _("not known"),
+    "not_due": _("not due yet"),
+}
+COLUMNS = {
+    "channel": _("Channel"),
+    "attempted": _("Attempted"),
+    "delivered": _("Delivered"),
+    "failed": _("Failed"),
+    "limit": _("Limit"),
+    "overflow": _("Over the limit"),
+    "error": _("Error"),
+    "cause": _("Cause"),
+    "verdict": _("Verdict"),
+    "hour": _("Time"),
+    "at": _("Time"),
+    "load": _("Contacts in the window"),
+    "disposition": _("Disposition"),
+    "rows": _("Rows"),
+    "wave": _("Wave"),
+    "start": _("Start"),
+    "contacts": _("Contacts"),
+    "capacity": _("Capacity"),
+    "outcome": _("Outcome"),
+    "scenario": _("Scenario"),
+    "waves": _("Waves"),
+    "finish": _("Finish"),
+    "before": _("Before"),
+    "now": _("Now"),
+}
+REASONS = {
+    "several contacts fit this name": _(
+        "several contacts have this name; see import/checklist.csv"
+    ),
+    "no contact has this name": _("no contact has this name; see import/checklist.csv"),
+} | {
+    reason: reason
+    for reason in (
+        _("too few columns"),
+        _("too many columns"),
+        _("a stray quote"),
+        _("not valid UTF-8"),
+        _("a zero byte"),
+        _("cut off at its end"),
+        _("a line break without quotes"),
+        _("a line that is too long"),
+        _("no contact ID"),
+        _("a contact ID damaged by a spreadsheet"),
+        _("a channel ID damaged by a spreadsheet"),
+        _("a message ID damaged by a spreadsheet"),
+        _("a date that cannot be read"),
+        _("a contact ID that is none"),
+        _("a phone number and an e-mail address that are none"),
+        _("the header again"),
+    )
+}
+# of errors: what `exceptions.sentence` meets in data files, and what the system and pydantic say
+PIECES = (
+    _("failed-messages export"),
+    _("messages export"),
+    _("contacts export"),
+    _("failed-message log"),
+    _("a PDF document"),
+    _("an image"),
+    _("an old Excel workbook (.xls)"),
+    _("a program"),
+    _("a database"),
+    _("Instagram channels do not support broadcasts on the platform."),
+    _("WeChat channels do not support broadcasts on the platform."),
+    _("E-mail channels do not support broadcasts on the platform."),
+    _("Gmail channels do not support broadcasts on the platform."),
+    _("Website chat channels do not support broadcasts on the platform."),
+    _("No such file or directory"),
+    _("Permission denied"),
+    _("Is a directory"),
+    _("Not a directory"),
+    _("File exists"),
+    _("File name too long"),
+    _("Read-only file system"),
+    _("No space left on device"),
+    _("a valid string"),
+    _("a valid list"),
+    _("a valid dictionary"),
+    _("a valid number"),
+    _("a valid integer"),
+    _("a valid boolean"),
+    _("a valid number, unable to parse string as a number"),
+    _("a valid integer, unable to parse string as an integer"),
+    _("a valid boolean, unable to interpret input"),
+    _("should be a valid string"),
+    _("should be a valid integer"),
+    _("should be a valid table"),
+    _("should be a valid list"),
+    _("should be greater than 0"),
+    _("String should have at least 1 character"),
+    _("List should have at least 1 item after validation, not 0"),
+)
+
+
+def word(words: dict[str, str], key: object, lang: Language) -> str:
+    """Return the word for key in this language; a key that is not in words stays as it is.
+
+    >>> word(CAUSES, "quota", Language("en"))
+    'limit used up'
+    """
+    return lang.gettext(words[key]) if key in words else str(key)
+
+
+cause_name, verdict_name, disposition_name, meaning, reason_name = (
+    partial(word, words) for words in (CAUSES, VERDICTS, DISPOSITIONS, MEANINGS, REASONS)
+)

@@ -1,0 +1,1 @@
+"""One answer each; the order of the stages is written here and nowhere else."""

@@ -1,0 +1,212 @@
+"""A planned broadcast, looked at before it is sent: can this channel do it, whom will it miss, and
+how many waves it takes.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from ..bench.workbench import Workbench
+from ..common.exceptions import ParameterError, QuotaError, did_you_mean, sentence
+from ..common.lazy import ibis
+from ..limits import load as loads
+from ..limits import waves
+from ..limits.channels import kinds
+from . import assess as assessing
+
+
+@dataclass(frozen=True)
+class Preflight:
+    """What a broadcast to these contacts would meet. Counts are contacts; times are UTC.
+
+    `left` is the room in the limit at the start (None: not limited, or not known, see `note`),
+    `waves` how many waves the `sendable` contacts take, `no_identifier` how many the channel cannot
+    reach for want of a phone number or address, or since they are not on it (Channels of the
+    export), `segments` how many segments that needs, of `segment_limit`.
+    """
+
+    channel: str
+    kind: str
+    contacts: int
+    duplicates: int
+    no_identifier: int
+    refused: int
+    unreachable: int
+    planned: int
+    sendable: int
+    limit: int | None
+    left: int | None
+    waves: int | None
+    finish: datetime | None
+    segments: int | None
+    segment_limit: int | None
+    note: str = ""
+
+
+def preflight(bench: Workbench) -> Preflight:
+    """Check a contacts export against one channel, its limit, earlier exports and the ledger of a
+    workbench.
+
+    Raises ParameterError for a channel that is not known or whose kind cannot broadcast, with the
+    reason.
+    """
+    channel = _channel(bench)
+    people, identifier = bench.contacts.table, channel.kind.identifier
+    # Where no phone number or address does, a person must have written on the channel: the export
+    # lists the names of theirs.
+    listed = (
+        people.channels.split(",")
+        .map(lambda name: name.strip())
+        .contains(channel.name)
+        .fill_null(False)
+    )
+    on_it = people[identifier].notnull() if identifier else listed
+    told = bool(identifier or on_it.any().execute())
+    rows = people.group_by("contact_id").aggregate(
+        n=people.count(), known=on_it.any() if told else people.count() > 0
+    )
+    bad, gone, planned = _known(bench, channel.id)
+    rows = rows.left_join(bad, "contact_id", rname="bad_{name}").left_join(
+        gone, "contact_id", rname="gone_{name}"
+    )
+    rows = rows.left_join(planned, "contact_id", rname="planned_{name}")
+    rows = bench.engine.keep(
+        rows.mutate(**{c: rows[c].fill_null(False) for c in ("refused", "unreachable", "planned")})
+    )
+    good = rows.filter(rows.known & ~rows.refused & ~rows.planned)
+    counts = (
+        rows.aggregate(
+            contacts=rows.n.sum(),
+            duplicates=(rows.n - 1).sum(),
+            no_identifier=(~rows.known).sum(),
+            refused=rows.refused.sum(),
+            unreachable=(rows.unreachable & ~rows.refused).sum(),
+            planned=rows.planned.sum(),
+        )
+        .execute()
+        .iloc[0]
+        .astype(int)
+        .to_dict()
+    )
+    room = _room(bench, channel, good)
+    if not told:
+        why = bench.lang.gettext(
+            "No contact's Channels name '{name}', so who has written on this channel is not known.",
+            name=channel.name,
+        )
+        room["note"] = f"{why} {room['note']}".strip()
+    return Preflight(channel.name, channel.kind.name, **counts, **room)
+
+
+def _channel(bench: Workbench):
+    asked, known = bench.text("channel"), {c.id: c.name for c in bench.channels.channels}
+    listed = ", ".join(f"{i} ({n})" for i, n in known.items()) or sentence(
+        "none; name a channels file (channels)"
+    )
+    if asked not in known:
+        raise ParameterError(
+            "Channel '{asked}' is not in the channels file.{hint} Known: {known}.",
+            "channel",
+            asked=asked,
+            hint=did_you_mean(asked, known),
+            known=listed,
+        )
+    channel = bench.channels.get(asked)
+    if channel.kind is None:
+        raise ParameterError(
+            "The channels file gives no kind for channel {asked}; expected kind = one of {known}.",
+            "channel",
+            asked=asked,
+            known=", ".join(kinds()),
+        )
+    if not channel.kind.can_broadcast:
+        raise ParameterError(
+            "{name} ({kind}) cannot broadcast: {reason}",
+            "channel",
+            name=channel.name,
+            kind=channel.kind.name,
+            reason=sentence(channel.kind.reason),
+        )
+    if bench.contacts is None:
+        raise ParameterError(
+            "No contacts export was named; expected the contacts that the broadcast is for.",
+            "contacts",
+        )
+    return channel
+
+
+def _known(bench: Workbench, channel: str) -> tuple["ibis.Table", "ibis.Table", "ibis.Table"]:
+    """Contacts that are final or unreachable on the channel in earlier exports, and those the
+    ledger has still to send to.
+    """
+    nobody = ibis.memtable({"contact_id": ["0"]}, schema={"contact_id": "string"}).filter(
+        ibis.literal(False)
+    )
+    bad, gone, planned = nobody, nobody, nobody
+    if bench.paths("exports"):
+        rows = bench.all_failed.filter(bench.all_failed.channel_id == channel)
+        bad = rows.filter(rows.verdict == "never").select("contact_id").distinct()
+        gone = rows.filter(rows.cause == "unreachable").select("contact_id").distinct()
+    if bench.ledger:
+        rows = bench.ledger.tagged(bench.engine.con)
+        start = ibis.literal(bench.start).cast("timestamp('UTC')")
+        planned = (
+            rows.filter((rows.channel_id == channel) & (rows.due_at >= start))
+            .select("contact_id")
+            .distinct()
+        )
+    names = ("refused", "unreachable", "planned")
+    return tuple(
+        t.mutate(**{n: ibis.literal(True)})
+        for t, n in zip((bad, gone, planned), names, strict=True)
+    )
+
+
+def _room(bench: Workbench, channel, good: "ibis.Table") -> dict:
+    """The room in the limit, and the waves and segments that the good contacts take."""
+    _, sendable = bench.lang.gettext, int(good.count().execute())
+    limit = next((x for x in bench.limits if channel.id in x.channels), None)
+    found = {
+        "sendable": sendable,
+        "limit": limit and limit.size,
+        "left": None,
+        "waves": None,
+        "finish": None,
+        "segments": None,
+        "segment_limit": bench.channels.segment_limit,
+    }
+    if limit is None:
+        return found | {
+            "note": _(
+                "The channel's limit is not known, so no waves could be planned; state it in the"
+                " channels file."
+            )
+        }
+    load = loads.load(assessing.counted(bench), bench.limits) if bench.messages else None
+    note = (
+        ""
+        if load is not None
+        else _("No messages export was named, so the window is taken as empty now.")
+    )
+    if limit.size:
+        found["left"] = (
+            limit.room
+            if load is None
+            else int(loads.capacity(load, [limit], bench.start).iloc[0]["left"])
+        )
+    audience = good.select("contact_id", channel_id=ibis.literal(channel.id))
+    given = {
+        "traffic": load,
+        "quiet": bench.quiet,
+        "zone": bench.timezone,
+        "deadline": bench.deadline,
+    }
+    try:
+        plan = waves.plan(audience, bench.limits, bench.start, **given)
+    except QuotaError as error:
+        return found | {"note": str(error)}
+    found |= {"waves": len(plan.waves), "finish": plan.finish, "segments": len(plan.waves)}
+    if found["segment_limit"] and len(plan.waves) > found["segment_limit"]:
+        facts = {"needed": len(plan.waves), "allowed": found["segment_limit"]}
+        few = _("{needed} segments are needed, but a workspace has {allowed}.", **facts)
+        note = f"{few} {note}".strip()
+    return found | {"note": note}
