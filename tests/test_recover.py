@@ -41,10 +41,10 @@ def recover(out=None, **given):
 
 
 def tagged(path, out, **given):
-    _bench, _recovery, files, _ = recover(out, exports=str(path), **given)
+    _bench, recovery, files, _ = recover(out, exports=str(path), **given)
     contacts = [r[0] for rows in files.values() for r in rows[1:]]
     assert all(rows[0] == ["Contact ID", "Tags"] for rows in files.values())
-    assert sum(f["contacts"] for f in recovering.files) == len(contacts)
+    assert sum(f["contacts"] for f in recovery.files) == len(contacts)
     return contacts
 
 
@@ -346,12 +346,12 @@ def test_dispositions_partition_the_rows_and_a_messages_export_never_adds_a_cont
         bench = workbench.open(
             {"exports": str(path), "tag": "t", "timezone": "UTC", "messages": given_messages}
         )
-        recovering.recover(bench)
+        recovery = recovering.recover(bench)
         assert sum(bench.counts.values()) == len(rows)
         kept = bench.engine.con.read_parquet(bench.engine.scratch / "dispositions.parquet")
         frame = kept.to_pandas()
         found[name] = set(frame.loc[frame["disposition"] == "tagged", "contact_id"])
-        assert sum(f["contacts"] for f in recovering.files) == len(found[name])
+        assert sum(f["contacts"] for f in recovery.files) == len(found[name])
         bench.finish()
     blocked = {str(c) for c, e, _, _ in rows if e == BLOCKED}
     assert not found["without"] & blocked
