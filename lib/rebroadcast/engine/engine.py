@@ -140,9 +140,9 @@ class Engine:
         Returns with it what `file_path` says for each of the paths.
         """
         names = [reader_path(path) for path in paths]
-        return self.con.read_parquet(names, file_row_number=True, filename="file_path"), {
-            str(p): p for p in paths
-        }
+        return self.con.read_parquet(
+            names, file_row_number=True, filename="file_path", hive_partitioning=False
+        ), {str(p): p for p in paths}
 
     def to_csv(self, table: "ibis.Table", path: Path) -> None:
         """Write a small table, in its order, as one CSV file with a header."""
@@ -166,7 +166,8 @@ class Engine:
         """
         con, target = self.con, self.new_file(".parquet")
         view = con.read_csv(
-            str(path),
+            reader_path(path),
+            hive_partitioning=False,
             columns=dict.fromkeys(columns, "VARCHAR"),
             header=False,
             skip=skip,

@@ -3,11 +3,17 @@
 import csv
 import gzip
 import io
+import re
 import warnings
 import zipfile
+from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
+from xml.etree import ElementTree
 
+from ..common.doubts import Doubt
 from ..common.exceptions import InputError
 from ..common.folder import disk_full
 
@@ -16,12 +22,26 @@ RATIO = 250  # and how many times its size, beyond the first ROOM bytes; exports
 ROOM = 64 * 2**20
 MEMBERS = 1_000  # files in one archive
 WIDEST, LONGEST = 1_000, 2**20  # columns and rows of a workbook
+EXACT = 2**53  # up to it a workbook's number is exact
+HIDDEN = re.compile(rb"<(?:\w+:)?row\b[^>]*\shidden=[\"'](?:1|true)[\"']")
 TOP = 20  # rows of a workbook in which the widest tells how many columns there are
 
 
-def unpack(path: Path, target: Path) -> list[tuple[str, Path]]:
-    """Unpack a gzip file, a zip or a workbook beside target; return what each file in it is called
-    ("/name" in a zip), and where it is.
+class Unpacked(NamedTuple):
+    """A file out of an archive: what it is called ("/name" in a zip, a second sheet of a workbook
+    too), where it is, and what makes it less sure.
+    """
+
+    name: str
+    path: Path
+    doubts: tuple[Doubt, ...] = ()
+
+
+def unpack(path: Path, target: Path, headings: Callable[[list[str]], int]) -> list[Unpacked]:
+    """Unpack a gzip file, a zip or a workbook beside target.
+
+    headings says how many names of columns a row holds: of a workbook the sheets are read whose
+    header knows most.
 
     Raises InputError for one that is damaged, protected, holds no CSV, or unpacks to more than an
     export can be.
@@ -30,14 +50,17 @@ def unpack(path: Path, target: Path) -> list[tuple[str, Path]]:
         start = file.read(2)
     if start == b"\x1f\x8b":
         with _unpacking(path), gzip.open(path) as packed:
-            return [("", _unpack(packed, target, path))]
+            return [Unpacked("", _unpack(packed, target, path))]
     with _unpacking(path), zipfile.ZipFile(path) as archive:
         names = archive.namelist()
         _fits(sum(member.file_size for member in archive.infolist()), path)
         if "[Content_Types].xml" in names:
-            return [("", _sheet(path, target))]
+            return _sheets(path, target, headings)
         members = [
-            n for n in names if n.lower().endswith((".csv", ".txt", ".tsv")) and "__MACOSX" not in n
+            member
+            for member in archive.infolist()
+            if member.filename.lower().endswith((".csv", ".txt", ".tsv"))
+            and "__MACOSX" not in member.filename
         ]
         if not members or len(names) > MEMBERS:
             raise InputError(
@@ -47,15 +70,14 @@ def unpack(path: Path, target: Path) -> list[tuple[str, Path]]:
                 files=len(names),
                 tables=len(members),
             )
-        found = []
-        for number, member in enumerate(sorted(members)):
+        found, given = [], Counter(Path(member.filename).name for member in members)
+        for number, member in enumerate(sorted(members, key=lambda member: member.filename)):
+            name = Path(member.filename).name
+            if given[name] > 1:
+                name = f"{member.filename} ({number + 1})"
             with archive.open(member) as packed:
-                found.append(
-                    (
-                        f"/{Path(member).name}",
-                        _unpack(packed, target.with_stem(f"{target.stem}-{number}"), path),
-                    )
-                )
+                place = target.with_stem(f"{target.stem}-{number}")
+                found.append(Unpacked(f"/{name}", _unpack(packed, place, path)))
         return found
 
 
@@ -101,31 +123,53 @@ def _unpacking(path: Path):
         ) from None
 
 
-def _sheet(path: Path, target: Path) -> Path:
-    """Write the first sheet of a workbook as CSV; numbers too long for a spreadsheet stay visibly
+def _cell(value: object) -> str:
+    """A cell of a workbook as text; a number with more digits than it can hold stays visibly
     damaged.
     """
+    if isinstance(value, float) and value.is_integer() and abs(value) < EXACT:
+        value = int(value)
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) >= EXACT:
+        return f"{value:.14E}"
+    return "" if value is None else str(value)
+
+
+def _sheets(path: Path, target: Path, headings: Callable[[list[str]], int]) -> list[Unpacked]:
+    """Write the sheets of a workbook that hold the data as CSV."""
     import openpyxl
 
-    def cell(value: object) -> str:
-        if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
-            return str(int(value))
-        if isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) >= 1e15:
-            return f"{value:.14E}"
-        return "" if value is None else str(value)
-
-    with (
-        _unpacking(path),
-        warnings.catch_warnings(),
-        target.open("w", newline="", encoding="utf-8") as file,
-    ):
+    with _unpacking(path), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        sheet = openpyxl.load_workbook(path, read_only=True, data_only=True).worksheets[0]
-        # a claim of the file's: two cells could ask for 17 thousand million
-        sheet.reset_dimensions()
+        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+        names = {}
+        for sheet in book.worksheets:
+            # a claim of the file's: two cells could ask for 17 thousand million
+            sheet.reset_dimensions()
+            top = [[_cell(v) for v in row] for row in _rows(sheet, TOP)]
+            if any(map(any, top)):
+                names[sheet.title] = max(map(headings, top))
+        most = max(names.values(), default=0)
+        chosen = [name for name, n in names.items() if n == most] or book.sheetnames
+        chosen = chosen if most > 1 else chosen[:1]
+        left = [name for name in names if name not in chosen]
+        found = []
+        for number, name in enumerate(chosen):
+            place = target.with_stem(f"{target.stem}-{number}")
+            _write_sheet(book[name], place, path)
+            doubts = _sheet_doubts(path, name, left if not number else [])
+            found.append(Unpacked(f"/{name}" if len(chosen) > 1 else "", place, doubts))
+    return found
+
+
+def _rows(sheet, most: int) -> Iterator[tuple]:
+    return (row[:WIDEST] for row in sheet.iter_rows(max_row=most, values_only=True))
+
+
+def _write_sheet(sheet, target: Path, path: Path) -> None:
+    with target.open("w", newline="", encoding="utf-8") as file:
         width, blank, out = 0, 0, csv.writer(file)
         for number, row in enumerate(sheet.iter_rows(values_only=True)):
-            cells = [cell(v) for v in row[:WIDEST]]
+            cells = [_cell(v) for v in row[:WIDEST]]
             while cells and not cells[-1]:
                 cells.pop()
             width, blank = max(width, len(cells) if number < TOP else 0), blank + 1
@@ -133,4 +177,51 @@ def _sheet(path: Path, target: Path) -> Path:
                 _fits(LARGEST + 1 if number > LONGEST else file.tell() + blank * width, path)
                 out.writerows([*[[""] * width] * (blank - 1), cells + [""] * (width - len(cells))])
                 blank = 0  # empty rows count as lines where rows follow them
-    return target
+
+
+def _sheet_doubts(path: Path, name: str, left: list[str]) -> tuple[Doubt, ...]:
+    doubts = []
+    if hidden := _hidden_rows(path, name):
+        doubts.append(
+            Doubt(
+                "hidden rows",
+                "{file}: {n} rows of the sheet are hidden, by a filter or by hand; they are read"
+                " as all others.",
+                {"file": path.name, "n": hidden},
+                hidden,
+            )
+        )
+    if left:
+        doubts.append(
+            Doubt(
+                "sheets",
+                "{file} has {n} more sheets, which are not read; the data were taken from"
+                " '{sheet}'.",
+                {"file": path.name, "n": len(left), "sheet": name},
+                len(left),
+            )
+        )
+    return tuple(doubts)
+
+
+def _hidden_rows(path: Path, name: str) -> int:
+    """How many rows of a sheet are hidden: openpyxl tells that of workbooks only which it holds in
+    memory.
+    """
+    with zipfile.ZipFile(path) as archive:
+        book, links = (
+            ElementTree.fromstring(archive.read(part))
+            for part in ("xl/workbook.xml", "xl/_rels/workbook.xml.rels")
+        )
+        sheet = next(s for s in book.iter() if s.tag.endswith("}sheet") and s.get("name") == name)
+        key = next(value for attribute, value in sheet.items() if attribute.endswith("}id"))
+        place = next(link.get("Target") for link in links if link.get("Id") == key)
+        member = place.lstrip("/") if place.startswith("/") else f"xl/{place}"
+        found, rest = 0, b""
+        with archive.open(member) as packed:
+            while block := packed.read(2**20):
+                text = rest + block
+                ends = text.rfind(b"<")
+                found += len(HIDDEN.findall(text[:ends]))
+                rest = text[ends:]
+        return found

@@ -1,21 +1,138 @@
-"""Dates and times as exports write them: which order of day and month, and which instant."""
+"""Dates and times as exports write them: which order of day and month, and which instant.
+
+A text is brought into one form, `2022-11-25 15:04:05 pm +05:30`, by a table of rewritings that the
+engine applies in turn; what does not arrive at that form is no date that can be read.
+"""
 
 import re
+from datetime import UTC, datetime
+from functools import reduce
 
 from ..common.exceptions import DateError
 from ..common.lazy import ibis
 from ..engine.engine import Engine
 from .files import Source
 
-SLASHED = r"^\s*([0-9]{1,2})[/.-]([0-9]{1,2})[/.-]([0-9]{4})"
-ZONED = r"([zZ]|[+-][0-9]{2}:?[0-9]{2})$"
-# What may be a moment: DuckDB reads "18:04:2" as 18:04:02, "18:0 :28" as 18:00, "18:04 CET" as
-# 18:04 of another zone, and "epoch" too.
-SHAPE = (
-    r"^[12][0-9]{3}-[0-9]{1,2}-[0-9]{1,2}([ T]+[0-9]{1,2}:[0-9]{2}(:[0-9]{2})?)?"
-    r" ?([zZ]|[+-][0-9]{2}:?[0-9]{2})?$"
+FIRST, BEYOND = datetime(1990, 1, 1), datetime(2038, 1, 1)  # a message is between them
+# What is shown to whoever wrote a date that cannot be read.
+FORMS = (
+    "2022-01-31 15:04:05",
+    "31/01/2022 3:04:05 p. m.",
+    "1/31/22 15:04",
+    "31-Jan-2022 15:04",
+    "Mon, 31 Jan 2022 15:04:05 +0000",
+    "1643641445",
 )
-ORDERS = {"DMY": "DD/MM/YYYY", "MDY": "MM/DD/YYYY"}
+ORDERS = {"DMY": "DD/MM/YYYY", "MDY": "MM/DD/YYYY", "YMD": "YY-MM-DD"}
+# The names of months in English and Spanish, in lower case; how they may be cut short.
+MONTHS = (
+    "jan(?:uary)?|ene(?:ro)?",
+    "feb(?:ruary|rero)?",
+    "mar(?:ch|zo)?",
+    "apr(?:il)?|abr(?:il)?",
+    "mayo?",
+    "june?|jun(?:io)?",
+    "july?|jul(?:io)?",
+    "aug(?:ust)?|ago(?:sto)?",
+    "sept?(?:ember|iembre)?|set(?:iembre)?",
+    "oct(?:ober|ubre)?",
+    "nov(?:ember|iembre)?",
+    "dec(?:ember)?|dic(?:iembre)?",
+)
+DAYS = "mon|tue|wed|thu|fri|sat|sun|lun|mar(?:tes)|mi[eé]|jue|vie|s[aá]b|dom"
+PLAIN = r"^[12][0-9]{3}-[0-9]{1,2}-[0-9]{1,2}(?: [0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?)?$"
+CLOCK = "[0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?"
+SHAPE = (  # year-month-day, clock, half of the day, offset
+    rf"^([12][0-9]{{3}}-[0-9]{{1,2}}-[0-9]{{1,2}})(?: +({CLOCK})(?: ([ap])m)?"
+    r"(?: ?([+-])([0-9]{1,2}):([0-5][0-9]))?)?$"
+)
+NUMERIC = r"^([0-9]{1,2})([/.-])([0-9]{1,2})[/.-]([0-9]{4}|[0-9]{2})\b"
+# Seconds since 1970, with or without the digits of milli-, micro- or nanoseconds.
+EPOCH = r"^([12][0-9]{9})(?:[0-9]{3}|[0-9]{6}|[0-9]{9})?(?:[.,][0-9]+)?$"
+SERIAL = r"^([3-5][0-9]{4})(?:[.,]([0-9]{1,15}))?$"  # days since 1899-12-30, and their part
+SERIALS_BEGIN = datetime(1899, 12, 30)
+WESTMOST, EASTMOST = 12 * 60, 14 * 60  # minutes that a zone may be behind or ahead of UTC
+
+# Spaces of any width become one, marks without width none.
+SPACES = (
+    ("[\t\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000 ]+", " "),
+    ("[\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]", ""),
+)
+WORDS = (
+    *((rf"\b(?:{name})\b[.]?", f"~{n:02}~") for n, name in enumerate(MONTHS, 1)),
+    (rf"^(?:{DAYS})[a-záé]*[.]?,? ", ""),
+    # "mar" is Tuesday where another month, or a date in figures, follows it.
+    (r"^~03~,? ([^:~]*~[0-9]{2}~|[0-9]{1,2}[/.-][0-9]{1,2}[/.-])", r"\1"),
+    (r"([0-9]) ?([ap])[.]? ?m\b[.]?", r"\1 \2m"),
+)
+CLOCKS = (
+    (r"([0-9]{4}):([0-9]{2}:[0-9]{2}:[0-9]{2})", r"\1 \2"),  # of web servers' logs
+    (
+        r"^(20[0-3][0-9])([01][0-9])([0-3][0-9])[ t]?([0-2][0-9]):?([0-5][0-9]):?([0-5][0-9])",
+        r"\1-\2-\3 \4:\5:\6",
+    ),
+    (r"([0-9])h([0-9]{2})\b", r"\1:\2"),  # 15h04
+    (r"([0-9]) ?h(?:rs?|oras)?[.]?$", r"\1"),  # 15:04 h
+    (r"(:[0-9]{2}:[0-9]{2})[.,:][0-9]{1,9}", r"\1"),  # parts of a second
+    # Of what a browser or ctime writes, "nov 25 10:00:00 gmt 2022".
+    (
+        rf"^(~[0-9]{{2}}~ [0-9]{{1,2}}) ({CLOCK})((?: utc| gmt| [+-][0-9:]+)?) ([0-9]{{4}})$",
+        r"\1 \4 \2\3",
+    ),
+    (r"([+-][0-9]{2}:?[0-9]{2}|z) ?[\[(][^\])]*[\])]$", r"\1"),  # the zone's name behind its offset
+    (r"(:[0-9]{2}(?: [ap]m)?) ?(?:utc|gmt|z)$", r"\1 +00:00"),
+    (r"(:[0-9]{2}(?: [ap]m)?) ?(?:utc|gmt)? ?([+-][0-9]{1,2})$", r"\1 \2:00"),
+    (
+        r"(:[0-9]{2}(?: [ap]m)?) ?(?:utc|gmt)? ?([+-][0-9]{1,2}):?([0-9]{2})(?: (?:utc|gmt))?$",
+        r"\1 \2:\3",
+    ),
+    (rf"^({CLOCK}(?: [ap]m)?),? (?:del? )?([0-9~].*[0-9])$", r"\2 \1"),  # the clock comes first
+    (r"(?:,? ?(?:\bat\b|\ba las?\b|@|[|]| - )|,|t) ?([0-9]{1,2}:[0-9]{2})", r" \1"),
+)
+DATES = (
+    (r"^([0-9]{4})[-/. ]*~([0-9]{2})~[-/. ]*([0-9]{1,2})\b", r"\1-\2-\3"),
+    (
+        r"^([0-9]{1,2})(?:st|nd|rd|th|º|°)?[-/., ]*(?:de )?~([0-9]{2})~[-/., ]*(?:del? )?([0-9]{4})\b",
+        r"\3-\2-\1",
+    ),
+    (r"^([0-9]{1,2})[-/., ]*(?:de )?~([0-9]{2})~[-/., ]*(?:del? )?([0-9]{2})\b", r"20\3-\2-\1"),
+    (r"^~([0-9]{2})~[-/., ]*([0-9]{1,2})(?:st|nd|rd|th)?[-/., ]+([0-9]{4})\b", r"\3-\1-\2"),
+    (r"^([12][0-9]{3})[/.]([0-9]{1,2})[/.]([0-9]{1,2})\b", r"\1-\2-\3"),
+    (r"^(20[0-3][0-9])([01][0-9])([0-3][0-9])$", r"\1-\2-\3"),
+)
+LAST = (
+    (r"^([0-9]{4}-[0-9]{1,2}-[0-9]{1,2})[.,]? ", r"\1 "),
+    (r"^([0-9-]{8,10} [0-9]{1,2}) ([ap]m)", r"\1:00 \2"),  # 3 pm
+    (r"^([0-9-]{8,10} [0-9]{1,2})[.]([0-9]{2})[.]([0-9]{2})$", r"\1:\2:\3"),  # 15.04.05
+    (r"^([0-9-]{8,10} [0-9]{1,2})[.]([0-9]{2})$", r"\1:\2"),
+)
+# What a part of a pattern of strptime stands for, and which part of the form it is.
+PARTS = {
+    "d": ("([0-9]{1,2})", "day"),
+    "e": ("([0-9]{1,2})", "day"),
+    "m": ("([0-9]{1,2})", "month"),
+    "b": ("~([0-9]{2})~", "month"),
+    "B": ("~([0-9]{2})~", "month"),
+    "Y": ("([0-9]{4})", "year"),
+    "y": ("([0-9]{2})", "year"),
+    "H": ("([0-9]{1,2})", "hour"),
+    "I": ("([0-9]{1,2})", "hour"),
+    "M": ("([0-9]{2})", "minute"),
+    "S": ("([0-9]{2})", "second"),
+    "f": ("[0-9]{1,9}", ""),
+    "p": ("([ap]m)", "half"),
+    "z": ("(.*)", "zone"),
+    "Z": ("(.*)", "zone"),
+}
+LONGER = {"T": "%H:%M:%S", "R": "%H:%M", "D": "%m/%d/%y", "F": "%Y-%m-%d", "r": "%I:%M:%S %p"}
+
+
+def _pattern(date_format: str) -> str:
+    """A pattern with its short forms written out, and without the day of the week; "" for none."""
+    if "%" not in date_format:
+        return ""
+    whole = re.sub("%([TRDFr])", lambda part: LONGER[part[1]], date_format.strip())
+    return re.sub("%[aA][,. ]*", "", whole)
 
 
 def date_order(date_format: str) -> str | None:
@@ -25,10 +142,14 @@ def date_order(date_format: str) -> str | None:
     'DMY'
     """
     text = date_format.strip()
-    if not text or text.upper().startswith(("%Y", "YMD", "YYYY")):
+    if pattern := _pattern(text):
+        rewriting(text)
+        letters = re.findall("%([demyY])", pattern)
+        order = "".join(dict.fromkeys(letters)).replace("e", "d").upper()
+        return order if order in ORDERS and "%Y" not in pattern[:2] else None
+    if not text or text.upper().startswith("YYYY"):
         return None
-    letters = re.findall("[dmY]", text) if "%" in text else re.findall("[DMY]", text.upper())
-    order = "".join(dict.fromkeys(letters))[:3].upper()
+    order = "".join(dict.fromkeys(re.findall("[DMY]", text.upper())))
     if order not in ORDERS:
         raise DateError(
             "date_format is '{date_format}'; expected DMY, MDY or a pattern such as %d/%m/%Y.",
@@ -37,54 +158,182 @@ def date_order(date_format: str) -> str | None:
     return order
 
 
-def detect_order(sent_at: "ibis.Value", source: Source) -> str | None:
-    """Find the one order in which all dates like 11/01/2022 make sense; DateError where none or
-    both do.
+def turned(date_format: str) -> bool:
+    """Whether a pattern says that the day comes before the month, but behind the year."""
+    letters = "".join(re.findall("%([demY])", _pattern(date_format))).replace("e", "d")
+    return letters == "Ydm"
+
+
+def rewriting(date_format: str) -> tuple[str, str] | None:
+    r"""Turn a pattern of strptime into a rewriting of texts; None for what is no such pattern.
+
+    DateError for a pattern with a part that is not known, or without a day.
+
+    >>> rewriting("%d.%m.%y")
+    ('^([0-9]{1,2})[.]([0-9]{1,2})[.]([0-9]{2})$', '20\\3-\\2-\\1')
     """
-    dates = sent_at.name("text").as_table().filter(lambda t: t.text.re_search(SLASHED))
-    part = [dates.text.re_extract(SLASHED, n).cast("int64") for n in (1, 2)]
-    seen = (
-        dates.aggregate(
-            n=dates.count(), first=part[0].max(), second=part[1].max(), one=dates.text.min()
+    if not (pattern := _pattern(date_format)):
+        return None
+    said, groups = [], {}
+    for part, sign in re.findall(r"%(.?)|(.)", pattern, re.DOTALL):
+        if sign or part == "%":
+            sign = (sign or part).lower()
+            said.append(" *" if sign.isspace() else sign if sign.isalnum() else f"[{sign}]")
+            continue
+        form, name = PARTS.get(part, ("", None))
+        if name is None or name in groups:
+            raise DateError(
+                "date_format is '{date_format}', where %{part} is not known or stands twice;"
+                " expected a pattern such as %d/%m/%Y %I:%M:%S %p.",
+                date_format=date_format,
+                part=part,
+            )
+        said.append(form)
+        if name:
+            groups[name] = f"20\\{len(groups) + 1}" if part == "y" else f"\\{len(groups) + 1}"
+    if not {"year", "month", "day"} <= groups.keys():
+        raise DateError(
+            "date_format is '{date_format}'; expected a pattern with day, month and year, such as"
+            " %d/%m/%Y %H:%M.",
+            date_format=date_format,
         )
-        .execute()
-        .iloc[0]
+    clock = [groups[name] for name in ("hour", "minute", "second") if name in groups]
+    clock = [*clock, "00"] if len(clock) == 1 else clock
+    date = "-".join(groups[name] for name in ("year", "month", "day"))
+    rest = [groups[name] for name in ("half", "zone") if name in groups]
+    return f"^{''.join(said)}$", " ".join([date, *([":".join(clock)] if clock else []), *rest])
+
+
+def _rewritten(text: "ibis.Value", *tables: tuple[tuple[str, str], ...]) -> "ibis.Value":
+    rewritings = (one for table in tables for one in table)
+    return reduce(lambda so_far, one: so_far.re_replace(*one), rewritings, text)
+
+
+def normal(text: "ibis.Value", date_format: str = "") -> "ibis.Value":
+    """Bring the texts of dates into one form; dates in figures keep their order of day and
+    month.
+    """
+    own = rewriting(date_format)
+    simple = text.re_replace(r"^([0-9-]{10})T", r"\1 ")
+    other = _rewritten(_rewritten(text, SPACES).strip().lower(), WORDS, (own,) if own else ())
+    other = _rewritten(other, CLOCKS, DATES, LAST).re_replace(" +", " ").strip()
+    return other if own else simple.re_search(PLAIN).ifelse(simple, other)
+
+
+def detect_order(form: "ibis.Value", source: Source) -> str | None:
+    """Find the one order in which all dates like 11/01/2022 make sense; DateError where none or
+    several do.
+
+    form are texts as `normal` gives them. Two figures may be a year too, where dashes are between.
+    """
+    dates = form.name("text").as_table().filter(lambda t: t.text.re_search(NUMERIC))
+    first, second, third = (dates.text.re_extract(NUMERIC, n).cast("int64") for n in (1, 3, 4))
+    dashes = dates.text.re_extract(NUMERIC, 2) == "-"
+    fits = {
+        "DMY": first.between(1, 31) & second.between(1, 12),
+        "MDY": first.between(1, 12) & second.between(1, 31),
+        "YMD": second.between(1, 12) & third.between(1, 31) & (dashes | (first > 31)),
+    }
+    some = ibis.or_(*fits.values())
+    seen = dates.aggregate(
+        n=some.sum(),
+        same=(first == second).all(where=some),
+        one=dates.text.min(where=some),
+        **{order: (~fit).sum(where=some) for order, fit in fits.items()},
     )
+    seen = seen.execute().iloc[0]
     if not seen["n"]:
         return None
-    day_first, month_first = seen["first"] > 12, seen["second"] > 12
-    if day_first and month_first:
+    possible = [order for order in ORDERS if not seen[order]]
+    if possible == ["DMY", "MDY"] and seen["same"]:
+        return "DMY"
+    if len(possible) == 1:
+        return possible[0]
+    if not possible:
         raise DateError(
             "{file} mixes DD/MM/YYYY and MM/DD/YYYY dates; export it again, or split it.",
             source.path,
             file=source.name,
         )
-    if not day_first and not month_first:
-        raise DateError(
-            "{file}: dates such as '{date}' can be read two ways; say which with date_format: DMY"
-            " (day first) or MDY (month first).",
-            source.path,
-            file=source.name,
-            date=seen["one"],
-        )
-    return "DMY" if day_first else "MDY"
+    raise DateError(
+        "{file}: dates such as '{date}' can be read two ways; say which with date_format: DMY"
+        " (day first), MDY (month first) or a pattern such as %d/%m/%Y.",
+        source.path,
+        file=source.name,
+        date=seen["one"],
+    )
 
 
-def instant(engine: Engine, text: "ibis.Value", zone: str, order: str | None) -> "ibis.Value":
-    """Parse the text of a date and time; null where it is none."""
-    if order:
-        day, month = ("\\1", "\\2") if order == "DMY" else ("\\2", "\\1")
-        text = text.re_replace(SLASHED, f"\\3-{month}-{day}")
-    text = text.re_replace(r"[.][0-9]+", "").re_replace(r"^([0-9]{4})/([0-9]{1,2})/", "\\1-\\2-")
-    clock = text.re_replace(r"\s*([AaPp])[.]?\s?[Mm][.]?$", "")
-    wall = clock.re_search(SHAPE).ifelse(clock, ibis.null("string")).try_cast("timestamp")
-    half_day = text.lower().re_extract(r"([ap])[.]?\s?m[.]?$", 1)
-    hours = wall.hour() % 12 + (half_day == "p").ifelse(12, 0) - wall.hour()
-    wall = (half_day == "").ifelse(wall, wall + hours.cast("int64").as_interval("h"))
-    zoned_at = wall.notnull().ifelse(text, ibis.null("string")).try_cast("timestamp('UTC')")
-    return ibis.cases((zoned(text), zoned_at), else_=engine.to_utc(wall, zone))
+def _numeric(form: "ibis.Value", order: str | None) -> "ibis.Value":
+    """Turn a date in figures around."""
+    if not order:
+        return form
+    year, month, day = (order.index(part) + 1 for part in "YMD")
+    two = r"^([0-9]{1,2})[/.-]([0-9]{1,2})[/.-]([0-9]{2})\b"
+    four = two.replace("{2})", "{4})", 1)
+    if order != "YMD":
+        form = form.re_replace(four, f"\\{year}-\\{month}-\\{day}")
+    return _rewritten(form.re_replace(two, f"20\\{year}-\\{month}-\\{day}"), LAST)
 
 
-def zoned(text: "ibis.Value") -> "ibis.Value":
-    """Whether the text of a time says its zone."""
-    return text.re_search(ZONED) & text.contains(":")
+def read(
+    engine: Engine,
+    cells: "ibis.Value",
+    source: Source,
+    zone: str,
+    date_format: str = "",
+) -> "ibis.Table":
+    """Read each date of a column once: `said`, `at` (UTC, null where it is no date), `zoned`
+    (whether it says its zone) and `serial` (whether it is a spreadsheet's number).
+
+    zone is that of wall-clock times; date_format as `date_order` and `rewriting` take it. DateError
+    where dates could be read two ways.
+    """
+    said = cells.name("said").as_table().distinct()
+    said = said.filter(said.said.notnull())
+    forms = engine.keep(said.mutate(form=normal(said.said, date_format)))
+    order = date_order(date_format) or detect_order(forms.form, source)
+    forms = forms.mutate(form=_numeric(forms.form, order))
+    epoch, days = (
+        forms.form.re_extract(form, 1).nullif("").try_cast("int64") for form in (EPOCH, SERIAL)
+    )
+    part = ("0." + forms.form.re_extract(SERIAL, 2)).try_cast("float64").fill_null(0)
+    since = (days * 86_400 + (part * 86_400).round().cast("int64")).as_interval("s")
+    forms = forms.mutate(
+        day=forms.form.re_extract(SHAPE, 1),
+        clock=forms.form.re_extract(SHAPE, 2),
+        half=forms.form.re_extract(SHAPE, 3),
+        sign=forms.form.re_extract(SHAPE, 4),
+        off_hours=forms.form.re_extract(SHAPE, 5).nullif("").try_cast("int64"),
+        off_minutes=forms.form.re_extract(SHAPE, 6).nullif("").try_cast("int64"),
+        epoch=ibis.literal(datetime(1970, 1, 1)) + epoch.as_interval("s"),
+        serial_at=ibis.literal(SERIALS_BEGIN) + since,
+        serial=days.notnull(),
+    )
+    return engine.keep(_instants(engine, engine.keep(forms), zone or "UTC"))
+
+
+def _instants(engine: Engine, forms: "ibis.Table", zone: str) -> "ibis.Table":
+    """Put the parts of dates together."""
+    clock = (forms.clock == "").ifelse("0:00", forms.clock)
+    wall = (forms.day + " " + clock).try_cast("timestamp")
+    add = (forms.half == "p").ifelse(12, 0) - (wall.hour() - wall.hour() % 12)
+    half = wall + add.cast("int64").as_interval("h")
+    afternoon = (forms.half == "a") & (wall.hour() > 12)  # 15:00 a. m.
+    wall = ibis.cases((forms.half == "", wall), (~afternoon, half))
+    minutes = forms.off_hours * 60 + forms.off_minutes
+    sure = minutes <= (forms.sign == "-").ifelse(WESTMOST, EASTMOST)
+    minutes = (forms.sign == "-").ifelse(-minutes, minutes)
+    shifted = wall - minutes.as_interval("m")
+    wall = wall.fill_null(forms.serial_at)
+    utc = ibis.cases((forms.epoch.notnull(), forms.epoch), (minutes.notnull() & sure, shifted))
+    at = ibis.cases(
+        (utc.notnull(), utc.cast("timestamp('UTC')")),
+        (minutes.isnull(), engine.to_utc(wall, zone)),
+    )
+    return forms.select("said", "serial", at=real(at).ifelse(at, None), zoned=utc.notnull())
+
+
+def real(at: "ibis.Value") -> "ibis.Value":
+    """Whether an instant can be that of a message."""
+    return (at >= FIRST.replace(tzinfo=UTC)) & (at < BEYOND.replace(tzinfo=UTC))

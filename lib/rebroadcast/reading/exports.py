@@ -2,14 +2,18 @@
 file, line and reason.
 """
 
+import os
+from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
+from ..common.doubts import Doubt
 from ..common.exceptions import InputError, sentence
 from ..common.lazy import ibis, pd
 from ..common.times import check_zone
 from ..engine.engine import Engine
-from . import cache, dates, salvage
+from . import cache, checks, dates, salvage
 from .files import Source, check_unchanged, find, headings, known, open_source, stamps, title
 
 IDS = ("contact_id", "channel_id", "message_id")
@@ -24,12 +28,22 @@ TEXTS = {
     "tags",
     "sender",
 }
-DAMAGED = r"^[0-9]+([.,][0-9]+)?[eE]\+?[0-9]+$"  # 1.0E+08: digits are lost
-DECIMAL = r"^[0-9]+[.]0+$"  # 123.0: certainly 123
-CONTACT = r"^[A-Za-z0-9][A-Za-z0-9_.:@-]*$"  # begins no formula, and cannot be a heading or a text
+DAMAGED = (  # 1.0E+08, 1.234.567: digits are lost, or were set apart
+    r"^(?:[0-9]+([.,][0-9]+)?[eE]\+?[0-9]+|[0-9]{1,3}(?:[.][0-9]{3})+|[0-9]{1,3}(?:,[0-9]{3})+)$"
+)
+DECIMAL = r"^([0-9]+)[.,]0{1,2}$"  # 123.0: certainly 123
+# Begins no formula, and cannot be a heading or a text; or a phone number with its country's code.
+CONTACT = r"^(?:[A-Za-z0-9][A-Za-z0-9_.:@-]*|[+][1-9][0-9]{6,14})$"
+# What keeps a spreadsheet from taking an ID for a number: '123 and ="123"; and unseen signs.
+WRAPPED = r"^(?:'+|=\"'?)([^\"]*)\"?$"
+UNSEEN = "^[{0}]+|[{0}]+$".format("\u00a0\u2000-\u200f\u202a-\u202f\u2060-\u2069\u3000\ufeff")
 PHONE = r"(?:[0-9][^0-9]*){4}"
 # As the platform writes them: cells that need no more care than these tests.
 PLAIN_ID, PLAIN_CONTACT = r"^(?:[0-9]{1,18}|[A-Za-z][!#-~]*)$", r"^[0-9]{1,18}$"
+LIST = r"^\[\s*[\"']?([^\\]*?)[\"']?\s*\]$"  # tags as a list of JSON or Python
+BETWEEN = r"[\"']\s*,\s*[\"']"
+LONGEST = 2_000  # characters of an error or content: more tell nothing, and take memory
+HELP = {"problem", "text", "line", "said", "lost_id"}  # columns beside those of good rows
 KEPT = {
     "source_file": "string",
     "row": "int64",
@@ -54,7 +68,8 @@ class Export:
     `table`: a lazy Ibis table, the columns of columns.toml for that kind as text, `sent_at` as
     instants (UTC), `local_at` as the wall clock of `timezone`, `source_file`, `row` (record in its
     file, from 1) and `row_id` (unique over all files). `rejected`: file, line, reason, text. `rows`
-    counts the good ones.
+    counts the good ones. `doubts`: what makes its numbers less sure. `clock`: which zone the IDs
+    of its messages show, None where they show none.
     """
 
     kind: str
@@ -63,7 +78,20 @@ class Export:
     sources: tuple[Source, ...]
     rows: int
     timezone: str
-    date_order: str | None = None
+    doubts: tuple[Doubt, ...] = ()
+    clock: checks.Clock | None = None
+
+
+@dataclass
+class _Part:
+    """What was read of a file, or of Parquet files of the same columns."""
+
+    good: "ibis.Table"
+    rejected: "pd.DataFrame"
+    total: int  # rows, without those that are no record
+    doubts: list[Doubt]
+    no_date: tuple[int, str] | None = None  # line and cell of the first date that is none
+    parsed: tuple | None = None  # what the cache keeps
 
 
 def read(
@@ -85,75 +113,142 @@ def read(
     >>> read(engine, "data/samples/failed_messages.csv").rows  # doctest: +SKIP
     """
     check_zone(timezone)
-    order = dates.date_order(date_format)
-    parts, rejected, sources, fresh, rows, offset = [], [], [], [], 0, 0
+    dates.date_order(date_format)
     before = stamps(find(patterns, kind))
     engine.files.expect(sum(stamp[1] for stamp in before.values() if stamp))
-    for group in _groups(s for path in before for s in open_source(path, kind, engine.scratch)):
-        source, parquet = group[0], not group[0].delimiter
-        reader = engine if parquet else engine.files
-        raw, refused, total = _parquet(engine, group) if parquet else _csv(reader, source)
-        fresh += [] if parquet else [(source, raw, refused)]
-        plain, rest, zone = None, raw, "" if as_text else timezone
-        if not parquet and not as_text:
-            rest = raw.filter(_doubt(raw, source))
-            plain = reader.view(
-                _plain(raw, source, kind, _times(reader, raw, source, timezone), offset)
-            )
-        if KEPT.keys() <= set(source.header):
-            checked = _converted(reader, raw, kind, zone, offset)
-        else:
-            checked = _checked(
-                reader, rest, source, kind, zone, order or _order(raw, source), offset
-            )
-        if plain is not None and not rest.count().execute():
-            good, bad = plain, pd.DataFrame(columns=["line", "problem", "text"])
-        else:
-            good, bad = _split(reader, raw, source, checked, plain)
-        offset, count = offset + total, good.count().execute()
-        frame = _listed(bad) if parquet else _rejected(source, refused, bad, "line" in raw.columns)
-        if not count:
-            facts = {"file": source.name, "title": title(kind)}
-            if not len(frame):
-                raise InputError(
-                    "{file}: it has a header but no rows; expected the rows of a {title}.",
-                    source.path,
-                    **facts,
-                )
-            why = frame.reason.iloc[0]
-            hint = (
-                " " + sentence("Export it again, and do not open it in a spreadsheet before.")
-                if why.endswith("a spreadsheet")
-                else ""
-            )
-            raise InputError(
-                "{file}: every row was rejected, the first because of {reason}; expected the rows"
-                " of a {title}.{hint}",
-                source.path,
-                reason=sentence(why),
-                hint=hint,
-                **facts,
-            )
-        parts.append(good if parquet else engine.adopt(good))
-        rejected.append(frame)
-        sources += group
-        rows += count
+    sources = [s for path in before for s in open_source(path, kind, engine.scratch)]
+    _check_twins(sources)
+    sources = _named(sources)
+    as_read = _As(kind, "" if as_text else timezone, date_format)
+    parts, offset = [], 0
+    for group in _groups(sources):
+        parts.append(_read_group(engine, group, as_read, offset))
+        offset += parts[-1].total
     check_unchanged(before)
-    for read_now in fresh:
-        cache.store(*read_now)
-    twins = {
-        s.name
-        for s in sources
-        if [o.sha256 for o in sources].count(s.sha256) > 1 and "/" not in s.name
-    }
+    for part in parts:
+        if part.parsed:
+            cache.store(*part.parsed)
+    tables = [part.good for part in parts]
+    table = ibis.union(*tables) if len(tables) > 1 else tables[0]
+    rejected = pd.concat([part.rejected for part in parts], ignore_index=True)
+    seen = checks.look(table, timed=not as_text)
+    doubts = [doubt for source in sources for doubt in source.doubts]
+    doubts += [doubt for part in parts for doubt in part.doubts]
+    doubts += checks.doubts(kind, sources, rejected, seen, timezone)
+    return Export(
+        kind, table, rejected, tuple(sources), seen.rows, timezone, tuple(doubts), seen.clock
+    )
+
+
+@dataclass(frozen=True)
+class _As:
+    """How files are to be read: the kind of export, the zone ("" for text) and the form of
+    dates.
+    """
+
+    kind: str
+    zone: str
+    date_format: str
+
+    @property
+    def columns(self) -> list[str]:
+        return known()["exports"][self.kind]["columns"]
+
+
+def _named(sources: list[Source]) -> list[Source]:
+    """Files of the same name are told apart by their folders."""
+    names = Counter(source.name for source in sources)
+    return [replace(s, name=s.longer_name) if names[s.name] > 1 else s for s in sources]
+
+
+def _check_twins(sources: list[Source]) -> None:
+    whole = [source for source in sources if "/" not in source.name]  # no members of an archive
+    hashes = Counter(source.sha256 for source in whole)
+    twins = {source.name for source in whole if hashes[source.sha256] > 1}
     if twins:
         raise InputError(
             "The same file was given twice: {files}; each row must count once.",
             files=", ".join(sorted(twins)),
         )
-    table = ibis.union(*parts) if len(parts) > 1 else parts[0]
-    return Export(
-        kind, table, pd.concat(rejected, ignore_index=True), tuple(sources), rows, timezone, order
+
+
+def _read_group(engine: Engine, group: list[Source], as_read: _As, offset: int) -> _Part:
+    """Read a CSV file, or Parquet files of the same columns; InputError where no row is good."""
+    source = group[0]
+    if source.delimiter:
+        part = _read_csv(engine, source, as_read, offset)
+    else:
+        part = _read_parquet(engine, group, as_read, offset)
+    if not part.good.limit(1).count().execute():
+        raise _nothing_good(source, as_read.kind, part)
+    return part
+
+
+def _read_parquet(engine: Engine, group: list[Source], as_read: _As, offset: int) -> _Part:
+    source = group[0]
+    raw, total = _parquet(engine, group)
+    doubts = []
+    if _is_converted(source, as_read):
+        checked = _converted(engine, raw, source, as_read, offset)
+    else:
+        checked = _checked(engine, raw, source, as_read, offset)
+        checked = engine.keep(checked)
+        doubts += _lost_ids(checked, source)
+    good = checked.filter(checked.problem.isnull()).drop(*HELP & set(checked.columns))
+    bad = checked.filter(checked.problem.notnull()).order_by("source_file", "line").to_pandas()
+    first, more = checks.dates_refused(source, bad)
+    return _Part(good, _listed(bad), total, doubts + more, first)
+
+
+def _read_csv(engine: Engine, source: Source, as_read: _As, offset: int) -> _Part:
+    reader = engine.files
+    raw, refused, total = _csv(reader, source)
+    plain, checked = None, None
+    rest = raw
+    if as_read.zone and not dates.turned(as_read.date_format):
+        rest = raw.filter(_doubt(raw, source))
+        times = _times(reader, raw, source, as_read.zone)
+        plain = reader.view(_plain(raw, source, as_read.kind, times, offset))
+    doubts = []
+    bad = pd.DataFrame(columns=["line", "problem", "text", "said"])
+    if plain is None or rest.count().execute():
+        checked = reader.keep(_checked(reader, rest, source, as_read, offset))
+        doubts += _lost_ids(checked, source)
+        good = checked.filter(checked.problem.isnull()).drop(*HELP & set(checked.columns))
+        good = good if plain is None else good.union(plain.anti_join(checked, "row"))
+        good = reader.view(good)
+        bad = _with_lines(raw, source, checked.filter(checked.problem.notnull()))
+    else:
+        good = plain
+    frame = _rejected(source, refused, bad, "line" in raw.columns)
+    first, more = checks.dates_refused(source, bad)
+    doubts += [*more, *checks.ends_early(source, frame)]
+    return _Part(engine.adopt(good), frame, total, doubts, first, (source, raw, refused))
+
+
+def _nothing_good(source: Source, kind: str, part: _Part) -> InputError:
+    facts = {"file": source.name, "title": title(kind)}
+    if not len(part.rejected):
+        return InputError(
+            "{file}: it has a header but no rows; expected the rows of a {title}.",
+            source.path,
+            **facts,
+        )
+    why = part.rejected.reason.iloc[0]
+    if why == checks.NO_DATE and part.no_date:
+        return checks.no_dates(source, *part.no_date)
+    hint = (
+        " " + sentence("Export it again, and do not open it in a spreadsheet before.")
+        if why.endswith("a spreadsheet")
+        else ""
+    )
+    return InputError(
+        "{file}: every row was rejected, the first because of {reason}; expected the rows"
+        " of a {title}.{hint}",
+        source.path,
+        reason=sentence(why),
+        hint=hint,
+        **facts,
     )
 
 
@@ -179,50 +274,79 @@ def _csv(engine: Engine, source: Source) -> tuple["ibis.Table", "pd.DataFrame", 
     return raw, refused, raw.count().execute()
 
 
-def _parquet(engine: Engine, group: list[Source]) -> tuple["ibis.Table", None, int]:
-    """Read Parquet files, with their names as `file_name` and the rows that come before each as
-    `rows_before`.
+def _parquet(engine: Engine, group: list[Source]) -> tuple["ibis.Table", int]:
+    """Read Parquet files: columns c0, c1…, `file_row_number`, their names as `file_name` and the
+    rows that come before each as `rows_before`.
     """
     import pyarrow.parquet
 
-    raw, places = engine.read_parquet([s.path for s in group])
-    rows, names = 0, {s.path: s.name for s in group}
-    files = {"path_": [], "file_name": [], "rows_before": []}
+    paths = {_readable(engine, source): source for source in group}
+    raw, places = engine.read_parquet(list(paths))
+    rows, files = 0, []
     for said, path in places.items():
-        for column, value in zip(files.values(), (said, names[path], rows), strict=True):
-            column.append(value)
+        files.append((said, paths[path].name, rows))
         rows += pyarrow.parquet.read_metadata(path).num_rows
-    files = ibis.memtable(
-        files, schema={"path_": "string", "file_name": "string", "rows_before": "int64"}
-    )
-    return raw.join(files, raw.file_path == files.path_).drop("path_", "file_path"), None, rows
+    columns = {f"c{i}": raw[name] for i, name in enumerate(raw.columns[: len(group[0].header)])}
+    raw = raw.select(**columns, file_row_number="file_row_number", path_="file_path")
+    if len(files) == 1:
+        [(_, name, before)] = files
+        return raw.drop("path_").mutate(file_name=ibis.literal(name), rows_before=before), rows
+    names = {"said": "string", "file_name": "string", "rows_before": "int64"}
+    named = ibis.memtable(pd.DataFrame(files, columns=list(names)), schema=names)
+    return raw.join(named, raw.path_ == named.said).drop("path_", "said"), rows
+
+
+def _readable(engine: Engine, source: Source) -> Path:
+    """Where an engine can read a Parquet file: a copy where a column has a name of the engine's
+    own.
+    """
+    import pyarrow.parquet
+
+    if not {"file_row_number", "file_path", "filename"} & {name.lower() for name in source.header}:
+        return Path(os.path.realpath(source.path))
+    copy, names = engine.new_file(".parquet"), [f"c{i}" for i in range(len(source.header))]
+    with pyarrow.parquet.ParquetFile(source.path) as old:
+        schema = pyarrow.schema(
+            field.with_name(name) for field, name in zip(old.schema_arrow, names, strict=True)
+        )
+        with pyarrow.parquet.ParquetWriter(copy, schema) as new:
+            for batch in old.iter_batches():
+                new.write_batch(batch.rename_columns(names))
+    return copy
 
 
 def _cells(raw: "ibis.Table", source: Source) -> dict[str, "ibis.Value"]:
     """Our column name → the file's cell as trimmed text (empty cells are null)."""
     names = raw.columns[: len(source.header)]
-    cells = {
-        ours: _text(raw[name]) for ours, name in zip(source.columns, names, strict=True) if ours
-    }
     return {
-        ours: c if ours in ("content", "error") else c.strip().nullif("")
-        for ours, c in cells.items()
+        ours: _cell(ours, _text(raw[name]))
+        for ours, name in zip(source.columns, names, strict=True)
+        if ours
     }
+
+
+def _cell(ours: str, cell: "ibis.Value") -> "ibis.Value":
+    """What a cell holds, without what a spreadsheet put around it."""
+    if ours in ("content", "error"):
+        return cell.left(LONGEST)
+    cell = cell.strip().nullif("")
+    if ours in IDS or ours in ("sent_at", "phone"):
+        return cell.re_replace(UNSEEN, "").re_replace(WRAPPED, r"\1").nullif("")
+    if ours == "tags":
+        return cell.re_search(LIST).ifelse(
+            cell.re_replace(LIST, r"\1").re_replace(BETWEEN, ","), cell
+        )
+    return cell
 
 
 def _text(value: "ibis.Value") -> "ibis.Value":
-    """A value of a file as text; an instant with its zone."""
+    """A value of a file as text; an instant with its zone, a list with commas."""
     kind = value.type()
-    return (
-        value.cast("timestamp").cast("string") + "+00:00"
-        if kind.is_timestamp() and kind.timezone
-        else value.cast("string")
-    )
-
-
-def _order(raw: "ibis.Table", source: Source) -> str | None:
-    sent_at = _cells(raw, source).get("sent_at")
-    return None if sent_at is None else dates.detect_order(sent_at, source)
+    if kind.is_timestamp() and kind.timezone:
+        return value.cast("timestamp").cast("string") + "+00:00"
+    if kind.is_array():
+        return ibis.literal(",").join(value.cast("array<string>"))
+    return value.cast("string")
 
 
 def _doubt(raw: "ibis.Table", source: Source) -> "ibis.Value":
@@ -237,12 +361,15 @@ def _doubt(raw: "ibis.Table", source: Source) -> "ibis.Value":
         if name == "sent_at":
             same = cell.try_cast("timestamp").cast("string") == cell.replace("T", " ")
             doubts += [~same.fill_null(cell.isnull()), cell.length() != len("2022-01-11 15:16:00")]
+            doubts.append(~cell.between(str(dates.FIRST), str(dates.BEYOND)))
         elif name in IDS:
             doubts.append(~cell.re_search(PLAIN_CONTACT if name == "contact_id" else PLAIN_ID))
         elif name and name not in ("content", "error"):
             doubts += [
                 cell != cell.strip(),
                 cell == "",
+                *([cell.startswith("[")] if name == "tags" else []),
+                *([cell.re_search("^['=]") | cell.re_search(UNSEEN)] if name == "phone" else []),
                 *([] if name in TEXTS else [cell.contains('"')]),
             ]
         if name == "contact_id":
@@ -259,6 +386,7 @@ def _plain(
     all the rest.
     """
     cells = {ours: raw[c] for ours, c in zip(source.columns, raw.columns, strict=False) if ours}
+    cells |= {n: cells[n].left(LONGEST) for n in ("content", "error") if n in cells}
     columns = {n: cells.get(n, ibis.null("string")) for n in known()["exports"][kind]["columns"]}
     if times is not None:
         raw = raw.left_join(times, cells["sent_at"] == times.said)
@@ -267,7 +395,7 @@ def _plain(
             "local_at": times.wall_clock.cast("timestamp"),
         }
     elif "sent_at" in columns:
-        columns |= {"sent_at": ibis.null("timestamp('UTC')"), "local_at": ibis.null("timestamp")}
+        columns |= _no_time()
     row = raw["file_row_number"]
     return raw.select(
         **columns, source_file=ibis.literal(source.name), row=row + 1, row_id=row + offset
@@ -286,99 +414,120 @@ def _times(engine: Engine, raw: "ibis.Table", source: Source, zone: str) -> "ibi
 
 
 def _checked(
-    engine: Engine,
-    raw: "ibis.Table",
-    source: Source,
-    kind: str,
-    zone: str,
-    order: str | None,
-    offset: int,
+    engine: Engine, raw: "ibis.Table", source: Source, as_read: _As, offset: int
 ) -> "ibis.Table":
-    """Known columns, typed, plus `problem`: why a row cannot be used (null for a good one)."""
+    """Known columns, typed, plus `problem` (why a row cannot be used, null for a good one) and what
+    is said of such a row: `line` and `text`, and `said`, its date.
+    """
+    width = len(source.header)
     cells = _cells(raw, source)
-    columns = {n: cells.get(n, ibis.null("string")) for n in known()["exports"][kind]["columns"]}
-    problems = []
-    for name in IDS:
-        if name in cells:
-            value, label = cells[name], name.replace("_", " ").replace("id", "ID")
-            columns[name] = value.contains(".").ifelse(
-                value.re_search(DECIMAL).ifelse(value.re_replace("[.]0+$", ""), value), value
-            )
-            if name == "contact_id":
-                problems.append((value.isnull(), "no contact ID"))
-            problems.append(
-                (
-                    value.upper().contains("E") & value.re_search(DAMAGED),
-                    f"a {label} damaged by a spreadsheet",
-                )
-            )
-            if name == "contact_id":
-                wrong = value.try_cast("int64").isnull() & ~(
-                    value.re_search(CONTACT) & value.re_search("[0-9]")
-                )
-                problems.append((wrong, "a contact ID that is none"))
+    if "sent_at" in cells:
+        times = dates.read(engine, cells["sent_at"], source, as_read.zone, as_read.date_format)
+        raw = raw.left_join(times.rename(when="said"), cells["sent_at"] == times.said)
+        cells = _cells(raw, source)
+    columns = {n: cells.get(n, ibis.null("string")) for n in as_read.columns}
+    ids = {n: _repaired(cells[n]) for n in IDS if n in cells}
+    if as_read.kind == "failed" and "message_id" in ids:  # it counts without, but meets no other
+        columns["lost_id"] = _damaged(ids["message_id"]).fill_null(False)
+        ids["message_id"] = columns["lost_id"].ifelse(None, ids["message_id"])
+    columns |= ids
+    problems = _id_problems(ids)
     if "sent_at" in columns:
-        dated = "sent_at" in cells
-        at = (
-            dates.instant(engine, cells["sent_at"], zone or "UTC", order)
-            if dated
-            else ibis.null("timestamp('UTC')")
-        )
-        columns["sent_at"], columns["local_at"] = at, engine.to_wall_clock(at, zone or "UTC")
-        if dated:
-            problems.append((at.isnull(), "a date that cannot be read"))
-        if not zone:
-            zoned = dates.zoned(cells["sent_at"]) if dated else ibis.literal(False)
-            columns["sent_at"] = columns.pop("local_at").cast("string") + zoned.ifelse("+00:00", "")
+        columns |= _moments(engine, raw, as_read) if "sent_at" in cells else _no_time()
+        if "sent_at" in cells:
+            problems.append((raw["at"].isnull(), checks.NO_DATE))
+        if not as_read.zone:
+            columns.pop("local_at")
     if {"phone", "email"} <= cells.keys():
         neither = ~cells["email"].contains("@") & ~cells["phone"].re_search(PHONE)
         problems.append((neither, "a phone number and an e-mail address that are none"))
-    for name in cells.keys() - TEXTS:
+    for name in sorted(cells.keys() - TEXTS):
         problems.append((cells[name].contains('"'), "a stray quote"))
-    problem = ibis.cases(*problems) if problems else ibis.null("string")
-    names = raw.columns[: len(source.header)]
-    text = ibis.literal(source.delimiter or ",").join([_text(raw[c]).fill_null("") for c in names])
+    problem = ibis.cases(*problems)
+    texts = [_text(raw[c]).fill_null("").left(LONGEST) for c in raw.columns[:width]]
+    text = ibis.literal(source.delimiter or ",").join(texts)
+    told = {"problem": problem, "text": problem.isnull().ifelse(None, text)}
+    if "sent_at" in cells:
+        told["said"] = (problem == checks.NO_DATE).ifelse(cells["sent_at"], None)
+    return raw.select(**columns, **told, **_places(raw, source, offset))
+
+
+def _places(raw: "ibis.Table", source: Source, offset: int) -> "dict[str, ibis.Value]":
+    """In which file and row a record is, on which line if that is known, and its `row_id`."""
     row = raw["file_row_number"]
     if not source.delimiter:  # Parquet
-        return raw.select(
-            **columns,
-            source_file=raw.file_name,
-            row=row + 1,
-            line=row + 2,
-            problem=problem,
-            text=text,
-            row_id=raw.rows_before + row + offset,
-        )
+        row_id = raw.rows_before + row + offset
+        return {"source_file": raw.file_name, "row": row + 1, "line": row + 2, "row_id": row_id}
     line = {"line": raw.line.cast("int64")} if "line" in raw.columns else {}
-    return raw.select(
-        **columns,
-        **line,
-        source_file=ibis.literal(source.name),
-        row=row + 1,
-        row_id=row + offset,
-        problem=problem,
-        text=text,
-    )
+    name = ibis.literal(source.name)
+    return {"source_file": name, "row": row + 1, "row_id": row + offset} | line
+
+
+def _moments(engine: Engine, raw: "ibis.Table", as_read: _As) -> "dict[str, ibis.Value]":
+    local = engine.to_wall_clock(raw["at"], as_read.zone or "UTC")
+    if as_read.zone:
+        return {"sent_at": raw["at"], "local_at": local}
+    return {"sent_at": local.cast("string") + raw.zoned.ifelse("+00:00", ""), "local_at": local}
+
+
+def _no_time() -> "dict[str, ibis.Value]":
+    return {"sent_at": ibis.null("timestamp('UTC')"), "local_at": ibis.null("timestamp")}
+
+
+def _repaired(value: "ibis.Value") -> "ibis.Value":
+    return value.re_search(DECIMAL).ifelse(value.re_replace(DECIMAL, r"\1"), value)
+
+
+def _damaged(value: "ibis.Value") -> "ibis.Value":
+    return ~value.re_search("^[0-9A-Za-z]+$") & value.re_search(DAMAGED)
+
+
+def _id_problems(ids: "dict[str, ibis.Value]") -> "list[tuple[ibis.Value, str]]":
+    """Tests of IDs, and what each is called where it fails."""
+    problems = []
+    for name, value in ids.items():
+        label = name.replace("_", " ").replace("id", "ID")
+        if name == "contact_id":
+            problems.append((value.isnull(), "no contact ID"))
+        problems.append((_damaged(value), f"a {label} damaged by a spreadsheet"))
+        if name == "contact_id":
+            none = ~(value.re_search(CONTACT) & value.re_search("[0-9]"))
+            problems.append((none, "a contact ID that is none"))
+    return problems
+
+
+def _is_converted(source: Source, as_read: _As) -> bool:
+    return set(source.header) == {*as_read.columns, *KEPT}
 
 
 def _converted(
-    engine: Engine, raw: "ibis.Table", kind: str, zone: str, offset: int
+    engine: Engine, raw: "ibis.Table", source: Source, as_read: _As, offset: int
 ) -> "ibis.Table":
-    """The rows of files that `convert` wrote, as `_checked` gives them: they were looked at
-    then.
+    """The rows of files that `convert` wrote, as `_checked` gives them: they were looked at then,
+    but anybody can write such a file.
     """
-    columns = {n: raw[n] for n in known()["exports"][kind]["columns"]}
-    if zone and "sent_at" in columns:
+    raw = raw.rename(dict(zip(source.header, raw.columns, strict=False)))
+    columns = {n: raw[n] for n in as_read.columns}
+    problems = [(raw.problem.notnull(), raw.problem)]
+    problems += _id_problems({n: raw[n] for n in IDS if n in columns})
+    if as_read.zone and "sent_at" in columns:
         text = raw.sent_at
-        instant = text.endswith("+00:00").ifelse(
-            text.try_cast("timestamp('UTC')"), engine.to_utc(text.try_cast("timestamp"), zone)
+        at = text.endswith("+00:00").ifelse(
+            text.try_cast("timestamp('UTC')"),
+            engine.to_utc(text.try_cast("timestamp"), as_read.zone),
         )
-        columns |= {"sent_at": instant, "local_at": engine.to_wall_clock(instant, zone)}
-    return raw.select(
-        **columns,
-        **{k: raw[k] for k in KEPT},
-        row_id=raw.rows_before + raw.file_row_number + offset,
-    )
+        problems.append((text.notnull() & ~dates.real(at).fill_null(False), checks.NO_DATE))
+        columns |= {"sent_at": at, "local_at": engine.to_wall_clock(at, as_read.zone)}
+    kept = {k: raw[k] for k in KEPT} | {"problem": ibis.cases(*problems)}
+    return raw.select(**columns, **kept, row_id=raw.rows_before + raw.file_row_number + offset)
+
+
+def _lost_ids(checked: "ibis.Table", source: Source) -> list[Doubt]:
+    """Say how many IDs of messages a spreadsheet made useless."""
+    if "lost_id" not in checked.columns:
+        return []
+    lost = int(checked.lost_id.sum().fill_null(0).execute())
+    return [checks.message_ids_lost(source, lost)] if lost else []
 
 
 def _count_newlines(cell: "ibis.Value") -> "ibis.Value":
@@ -386,52 +535,27 @@ def _count_newlines(cell: "ibis.Value") -> "ibis.Value":
     return text.length() - text.replace("\n", "").length()
 
 
-def _split(
-    engine: Engine,
-    raw: "ibis.Table",
-    source: Source,
-    checked: "ibis.Table",
-    plain: "ibis.Table | None",
-) -> tuple["ibis.Table", "pd.DataFrame"]:
-    """Return the good rows, and the others with the line on which each starts.
-
-    plain are the rows of a CSV file as they are if none needs a check; checked are then those that
-    do.
-    """
-    if not KEPT.keys() <= set(
-        source.header
-    ):  # one reading is enough, and what `convert` wrote needs none
-        checked = engine.keep(
-            checked.mutate(text=checked.problem.isnull().ifelse(None, checked.text))
-        )
-    good = checked.filter(checked.problem.isnull()).drop(
-        *{"problem", "text", "line"} & set(checked.columns)
-    )
-    bad = checked.filter(checked.problem.notnull())
-    if not source.delimiter:  # Parquet
-        return good, bad.select("source_file", "line", "problem", "text").to_pandas()
-    if plain is not None:
-        good = good.union(plain.anti_join(checked, "row"))
-    good, bad = engine.view(good), bad.order_by("row").to_pandas()
-    if len(bad) and "line" not in bad:
+def _with_lines(raw: "ibis.Table", source: Source, bad: "ibis.Table") -> "pd.DataFrame":
+    """The rows that cannot be used, with the line on which each starts."""
+    frame = bad.order_by("row").to_pandas()
+    if len(frame) and "line" not in frame:
         before = ibis.window(order_by="row", rows=(None, -1))
         newlines = sum(
             (_count_newlines(raw[c]) for c in raw.columns[: len(source.header)]), ibis.literal(0)
         )
         lines = raw.select(row=raw["file_row_number"] + 1, newlines=newlines)
         lines = lines.mutate(line=lines.row + lines.newlines.sum().over(before).fill_null(0))
-        bad["line"] = (
-            lines.semi_join(ibis.memtable(bad[["row"]]), "row").order_by("row").line.to_list()
-        )
-    return good, bad
+        lines = lines.semi_join(ibis.memtable(frame[["row"]]), "row").order_by("row")
+        frame["line"] = lines.line.to_list()
+    if len(frame):
+        frame["line"] += 0 if "line" in raw.columns else source.skip
+    return frame
 
 
 def _listed(bad: "pd.DataFrame") -> "pd.DataFrame":
     """The rejected rows of Parquet files, by file and line."""
-    frame = bad.rename(columns={"source_file": "file", "problem": "reason"})[
-        ["file", "line", "reason", "text"]
-    ]
-    return frame.sort_values(["file", "line"], ignore_index=True)
+    frame = bad.rename(columns={"source_file": "file", "problem": "reason"})
+    return frame[["file", "line", "reason", "text"]].reset_index(drop=True)
 
 
 def _heading(source: Source, line: int, text: str) -> str | None:
@@ -448,7 +572,7 @@ def _heading(source: Source, line: int, text: str) -> str | None:
             file=source.name,
             line=line,
         )
-    return "the header again"
+    return checks.HEADER_AGAIN
 
 
 def _rejected(
@@ -464,7 +588,7 @@ def _rejected(
     for line, problem, text in (
         bad[["line", "problem", "text"]].itertuples(index=False) if len(bad) else ()
     ):
-        line = int(line) + (0 if sifted else source.skip)
+        line = int(line)
         for start, span in (
             () if sifted else spans
         ):  # unreadable records before it are not among the counted rows

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
+from ..common.doubts import Doubt
 from ..common.exceptions import ColumnError, InputError, did_you_mean, reason, sentence
 from . import archives
 from .encodings import Survey, clean, encoding, survey
@@ -36,7 +37,7 @@ class Source:
 
     `columns` maps the file's own header to our column names (None: an extra column); `skip` is the
     number of lines up to and including the header; `sha256` and `size` are those of the user's
-    file.
+    file, and `longer_name` its path as it was given; `doubts` are what its packing told.
     """
 
     name: str
@@ -47,7 +48,8 @@ class Source:
     skip: int = 1
     header: tuple[str, ...] = ()
     columns: tuple[str | None, ...] = ()
-    notes: tuple[str, ...] = ()
+    doubts: tuple[Doubt, ...] = ()
+    longer_name: str = ""
 
 
 @cache
@@ -159,7 +161,8 @@ def open_source(path: Path, export: str, scratch: Path) -> list[Source]:
         raise InputError(
             "{path} cannot be read: {reason}.", path, path=path, reason=reason(error)
         ) from None
-    source, start = Source(path.name, path, seen.sha256, seen.size), seen.start
+    source = Source(path.name, path, seen.sha256, seen.size, longer_name=str(path))
+    start = seen.start
     if seen.size == 0:
         raise InputError(
             "{path} is empty; expected the CSV file of a data export.", path, path=path
@@ -175,10 +178,20 @@ def open_source(path: Path, export: str, scratch: Path) -> list[Source]:
     if start.startswith(b"PAR1"):
         return [_match(replace(source, delimiter=""), _parquet_header(path), export)]
     if start.startswith((b"PK\x03\x04", b"\x1f\x8b")):
-        found = archives.unpack(path, scratch / f"{seen.sha256}.csv")
+        found = archives.unpack(path, scratch / f"{seen.sha256}.csv", _known_headings)
         return [
-            _open_csv(replace(source, name=f"{path.name}{member}", path=one), export, scratch)
-            for member, one in found
+            _open_csv(
+                replace(
+                    source,
+                    name=f"{path.name}{one.name}",
+                    longer_name=f"{path}{one.name}",
+                    path=one.path,
+                    doubts=one.doubts,
+                ),
+                export,
+                scratch,
+            )
+            for one in found
         ]
     return [_open_csv(source, export, scratch, seen)]
 
@@ -295,6 +308,10 @@ def _aliases() -> dict[str, str]:
 def headings(cells: Iterable[str]) -> list[str | None]:
     """Our names of the columns that a row of headings names; None for each that is unknown."""
     return [_aliases().get(key(cell)) for cell in cells]
+
+
+def _known_headings(cells: Iterable[str]) -> int:
+    return len({name for name in headings(cells) if name})
 
 
 def _listed(cells: list[str]) -> str:

@@ -5,6 +5,8 @@ it.
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
+ALL = 10**12  # the weight of what concerns all rows, and others that nobody has seen
+
 
 @dataclass(frozen=True)
 class Doubt:

@@ -1,0 +1,342 @@
+"""What an export tells about itself: whether its message IDs, its clock and its end can be
+trusted.
+"""
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from ..common.doubts import ALL, Doubt
+from ..common.exceptions import DateError
+from ..common.lazy import ibis, pd
+from ..common.masking import mask
+from . import dates
+from .files import Source
+
+NO_DATE = "a date that cannot be read"
+HEADER_AGAIN = "the header again"
+# Message IDs that are a moment, in microseconds since 1970: from 2014 to 2037.
+MOMENTS = (1_400_000_000_000_000, 2_145_000_000_000_000)
+QUARTER = 900  # seconds; zones differ by whole quarters of an hour
+FARTHEST = 26 * 4  # quarters of an hour between the clocks of two zones
+MOST = 0.8  # share of messages that must agree
+DIGITS = 15  # that a spreadsheet keeps of a number
+FEWEST = 3  # IDs that all end in zero before that is no chance
+CELL = 40  # characters of a cell that are shown
+PART = re.compile(r"[^\W\d_]+")
+DATE_WORDS = "am|pm|a|m|p|t|z|h|hrs|utc|gmt|de|del|st|nd|rd|th|at|las?|[cemp][sd]t|ist|cest|cet"
+SPELT = re.compile(rf"{'|'.join(dates.MONTHS)}|(?:{dates.DAYS})[a-záé]*|{DATE_WORDS}")
+CUT = frozenset({"too few columns", "a stray quote", "cut off at its end", "not valid UTF-8"})
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Which zone the clock of an export follows, derived from IDs of messages.
+
+    `offsets`: how far it is ahead of UTC, one length of time or two where summer time changes it;
+    `shift`: how far it is ahead of the zone that was stated (nothing where the two agree);
+    `messages`: how many IDs told it.
+    """
+
+    offsets: tuple[timedelta, ...]
+    shift: timedelta
+    messages: int
+
+    def __str__(self) -> str:
+        return ", ".join(map(utc_offset, self.offsets))
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What one look at a table tells: its rows, its clock, and how many of its long message IDs
+    were rounded.
+    """
+
+    rows: int
+    clock: Clock | None = None
+    rounded: int = 0
+
+
+def utc_offset(ahead: timedelta) -> str:
+    """Say how far a clock is ahead of UTC.
+
+    >>> utc_offset(timedelta(hours=-6)), utc_offset(timedelta(hours=5, minutes=30))
+    ('UTC-06:00', 'UTC+05:30')
+    """
+    hours, minutes = divmod(abs(round(ahead.total_seconds() / 60)), 60)
+    return f"UTC{'-' if ahead < timedelta() else '+'}{hours:02}:{minutes:02}"
+
+
+def look(table: "ibis.Table", timed: bool = True) -> Seen:
+    """Count the rows of an export, and see what its message IDs tell.
+
+    table has message_id, and with timed sent_at (UTC) and local_at. An ID of 16 digits is the time
+    of the message in microseconds since 1970 (UTC); the clock is what the most of them show.
+    """
+    if "message_id" not in table.columns:
+        return Seen(int(table.count().execute()))
+    number = table.message_id.try_cast("int64")
+    long = (number >= 10**DIGITS).fill_null(False)
+    kept = table.message_id.left(DIGITS).right(1)
+    sums = {
+        "rows": table.count(),
+        "long": long.sum(),
+        "zeros": (number % 10 == 0).sum(where=long),
+        "whole": (kept != "0").sum(where=long),
+    }
+    if timed:
+        facts = _quarters(table, number)
+        sums |= {
+            "told": facts["told"].sum(),
+            "level": (facts["told"] & (facts["lag"] == 0)).sum(),
+            "least": facts["ahead"].min(where=facts["told"] & (facts["lag"] == 0)),
+            "most": facts["ahead"].max(where=facts["told"] & (facts["lag"] == 0)),
+        }
+    seen = table.aggregate(**sums).to_pyarrow().to_pylist()[0]
+    seen = {name: value or 0 for name, value in seen.items()}
+    zeros, long_ids = seen["zeros"], seen["long"]
+    chance = 0.1 * long_ids + 5 * math.sqrt(0.09 * long_ids) + 1
+    rounded = seen["whole"] and (zeros > chance or zeros == long_ids >= FEWEST)
+    clock = None
+    if timed and seen["told"]:
+        if seen["level"] >= MOST * seen["told"]:
+            ahead = dict.fromkeys((seen["least"], seen["most"]))
+            clock = Clock(tuple(map(_time, ahead)), timedelta(), int(seen["level"]))
+        else:
+            clock = _shifted(table, number, seen["told"])
+    return Seen(int(seen["rows"]), clock, int(zeros) if rounded else 0)
+
+
+def _quarters(table: "ibis.Table", number: "ibis.Value") -> "dict[str, ibis.Value]":
+    """By how many quarters of an hour a message's time is later than its ID (`lag`), and its wall
+    clock ahead of UTC by its ID (`ahead`); `told`: where the ID is a moment.
+    """
+    seconds = number // 1_000_000
+    quarters = {
+        name: ((table[column].epoch_seconds() - seconds + QUARTER / 2) / QUARTER).floor()
+        for name, column in (("lag", "sent_at"), ("ahead", "local_at"))
+    }
+    told = number.between(*MOMENTS) & table.sent_at.notnull()
+    return {name: q.cast("int64") for name, q in quarters.items()} | {"told": told.fill_null(False)}
+
+
+def _time(quarters: int) -> timedelta:
+    return timedelta(seconds=QUARTER * int(quarters))
+
+
+def _shifted(table: "ibis.Table", number: "ibis.Value", told: int) -> Clock | None:
+    """The clock where it is not that of the stated zone; None where IDs and times do not agree on
+    any.
+    """
+    rows = table.mutate(**_quarters(table, number))
+    rows = rows.filter(rows.told & rows.lag.between(-FARTHEST, FARTHEST))
+    counts = rows.group_by("lag", "ahead").aggregate(n=rows.count())
+    counts = counts.order_by(ibis.desc("n"), "lag").limit(8).to_pyarrow().to_pylist()
+    if not counts:
+        return None
+    # Of the zone stated and the one that is, each may have summer time: four pairs, an hour apart.
+    near = [c for c in counts if abs(c["lag"] - counts[0]["lag"]) <= 4]
+    near = [c for c in near if c["n"] >= counts[0]["n"] / 100]
+    agreeing = sum(c["n"] for c in near)
+    if agreeing < MOST * told or len({c["ahead"] for c in near}) > 2:
+        return None
+    offsets = tuple(map(_time, sorted({c["ahead"] for c in near})))
+    return Clock(offsets, _time(counts[0]["lag"]), agreeing)
+
+
+def doubts(
+    kind: str,
+    sources: Sequence[Source],
+    rejected: "pd.DataFrame",
+    seen: Seen,
+    timezone: str,
+) -> list[Doubt]:
+    """What makes the numbers of an export less sure, as far as its rows as a whole tell."""
+    said = []
+    files = _names(source.name for source in sources)
+    lost = rejected[rejected.reason != HEADER_AGAIN]
+    if n := len(lost):
+        template = REJECTED.get(kind, REJECTED["failed"]).template
+        said.append(Doubt(f"rejected {kind}", template, _counted(lost), n))
+    if seen.clock and seen.clock.shift:
+        values = {"files": files, "clock": str(seen.clock), "zone": timezone}
+        values |= {"shift": utc_offset(seen.clock.shift).removeprefix("UTC")}
+        said.append(
+            Doubt(
+                "clock",
+                "The message IDs in {files} show that its times are those of {clock}, not of"
+                " {zone}: they are off by {shift} hours. State the zone with timezone.",
+                values,
+                seen.clock.messages,
+            )
+        )
+    if seen.rounded:
+        said.append(
+            Doubt(
+                "rounded message IDs",
+                "A spreadsheet cut the message IDs in {files} to 15 digits: {n} of them end in 0."
+                " Messages cannot be compared by ID; export again, and do not open the file in a"
+                " spreadsheet before.",
+                {"files": files, "n": seen.rounded},
+                seen.rounded,
+            )
+        )
+    return said
+
+
+REJECTED = {
+    "failed": Doubt(
+        "rejected",
+        "{n} rows of failed messages could not be read and are in none of the numbers:"
+        " {files}, from line {line} on. data/rejected.csv lists them.",
+    ),
+    "messages": Doubt(
+        "rejected",
+        "{n} rows of the messages export could not be read: {files}, from line {line} on. Up to"
+        " {n} contacts may have been reached without being counted as reached.",
+    ),
+    "contacts": Doubt(
+        "rejected",
+        "{n} rows of the contacts export could not be read: {files}, from line {line} on. The"
+        " tags that up to {n} contacts have already are not known, and an import would drop them.",
+    ),
+}
+
+
+def _counted(lost: "pd.DataFrame") -> dict[str, object]:
+    first = lost.iloc[0]
+    files = _names(dict.fromkeys(lost.file))
+    return {"n": len(lost), "files": files, "line": str(first.line)}
+
+
+def _names(names: Sequence[str]) -> str:
+    every = list(names)
+    return ", ".join(every[:3]) + (f" … ({len(every)})" if len(every) > 3 else "")
+
+
+def rejected(exports: Sequence) -> "pd.DataFrame":
+    """All rows of any input that could not be read: `as` (which export), file, line, reason."""
+    frames = [e.rejected[["file", "line", "reason"]].assign(**{"as": e.kind}) for e in exports if e]
+    columns = ["as", "file", "line", "reason"]
+    return (
+        pd.concat(frames, ignore_index=True)[columns] if frames else pd.DataFrame(columns=columns)
+    )
+
+
+def unmatched(failed: "ibis.Table", messages: "ibis.Table") -> list[Doubt]:
+    """Say how many failed messages are not in the messages export, and how many of its IDs several
+    contacts share: neither can be told to be delivered or failed.
+    """
+    ids = failed.filter(failed.message_id.notnull()).select("contact_id", "message_id").distinct()
+    there = messages.select("contact_id", "message_id").distinct()
+    missing = ids.anti_join(there, ["contact_id", "message_id"])
+    shared = there.group_by("message_id").aggregate(n=there.contact_id.nunique())
+    n, missing_n = int(ids.count().execute()), int(missing.count().execute())
+    shared_n = int(shared.filter(shared.n > 1).count().execute())
+    said = []
+    if missing_n:
+        said.append(
+            Doubt(
+                "unmatched messages",
+                "{n} of {all} failed messages are not in the messages export (by contact and"
+                " message ID); whether they were delivered later cannot be told.",
+                {"n": missing_n, "all": n},
+                missing_n,
+            )
+        )
+    if shared_n:
+        said.append(
+            Doubt(
+                "shared message IDs",
+                "{n} message IDs of the messages export belong to several contacts, as after a"
+                " spreadsheet rounded them; messages are compared by contact and ID.",
+                {"n": shared_n},
+                shared_n,
+            )
+        )
+    return said
+
+
+def message_ids_lost(source: Source, n: int) -> Doubt:
+    """Say that IDs of messages are no longer there."""
+    return Doubt(
+        "lost message IDs",
+        "{file}: a spreadsheet cut {n} message IDs (as 1.68E+15). Their rows count, but these"
+        " messages cannot be compared with others by ID.",
+        {"file": source.name, "n": n},
+        n,
+    )
+
+
+def shown(cell: str) -> str:
+    """A cell of a column of dates as it may be shown: what is no word or number of a date could be
+    a person's, and is left out.
+
+    >>> shown("31-Feb-2022 25:00"), shown("Ana 5"), shown("+52 55 1234 5678")
+    ('31-Feb-2022 25:00', '…', '…')
+    """
+    words = PART.findall(cell.lower())
+    masked = mask(re.sub(r"[0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4}|[0-9]+:[0-9:.,]+", "", cell))
+    if all(map(SPELT.fullmatch, words)) and "‹" not in masked and len(words) < 8:
+        return cell[:CELL]
+    return "…"
+
+
+def dates_refused(source: Source, bad: "pd.DataFrame") -> tuple[tuple | None, list[Doubt]]:
+    """The line and cell of the first date that is none, and what to say of all such rows."""
+    if "said" not in bad or not len(none := bad[bad.problem == NO_DATE]):
+        return None, []
+    first = int(none.line.iloc[0]), shown(str(none.said.iloc[0] or ""))
+    values = {"file": source.name, "line": str(first[0]), "cell": first[1], "n": len(none)}
+    return first, [
+        Doubt(
+            "dates",
+            "{file}: {n} dates cannot be read, the first on line {line}: '{cell}'. A date is read"
+            " in forms such as {forms}; for another, give a pattern with date_format.",
+            values | {"forms": _forms()},
+            len(none),
+        )
+    ]
+
+
+def _forms() -> str:
+    return " · ".join(dates.FORMS)
+
+
+def no_dates(source: Source, line: int, cell: str) -> DateError:
+    """The error for a file of which no date can be read."""
+    return DateError(
+        "{file}: no date can be read, the first on line {line}: '{cell}'. Expected forms such as"
+        " {forms}; for another, give a pattern such as %d/%m/%Y %H:%M with date_format.",
+        source.path,
+        file=source.name,
+        line=line,
+        cell=cell,
+        forms=_forms(),
+    )
+
+
+def ends_early(source: Source, frame: "pd.DataFrame") -> list[Doubt]:
+    """Say so where a file ends in the middle of a row, as a download does that was cut off."""
+    if not len(frame) or (last := frame.iloc[-1]).reason not in CUT:
+        return []
+    with source.path.open("rb") as file:
+        lines, end = 0, b""
+        while block := file.read(2**22):
+            lines, end = lines + block.count(b"\n"), block
+    ended = end.endswith((b"\n", b"\r"))
+    if ended and last.text.count('"') % 2 == 0:
+        return []
+    if last.line + last.text.rstrip("\n").count("\n") < lines + (not ended):
+        return []
+    return [
+        Doubt(
+            "cut off",
+            "{file} ends in the middle of a row, on line {line}: the download was cut off, and all"
+            " that follows is missing. Download it again.",
+            {"file": source.name, "line": str(last.line)},
+            ALL,
+        )
+    ]
