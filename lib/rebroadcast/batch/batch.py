@@ -169,14 +169,14 @@ class _Batch:
             for attempt in range(1, TRIES + 1):
                 since = time.monotonic()
                 status, late = self.start(entry, done)
-                seconds = time.monotonic() - since
+                outcome = _Outcome(status, late, attempt, time.monotonic() - since)
                 content = record.read(self.target(entry))
                 died = content.get("died", not content and status != worker.SKIPPED)
                 if late or self.ending or not died:
                     break
         finally:
             progress.remove_task(task)
-        return _Outcome(status, late, attempt, seconds)
+        return outcome
 
     def start(self, entry: Entry, done: str | None) -> tuple[int, bool]:
         """Run an entry's process to its end; return its exit status, and whether it took too
