@@ -1,5 +1,5 @@
 """Start-up, as ratios to what cannot be avoided: a headless sample report to papermill on a
-notebook that only imports pandas and plotly, and `explain` to Python importing Typer and Rich.
+notebook that only imports pandas and plotly, and `explain` to Python importing Click and Rich.
 Medians of several runs, the two in turn.
 """
 
@@ -64,7 +64,7 @@ def main() -> None:
             "headless sample report", report, [BIN / "papermill", empty, Path(folder) / "out.ipynb"]
         )
     explain = [BIN / "rebroadcast", "explain", "(#131047) Re-engagement message"]
-    compare("explain", explain, [sys.executable, "-c", "import typer, rich"])
+    compare("explain", explain, [sys.executable, "-c", "import click, rich"])
 
 
 if __name__ == "__main__":

@@ -356,11 +356,6 @@ def test_an_entry_that_takes_too_long_is_ended(make, quick, tmp_path, monkeypatc
     assert not working_on(tmp_path / "out")
 
 
-def test_without_fork_it_works_with_plain_kernels(make, quick, tmp_path, monkeypatch):
-    monkeypatch.setattr(batch, "FORK", False)
-    assert states(batch.run(make(entry("one", quick)), tmp_path / "out")) == {"one": "ok"}
-
-
 def until(true, seconds=300):
     end = time.monotonic() + seconds
     while not true():

@@ -154,7 +154,7 @@ def test_plain_papermill_runs_a_notebook_as_it_is(tmp_path):
 
 BAD = [
     (["no.csv"], "No such file: no.csv"),
-    (["{good}", "--languag", "es"], "No such option: --languag"),
+    (["{good}", "--languag", "es"], "No such option '--languag'. Did you mean '--language'?"),
     (["{good}", "--language", "fr"], "language is 'fr', expected one of: en, es"),
     (["{good}", "--timezone", "Mexico_City"], "no known time zone"),
     (["{good}", "--channel", "7"], "No failed message has channel ID '7'. Present: 1001"),

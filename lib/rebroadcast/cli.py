@@ -2,39 +2,31 @@
 parameters.
 """
 
-import inspect
 import json
 import sys
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
 from zoneinfo import ZoneInfo
 
-import typer
+import click
 
 from .bench import parameters
 from .common.exceptions import RebroadcastError, speak, visible
 from .common.language import Language, language
 from .show.words import cause_name, disposition_name, verdict_name
 
-app = typer.Typer(
-    name="rebroadcast",
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    help=(
-        "Why a broadcast's messages failed, who can be reached again and when, and whether it"
-        " worked."
-    ),
-)
+
+@click.group(name="rebroadcast", context_settings={"help_option_names": ["-h", "--help"]})
+def app() -> None:
+    """Why a broadcast's messages failed, who can be reached again and when, and whether it
+    worked.
+    """
 
 
 def _say(text: object, err: bool = False) -> None:
     """Print a text that may hold a stranger's: nothing in it can steer the terminal."""
-    typer.echo(visible(text), err=err)
+    click.echo(visible(text), err=err)
 
 
 def _json(content: object) -> None:
@@ -48,68 +40,79 @@ def _list(lines: dict[str, object]) -> None:
         _say(f"{name:<{width}}  {value}")
 
 
-def _option(text: str, *names: str, kind: type = str, default: object = None):
-    return (
-        Annotated[kind | None if default is None else kind, typer.Option(*names, help=text)],
-        default,
-    )
+FOLDER = click.Path(path_type=Path)
 
 
-def _files(text: str, kind: object = list[str], **more):
-    return Annotated[kind, typer.Argument(help=text, show_default=False, **more)]
+def _option(name: str, text: str, **more: object) -> click.Option:
+    """An option, called by a parameter's name unless more says otherwise (`flags`, as Click
+    writes them).
+    """
+    flags = more.pop("flags", "--" + name.replace("_", "-"))
+    return click.Option([name, flags], help=text, show_default=bool(more.get("default")), **more)
+
+
+def _flag(name: str, text: str) -> click.Option:
+    word = name.replace("_", "-")
+    return _option(name, text, flags=f"--{word}/--no-{word}", default=False)
+
+
+def _argument(name: str, text: str, **more: object) -> click.Argument:
+    return click.Argument([name], help=text, **more)
 
 
 OPTIONS = {
-    "channels": _option("The channels file (TOML): names, kinds, limits, time zone."),
-    "messages": _option("The messages export of the same days: shows what was delivered."),
-    "contacts": _option("The contacts export: keeps the tags that contacts have."),
-    "channel": _option("Only this channel ID (several with commas)."),
-    "from_": _option("From this day or minute, in the workspace's time.", "--from"),
-    "to": _option("To the end of this day, or to this minute.", "--to"),
-    "sender_type": _option(
-        "Only this sender type, such as user; limits and recovery take broadcast unless told"
-        " otherwise."
-    ),
-    "cause": _option(
-        "Only contacts with a failure of this cause, such as quota (several with commas)."
-    ),
-    "verdict": _option(
-        "Only contacts with a failure of this verdict: wait, fix, never or unknown."
-    ),
-    "text": _option("Only contacts with a failure whose error holds this text."),
-    "timezone": _option("Time zone of the export's times, such as America/Mexico_City."),
-    "date_format": _option("Order of ambiguous dates: DMY, MDY or a pattern such as %d/%m/%Y."),
-    "attempted": _option(
-        "Messages attempted on a channel, such as 1001=1500 (several with commas)."
-    ),
-    "compare": _option("Folder of an earlier report: shows what rose and fell."),
-    "rules": _option("Your own rules file (TOML), which goes before the packaged rules."),
-    "language": _option("Language of the report: en or es.", default="en"),
-    "ledger": _option("The ledger folder: who was tagged before."),
-    "engine": _option("duckdb (default), or Spark: spark://host:7077, local[2], local[*]."),
-    "tag": _option("The tag for the contacts, such as 'failed broadcast {date:%d%m%y}'."),
-    "fixed": _option("Causes that have been mended, such as template."),
-    "broadcast": _option(
-        "What the ledger calls the broadcast (default: its channels and first day)."
-    ),
-    "decided_by": _option(
-        "Who says that a cause has been mended (default: the user of this computer)."
-    ),
-    "waves": _option(
-        "One tag and one set of files per wave that fits the limits.", kind=bool, default=False
-    ),
-    "reserve": _option("Contacts per window kept free for everyday traffic."),
-    "start": _option("When sending may begin, in the workspace's time (default: now)."),
-    "quiet": _option("Hours in which nothing is sent, such as 21:00-08:00."),
-    "deadline": _option("When all must be sent, in the workspace's time."),
-    "out": _option("Folder for the results.", kind=Path),
-    "dry_run": _option(
-        "Show counts, first rows and the difference to the last run; write nothing.",
-        kind=bool,
-        default=False,
-    ),
-    "overwrite": _option("Replace results that are in the folder.", kind=bool, default=False),
-    "json": _option("Print the run record as JSON.", "--json", kind=bool, default=False),
+    option.name: option
+    for option in (
+        _option("channels", "The channels file (TOML): names, kinds, limits, time zone."),
+        _option("messages", "The messages export of the same days: shows what was delivered."),
+        _option("contacts", "The contacts export: keeps the tags that contacts have."),
+        _option("channel", "Only this channel ID (several with commas)."),
+        _option("from_", "From this day or minute, in the workspace's time.", flags="--from"),
+        _option("to", "To the end of this day, or to this minute.", flags="--to"),
+        _option(
+            "sender_type",
+            "Only this sender type, such as user; limits and recovery take broadcast unless told otherwise.",
+        ),
+        _option(
+            "cause",
+            "Only contacts with a failure of this cause, such as quota (several with commas).",
+        ),
+        _option(
+            "verdict", "Only contacts with a failure of this verdict: wait, fix, never or unknown."
+        ),
+        _option("text", "Only contacts with a failure whose error holds this text."),
+        _option("timezone", "Time zone of the export's times, such as America/Mexico_City."),
+        _option("date_format", "Order of ambiguous dates: DMY, MDY or a pattern such as %d/%m/%Y."),
+        _option(
+            "attempted", "Messages attempted on a channel, such as 1001=1500 (several with commas)."
+        ),
+        _option("compare", "Folder of an earlier report: shows what rose and fell."),
+        _option("rules", "Your own rules file (TOML), which goes before the packaged rules."),
+        _option("language", "Language of the report: en or es.", default="en"),
+        _option("ledger", "The ledger folder: who was tagged before."),
+        _option("engine", "duckdb (default), or Spark: spark://host:7077, local[2], local[*]."),
+        _option("tag", "The tag for the contacts, such as 'failed broadcast {date:%d%m%y}'."),
+        _option("fixed", "Causes that have been mended, such as template."),
+        _option(
+            "broadcast",
+            "What the ledger calls the broadcast (default: its channels and first day).",
+        ),
+        _option(
+            "decided_by",
+            "Who says that a cause has been mended (default: the user of this computer).",
+        ),
+        _flag("waves", "One tag and one set of files per wave that fits the limits."),
+        _option("reserve", "Contacts per window kept free for everyday traffic."),
+        _option("start", "When sending may begin, in the workspace's time (default: now)."),
+        _option("quiet", "Hours in which nothing is sent, such as 21:00-08:00."),
+        _option("deadline", "When all must be sent, in the workspace's time."),
+        _option("out", "Folder for the results.", type=FOLDER),
+        _flag(
+            "dry_run", "Show counts, first rows and the difference to the last run; write nothing."
+        ),
+        _flag("overwrite", "Replace results that are in the folder."),
+        _option("as_json", "Print the run record as JSON.", flags="--json", is_flag=True),
+    )
 }
 PLAN = ("reserve", "start", "quiet", "deadline")
 RESEND = ("ledger", "broadcast")
@@ -126,87 +129,94 @@ RECOVER = (
     "decided_by",
     "dry_run",
 )
+PREFLIGHT = (
+    "channel",
+    "channels",
+    "messages",
+    "ledger",
+    *PLAN,
+    "timezone",
+    "date_format",
+    "rules",
+    "language",
+    "as_json",
+)
 COMMON = tuple(n for n in OPTIONS if n not in (*RECOVER, "compare", "attempted"))
 
 
-def _command(name: str, notebook: str, options: tuple[str, ...], text: str) -> None:
-    """Add a command whose options are the common ones and these parameters of a notebook."""
-
-    def command(**given) -> None:
-        from .report import reports
-
-        out, overwrite, as_json, dry_run = (
-            given.pop(name, None) for name in ("out", "overwrite", "json", "dry_run")
-        )
-        asked, out = (
-            {k: v for k, v in given.items() if v is not None},
-            out or Path("results") / notebook,
-        )
-        speak(asked["language"])
-        if dry_run:
-            return _dry_run(asked, out)
-        lang = language(asked["language"])
-        _say(
-            lang.gettext(
-                "Running {notebook} on {files}",
-                notebook=notebook,
-                files=", ".join(asked["exports"]),
-            ),
-            err=True,
-        )
-        content = reports.run(notebook, asked, out, overwrite)
-        if as_json:
-            return _json(content)
-        _counts(content.get("counts", {}), lang)
-        _waves(content.get("waves", []), content.get("timezone"), lang)
-        for warning in content.get("warnings", []):
-            _say(lang.gettext("Warning: {text}", text=warning), err=True)
-        for entry in content["outputs"]:
-            if entry["name"].endswith(".html") or entry["name"].startswith("import/"):
-                _say(out / entry["name"])
-
-    exports = _files("Failed-messages exports: files or quoted patterns."), inspect.Parameter.empty
-    _add(
-        command,
-        name,
-        {"exports": exports} | {n: OPTIONS[n] for n in OPTIONS if n in (*COMMON, *options)},
-        text,
-    )
-
-
-def _add(command, name: str, kinds: dict, text: str) -> None:
-    """Give a function the options in kinds (name → type, default), and make it a command."""
-    keyword = inspect.Parameter.KEYWORD_ONLY
-    command.__signature__ = inspect.Signature(
-        [inspect.Parameter(n, keyword, annotation=a, default=d) for n, (a, d) in kinds.items()]
-    )
-    command.__annotations__ = {n: a for n, (a, _) in kinds.items()}
-    app.command(name, help=text)(command)
-
-
-_command(
-    "report", "failure_report", ("attempted", "compare"), "What failed and why, as one HTML file."
+EXPORTS = _argument(
+    "exports", "Failed-messages exports: files or quoted patterns.", nargs=-1, required=True
 )
-_command("quota", "quota_overflow", ("attempted", *PLAN), "Limits, overflow and a plan in waves.")
-_command("recover", "tag_import", RECOVER, "Who to reach again, as tag-import CSV files.")
-_command(
-    "check",
-    "recovery_check",
-    RESEND,
-    "Did the resend reach them: the ledger against newer exports.",
-)
+
+
+def _run(notebook: str, given: dict) -> None:
+    """Run a notebook with the options that were given, and say what came of it."""
+    from .report import reports
+
+    out, overwrite, as_json, dry_run = (
+        given.pop(name, None) for name in ("out", "overwrite", "as_json", "dry_run")
+    )
+    out = out or Path("results") / notebook
+    asked = {name: value for name, value in given.items() if value is not None}
+    asked["exports"] = list(asked["exports"])
+    speak(asked["language"])
+    if dry_run:
+        return _dry_run(asked, out)
+    lang = language(asked["language"])
+    files = ", ".join(asked["exports"])
+    running = lang.gettext("Running {notebook} on {files}", notebook=notebook, files=files)
+    _say(running, err=True)
+    content = reports.run(notebook, asked, out, overwrite)
+    if as_json:
+        return _json(content)
+    _counts(content.get("counts", {}), lang)
+    _waves(content.get("waves", []), content.get("timezone"), lang)
+    for warning in content.get("warnings", []):
+        _say(lang.gettext("Warning: {text}", text=warning), err=True)
+    for entry in content["outputs"]:
+        if entry["name"].endswith(".html") or entry["name"].startswith("import/"):
+            _say(out / entry["name"])
+
+
+def _params(*more: str) -> list[click.Parameter]:
+    """The export files, the options that all reports have, and these."""
+    return [EXPORTS, *(option for name, option in OPTIONS.items() if name in (*COMMON, *more))]
+
+
+@app.command(params=_params("attempted", "compare"))
+def report(**given: object) -> None:
+    """What failed and why, as one HTML file."""
+    _run("failure_report", given)
+
+
+@app.command(params=_params("attempted", *PLAN))
+def quota(**given: object) -> None:
+    """Limits, overflow and a plan in waves."""
+    _run("quota_overflow", given)
+
+
+@app.command(params=_params(*RECOVER))
+def recover(**given: object) -> None:
+    """Who to reach again, as tag-import CSV files."""
+    _run("tag_import", given)
+
+
+@app.command(params=_params(*RESEND))
+def check(**given: object) -> None:
+    """Did the resend reach them: the ledger against newer exports."""
+    _run("recovery_check", given)
 
 
 def _dry_run(asked: dict, out: Path) -> None:
     """What a recovery would do, in the terminal."""
-    from .bench.workbench import Workbench, check
+    from .bench import workbench
     from .report import reports
     from .verbs.preview import preview
 
     known = parameters.declared(reports.locate("tag_import"))
     checked = {name: d.default for name, d in known.items()} | parameters.check(known, asked)
-    check(checked)
-    bench = Workbench(checked, "tag_import")
+    workbench.check(checked)
+    bench = workbench.Workbench(checked, "tag_import")
     found, _, number = preview(bench, out), bench.lang.gettext, bench.lang.number
     _counts(found.counts, bench.lang)
     _waves(bench.waves, bench.timezone, bench.lang)
@@ -255,17 +265,28 @@ def _waves(waves: list[dict], zone: str, lang: Language) -> None:
         _say(f"{lang.number(wave['contacts']):>10}  {wave['tag']}  {when}".rstrip())
 
 
-def _preflight(**given) -> None:
+@app.command(
+    params=[
+        _argument("contacts", "The contacts export that the broadcast is for."),
+        _option(
+            "failed",
+            "Failed-messages exports from before (several with commas): who is known to be final.",
+        ),
+        *(option for name, option in OPTIONS.items() if name in PREFLIGHT),
+    ]
+)
+def preflight(**given: object) -> None:
+    """A planned broadcast, checked before it is sent."""
     from .bench.workbench import Workbench
-    from .verbs.preflight import preflight
+    from .verbs import preflight as verb
 
-    as_json, speech = given.pop("json"), given.pop("language")
+    as_json, speech = given.pop("as_json"), given.pop("language")
     speak(speech)
     earlier = [p for p in (given.pop("failed") or "").split(",") if p]
     bench = Workbench(
         {k: v for k, v in given.items() if v is not None} | {"exports": earlier, "language": speech}
     )
-    found = preflight(bench)
+    found = verb.preflight(bench)
     if as_json:
         return _json(asdict(found))
     _ = bench.lang.gettext
@@ -296,52 +317,19 @@ def _preflight(**given) -> None:
         _say(found.note)
 
 
-_add(
-    _preflight,
-    "preflight",
-    {
-        "contacts": (
-            _files("The contacts export that the broadcast is for.", str),
-            inspect.Parameter.empty,
-        ),
-        "failed": _option(
-            "Failed-messages exports from before (several with commas): who is known to be final."
-        ),
-        **{
-            n: OPTIONS[n]
-            for n in (
-                "channel",
-                "channels",
-                "messages",
-                "ledger",
-                *PLAN,
-                "timezone",
-                "date_format",
-                "rules",
-                "language",
-                "json",
-            )
-        },
-    },
-    "A planned broadcast, checked before it is sent.",
+@app.command(
+    params=[
+        _argument("exports", "Exports: files or quoted patterns.", nargs=-1, required=True),
+        _argument("out", "A new folder for the Parquet files.", type=FOLDER, metavar="DIR"),
+        _option("date_format", "Order of ambiguous dates: DMY, MDY or a pattern.", default=""),
+        _flag("overwrite", "Replace what is in the folder."),
+    ]
 )
+def convert(exports: tuple[str, ...], out: Path, date_format: str, overwrite: bool) -> None:
+    """Exports read once, as Parquet. Every command takes DIR in place of the export."""
+    from .reading.convert import convert as verb
 
-
-@app.command()
-def convert(
-    exports: _files("Exports: files or quoted patterns."),
-    out: _files("A new folder for the Parquet files.", Path, metavar="DIR"),
-    date_format: Annotated[
-        str, typer.Option(help="Order of ambiguous dates: DMY, MDY or a pattern.")
-    ] = "",
-    overwrite: Annotated[bool, typer.Option(help="Replace what is in the folder.")] = False,
-) -> None:
-    """Exports read once, into Parquet files that every command takes: name DIR in place of the
-    export.
-    """
-    from .reading.convert import convert
-
-    for found in convert(exports, out, date_format, overwrite):
+    for found in verb(list(exports), out, date_format, overwrite):
         _say(
             f"{found['rows']:>10,}  {found['kind']}, {found['rejected']:,} rejected,"
             f" {found['files']} files"
@@ -349,27 +337,23 @@ def convert(
     _say(out)
 
 
-@app.command()
-def explain(
-    text: Annotated[str, typer.Argument(help="The error text, as the export gives it.")],
-    kind: Annotated[
-        str | None, typer.Option(help="Channel kind, such as whatsapp, telegram or sms.")
-    ] = None,
-    rules: Annotated[Path | None, typer.Option(help="Your own rules file (TOML).")] = None,
-    speech: Annotated[
-        str, typer.Option("--language", help="Language of the answer: en or es.")
-    ] = "en",
-    as_json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
-) -> None:
-    """One error, explained: cause, verdict, how long to wait, what to fix, and the source of the
-    advice.
-    """
+@app.command(
+    params=[
+        _argument("text", "The error text, as the export gives it."),
+        _option("kind", "Channel kind, such as whatsapp, telegram or sms."),
+        _option("rules", "Your own rules file (TOML).", type=FOLDER),
+        _option("speech", "Language of the answer: en or es.", default="en", flags="--language"),
+        _option("as_json", "Print the answer as JSON.", flags="--json", is_flag=True),
+    ]
+)
+def explain(text: str, kind: str | None, rules: Path | None, speech: str, as_json: bool) -> None:
+    """One error, explained. Its cause, verdict, how long to wait, what to fix, and the source."""
+    from . import errors
     from .common.exceptions import ParameterError, did_you_mean
-    from .errors import canonical_kind, explain, load_rules
 
     speak(speech)
     lang = language(speech)
-    if kind and not canonical_kind(kind):
+    if kind and not errors.canonical_kind(kind):
         from .limits.channels import find_kind, kinds
 
         if not find_kind(kind):
@@ -380,7 +364,7 @@ def explain(
                 hint=did_you_mean(kind, kinds()),
                 known=", ".join(kinds()),
             )
-    found = explain(text, kind, load_rules(rules), speech)
+    found = errors.explain(text, kind, errors.load_rules(rules), speech)
     if as_json:
         return _json(
             asdict(found) | {"wait": found.wait.total_seconds() if found.wait is not None else None}
@@ -399,21 +383,24 @@ def explain(
     )
 
 
-@app.command()
-def batch(
-    file: Annotated[
-        Path, typer.Argument(help="The batch file (TOML): entries, their notebooks and parameters.")
-    ],
-    jobs: Annotated[int, typer.Option(min=1, help="How many entries run at once.")] = 2,
-    out: Annotated[Path, typer.Option(help="Folder for the reports and the index page.")] = Path(
-        "results/batch"
-    ),
-    resume: Annotated[
-        bool, typer.Option(help="Skip what is finished with the same files and parameters.")
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print batch.json.")] = False,
-) -> None:
-    """Many runs, one index page: each entry of a batch file, a few at once."""
+@app.command(
+    params=[
+        _argument(
+            "file", "The batch file (TOML): entries, their notebooks and parameters.", type=FOLDER
+        ),
+        _option("jobs", "How many entries run at once.", type=click.IntRange(1), default=2),
+        _option(
+            "out",
+            "Folder for the reports and the index page.",
+            type=FOLDER,
+            default=Path("results/batch"),
+        ),
+        _flag("resume", "Skip what is finished with the same files and parameters."),
+        _option("as_json", "Print batch.json.", flags="--json", is_flag=True),
+    ]
+)
+def batch(file: Path, jobs: int, out: Path, resume: bool, as_json: bool) -> None:
+    """Many runs, one index page. Each entry of a batch file, a few at once."""
     from .batch.batch import run
 
     content = run(file, out, jobs, resume)
@@ -439,13 +426,13 @@ def batch(
         Console(stderr=True, highlight=False).print(headline, table)
     if not as_json:
         _say(out / "index.html")
-    raise typer.Exit(bool(failed))
+    sys.exit(bool(failed))
 
 
 def main() -> None:
     """Run the command line; a user's mistake is one sentence and exit status 2."""
     try:
-        app()
+        app(prog_name="rebroadcast")
     except RebroadcastError as error:
         print(f"Error: {error}", file=sys.stderr)
         sys.exit(error.exit_status)

@@ -173,7 +173,7 @@ def execute(
         "config": Config({"KernelManager": place, "NotebookClient": quiet}),
         "store_widget_state": False,
     } | options
-    env = {**env, "TMPDIR": temporary.name, "IPYTHONDIR": temporary.name}
+    env = {**env, **safe_path(), "TMPDIR": temporary.name, "IPYTHONDIR": temporary.name}
     before = {name: os.environ.get(name) for name in env}
     os.environ.update(env)
     try:
@@ -215,6 +215,16 @@ def execute(
             os.environ.pop(name, None) if value is None else os.environ.update({name: value})
         temporary.cleanup()
     return None
+
+
+def safe_path(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """What a process is told, in its environment, so that it imports nothing of the current folder.
+
+    >>> safe_path({"PYTHONPATH": os.pathsep + "lib"})
+    {'PYTHONSAFEPATH': '1', 'PYTHONPATH': 'lib'}
+    """
+    named = environ.get("PYTHONPATH", "").split(os.pathsep)  # an empty name is the current folder
+    return {"PYTHONSAFEPATH": "1", "PYTHONPATH": os.pathsep.join(filter(None, named))}
 
 
 def _at(cell: int | None, message: str, died: bool = False) -> RunError:

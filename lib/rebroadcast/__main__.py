@@ -1,0 +1,5 @@
+"""`python -m rebroadcast` is the command `rebroadcast`."""
+
+from .cli import main
+
+main()
