@@ -4,11 +4,15 @@ killed.
 
 import json
 import os
+import re
 import shutil
+import socket
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from random import Random
+from tempfile import TemporaryDirectory
 
 import ibis
 import pandas as pd
@@ -17,7 +21,9 @@ import pytest
 from rebroadcast.common.exceptions import LedgerError, ParameterError
 from rebroadcast.common.folder import staged
 from rebroadcast.engine.connect import connect
-from rebroadcast.ledger.ledger import COLUMNS, open_ledger
+from rebroadcast.ledger.ledger import COLUMNS, Broadcast, open_ledger
+from rebroadcast.limits.limit import Limit
+from rebroadcast.limits.load import load
 
 NOW = datetime(2025, 3, 3, 9, tzinfo=UTC)
 
@@ -96,11 +102,11 @@ def test_a_discarded_claim_frees_its_contacts(tmp_path, con):
             call("a")
 
 
-def test_a_dead_claim_of_another_machine_stays(tmp_path, con):
-    ledger = open_ledger(tmp_path / "ledger")
-    ledger.claim(con, "a", people([1, 2]), "monday", NOW)
-    path = tmp_path / "ledger" / "pending" / "a.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), "host": "elsewhere"}))
+def test_a_dead_claim_of_another_machine_stays(tmp_path, con, monkeypatch):
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr(socket, "gethostname", lambda: "elsewhere")
+        ledger = open_ledger(tmp_path / "ledger")
+        ledger.claim(con, "a", people([1, 2]), "monday", NOW)
     del ledger
     ledger = open_ledger(tmp_path / "ledger")
     assert ids(ledger.claim(con, "b", people([2, 3]), "monday", NOW).table) == [3]
@@ -187,10 +193,11 @@ def test_newer_and_damaged_files(tmp_path, con):
     ledger.confirm("a")
     record, card = tmp_path / "ledger" / "runs" / "a.json", tmp_path / "ledger" / "ledger.json"
     for path, text, words in [
-        (record, "{", "cannot be read"),
-        (record, '{"schema": 1}', "damaged"),
-        (record, "[]", "cannot be read"),
-        (card, '{"schema": 2}', "newer"),
+        (record, "{", "missing or damaged"),
+        (record, '{"schema": 1}', "missing or damaged"),
+        (card, "{", "cannot be read"),
+        (card, "[]", "cannot be read"),
+        (card, '{"schema": 3}', "newer"),
         (record.with_suffix(".parquet"), "PAR1", "missing or damaged"),
     ]:
         whole = path.read_bytes()
@@ -237,6 +244,216 @@ def test_a_full_disk_is_one_sentence(tmp_path, con):
         subprocess.run(["umount", "--lazy", str(disk)], check=True)
 
 
+@pytest.mark.parametrize("version", [1, 2])
+def test_every_file_that_is_missing_or_changed_in_one_bit_is_one_sentence(tmp_path, con, version):
+    whole = tmp_path / "whole"
+    ledger = open_ledger(whole)
+    ledger.claim(con, "a", people([1, 2, 3]), "monday", NOW)
+    ledger.confirm("a")
+    ledger.claim(con, "b", people([4]), "tuesday", NOW)
+    ledger.confirm("b")
+    if version == 1:
+        shutil.rmtree(whole)
+        shutil.copytree(older(tmp_path, con, "monday"), whole)
+        open_ledger(whole)
+    random = Random(7)
+    files = [p.relative_to(whole) for p in whole.rglob("*") if p.is_file() and p.stat().st_size]
+    assert len(files) == {1: 3, 2: 5}[version]
+    for number in range(120):
+        copy = tmp_path / f"copy{number}"
+        shutil.copytree(whole, copy)
+        name = files[number % len(files)]
+        content = bytearray((copy / name).read_bytes())
+        content[random.randrange(len(content))] ^= 1 << random.randrange(8)
+        (copy / name).write_bytes(content)
+        with pytest.raises(LedgerError):
+            open_ledger(copy)
+        shutil.rmtree(copy)
+    for name in [*files, Path("runs")]:
+        copy = tmp_path / f"without {name.name}"
+        shutil.copytree(whole, copy)
+        shutil.rmtree(copy / name) if name.name == "runs" else (copy / name).unlink()
+        with pytest.raises(LedgerError, match="missing or damaged"):
+            open_ledger(copy)
+    assert open_ledger(whole).verify() == len(files)
+
+
+def test_a_record_that_the_card_does_not_name_is_not_trusted(tmp_path, con):
+    ledger = open_ledger(tmp_path / "ledger")
+    ledger.claim(con, "a", people([1]), "monday", NOW)
+    ledger.confirm("a")
+    before = (tmp_path / "ledger" / "ledger.json").read_bytes()
+    ledger.claim(con, "b", people([2]), "monday", NOW)
+    ledger.confirm("b")
+    (tmp_path / "ledger" / "ledger.json").write_bytes(before)  # an old backup of one file
+    with pytest.raises(LedgerError, match=r"b\.json' is not named by 'ledger.json'"):
+        open_ledger(tmp_path / "ledger")
+
+
+def older(tmp_path: Path, con, *names: str, channel: str = "7") -> Path:
+    """A ledger as version 1 wrote it, with one run of contacts 1 and 2 for each name."""
+    path = tmp_path / "version 1"
+    (path / "runs").mkdir(parents=True)
+    (path / "pending").mkdir()
+    card = {"schema": 1, "workspace": None, "id": "f" * 32}
+    (path / "ledger.json").write_text(json.dumps(card, indent=2) + "\n")
+    for number, name in enumerate(names, 1):
+        rows = people([1, 2]).mutate(
+            broadcast=ibis.literal(name),
+            run_id=ibis.literal(f"old{number}"),
+            channel_id=ibis.literal(channel),
+        )
+        rows = rows.select(**{column: rows[column].cast(kind) for column, kind in COLUMNS.items()})
+        file = path / "runs" / f"old{number}.parquet"
+        con.to_parquet(rows, file)
+        record = {
+            "schema": 1,
+            "run_id": f"old{number}",
+            "broadcast": name,
+            "rows": 2,
+            "sequence": number,
+            "claimed_at": "2025-03-03T08:00:00+00:00",
+            "bytes": file.stat().st_size,
+            "results": None,
+            "host": "elsewhere",
+            "pid": 1,
+            "run": {},
+        }
+        (path / "runs" / f"old{number}.json").write_text(json.dumps(record, indent=2) + "\n")
+    return path
+
+
+def seen(key: str, first: str, hours: float = 1, **known) -> Broadcast:
+    """A broadcast of an export, with its first message at a time of March 2025."""
+    begin = datetime.fromisoformat(f"2025-03-{first}+00:00")
+    facts = {"channel": "7", "sender": "77", "shape": "promo"} | known
+    return Broadcast(
+        key, f"SMS, {first}", first=begin, last=begin + timedelta(hours=hours), **facts
+    )
+
+
+def test_a_broadcast_is_the_same_in_another_cut_of_the_export(tmp_path, con):
+    ledger = open_ledger(tmp_path / "ledger")
+    ledger.claim(con, "a", people([1, 2]), seen("k1", "01T09:00"), NOW)
+    for key, broadcast, new in [
+        ("the same key", seen("k1", "01T09:00"), [3]),
+        ("begins earlier", seen("k2", "01T04:30"), [3]),
+        ("goes on after a short pause", seen("k3", "01T15:30"), [3]),
+        ("another day", seen("k4", "02T09:00"), [1, 2, 3]),
+        ("another sender", seen("k5", "01T09:00", sender="78"), [1, 2, 3]),
+        ("another text", seen("k6", "01T09:00", shape="reminder"), [1, 2, 3]),
+        ("another channel", seen("k7", "01T09:00", channel="8"), [1, 2, 3]),
+        ("a name that a user gave then", Broadcast("x", label="k1"), [3]),
+    ]:
+        claim = ledger.claim(con, "try", people([1, 2, 3]), broadcast, NOW)
+        assert ids(claim.table) == new, key
+        assert ids(ledger.tagged(con, broadcast, without="try")) == ([1, 2] if new == [3] else [])
+        ledger.discard("try")
+
+
+def test_one_run_of_several_broadcasts_tags_each_contact_for_its_own(tmp_path, con):
+    ledger = open_ledger(tmp_path / "ledger")
+    morning, night = seen("am", "01T09:00"), seen("pm", "01T20:00")
+    both = people([1, 2, 3]).mutate(broadcast=ibis._.contact_id.cases(("3", "pm"), else_="am"))
+    assert ids(ledger.claim(con, "a", both, [morning, night], NOW).table) == [1, 2, 3]
+    ledger.confirm("a")
+    assert ids(ledger.tagged(con, night)) == [3] and ids(ledger.tagged(con, "am")) == [1, 2]
+    claim = ledger.claim(con, "b", both.mutate(broadcast=ibis.literal("pm")), [night], NOW)
+    assert ids(claim.table) == [1, 2]
+    assert ledger.runs()[0]["broadcast"] == "SMS, 01T09:00, SMS, 01T20:00"
+
+
+@pytest.mark.parametrize(
+    ("name", "broadcast", "new", "doubt"),
+    [
+        ("promo", Broadcast("k", label="Promo "), [3], ""),
+        ("promo", "promo", [3], ""),
+        ("promo", seen("k", "01T09:00"), [1, 2, 3], "2 contacts tagged now .* 'promo'"),
+        ("7 2025-03-01", seen("k", "01T09:00"), [3], "taken to be .* '7 2025-03-01'"),
+        ("6+7 2025-03-01", seen("k", "02T23:00"), [3], "taken to be"),
+        ("all channels 2025-03-01", seen("k", "01T09:00"), [3], "taken to be"),
+        ("8 2025-03-01", seen("k", "01T09:00"), [1, 2, 3], "2 contacts tagged now"),
+        ("7 2025-03-01", seen("k", "05T09:00"), [1, 2, 3], "2 contacts tagged now"),
+    ],
+)
+def test_what_an_older_ledger_holds_still_counts(tmp_path, con, name, broadcast, new, doubt):
+    ledger = open_ledger(older(tmp_path, con, name))
+    claim = ledger.claim(con, "new", people([1, 2, 3]), broadcast, NOW)
+    assert ids(claim.table) == new
+    assert re.search(doubt, " ".join(d.text() for d in claim.doubts))
+    assert bool(claim.doubts) is bool(doubt)
+    assert json.loads((ledger.path / "ledger.json").read_text())["schema"] == 2
+    assert [r["run_id"] for r in ledger.runs()] == ["old1", "new"]
+
+
+def test_a_dead_claim_does_not_count_as_tagged(tmp_path, con):
+    """A run that was refused or killed behind its claim, and is mended: another input, so another
+    run.
+    """
+    with staged(tmp_path / "out"):
+        dead = open_ledger(tmp_path / "ledger")
+        dead.claim(con, "a", people([1, 2]), "monday", NOW, results=tmp_path / "out")
+        del dead
+    with staged(tmp_path / "out"):  # it holds the folder itself
+        ledger = open_ledger(tmp_path / "ledger")
+        assert ids(ledger.tagged(con, "monday", results=tmp_path / "out")) == []
+    assert ids(ledger.claim(con, "b", people([1, 2]), "monday", NOW).table) == [1, 2]
+
+
+def test_what_was_planned_is_traffic(tmp_path, con):
+    ledger = open_ledger(tmp_path / "ledger")
+    ledger.claim(con, "a", people([1, 2]), "monday", NOW)
+    ledger.confirm("a")
+    ledger.claim(con, "b", people([2, 3]), "tuesday", NOW)
+    limit = Limit("7", ("7",), 3)
+    traffic = load(ledger.planned(con), [limit])
+    assert traffic.order_by("at")["load"].to_pandas().tolist() == [3, 0]  # people, not sends
+    assert load(ledger.planned(con, without="b"), [limit])["load"].max().execute() == 2
+
+
+def test_a_run_is_released_with_its_reason(tmp_path, con):
+    ledger = open_ledger(tmp_path / "ledger")
+    ledger.claim(con, "a", people([1, 2]), "monday", NOW)
+    with pytest.raises(LedgerError, match="being made now"):
+        open_ledger(tmp_path / "ledger").release("a", "never imported", NOW)
+    ledger.confirm("a")
+    with pytest.raises(ParameterError, match="No reason"):
+        ledger.release("a", " ", NOW)
+    with pytest.raises(LedgerError, match="no run aa. Did you mean 'a'"):
+        ledger.release("aa", "never imported", NOW)
+    assert ledger.release("a", "the file was never\nimported", NOW) == 2
+    assert ids(ledger.claim(con, "b", people([1, 2]), "monday", NOW).table) == [1, 2]
+    assert ledger.runs()[0]["sequence"] == 2  # numbers are given once
+    contents = ledger.contents(con)
+    assert contents.released.to_dict("records") == [
+        {
+            "run_id": "a",
+            "at": "2025-03-03T09:00:00+00:00",
+            "reason": "the file was never imported",
+            "contacts": 2,
+        }
+    ]
+    assert sorted(p.name for p in (ledger.path / "runs").iterdir()) == ["b.parquet"]
+
+
+def test_a_ledger_tells_what_is_in_it(tmp_path, con):
+    ledger = open_ledger(older(tmp_path, con, "promo"), "Tienda")
+    ledger.claim(con, "a", people([1, 5]), seen("k1", "01T09:00"), NOW)
+    found = ledger.contents(con)
+    assert found.workspace == "Tienda"
+    assert found.broadcasts[["name", "channel", "runs", "contacts"]].to_numpy().tolist() == [
+        ["SMS, 01T09:00", "7", 1, 2],
+        ["promo", "", 1, 2],
+    ]
+    assert found.runs[["run_id", "state", "contacts", "waves"]].to_numpy().tolist() == [
+        ["old1", "done", 2, 1],
+        ["a", "pending", 2, 1],
+    ]
+    assert set(found.broadcasts["due_from"]) == {pd.Timestamp(NOW)}
+    empty = open_ledger(tmp_path / "empty").contents(con)
+    assert [len(part) for part in (empty.broadcasts, empty.runs, empty.released)] == [0, 0, 0]
+
+
 # One interpreter that forks for each run: imports are slow, and runs must be processes of their
 # own.
 RUNS = """
@@ -245,9 +462,10 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 import ibis.backends.duckdb, ibis.formats.pandas, pandas, pyarrow.dataset  # once, before the forks
 from test_ledger import NOW, ids, people
-from rebroadcast import folder, record
-from rebroadcast.engine import connect
-from rebroadcast.ledger import open_ledger
+from rebroadcast.common import folder
+from rebroadcast.engine.connect import connect
+from rebroadcast.ledger import record
+from rebroadcast.ledger.ledger import open_ledger
 
 def run(place, run_id, numbers, out="out"):
     with connect() as engine:
@@ -291,9 +509,15 @@ def wait(pid):
 """
 
 
-def script(text: str, *arguments: object) -> str:
-    command = [sys.executable, "-c", RUNS + text, str(Path(__file__).parent), *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True)
+def script(text: str, place: Path, *arguments: object) -> str:
+    """Run it with temporary files of its own: what other processes left, a run would clear, in
+    calls of its own.
+    """
+    folder = str(Path(__file__).parent)
+    command = [sys.executable, "-c", RUNS + text, folder, str(place), *map(str, arguments)]
+    with TemporaryDirectory() as temporary:
+        env = os.environ | {"TMPDIR": temporary}
+        done = subprocess.run(command, capture_output=True, text=True, env=env)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

@@ -1,39 +1,35 @@
 """Who was tagged, for which broadcast, by which run: a folder of small files that several people
 can share.
 
-It holds `ledger.json` (schema, workspace, id), `ledger.lock`, and per run, in `runs/`, one record
-that never changes and one Parquet file of contacts. A run first claims its contacts: its record
-then lies in `pending/`, beside a lock that the living process holds; `confirm`, after the results
-are published, moves it to `runs/`. Order is by a sequence number given under the lock, never by
-clocks.
+It holds `ledger.json` (workspace, and every file with its SHA-256), `ledger.lock`, and per run, in
+`runs/`, one record that never changes and one Parquet file of contacts. A run first claims its
+contacts: its record then lies in `pending/`, beside a lock that the living process holds;
+`confirm`, after the results are published, moves it to `runs/`. Order is by a sequence number given
+under the lock, never by clocks.
 
 Files are private to their owner. To share a ledger among accounts, make its folder first, with
 group access.
 """
 
-import json
 import os
 import re
 import secrets
-import shutil
 import socket
-import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from filelock import FileLock
 
-from ..common.exceptions import LedgerError, ParameterError, reason, sentence
-from ..common.folder import busy, disk_full, sync
-from ..common.lazy import ibis
+from ..common.doubts import Doubt
+from ..common.exceptions import LedgerError, ParameterError, did_you_mean, reason
+from ..common.folder import busy, sync
+from ..common.lazy import ibis, pd
 from ..engine.engine import reader_path
 from . import record as run_record
+from .store import CARD, SCHEMA, Store
 
-SCHEMA = 1
 COLUMNS = {
     "contact_id": "string",
     "broadcast": "string",
@@ -44,32 +40,89 @@ COLUMNS = {
     "due_at": "timestamp('UTC', 6)",
     "cause": "string",
 }
-KEYS = {
-    "schema",
-    "run_id",
-    "sequence",
-    "broadcast",
-    "claimed_at",
-    "rows",
-    "bytes",
-    "host",
-    "results",
-    "run",
-}
-PATIENCE = 300  # seconds to wait for another run's claim
+PAUSE = timedelta(hours=6)  # a longer one separates two broadcasts (see README)
+# What version 1 called a broadcast that nobody had named: its channels and first day.
+OLDER_NAME = re.compile(r"(.+) (\d{4}-\d{2}-\d{2})")
+OLDER_ALL = "all channels"
+
+
+@dataclass(frozen=True)
+class Broadcast:
+    """What a ledger knows a broadcast by.
+
+    `key` is that of the export's broadcast, `name` is for people, and `label` the name that a user
+    gave it ("" where nobody did). channel, sender and shape (of the content) are None where they
+    are not known, first and last (UTC) the time in which its messages were seen.
+    """
+
+    key: str
+    name: str = ""
+    label: str = ""
+    channel: str | None = None
+    sender: str | None = None
+    shape: str | None = None
+    first: datetime | None = None
+    last: datetime | None = None
+
+    def same(self, other: "Broadcast") -> bool:
+        """Whether both are one broadcast: by key, by a name that a user gave, or because all that
+        is known of both agrees and no more than PAUSE lies between their messages.
+
+        >>> monday = datetime(2022, 1, 10, 9, tzinfo=UTC)
+        >>> one = Broadcast("a", "", "", "1001", "77", "promo", monday, monday)
+        >>> one.same(replace(one, key="b", last=monday + timedelta(hours=2)))
+        True
+        >>> one.same(replace(one, key="b", sender="78"))
+        False
+        """
+        named = {_fold(self.label)} & other._names | {_fold(other.label)} & self._names
+        if self.key == other.key or named - {""}:
+            return True
+        if None in (self.first, self.last, other.first, other.last):
+            return False
+        near = self.first <= other.last + PAUSE and other.first <= self.last + PAUSE
+        facts = ("channel", "sender", "shape")
+        pairs = [(getattr(self, name), getattr(other, name)) for name in facts]
+        return near and all(a == b or None in (a, b) for a, b in pairs)
+
+    @property
+    def said(self) -> str:
+        """What people call it."""
+        return self.label or self.name or self.key
+
+    @property
+    def _names(self) -> set[str]:
+        return {_fold(self.label), _fold(self.name), _fold(self.key)}
 
 
 @dataclass(frozen=True)
 class Claim:
     """What a run may tag: `table` has COLUMNS. The audience's other contacts were tagged before.
 
-    `repeated` tells that this run was confirmed before; table is then what it tagged.
+    `repeated` tells that this run was confirmed before; table is then what it tagged. `doubts` say
+    which older entries may concern the same broadcast.
     """
 
     run_id: str
     table: "ibis.Table"
     rows: int
     repeated: bool
+    doubts: tuple[Doubt, ...] = ()
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a ledger holds.
+
+    `broadcasts`: broadcast (key), name, channel, runs, contacts, due_from, due_to. `runs`, in
+    order: run_id, state, claimed_at, broadcast (names), waves, contacts, due_from, due_to.
+    `released`: run_id, at, reason, contacts. Times are UTC.
+    """
+
+    workspace: str | None
+    broadcasts: "pd.DataFrame"
+    runs: "pd.DataFrame"
+    released: "pd.DataFrame"
 
 
 @dataclass
@@ -80,66 +133,75 @@ class Ledger:
     workspace: str | None = None
 
     def __post_init__(self) -> None:
-        self._runs, self._pending = self.path / "runs", self.path / "pending"
+        self._store = Store(self.path)
         self._held: dict[str, FileLock] = {}
 
     def runs(self) -> list[dict]:
         """Return the runs' records in order, each with `state`: done, or pending (claimed, not
         confirmed).
 
-        A record has KEYS and pid: claimed_at is UTC, results the run's folder, run what the
-        claimant gave. Raises LedgerError for a record that cannot be read.
+        A record has `store.RECORD_KEYS`, broadcasts and pid: claimed_at is UTC, results the run's
+        folder, run what the claimant gave. Raises LedgerError for a file that is missing or not as
+        it was written.
         """
-        found = {}
-        for state, folder in (
-            ("pending", self._pending),
-            ("done", self._runs),
-        ):  # confirming moves a record
-            for path in sorted(folder.glob("*.json")):
-                if content := _read(path, KEYS):
-                    found[path.stem] = {**content, "state": state}
-        return sorted(found.values(), key=lambda record: record["sequence"])
+        with self._store.locked():
+            return self._store.records()
 
-    def tagged(self, con, broadcast: str | None = None, without: str | None = None) -> "ibis.Table":
-        """Return the rows (COLUMNS) of all runs for a broadcast, or for all; the run `without` is
-        left out.
+    def tagged(
+        self,
+        con,
+        broadcast: "str | Broadcast | Sequence[Broadcast] | None" = None,
+        without: str | None = None,
+        results: str | Path | None = None,
+    ) -> "ibis.Table":
+        """Return the rows (COLUMNS) of all runs for some broadcasts, or for all; the run `without`
+        is left out.
 
-        Contacts that a run has claimed and not yet confirmed count too. Raises LedgerError.
+        A broadcast is given as such or by its key or name; `broadcast` of the rows is the key of
+        the one that was asked for. Contacts that a living run has claimed count too; claims of dead
+        processes go first, as far as that is known, for which `results` is as in `claim`. Raises
+        LedgerError.
 
         >>> open_ledger(folder).tagged(con, "monday").count().execute()  # doctest: +SKIP
         490
         """
-        with self._locked():
-            records = [r for r in self.runs() if broadcast in (None, r["broadcast"])]
-            records = [r for r in records if r["run_id"] != without]
-            pending = [r for r in records if r["state"] == "pending"]
-            table = self._rows(con, [r for r in records if r["state"] == "done"])
-            if (
-                pending
-            ):  # such a claim may be discarded and its file go, so those rows are read here and now
-                name = f"pending_{secrets.token_hex(8)}"
-                table = table.union(con.create_table(name, self._rows(con, pending), temp=True))
-            return table
+        with self._store.locked():
+            records = [r for r in self._settle(None, _place(results)) if r["run_id"] != without]
+            if broadcast is not None:
+                return self._taken(con, records, _listed(broadcast))
+            return self._rows(con, records)
+
+    def planned(
+        self, con, without: str | None = None, results: str | Path | None = None
+    ) -> "ibis.Table":
+        """Return what the runs plan as traffic, for `quota.load`: at (UTC), contact_id, channel_id.
+
+        Nobody knows whether a tagged contact was sent to, or when exactly: each counts from the
+        time for which it is due. `without` and `results` are as in `tagged`. Raises LedgerError.
+        """
+        rows = self.tagged(con, without=without, results=results)
+        return rows.filter(rows.due_at.notnull()).select("contact_id", "channel_id", at="due_at")
 
     def claim(
         self,
         con,
         run_id: str,
         audience: "ibis.Table | Path",
-        broadcast: str,
+        broadcast: "str | Broadcast | Sequence[Broadcast]",
         now: datetime,
         record: dict | None = None,
         results: str | Path | None = None,
     ) -> Claim:
-        """Claim the contacts of audience that no other run has for this broadcast, and return
+        """Claim the contacts of audience that no other run has for their broadcast, and return
         those.
 
-        audience is a table of con, or a Parquet file, with COLUMNS except broadcast and run_id; it
-        is computed while other runs wait, so pass one that is cheap to read. run_id stands for
-        input and parameters: the same run again takes over its own claim. record goes into the
-        run's record (nothing personal). results is the folder that `folder.staged` makes, with this
-        run_id in its run.json: it tells whether a process that died had published. Claim inside
-        `staged`, publish, then `confirm`.
+        audience is a table of con, or a Parquet file, with COLUMNS except run_id; broadcast (the
+        key) is needed only where there are several. It is computed while other runs wait, so pass
+        one that is cheap to read. run_id stands for input and parameters: the same run again takes
+        over its own claim. record goes into the run's record (nothing personal). results is the
+        folder that `folder.staged` makes, with this run_id in its run.json: it tells whether a
+        process that died had published. Claim inside `staged`, publish, then `confirm`; `discard`
+        where the run is refused before that.
 
         Raises LedgerError (ledger not usable, or this very run is being made now) and
         ParameterError.
@@ -152,162 +214,245 @@ class Ledger:
             )
         if now.tzinfo is None:
             raise ParameterError("now is {now}, expected a time with its zone.", "now", now=now)
-        results = None if results is None else os.path.abspath(results)
-        with self._locked():
-            records = self._settle(run_id, results)
+        asked = _listed(broadcast)
+        with self._store.locked():
+            records = self._settle(run_id, _place(results))
             if mine := [r for r in records if r["run_id"] == run_id]:
                 return Claim(run_id, self._rows(con, mine), mine[0]["rows"], True)
             rows = con.read_parquet(audience) if isinstance(audience, str | Path) else audience
-            rows = rows.mutate(broadcast=ibis.literal(broadcast), run_id=ibis.literal(run_id))
-            if missing := [name for name in COLUMNS if name not in rows.columns]:
-                raise ParameterError(
-                    "The audience lacks the column {columns}.",
-                    "audience",
-                    columns=", ".join(missing),
-                )
-            rows = rows.select(**{name: rows[name].cast(kind) for name, kind in COLUMNS.items()})
-            if taken := [r for r in records if r["broadcast"] == broadcast]:
-                rows = rows.anti_join(self._rows(con, taken), "contact_id")
-            try:
-                lock = self._pending / f"{run_id}.lock"
-                self._held[run_id] = FileLock(lock, thread_local=False, mode=self._mode)
-                self._held[run_id].acquire(timeout=0)
-                with self._scratch() as name:
-                    scratch = Path(name)
-                    con.to_parquet(rows, scratch / "rows.parquet")
-                    count = int(
-                        con.read_parquet(reader_path(scratch / "rows.parquet")).count().execute()
-                    )
-                    content = {
-                        "schema": SCHEMA,
-                        "run_id": run_id,
-                        "broadcast": broadcast,
-                        "rows": count,
-                        "sequence": 1 + max((r["sequence"] for r in records), default=0),
-                        "claimed_at": now.astimezone(UTC).isoformat(timespec="seconds"),
-                        "bytes": _size(scratch / "rows.parquet"),
-                        "results": results,
-                        "host": socket.gethostname(),
-                        "pid": os.getpid(),
-                        "run": record or {},
-                    }
-                    self._place(scratch / "rows.parquet", self._runs / f"{run_id}.parquet")
-                    self._write(
-                        scratch, self._pending / f"{run_id}.json", content
-                    )  # now it is claimed
-            except BaseException:
-                self._discard(run_id)
-                raise
-            return Claim(run_id, self._rows(con, [content]), count, False)
+            rows = _audience(rows, run_id, asked)
+            taken = self._taken(con, records, asked)
+            rows = rows.anti_join(taken, ["broadcast", "contact_id"])
+            content = {
+                "schema": SCHEMA,
+                "run_id": run_id,
+                "sequence": self._next(records),
+                "broadcast": ", ".join(b.said for b in asked),
+                "broadcasts": [_written(b) for b in asked],
+                "claimed_at": now.astimezone(UTC).isoformat(timespec="seconds"),
+                "results": _place(results),
+                "host": socket.gethostname(),
+                "pid": os.getpid(),
+                "run": record or {},
+            }
+            content = self._keep(con, rows, content)
+            claimed = self._rows(con, [content])
+            doubts = self._doubts(con, claimed, records, asked)
+            return Claim(run_id, claimed, content["rows"], False, doubts)
 
     def confirm(self, run_id: str) -> None:
         """Make a claim final, once its results are published; again does no harm. Raises
         LedgerError.
         """
-        with self._locked():
+        with self._store.locked():
             self._confirm(run_id)
 
     def discard(self, run_id: str) -> None:
         """Give up a claim that is not confirmed, so that others may tag its contacts. Raises
         LedgerError.
 
-        For a run that failed, and for what a run left behind that was killed on another machine.
+        For a run that was refused or failed.
         """
-        with self._locked():
-            if not (self._pending / f"{run_id}.json").exists():
+        with self._store.locked():
+            if not (self._store.pending / f"{run_id}.json").exists():
                 raise LedgerError(
                     "Run {run_id} has no open claim in '{path}'; see the ledger's runs.",
                     run_id=run_id,
                     path=self.path,
                 )
-            if not self._lock_free(run_id):
-                raise LedgerError(
-                    "Run {run_id} is being made now; end it, then discard its claim.", run_id=run_id
-                )
+            self._check_dead(run_id)
             self._discard(run_id)
 
-    @property
-    def _mode(self) -> int:
-        """Of files: private, or the group's too if the owner opened the ledger's folder to the
-        group.
+    def release(self, run_id: str, reason: str, now: datetime) -> int:
+        """Take a run out by hand, confirmed or not, so that its contacts may be tagged again;
+        return how many they are.
+
+        The ledger keeps who was released when, and the reason (UTC; nothing personal). Raises
+        LedgerError where there is no such run or it is being made, ParameterError without a reason.
         """
-        return 0o660 if self.path.stat().st_mode & 0o020 else 0o600
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        try:
-            with FileLock(self.path / "ledger.lock", timeout=PATIENCE, mode=self._mode):
-                yield
-        except Exception as error:
-            if disk_full(error):
-                text = sentence("the disk is full; free some space and run again")
-            elif isinstance(error, TimeoutError):
-                text = sentence(
-                    "another run holds it since {n} seconds; try again when that run has ended",
-                    n=PATIENCE,
+        if not reason.strip():
+            raise ParameterError(
+                "No reason was given; say why the run's contacts may be tagged again.", "reason"
+            )
+        with self._store.locked():
+            records = {r["run_id"]: r for r in self._store.records()}
+            if run_id not in records:
+                raise LedgerError(
+                    "'{path}' has no run {run_id}.{hint} Its runs: {known}.",
+                    path=self.path,
+                    run_id=run_id,
+                    hint=did_you_mean(run_id, records),
+                    known=", ".join(records) or "-",
                 )
-            elif isinstance(error, OSError):
-                text = sentence(
-                    "{reason}; ask for read and write access, or give another --ledger",
-                    reason=reason(error),
-                )
-            else:
-                raise
-            raise LedgerError(
-                "The ledger '{path}' cannot be used: {text}.", path=self.path, text=text
-            ) from error
+            self._check_dead(run_id)
+            contacts = records[run_id]["rows"]
+            entry = {
+                "run_id": run_id,
+                "sequence": records[run_id]["sequence"],
+                "at": now.astimezone(UTC).isoformat(timespec="seconds"),
+                "reason": " ".join(reason.split()),
+                "contacts": contacts,
+            }
+            self._discard(run_id, entry)
+            return contacts
 
-    def _scratch(self) -> TemporaryDirectory:
-        return TemporaryDirectory(prefix=".tmp-", dir=self.path, ignore_cleanup_errors=True)
+    def verify(self) -> int:
+        """Read every file and return how many there are; LedgerError names the first that is
+        missing or not as it was written.
+        """
+        with self._store.locked():
+            return self._store.check()
 
-    def _place(self, source: Path, target: Path) -> None:
-        """Move a finished file, or an engine's folder of files, to its name."""
-        for path in (source, *source.rglob("*")):
-            path.chmod(self._mode | (self._mode >> 2 & 0o110 if path.is_dir() else 0))
-        sync(source)
-        _remove(target) if target.is_dir() else None
-        os.replace(source, target)
-        sync(target.parent, deep=False)
-
-    def _write(self, scratch: Path, target: Path, content: dict) -> None:
-        (scratch / target.name).write_text(
-            json.dumps(content, indent=2, ensure_ascii=False) + "\n", "utf-8"
+    def contents(self, con) -> Contents:
+        """Return what the ledger holds, by broadcast and by run. Raises LedgerError."""
+        with self._store.locked():
+            records, released = self._store.records(), self._store.card()["released"]
+            rows = self._rows(con, records)
+            due = {"due_from": rows.due_at.min(), "due_to": rows.due_at.max()}
+            measures = {"contacts": rows.contact_id.nunique(), **due}
+            by_run = rows.group_by("run_id").aggregate(waves=rows.wave.nunique(), **measures)
+            by_broadcast = rows.group_by("broadcast").aggregate(
+                runs=rows.run_id.nunique(), **measures
+            )
+            by_run, by_broadcast = by_run.to_pandas(), by_broadcast.to_pandas()
+        runs = pd.DataFrame(
+            [[r[name] for name in ("run_id", "state", "claimed_at", "broadcast")] for r in records],
+            columns=["run_id", "state", "claimed_at", "broadcast"],
         )
-        self._place(scratch / target.name, target)
+        known = {b.key: b for r in records for b in _known(r)}
+        by_broadcast.insert(1, "name", [known[key].said for key in by_broadcast["broadcast"]])
+        channels = [known[key].channel or "" for key in by_broadcast["broadcast"]]
+        by_broadcast.insert(2, "channel", channels)
+        return Contents(
+            self.workspace,
+            by_broadcast.sort_values("broadcast", ignore_index=True),
+            runs.merge(by_run, "left", on="run_id").fillna({"contacts": 0, "waves": 0}),
+            pd.DataFrame(released, columns=["run_id", "at", "reason", "contacts"]),
+        )
+
+    def _keep(self, con, rows: "ibis.Table", content: dict) -> dict:
+        """Write a run's rows and record, under a lock of its own; nothing is left where that
+        fails.
+        """
+        run_id = content["run_id"]
+        try:
+            lock = self._store.pending / f"{run_id}.lock"
+            self._held[run_id] = FileLock(lock, thread_local=False, mode=self._store.mode)
+            self._held[run_id].acquire(timeout=0)
+            with self._store.scratch() as name:
+                scratch = Path(name) / "rows.parquet"
+                con.to_parquet(rows, scratch)
+                count = con.read_parquet(reader_path(scratch)).count().execute()
+                size = sum(p.stat().st_size for p in (scratch, *scratch.rglob("*")) if p.is_file())
+                content = {**content, "rows": int(count), "bytes": size}
+                self._store.add(scratch, content)  # now it is claimed
+        except BaseException:
+            self._discard(run_id)
+            raise
+        return content
+
+    def _next(self, records: list[dict]) -> int:
+        given = [entry["sequence"] for entry in (*records, *self._store.card()["released"])]
+        return 1 + max(given, default=0)
+
+    def _taken(self, con, records: list[dict], asked: Sequence[Broadcast]) -> "ibis.Table":
+        """The rows of the records that are for one of the broadcasts, under the key asked for."""
+        pairs = [
+            (mine.key, known.key, record["run_id"])
+            for record in records
+            for known in _known(record)
+            for mine in asked
+            if mine.same(known)
+        ]
+        runs = {run_id for _mine, _known, run_id in pairs}
+        rows = self._rows(con, [r for r in records if r["run_id"] in runs])
+        names = ibis.memtable(
+            list(dict.fromkeys(pairs)),
+            schema={"asked_": "string", "known_": "string", "run_": "string"},
+        )
+        rows = rows.join(names, [rows.broadcast == names.known_, rows.run_id == names.run_])
+        return rows.mutate(broadcast=rows.asked_).select(*COLUMNS)
 
     def _rows(self, con, records: list[dict]) -> "ibis.Table":
-        files = [self._runs / f"{record['run_id']}.parquet" for record in records]
-        for file, record in zip(files, records, strict=True):
-            if not file.exists() or _size(file) != record["bytes"]:
-                raise LedgerError(
-                    "'{file}' is missing or damaged; bring it back from a backup.", file=file
-                )
-            if not os.access(file, os.R_OK):
-                raise PermissionError(13, f"'{file}' may not be read", str(file))
-        if files:
-            return con.read_parquet([reader_path(file) for file in files])
+        """The rows of some runs. A claim that is pending may be discarded and its file go, so those
+        rows are read here and now.
+        """
+        parts = []
+        for state in ("done", "pending"):
+            ids = [
+                r["run_id"] for r in records if (r.get("state") == "pending") == (state != "done")
+            ]
+            files = [reader_path(self._store.rows(run_id)) for run_id in ids]
+            if files:
+                rows = con.read_parquet(files).select(*COLUMNS)
+                if state == "pending":
+                    name = f"pending_{secrets.token_hex(8)}"
+                    rows = con.create_table(name, rows, temp=True)
+                parts.append(rows)
+        if parts:
+            return ibis.union(*parts) if len(parts) > 1 else parts[0]
         return ibis.memtable(ibis.schema(COLUMNS).to_pyarrow().empty_table())
 
+    def _doubts(
+        self, con, claimed: "ibis.Table", records: list[dict], asked: Sequence[Broadcast]
+    ) -> tuple[Doubt, ...]:
+        """What is not certain about entries of version 1, which have a name and nothing more."""
+        found, older = [], [r for r in records if r["schema"] == 1]
+        taken = [
+            r
+            for r in older
+            if any(b.same(k) and not b._names & k._names for b in asked for k in _known(r))
+        ]
+        if taken:
+            names = ", ".join(sorted({r["broadcast"] for r in taken}))
+            found.append(
+                Doubt(
+                    "older ledger",
+                    "By channel and date, this broadcast is taken to be what the ledger calls"
+                    " '{names}'; {n} contacts tagged for that are not tagged again.",
+                    {"names": names, "n": (n := sum(r["rows"] for r in taken))},
+                    n,
+                )
+            )
+        others = [r for r in older if not any(b.same(k) for b in asked for k in _known(r))]
+        if others and (n := _shared(claimed, self._rows(con, others))):
+            names = ", ".join(sorted({r["broadcast"] for r in others}))
+            found.append(
+                Doubt(
+                    "older ledger",
+                    "{n} contacts tagged now were tagged before for '{names}'; if that is this"
+                    " broadcast, give it that name (broadcast).",
+                    {"names": names, "n": n},
+                    n,
+                )
+            )
+        return tuple(found)
+
+    def _check_dead(self, run_id: str) -> None:
+        if not self._lock_free(run_id):
+            raise LedgerError(
+                "Run {run_id} is being made now; end it, then discard its claim.", run_id=run_id
+            )
+
     def _lock_free(self, run_id: str) -> bool:
-        lock = FileLock(self._pending / f"{run_id}.lock", mode=self._mode)
+        path = self._store.pending / f"{run_id}.lock"
         try:
-            if run_id not in self._held:
+            if run_id not in self._held and path.exists():
+                lock = FileLock(path, mode=self._store.mode)
                 lock.acquire(timeout=0)
                 lock.release()
         except TimeoutError:
             return False
         return True
 
-    def _settle(self, run_id: str, results: str | None) -> list[dict]:
+    def _settle(self, run_id: str | None, results: str | None) -> list[dict]:
         """Clear what killed processes left, and return the records that count. Needs the ledger's
         lock.
         """
-        for path in self.path.glob(".tmp-*"):
-            _remove(path)
-        for path in self._pending.glob("*.lock"):
-            if not path.with_suffix(".json").exists():
-                self._discard(path.stem)
-        for record in [r for r in self.runs() if r["state"] == "pending"]:
+        for left in self._store.leftovers():
+            if self._lock_free(left):
+                self._discard(left)
+        for record in [r for r in self._store.records() if r["state"] == "pending"]:
             place, name = record["results"], record["run_id"]
             # Whoever claims for the same folder holds it (`staged`), so that no other process is
             # busy there.
@@ -325,35 +470,32 @@ class Ledger:
                 self._discard(
                     name
                 )  # others stay: it cannot be seen from here whether they were published
-        return self.runs()
+        return self._store.records()
 
     def _confirm(self, run_id: str) -> None:
-        source, target = self._pending / f"{run_id}.json", self._runs / f"{run_id}.json"
+        pending, runs = self._store.pending, self._store.runs
+        source, target = pending / f"{run_id}.json", runs / f"{run_id}.json"
         if source.exists():
             os.replace(source, target)
-            sync(self._runs, deep=False)
-            sync(self._pending, deep=False)
+            sync(runs, deep=False)
+            sync(pending, deep=False)
         elif not target.exists():
             raise LedgerError(
                 "'{path}' has no claim of run {run_id}; make that run again.",
                 path=self.path,
                 run_id=run_id,
             )
-        self._release(run_id)
+        self._let_go(run_id)
 
-    def _discard(self, run_id: str) -> None:
-        (self._pending / f"{run_id}.json").unlink(missing_ok=True)
-        sync(self._pending, deep=False)
-        if not (self._runs / f"{run_id}.json").exists():
-            _remove(self._runs / f"{run_id}.parquet")
-        self._release(run_id)
+    def _discard(self, run_id: str, released: dict | None = None) -> None:
+        self._store.drop(run_id, released)
+        self._let_go(run_id)
 
-    def _release(self, run_id: str) -> None:
+    def _let_go(self, run_id: str) -> None:
         if lock := self._held.pop(run_id, None):
             lock.release(force=True)
-        (self._pending / f"{run_id}.lock").unlink(
-            missing_ok=True
-        )  # last: it tells what there is to clear
+        # Last: it tells what there is to clear.
+        (self._store.pending / f"{run_id}.lock").unlink(missing_ok=True)
 
 
 def open_ledger(path: str | Path, workspace: str | None = None, create: bool = True) -> Ledger:
@@ -361,14 +503,13 @@ def open_ledger(path: str | Path, workspace: str | None = None, create: bool = T
     true).
 
     workspace is the platform workspace's name or ID; a ledger keeps the first one it is opened
-    with. Raises LedgerError: another workspace, a newer schema, a folder that holds other things or
-    cannot be written.
+    with. A ledger of version 1 becomes one of this version. Raises LedgerError: another workspace,
+    a newer schema, a damaged file, a folder that holds other things or cannot be written.
 
     >>> open_ledger("ledger", workspace="12345").runs()  # doctest: +SKIP
     []
     """
-    ledger = Ledger(Path(os.path.abspath(path)))
-    path, card = ledger.path, ledger.path / "ledger.json"
+    path = Path(os.path.abspath(path))
     try:
         if not path.exists() and path.parent.is_dir() and create:
             path.mkdir(mode=0o700, exist_ok=True)
@@ -379,58 +520,84 @@ def open_ledger(path: str | Path, workspace: str | None = None, create: bool = T
             path=path,
             reason=reason(error),
         ) from error
-    if card.name not in names and (
-        names - {"runs", "pending", "ledger.lock"} or any(path.glob("runs/*"))
+    if (
+        CARD not in names
+        and {"runs", "pending"} & names
+        and names <= {"runs", "pending", "ledger.lock"}
     ):
+        raise LedgerError(
+            "'{file}' is missing or damaged; bring it back from a backup before going on.",
+            file=path / CARD,
+        )
+    if CARD not in names and names - {"ledger.lock"}:
         raise LedgerError(
             "'{path}' is no ledger but holds other files; give --ledger an empty folder.", path=path
         )
-    if card.name not in names and not create:
+    if CARD not in names and not create:
         raise LedgerError("There is no ledger in '{path}'; check --ledger.", path=path)
-    with ledger._locked():
-        known = _read(card, {"schema", "workspace", "id"})
-        if known and workspace and known["workspace"] not in (None, workspace):
-            raise LedgerError(
-                "'{path}' belongs to workspace '{known}', not '{workspace}'.",
-                path=path,
-                known=known["workspace"],
-                workspace=workspace,
-            )
-        content = known or {"schema": SCHEMA, "workspace": None, "id": uuid.uuid4().hex}
-        content = {**content, "workspace": content["workspace"] or workspace}
-        for folder in (ledger._runs, ledger._pending):
-            if not folder.exists():
-                folder.mkdir()
-                group = path.stat().st_mode & 0o2000  # a shared folder hands down its group
-                folder.chmod(ledger._mode | ledger._mode >> 2 & 0o110 | group)
-        with ledger._scratch() as name:  # shows whether it can be written
-            if content != known:
-                ledger._write(Path(name), card, content)
-    ledger.workspace = content["workspace"]
+    ledger = Ledger(path)
+    with ledger._store.locked():
+        ledger.workspace = ledger._store.open(workspace)["workspace"]
     return ledger
 
 
-def _read(path: Path, keys: set[str]) -> dict:
-    """A record or the ledger's card; {} where it is not there."""
+def _fold(name: str) -> str:
+    return " ".join(name.casefold().split())
+
+
+def _listed(broadcast: "str | Broadcast | Iterable[Broadcast]") -> list[Broadcast]:
+    if isinstance(broadcast, str):
+        return [Broadcast(broadcast, broadcast, broadcast)]
+    return [broadcast] if isinstance(broadcast, Broadcast) else list(broadcast)
+
+
+def _written(broadcast: Broadcast) -> dict:
+    times = {
+        name: at and at.astimezone(UTC).isoformat()
+        for name in ("first", "last")
+        for at in [getattr(broadcast, name)]
+    }
+    return asdict(broadcast) | times
+
+
+def _known(record: dict) -> list[Broadcast]:
+    """The broadcasts of a run's record. Version 1 has one name for all of them: one that a user
+    gave, or the channels and the first day.
+    """
+    if "broadcasts" in record:
+        return [
+            Broadcast(**b | {n: b[n] and datetime.fromisoformat(b[n]) for n in ("first", "last")})
+            for b in record["broadcasts"]
+        ]
+    name = record["broadcast"]
+    known = Broadcast(name, name, name, last=datetime.fromisoformat(record["claimed_at"]))
     try:
-        content = json.loads(path.read_text("utf-8"))
-        newer = content["schema"] > SCHEMA
-        whole = newer or keys <= content.keys()
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise LedgerError(
-            "'{path}' cannot be read; bring it back from a backup before going on.", path=path
-        ) from error
-    if newer:
-        raise LedgerError(
-            "'{path}' was written by a newer rebroadcast; update yours to use it.", path=path
+        channels, day = OLDER_NAME.fullmatch(name).groups()
+        begin = datetime.fromisoformat(f"{day}T00:00+14:00")  # the day's first instant anywhere
+    except (AttributeError, ValueError):
+        return [known]
+    each = [None] if channels == OLDER_ALL else channels.split("+")
+    return [replace(known, channel=channel, first=begin) for channel in each]
+
+
+def _audience(rows: "ibis.Table", run_id: str, asked: Sequence[Broadcast]) -> "ibis.Table":
+    """An audience as it is kept; ParameterError where a column is missing."""
+    if "broadcast" not in rows.columns and len(asked) == 1:
+        rows = rows.mutate(broadcast=ibis.literal(asked[0].key))
+    rows = rows.mutate(run_id=ibis.literal(run_id))
+    if missing := [name for name in COLUMNS if name not in rows.columns]:
+        raise ParameterError(
+            "The audience lacks the column {columns}.", "audience", columns=", ".join(missing)
         )
-    if not whole:
-        raise LedgerError(
-            "'{path}' is damaged; bring it back from a backup before going on.", path=path
-        )
-    return content
+    return rows.select(**{name: rows[name].cast(kind) for name, kind in COLUMNS.items()})
+
+
+def _shared(rows: "ibis.Table", others: "ibis.Table") -> int:
+    return int(rows.semi_join(others, "contact_id").contact_id.nunique().execute())
+
+
+def _place(results: str | Path | None) -> str | None:
+    return None if results is None else os.path.abspath(results)
 
 
 def _visible(place: str | None) -> bool:
@@ -441,11 +608,3 @@ def _visible(place: str | None) -> bool:
     return os.access(place, os.R_OK | os.X_OK) and (
         os.access(card, os.R_OK) or not os.path.lexists(card)
     )
-
-
-def _remove(path: Path) -> None:
-    shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-
-
-def _size(path: Path) -> int:
-    return sum(p.stat().st_size for p in (path, *path.rglob("*")) if p.is_file())
