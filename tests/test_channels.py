@@ -91,6 +91,85 @@ def test_a_limit_that_nobody_stated_is_not_known(read):
     assert "1005" not in {channel for limit in read(FILE).limits() for channel in limit.channels}
 
 
+NUMBERS = """
+[channel.1]
+name = "Ventas"
+kind = "whatsapp"
+limit = 2000
+reserve = 100
+pace = 20
+
+[channel.2]
+name = "Soporte"
+kind = "waba"
+limit = 2000
+reserve = 50
+
+[channel.3]
+kind = "whatsapp"
+
+[channel.4]
+kind = "telegram"
+"""
+
+
+def test_the_numbers_of_a_business_share_one_limit_unless_the_file_says_otherwise(read):
+    channels = read(NUMBERS)
+    limits = {limit.name: limit for limit in channels.limits()}
+    assert {name: limit.channels for name, limit in limits.items()} == {
+        "portfolio": ("1", "2", "3"),
+        "4": ("4",),
+    }
+    shared = limits["portfolio"]
+    assert (shared.size, shared.reserve, shared.pace) == (2000, 150, 20)
+    (doubt,) = channels.doubts()
+    assert doubt.text().startswith("Ventas, Soporte, channel 3 are taken to share one limit of 2,000")
+
+
+@pytest.mark.parametrize(
+    ("change", "named", "doubts"),
+    [
+        ({"limit = 2000\nreserve = 100": 'portfolio = "A"\nlimit = 2000'}, {"1", "portfolio"}, 1),
+        (
+            {
+                "limit = 2000\nreserve = 100": 'portfolio = "A"\nlimit = 2000',
+                "limit = 2000\nreserve = 50": 'portfolio = "A"',
+            },
+            {"A"},
+            0,
+        ),
+        (
+            {
+                "limit = 2000\nreserve = 100": 'pool = "mine"',
+                "limit = 2000\nreserve = 50": 'pool = "mine"',
+                "[channel.3]": "[pool.mine]\nlimit = 2000\n[channel.3]",
+            },
+            {"mine"},
+            0,
+        ),
+        ({"limit = 2000\nreserve = 50": "limit = 250"}, {"portfolio"}, 2),
+        ({'"telegram"': '"telegram"\nname = "portfolio"'}, {"portfolio"}, 1),
+        ({"[channel.4]": '[channel."portfolio"]'}, {"portfolio 2"}, 1),
+    ],
+)
+def test_portfolios_and_pools_that_a_file_states(read, change, named, doubts):
+    text = NUMBERS
+    for old, new in change.items():
+        assert old in text
+        text = text.replace(old, new)
+    channels = read(text)
+    names = {limit.name for limit in channels.limits() if limit.size}
+    assert names == named and len(channels.doubts()) == doubts
+    if "limit = 250" in text:
+        assert {limit.size for limit in channels.limits()} == {250, None}
+        assert "several limits" in channels.doubts()[1].text()
+
+
+def test_one_number_shares_with_nobody(read):
+    channels = read('[channel.1]\nkind = "whatsapp"\nlimit = 1000\n[channel.2]\nkind = "sms"')
+    assert [limit.name for limit in channels.limits()] == ["1"] and channels.doubts() == ()
+
+
 def test_the_zone_of_a_calendar_window_can_be_given_beside_the_file(read):
     channels = read('[channel.1]\nlimit = 5\nwindow = "day"')
     assert channels.limits()[0].window.zone == "UTC"
@@ -131,6 +210,22 @@ def test_a_file_saved_by_a_spreadsheet_editor_with_a_byte_order_mark_is_read(tmp
         ("[channel]\n1001 = 3", r"channel\.1001 is 3; expected a table"),
         ("channel = 3", "channel is 3; expected a table"),
         ("timezone = America", "not TOML"),
+        ('timezone = "America/Ciudad_Mexico"', "Did you mean 'America/Mexico_City'"),
+        ('timezone = "GMT-6"', r"'Etc/GMT\+6' .* a city such as .*America/Mexico_City"),
+        ('workspace = "C:\\Users\\ana"', "not TOML: .* in single quotes or with /"),
+        ('workspace = "C:\\temp\\new"', "not what was meant.* in single quotes or with /"),
+        (
+            '[channel.1]\nkind = "telegram"\nportfolio = "A"',
+            r"channel\.1\.portfolio: only WhatsApp numbers .* for telegram, use a pool",
+        ),
+        (
+            '[pool.a]\nlimit = 5\n[channel.1]\npool = "a"\nportfolio = "b"',
+            "both a pool and its own portfolio",
+        ),
+        (
+            '[pool.a]\nlimit = 5\n[channel.1]\npool = "a"\n[channel.2]\nportfolio = "a"',
+            r"pool\.a has the name of a portfolio",
+        ),
     ],
 )
 def test_what_cannot_be_is_said_in_one_sentence_that_names_file_and_key(read, text, sentence):
@@ -161,7 +256,8 @@ def test_every_kind_states_what_it_can_its_source_and_its_date():
 
 def test_whatsapp_names_its_tiers_but_fixes_none():
     whatsapp = kinds()["whatsapp"]
-    assert whatsapp.tiers == (250, 1000, 2000, 10000, 100000) and whatsapp.size is None
+    assert whatsapp.tiers == (250, 2000, 10000, 100000) and whatsapp.size is None
+    assert whatsapp.former_tiers == (1000,)
 
 
 @pytest.mark.parametrize(

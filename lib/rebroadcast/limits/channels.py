@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cache, partial
@@ -16,7 +17,9 @@ from zoneinfo import available_timezones
 
 from pydantic import BaseModel, Field, ValidationError
 
+from ..common.doubts import Doubt
 from ..common.exceptions import ChannelsError, did_you_mean, reason, sentence
+from ..common.times import zone_hint
 from .limit import Limit, Window
 
 
@@ -37,6 +40,8 @@ class Kind:
     window: str | None = None
     size: int | Literal["unlimited"] | None = None
     tiers: tuple[int, ...] = ()
+    former_tiers: tuple[int, ...] = ()
+    shared: Literal["portfolio"] | None = None
     pace: float | None = None
     note: str | None = None
     aliases: tuple[str, ...] = ()
@@ -52,7 +57,7 @@ def kinds() -> dict[str, Kind]:
     known = tomllib.loads(files(__package__).joinpath("channels.toml").read_text(encoding="utf-8"))
     for name, row in known.items():
         row |= {"name": name, "settling": timedelta(hours=row["settling"])}
-        row |= {key: tuple(row.get(key, ())) for key in ("tiers", "aliases")}
+        row |= {key: tuple(row.get(key, ())) for key in ("tiers", "former_tiers", "aliases")}
         row["identifier"] = None if row["identifier"] == "none" else row["identifier"]
     return {name: Kind(**row) for name, row in known.items()}
 
@@ -91,6 +96,7 @@ class _Channel(_Limit):
     name: Text | None = None
     kind: Text | None = None
     pool: Text | None = None
+    portfolio: Text | None = None
 
 
 class _File(BaseModel, extra="forbid"):
@@ -149,34 +155,98 @@ class Channels:
         return getattr(getattr(self.get(channel_id), "kind", None), "name", None)
 
     def limits(self, timezone: str | None = None) -> tuple[Limit, ...]:
-        """Return one Limit per pool, named after it, and one per channel outside a pool, named by
-        its ID.
+        """Return one Limit per pool and per portfolio of several numbers, named after it, and one
+        per other channel, named by its ID.
 
         A channel without a limit of its own has that of its kind where every account has the same;
-        others, such as WhatsApp without its tier, have none. Calendar windows are in the file's
-        zone, else in `timezone`, else in UTC. A pool is as fast as its slowest channel.
+        others, such as WhatsApp without its tier, have none. WhatsApp numbers share the limit of
+        their portfolio, and are of one portfolio unless the file says otherwise: the smallest limit
+        stated for one of them, with all their reserves. Calendar windows are in the file's zone,
+        else in `timezone`, else in UTC. What is shared is as fast as its slowest channel.
         """
-        zone, own, found = self.timezone or timezone or "UTC", self._content.channel, []
-        pools = self._content.pool.items()
+        zone, own = self.timezone or timezone or "UTC", self._content.channel
         groups = [
-            (name, [c for c in self.channels if c.pool == name], row, None) for name, row in pools
+            (name, [c for c in self.channels if c.pool == name], row, None)
+            for name, row in self._content.pool.items()
         ]
-        groups += [(c.id, [c], own[c.id], c.kind) for c in self.channels if c.pool is None]
-        for name, members, row, kind in groups:
-            if size := row.limit or (kind and kind.size):
-                size = None if size == "unlimited" else int(size)
-                span = row.window or (kind and kind.window) or "24h"
-                calendar = span in ("day", "month")
-                window = (
-                    Window(span, None, zone)
-                    if calendar
-                    else Window("moving", timedelta(hours=int(span[:-1])), zone)
+        shared = self._portfolios()
+        groups += [(name, members, self._strictest(members), None) for name, members in shared]
+        inside = {c.id for _name, members in shared for c in members}
+        groups += [
+            (c.id, [c], own[c.id], c.kind)
+            for c in self.channels
+            if c.pool is None and c.id not in inside
+        ]
+        return tuple(
+            _limit(name, members, row, kind, zone)
+            for name, members, row, kind in groups
+            if row and (row.limit or (kind and kind.size))
+        )
+
+    def doubts(self) -> tuple[Doubt, ...]:
+        """What this file leaves open: numbers that are taken to share one limit, and limits of one
+        portfolio that differ.
+        """
+        found = []
+        for name, members in self._portfolios():
+            row = self._strictest(members)
+            facts = {"names": ", ".join(c.name for c in members), "size": row and row.limit}
+            if row and not any(self._content.channel[c.id].portfolio for c in members):
+                text = (
+                    "{names} are taken to share one limit of {size}, as all numbers of a business"
+                    ' portfolio do; if they belong to several, say so with portfolio = "…" in the'
+                    " channels file."
                 )
-                pace = row.pace or min((c.pace for c in members if c.pace), default=None)
-                found.append(
-                    Limit(name, tuple(c.id for c in members), size, window, row.reserve, pace)
+                found.append(Doubt("portfolio", text, facts, len(members)))
+            stated = {self._content.channel[c.id].limit for c in members} - {None}
+            if len(stated) > 1:
+                text = (
+                    "The channels file states several limits for the numbers of one portfolio"
+                    " ({names}), which has only one; the smallest is used, {size}."
                 )
+                found.append(Doubt("portfolio", text, facts | {"portfolio": name}, len(members)))
         return tuple(found)
+
+    def _portfolios(self) -> list[tuple[str, list[Channel]]]:
+        """The portfolios of more than one number: name and channels."""
+        portfolios: dict[str, list[Channel]] = {}
+        for channel in self.channels:
+            named = self._content.channel[channel.id].portfolio
+            if channel.pool is None and (named or (channel.kind and channel.kind.shared)):
+                portfolios.setdefault(named or "", []).append(channel)
+        taken = {*self._content.channel, *self._content.pool, *portfolios}
+        unnamed = next(name for name in _names("portfolio") if name not in taken)
+        return [
+            (name or unnamed, members) for name, members in portfolios.items() if len(members) > 1
+        ]
+
+    def _strictest(self, members: list[Channel]) -> _Channel | None:
+        """The settings of the smallest limit that one of these channels has, with the reserves of
+        all.
+        """
+        rows = [self._content.channel[c.id] for c in members]
+        stated = [row for row in rows if row.limit]
+        if not stated:
+            return None
+        least = min(stated, key=lambda row: float("inf") if row.limit == "unlimited" else row.limit)
+        return least.model_copy(update={"reserve": sum(row.reserve for row in rows), "pace": None})
+
+
+def _names(name: str) -> Iterator[str]:
+    """A name, and others in case that it is taken."""
+    yield name
+    yield from (f"{name} {number}" for number in range(2, 1_000_000))
+
+
+def _limit(name: str, members: list[Channel], row: _Limit, kind: Kind | None, zone: str) -> Limit:
+    size = row.limit or kind.size
+    span = row.window or (kind and kind.window) or "24h"
+    window = Window(span, None, zone)
+    if span not in ("day", "month"):
+        window = Window("moving", timedelta(hours=int(span[:-1])), zone)
+    pace = row.pace or min((c.pace for c in members if c.pace), default=None)
+    size = None if size == "unlimited" else int(size)
+    return Limit(name, tuple(c.id for c in members), size, window, row.reserve, pace)
 
 
 def load_channels(path: Path | None = None) -> Channels:
@@ -201,7 +271,8 @@ def load_channels(path: Path | None = None) -> Channels:
 def read_toml(path: Path, what: str) -> dict:
     """Read a file of the user's; ValueError says in a sentence why it cannot be read."""
     try:
-        return tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
+        text = Path(path).read_text(encoding="utf-8-sig")
+        content = tomllib.loads(text)
     except OSError as error:
         raise ValueError(
             sentence("the {what} cannot be read ({reason}).", what=what, reason=reason(error))
@@ -211,9 +282,37 @@ def read_toml(path: Path, what: str) -> dict:
             sentence("the {what} is not UTF-8; save it as UTF-8.", what=what)
         ) from None
     except tomllib.TOMLDecodeError as error:
+        escape = re.search("escape|hex value", str(error))
         raise ValueError(
-            sentence("this is not TOML: {reason}. Values of text need quotes.", reason=error)
+            sentence("this is not TOML: {reason}. {hint}", reason=error, hint=_windows())
+            if escape
+            else sentence("this is not TOML: {reason}. Values of text need quotes.", reason=error)
         ) from None
+    if '"""' not in text and "'''" not in text and (broken := next(_escaped(content), None)):
+        raise ValueError(
+            sentence(
+                "the text {text!r} is not what was meant. {hint}", text=broken, hint=_windows()
+            )
+        )
+    return content
+
+
+def _windows() -> str:
+    return sentence(
+        "In double quotes \\ begins a special character: write paths in single quotes or with /."
+    )
+
+
+def _escaped(value: object) -> Iterator[str]:
+    r"""The texts that hold a tab or another control character, as a path such as "C:\temp" does
+    in double quotes.
+    """
+    if isinstance(value, str) and re.search("[\0-\x1f]", value):
+        yield value
+    for inner in (
+        value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    ):
+        yield from _escaped(inner)
 
 
 def _told(error: ValidationError) -> str:
@@ -243,8 +342,8 @@ def _told(error: ValidationError) -> str:
 
 def _contradictions(content: _File):
     """Yield what no single field shows: zones, kinds and pools that are not there."""
-    if content.timezone and content.timezone not in (zones := available_timezones()):
-        hint = did_you_mean(content.timezone, zones)
+    if content.timezone and content.timezone not in available_timezones():
+        hint = zone_hint(content.timezone)
         yield sentence(
             'timezone is "{zone}"; expected a zone such as "America/Mexico_City".{hint}',
             zone=content.timezone,
@@ -268,7 +367,16 @@ def _contradictions(content: _File):
                 pool=row.pool,
                 hint=hint,
             )
-        own = [name for name in ("limit", "window", "reserve") if name in row.model_fields_set]
+        kind = row.kind and find_kind(row.kind)
+        if row.portfolio and kind and not kind.shared:
+            yield sentence(
+                "channel.{key}.portfolio: only WhatsApp numbers share the limit of a portfolio; for"
+                " {kind}, use a pool.",
+                key=key,
+                kind=kind.name,
+            )
+        names = ("limit", "window", "reserve", "portfolio")
+        own = [name for name in names if name in row.model_fields_set]
         if row.pool and own:
             yield sentence(
                 "channel.{key} has both a pool and its own {name}; keep one of them.",
@@ -281,6 +389,8 @@ def _contradictions(content: _File):
                 'pool.{name} names no channel; add pool = "{name}" to the channels that share it.',
                 name=name,
             )
+        if any(row.portfolio == name for row in content.channel.values()):
+            yield sentence("pool.{name} has the name of a portfolio; give it another.", name=name)
         if name in content.channel:
             yield sentence(
                 "pool.{name} has the ID of a channel for its name; give the pool a name of its"

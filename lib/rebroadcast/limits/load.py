@@ -2,13 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Collection, Sequence
+from datetime import UTC, datetime, timedelta
 
 from ..common.exceptions import QuotaError
 from ..common.lazy import ibis, pd
 from ..common.times import minute_of
 from .limit import Limit, Window, period
+
+# WhatsApp: what is sent to a contact within it, after the contact's own last message, does not
+# count against the messaging limit (Meta's pages on messaging limits, 2026-05-21).
+SERVICE_WINDOW = timedelta(hours=24)
+
+
+def counting(messages: ibis.Table, received: ibis.Table, channels: Collection[str]) -> ibis.Table:
+    """Leave out the messages that were sent within an open service window, where channels have one.
+
+    `messages` and `received` (those that contacts wrote): contact_id, channel_id, sent_at; other
+    columns of messages stay. `channels` are the IDs of WhatsApp numbers.
+
+    >>> counting(sent, received, ["1001"]).count()  # doctest: +SKIP
+    """
+    wrote = received.filter(received.channel_id.isin(list(channels)))
+    if not channels:
+        return messages
+    keys = ("contact_id", "channel_id", "sent_at")
+    others = {c: ibis.null(t) for c, t in messages.schema().items() if c not in keys}
+    wrote = wrote.select(*keys, **others, by_contact=ibis.literal(True)).select(
+        *messages.columns, "by_contact"
+    )
+    both = messages.mutate(by_contact=ibis.literal(False)).union(wrote)
+    before = ibis.window(
+        group_by=["contact_id", "channel_id"], order_by=["sent_at", "by_contact"], rows=(None, 0)
+    )
+    both = both.mutate(wrote_at=ibis.cases((both.by_contact, both.sent_at)).max().over(before))
+    since = both.sent_at.epoch_seconds() - both.wrote_at.epoch_seconds()
+    inside = (since < int(SERVICE_WINDOW.total_seconds())).fill_null(False)
+    return both.filter(~both.by_contact & ~inside).select(*messages.columns)
+
+
+def together(*loads: ibis.Table) -> ibis.Table:
+    """Add loads of other contacts up: limit, at, load, as `load` returns it.
+
+    >>> together(load(sent, limits), load(planned, limits))  # doctest: +SKIP
+    """
+    own = ibis.window(group_by="limit", order_by="at")
+    changes = [
+        table.select(
+            "limit", "at", change=table["load"] - table["load"].lag().over(own).fill_null(0)
+        )
+        for table in loads
+    ]
+    steps = ibis.union(*changes) if len(changes) > 1 else changes[0]
+    steps = steps.group_by("limit", "at").agg(change=steps.change.sum())
+    running = steps.change.sum().over(ibis.cumulative_window(group_by="limit", order_by="at"))
+    return steps.select("limit", "at", load=running.cast("int64"))
 
 
 def load(events: ibis.Table, limits: Sequence[Limit]) -> ibis.Table:

@@ -8,9 +8,8 @@ from datetime import timedelta
 
 from ..common.exceptions import QuotaError
 from ..common.lazy import ibis, pd
+from .channels import kinds
 from .limit import Limit
-
-TIERS = (250, 1000, 2000, 10000, 100000)  # of WhatsApp, as channels.toml has them with their source
 
 
 def overflow(counts: pd.DataFrame, limits: Sequence[Limit]) -> pd.DataFrame:
@@ -173,13 +172,13 @@ class Observed:
 def compare_tiers(
     observed: Sequence[int],
     configured: int | None = None,
-    tiers: Sequence[int] = TIERS,
+    tiers: Sequence[int] | None = None,
     within: float = 0.05,
 ) -> Observed:
     """Compare the contacts delivered in each full window with the known tiers and the configured
     size.
 
-    A size fits if the highest ceiling is at most `within` (a share) below or above it: a few
+    The tiers are WhatsApp's, the former ones too unless others are given. A size fits if the highest ceiling is at most `within` (a share) below or above it: a few
     contacts fail for other reasons, a few inside a service window do not count.
 
     >>> compare_tiers([997, 1000], configured=1000)
@@ -194,5 +193,7 @@ def compare_tiers(
     def fits(size: int) -> bool:
         return abs(high - size) <= size * within
 
-    tier = next((t for t in tiers if fits(t)), None)
+    whatsapp = kinds()["whatsapp"]
+    known = sorted((*whatsapp.tiers, *whatsapp.former_tiers)) if tiers is None else tiers
+    tier = next((t for t in known if fits(t)), None)
     return Observed(low, high, tier, configured, None if configured is None else fits(configured))

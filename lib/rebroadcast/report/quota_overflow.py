@@ -62,12 +62,16 @@ def limit_sentence(bench: Workbench, row: dict) -> str:
             " not known.",
             **facts,
         )
-    return _(
+    told = _(
         "{name}: {attempted} attempted against a limit of {size}, {delivered} delivered, {failed}"
         " failed. The overflow is {overflow}; the limit explains {explained} of the failures,"
         " {other} have other causes.",
         **facts,
     )
+    if not known.get("open"):
+        return told
+    n = lang.number(int(known["open"]))
+    return f"{told} {_('{n} more had written within 24 hours before and do not count.', n=n)}"
 
 
 def limit_windows(bench: Workbench, found: Assessment) -> HTML | None:

@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from ..bench.workbench import Workbench
 
 
-SERVICE_WINDOW = timedelta(
-    hours=24
-)  # WhatsApp: replies within it do not count against the messaging limit
 MOST_RUNS = 50  # runs of limit errors that are looked at one by one
 MOST_POINTS = 600  # of a load line
 DAY = timedelta(hours=24)
@@ -32,7 +29,7 @@ class Assessment:
     `basis`: "measured" (failed and messages exports, contact by contact), "computed" (failed export
     and attempted counts) or "inferred" (failed export alone: a lower bound). `windows`: per limit
     and full window: name, begin, end, first (limit error), after (contacts that failed from then
-    on), attempted, delivered, failed, quota, size, overflow, explained, other (unique contacts).
+    on), open (contacts in a service window, who do not count), attempted, delivered, failed, quota, size, overflow, explained, other (unique contacts).
     `load` and `reached` are those of `quota`, None where not measured. `agreed` and `notes`:
     sentences about sources.
     """
@@ -103,31 +100,16 @@ def assess(bench: "Workbench") -> Assessment:
 
 
 def counted(bench: "Workbench") -> "ibis.Table":
-    """The delivered messages as the platform counts them: at, contact_id, channel_id.
+    """The delivered messages as the platform counts them: at, contact_id, channel_id."""
+    sent = _counting(bench, bench.delivered)
+    return sent.select("contact_id", "channel_id", at="sent_at")
 
-    On WhatsApp a message within 24 hours of the contact's own last message does not count (Meta's
-    page on messaging limits); the messages export shows those messages.
-    """
+
+def _counting(bench: "Workbench", messages: "ibis.Table") -> "ibis.Table":
+    """Without those of an open service window; the messages export shows what contacts wrote."""
     whatsapp = [c.id for c in bench.channels.channels if c.kind and c.kind.name == "whatsapp"]
-    sent = bench.delivered
-    events = sent.select("contact_id", "channel_id", at=sent.sent_at, own=ibis.literal(False))
-    if not whatsapp:
-        return events.drop("own")
     table = bench.messages.table
-    received = table.filter(table.channel_id.isin(whatsapp) & messages_.received(table))
-    both = events.union(
-        received.select("contact_id", "channel_id", at=received.sent_at, own=ibis.literal(True))
-    )
-    before = ibis.window(
-        group_by=["contact_id", "channel_id"], order_by=["at", "own"], rows=(None, 0)
-    )
-    both = both.mutate(wrote=ibis.cases((both.own, both["at"])).max().over(before))
-    open_window = (both["at"].epoch_seconds() - both.wrote.epoch_seconds()) < int(
-        SERVICE_WINDOW.total_seconds()
-    )
-    return both.filter(~both.own & ~open_window.fill_null(False)).select(
-        "contact_id", "channel_id", "at"
-    )
+    return loads.counting(messages, table.filter(messages_.received(table)), whatsapp)
 
 
 def _measured(bench: "Workbench", limits: tuple[Limit, ...]) -> Assessment:
@@ -205,7 +187,9 @@ def _measured(bench: "Workbench", limits: tuple[Limit, ...]) -> Assessment:
 
 
 def _window(bench: "Workbench", limit: Limit, run) -> dict:
-    """Count the unique contacts of the window that a run of limit errors belongs to."""
+    """Count the unique contacts of the window that a run of limit errors belongs to, without those
+    of an open service window.
+    """
     span = limit.window.length or DAY
     sent, failed = (
         t.filter(t.channel_id.isin(limit.channels)) for t in (bench.sent, bench.broadcasts)
@@ -214,16 +198,17 @@ def _window(bench: "Workbench", limit: Limit, run) -> dict:
     begin = near.sent_at.min().execute()
     begin = run.first if pd.isna(begin) else begin
     end = max(begin + span, run.last)
-    tried = sent.filter(sent.sent_at.between(begin, end)).select("contact_id", "message_id")
-    lost = failed.filter(failed.sent_at.between(begin, end)).select(
-        "contact_id", "message_id", "cause"
-    )
+    columns = ("contact_id", "channel_id", "sent_at", "message_id")
+    sent = sent.filter(sent.sent_at.between(begin, end)).select(*columns)
+    failed = failed.filter(failed.sent_at.between(begin, end)).select(*columns, "cause")
+    tried, lost = (_counting(bench, t) for t in (sent, failed))
     reached = tried.anti_join(lost, "message_id").select("contact_id").distinct()
     missed = lost.anti_join(reached, "contact_id")
+    pairs = ((sent, failed), (tried, lost))
+    whole, counting = (a.select("contact_id").union(b.select("contact_id")) for a, b in pairs)
     counts = {
-        "attempted": (
-            tried.select("contact_id").union(lost.select("contact_id")).contact_id.nunique()
-        ),
+        "attempted": counting.contact_id.nunique(),
+        "open": whole.anti_join(counting, "contact_id").contact_id.nunique(),
         "delivered": reached.count(),
         "quota": missed.contact_id.nunique(where=missed.cause == "quota"),
         "after": failed.filter(failed.sent_at.between(run.first, end)).contact_id.nunique(),
@@ -236,7 +221,7 @@ def _overflow(
     bench: "Workbench", counts: "pd.DataFrame", limits: tuple[Limit, ...]
 ) -> "pd.DataFrame":
     """One row per window, with the overflow and the failures that it explains; fullest first."""
-    rows, aside = [], [c for c in ("begin", "end", "first", "after") if c in counts]
+    rows, aside = [], [c for c in ("begin", "end", "first", "after", "open") if c in counts]
     for place in range(len(counts)):
         one = counts.iloc[[place]]
         rows.append(

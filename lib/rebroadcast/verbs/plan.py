@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from ..common.exceptions import QuotaError
 from ..common.lazy import ibis, pd
-from ..limits import overflow as overflows
 from ..limits import waves
+from ..limits.channels import kinds
 from ..limits.limit import Limit
 
 if TYPE_CHECKING:
@@ -74,10 +74,12 @@ def scenarios(bench: "Workbench", audience: "ibis.Table", found: Assessment) -> 
     _, number = bench.lang.gettext, bench.lang.number
     size = max((x.size for x in found.limits if x.size), default=0)
     options = {_("as planned"): {}}
-    if tier := next((t for t in overflows.TIERS if t > size), None):
+    if tier := next((t for t in kinds()["whatsapp"].tiers if t > size), None):
         options[_("the next tier, {size}", size=number(tier))] = {"size": tier}
+    elif size:
+        options[_("the next tier, unlimited")] = {"size": None}
     options |= {
-        _("a second number"): {"numbers": 2},
+        _("a second number of another portfolio"): {"numbers": 2},
         _("a tenth kept free for everyday traffic"): {
             "limits": [replace(x, reserve=(x.size or 0) // 10) for x in found.limits]
         },
