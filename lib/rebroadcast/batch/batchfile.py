@@ -13,7 +13,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from .. import __version__
-from ..bench import parameters, workbench
+from ..bench import parameters, settings
 from ..common.exceptions import (
     BatchError,
     ParameterError,
@@ -87,7 +87,7 @@ class Entry:
                 for v in (value if isinstance(value, list) else [value])
                 if v and isinstance(v, str)
             ]
-            if name in workbench.FILES and values and values != ["sample"]:
+            if name in settings.FILES and values and values != ["sample"]:
                 read[name] = files.find(values)
             else:  # a file, or the folder of an earlier report
                 read[name] = [
@@ -141,7 +141,7 @@ def load(path: Path, environment: Mapping[str, str] = os.environ) -> Plan:
                 plan.append(Entry(name, workspace, notebook, given, problem))
                 checked = parameters.check(mine, given)
                 try:
-                    workbench.check(
+                    settings.check(
                         checked if notebook.parent == reports.NOTEBOOKS and not problem else {}
                     )
                 except ParameterError:

@@ -3,40 +3,34 @@ says so for certain.
 """
 
 from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING
 
-from markupsafe import Markup
+import ibis
+import pandas as pd
 
-from ..common import sheets
 from ..common.exceptions import InputError
-from ..common.lazy import ibis, pd
+from ..engine.engine import Engine
+from ..limits.channels import Channels
+from ..reading.exports import Export
 from ..reading.files import known
-
-if TYPE_CHECKING:
-    from ..reading.exports import Export
-    from .workbench import Workbench
-
 
 AMBIGUOUS = "several contacts fit this name"
 MISSING = "no contact has this name"
 
 
-def match(bench: "Workbench", log: "ibis.Table") -> "ibis.Table":
+def match(log: ibis.Table, people: ibis.Table | None, channels: Channels) -> ibis.Table:
     """Find the contact of each row of a failed-message log, never guessing between two people.
 
-    log has contact_name and channel (a name); bench's contacts export gives the people. A row is
+    log has contact_name and channel (a name); people is a contacts export. A row is
     sure where exactly one contact has that full name, or, for several of one name, where exactly
     one of them is on the row's channel; a name cell that is a phone number or an e-mail address is
     compared with those. Returns log with contact_id (null where it is not sure), `problem` (why
     not) and channel_id: the ID that the channels file gives to that name, else the name.
     """
-    if bench.contacts is None:
+    if people is None:
         raise InputError(
             "A failed-message log has no contact IDs; name a contacts export (contacts) to match"
             " its names with."
         )
-    people = bench.contacts.table
     full = fold(people.first_name.fill_null("") + " " + people.last_name.fill_null(""))
     keys = [full, _digits(people.phone), fold(people.email.fill_null(""))]
     people_by = ibis.union(
@@ -60,14 +54,14 @@ def match(bench: "Workbench", log: "ibis.Table") -> "ibis.Table":
     log = log.left_join(found, "row_id")
     sure = ibis.cases((log.people == 1, log.one), (log.people_here == 1, log.one_here))
     problem = ibis.cases((log.people.isnull(), MISSING), (sure.isnull(), AMBIGUOUS))
-    ids = {fold_text(c.name): c.id for c in bench.channels.channels}
+    ids = {fold_text(c.name): c.id for c in channels.channels}
     channel = log.on.substitute(ids, else_=log.channel) if ids else log.channel
     return log.mutate(contact_id=sure, problem=problem, channel_id=channel).drop(
         "name", "on", "key", *found.columns[1:]
     )
 
 
-def fold(text: "ibis.Value") -> "ibis.Value":
+def fold(text: ibis.Value) -> ibis.Value:
     """Names as they are compared: lower case, one space between words."""
     return text.lower().strip().re_replace(r"\s+", " ")
 
@@ -76,17 +70,20 @@ def fold_text(text: str) -> str:
     return " ".join(text.lower().split())
 
 
-def _digits(text: "ibis.Value") -> "ibis.Value":
+def _digits(text: ibis.Value) -> ibis.Value:
     """A phone number's digits; "" for what is no phone number."""
     text = text.fill_null("").strip()
     return text.re_search(r"^[+(]?[0-9][0-9 ().+-]{6,}$").ifelse(text.re_replace("[^0-9]", ""), "")
 
 
-def export(bench: "Workbench", log: "Export") -> "Export":
+def export(
+    engine: Engine, log: Export, people: ibis.Table | None, channels: Channels
+) -> tuple[Export, pd.DataFrame]:
     """Turn a failed-message log as read into a failed-messages export: sure rows in its table, the
-    others rejected.
+    others rejected; return it with the rows that are to be tagged by hand (local_at, contact_name,
+    channel, error, problem).
     """
-    rows = bench.engine.keep(match(bench, log.table))
+    rows = engine.keep(match(log.table, people, channels))
     good, bad = (
         rows.filter(rows.problem.isnull()),
         rows.filter(rows.problem.notnull()).order_by("row_id"),
@@ -106,7 +103,7 @@ def export(bench: "Workbench", log: "Export") -> "Export":
             "text": unsure["contact_name"],
         }
     )
-    bench.checklist = unsure[["local_at", "contact_name", "channel", "error", "problem"]]
+    checklist = unsure[["local_at", "contact_name", "channel", "error", "problem"]]
     rejected = pd.concat([log.rejected, frame], ignore_index=True)
     if not len(lines) < log.rows:
         raise InputError(
@@ -114,34 +111,5 @@ def export(bench: "Workbench", log: "Export") -> "Export":
             " workspace?",
             file=log.sources[0].name,
         )
-    return replace(log, kind="failed", table=table, rejected=rejected, rows=log.rows - len(unsure))
-
-
-def write_checklist(bench: "Workbench", folder: Path) -> list[str]:
-    """Write the rows that are to be tagged by hand as `checklist.csv` and, to be printed,
-    `checklist.html`.
-    """
-    from ..show.parts import table
-
-    _, frame = bench.lang.gettext, bench.checklist
-    if frame is None or frame.empty:
-        return []
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    sheets.write(frame, folder / "checklist.csv")
-    header = ["☐", _("Time"), _("Contact"), _("Channel"), _("Error"), _("Why by hand")]
-    reasons = {
-        MISSING: _("no contact has this name"),
-        AMBIGUOUS: _("several contacts have this name"),
-    }
-    rows = [
-        ["☐", str(r[0]), *r[1:4], reasons[r[4]]] for r in frame.fillna("").itertuples(index=False)
-    ]
-    page = Markup(
-        "<!doctype html><meta charset=utf-8><title>{0}</title><style>{1}</style><h1>{0}</h1>{2}"
-    ).format(
-        _("To be tagged by hand"),
-        Markup("body{font:14px sans-serif}td,th{padding:4px 8px;text-align:left}"),
-        table(rows, header),
-    )
-    (folder / "checklist.html").write_text(page, "utf-8")
-    return ["checklist.csv", "checklist.html"]
+    rows = log.rows - len(unsure)
+    return replace(log, kind="failed", table=table, rejected=rejected, rows=rows), checklist

@@ -1,66 +1,24 @@
-"""The parameters of one run as typed values: language, period, time zone, channels, limits,
-rules.
-"""
+"""The parameters of one run as typed values, each parsed once."""
 
-from collections.abc import Collection
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING
-
-from ..common import times
-from ..common.exceptions import ParameterError, did_you_mean
-from ..limits import limit as limit_
-from . import parameters
-
-if TYPE_CHECKING:
-    pass
 import getpass
 import re
-from dataclasses import replace
-from datetime import timedelta
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import Literal
 from zoneinfo import ZoneInfo
 
-from .. import errors
-from ..common.exceptions import speak
+from ..common.exceptions import ParameterError, did_you_mean, speak
 from ..common.language import Language, language
-from ..ledger import record
-from ..limits import channels as channel_files
+from ..common.times import check_zone
+from ..errors import Rules, load_rules
+from ..limits.channels import Channels, load_channels
+from ..limits.limit import Limit
 from ..reading import files
-
-if TYPE_CHECKING:
-    pass
-
-
-# Everyday words for causes, in both languages.
-FIXES = {
-    "window": "outside_window",
-    "token": "configuration",
-    "plantilla": "template",
-    "ventana": "outside_window",
-}
-
-
-def fixed_causes(words: Collection[str], known: Collection[str]) -> frozenset[str]:
-    """Turn the words of `fixed` ("template", "window", "token" or a cause) into causes.
-
-    >>> fixed_causes(["window"], ["outside_window", "template"])
-    frozenset({'outside_window'})
-    """
-    causes = [FIXES.get(word.strip(), word.strip()) for word in words if word.strip()]
-    for cause in causes:
-        if cause not in known:
-            hint = did_you_mean(cause, [*known, *FIXES])
-            raise ParameterError(
-                "'{cause}' is no cause that can be fixed; known: {known}.{hint}",
-                "fixed",
-                cause=cause,
-                known=", ".join(sorted({*known, *FIXES})),
-                hint=hint,
-            )
-    return frozenset(causes)
-
+from ..recovery.tags import Tag
+from ..show.reader import Reader
+from . import parameters
 
 NAMES = (
     "exports",
@@ -86,6 +44,7 @@ NAMES = (
     "quiet",
     "deadline",
     "broadcast",
+    "reached",
     "decided_by",
     "rules",
     "ledger",
@@ -93,116 +52,257 @@ NAMES = (
     "engine",
     "out",
 )
+# Everyday words for causes, in both languages.
+FIXES = {
+    "window": "outside_window",
+    "token": "configuration",
+    "plantilla": "template",
+    "ventana": "outside_window",
+}
+REACHED = ("message", "any")
+FILES = ("exports", "messages", "contacts", "channels", "rules")  # they count by what is in them
+OWN = ("out", "language", "ledger", "engine", "decided_by")  # they do not change who is tagged
+STAGING = "REBROADCAST_STAGING"  # set by reports.run: results go there, and the caller publishes
+RESULTS = "REBROADCAST_RESULTS"  # the folder that they will be published as
 
 
-@dataclass
-class Settings:
-    """What was asked for. Raises a RebroadcastError with one sentence for a value that cannot be
-    used.
+@dataclass(frozen=True)
+class Selection:
+    """Which failed messages are looked at; empty is everything.
+
+    `period` is the wall clock of the workspace, its end not included. `sender_type` is in lower
+    case. `text` is sought in masked errors; "=..." is all of one.
     """
 
-    given: dict
-    notebook: str = ""
+    channel: tuple[str, ...] = ()
+    period: tuple[datetime | None, datetime | None] = (None, None)
+    sender_type: tuple[str, ...] = ()
+    cause: tuple[str, ...] = ()
+    verdict: tuple[str, ...] = ()
+    text: str = ""
+    broadcast: str = ""
 
-    def __post_init__(self) -> None:
-        if speech := self.text("language"):
-            speak(speech)
-        self.started = record.now()
-        self.totals: dict[
-            str, int
-        ] = {}  # messages attempted and failed, contacts recoverable, where the notebook counts
-        self.lang: Language = language(self.text("language") or "en")
-        self.period = tuple(
-            parameters.moment(self.text(n), n, end=n == "to") for n in ("from_", "to")
+
+@dataclass(frozen=True)
+class Sending:
+    """When a resend may go out: from `start` (UTC; None: now), not in the `quiet` hours of the wall
+    clock of `zone`, all of it by `deadline` (UTC)."""
+
+    start: datetime | None
+    quiet: tuple[tuple[str, str], ...]
+    deadline: datetime | None
+    zone: str
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What was asked for, as typed values; see `parse`. `stated` are the parameters that have a
+    value, as they were given."""
+
+    notebook: str
+    stated: Mapping[str, object]
+    exports: tuple[str, ...]
+    messages: tuple[str, ...]
+    contacts: tuple[str, ...]
+    selection: Selection
+    channels: Channels
+    rules: Rules
+    limits: tuple[Limit, ...]
+    attempted: Mapping[str, int]
+    zone: str
+    zone_given: bool
+    date_format: str
+    compare: str
+    tag: Tag | None
+    fixed: frozenset[str]
+    decided_by: str
+    waves: bool
+    sending: Sending
+    reached: Literal["message", "any"]
+    ledger: str
+    lang: Language
+    engine: str
+    out: str
+
+    @classmethod
+    def parse(cls, given: Mapping[str, object], notebook: str = "") -> "Settings":
+        """Read parameters by their names in a notebook.
+
+        Raises a RebroadcastError with one sentence for a value that cannot be used.
+        """
+        asked = _Given(given)
+        speak(asked.text("language"))
+        lang = language(asked.text("language") or "en")
+        channels = load_channels(_file(asked.text("channels")))
+        stated_zone = asked.text("timezone") or channels.timezone
+        zone = check_zone(stated_zone or "UTC")
+        rules = load_rules(_file(asked.text("rules")))
+        return cls(
+            notebook=notebook,
+            stated={k: v for k, v in given.items() if v not in ("", None, [], {})},
+            exports=asked.paths("exports"),
+            messages=asked.paths("messages"),
+            contacts=asked.paths("contacts"),
+            selection=asked.selection(),
+            channels=channels,
+            rules=rules,
+            limits=_limits(channels, zone, asked.text("reserve")),
+            attempted=asked.attempted(),
+            zone=zone,
+            zone_given=bool(stated_zone),
+            date_format=asked.text("date_format"),
+            compare=asked.text("compare"),
+            tag=asked.tag(),
+            fixed=fixed_causes(asked.list("fixed"), rules.causes),
+            decided_by=asked.text("decided_by"),
+            waves=bool(asked.given.get("waves")),
+            sending=Sending(
+                asked.instant("start", zone),
+                parse_quiet(asked.text("quiet")),
+                asked.instant("deadline", zone),
+                zone,
+            ),
+            reached=asked.choice("reached", REACHED),
+            ledger=asked.text("ledger"),
+            lang=lang,
+            engine=asked.text("engine"),
+            out=asked.text("out"),
         )
-        if all(self.period) and self.period[0] >= self.period[1]:
+
+    @property
+    def own_files(self) -> tuple[str, ...]:
+        """The user's channels and rules files."""
+        named = (self.stated.get(name) for name in ("channels", "rules"))
+        return tuple(str(files.find(str(path))[0]) for path in named if path)
+
+    @property
+    def decider(self) -> str:
+        """Who says that a cause has been mended: as named, else the user of this computer."""
+        return self.decided_by or getpass.getuser()
+
+    @cached_property
+    def reader(self) -> Reader:
+        """How the reader of this run is spoken to."""
+        names = {c.id: c.name for c in self.channels.channels}
+        limits = {
+            limit.name: f"{limit.name} ({' + '.join(map(self.channels.name, limit.channels))})"
+            for limit in self.limits
+            if limit.channels != (limit.name,)
+        }
+        return Reader(self.lang, self.zone, self.zone_given, names, limits)
+
+    def narrowed(self, selection: Selection, **more: object) -> "Settings":
+        """The same with another selection, and other values of fields."""
+        return replace(self, selection=selection, **more)
+
+
+class _Given:
+    """Parameters as they come: texts, numbers, lists."""
+
+    def __init__(self, given: Mapping[str, object]):
+        self.given = given
+
+    def text(self, name: str) -> str:
+        value = self.given.get(name)
+        return "" if value is None else str(value).strip()
+
+    def paths(self, name: str) -> tuple[str, ...]:
+        value = self.given.get(name) or []
+        return tuple(str(v) for v in (value if isinstance(value, (list, tuple)) else [value]))
+
+    def list(self, name: str) -> tuple[str, ...]:
+        value = self.given.get(name) or []
+        values = value if isinstance(value, (list, tuple)) else str(value).split(",")
+        return tuple(text for v in values if (text := str(v).strip()))
+
+    def choice(self, name: str, choices: tuple[str, ...]) -> str:
+        value = self.text(name) or choices[0]
+        if value not in choices:
+            raise ParameterError(
+                "{name} is '{value}'; expected one of: {known}.{hint}",
+                name,
+                name=name,
+                value=value,
+                known=", ".join(choices),
+                hint=did_you_mean(value, choices),
+            )
+        return value
+
+    def instant(self, name: str, zone: str) -> datetime | None:
+        at = parameters.moment(self.text(name), name)
+        return at and at.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
+
+    def attempted(self) -> dict[str, int]:
+        value = self.given.get("attempted") or ""
+        if isinstance(value, dict):
+            value = ",".join(f"{key}={count}" for key, count in value.items())
+        return parameters.pairs(str(value))
+
+    def selection(self) -> Selection:
+        period = tuple(parameters.moment(self.text(n), n, end=n == "to") for n in ("from_", "to"))
+        if all(period) and period[0] >= period[1]:
             raise ParameterError(
                 "from ({start}) lies after to ({end}); expected from before to.",
                 "from",
                 start=self.text("from_"),
                 end=self.text("to"),
             )
-        path = self.text("channels")
-        self.channels = channel_files.load_channels(files.find(path)[0] if path else None)
-        self.timezone = times.check_zone(self.text("timezone") or self.channels.timezone or "UTC")
-        self.rules = errors.load_rules(
-            files.find(self.text("rules"))[0] if self.text("rules") else None
+        return Selection(
+            channel=self.list("channel"),
+            period=period,
+            sender_type=tuple(s.lower() for s in self.list("sender_type")),
+            cause=self.list("cause"),
+            verdict=self.list("verdict"),
+            text=self.text("text"),
+            broadcast=self.text("broadcast"),
         )
-        attempted = self.given.get("attempted") or ""
-        if isinstance(attempted, dict):
-            attempted = ",".join(f"{channel}={count}" for channel, count in attempted.items())
-        self.attempted = parameters.pairs(str(attempted))
-        self.fixed = fixed_causes(self.list("fixed"), self.rules.causes)
 
-        self.quiet = parse_quiet(self.text("quiet"))
-        self.reserve = self.text("reserve")
-        if self.reserve and not re.fullmatch("[0-9]{1,9}", self.reserve):
+    def tag(self) -> Tag | None:
+        if "tag" not in self.given:
+            return None
+        value = self.given["tag"]
+        if isinstance(value, (int, float)):
             raise ParameterError(
-                "reserve is '{reserve}'; expected a number of contacts such as 100.",
-                "reserve",
-                reserve=self.reserve,
+                "The tag came as the number {value}, so that zeros at its start are lost; pass it"
+                " as text: papermill's -r tag TEXT, or quotes around it.",
+                "tag",
+                value=value,
             )
+        return Tag.parse(self.text("tag"))
 
-    @property
-    def decided_by(self) -> str:
-        """Who says that a cause has been mended: as named, else the user of this computer."""
-        return self.text("decided_by") or getpass.getuser()
 
-    def text(self, name: str) -> str:
-        """One parameter as text ("" where it was not given)."""
-        value = self.given.get(name)
-        return "" if value is None else str(value).strip()
+def check(given: Mapping[str, object]) -> None:
+    """Raise the error that opening the workbench with these parameters would, as far as no file
+    need be read.
+    """
+    settings = Settings.parse({k: v for k, v in given.items() if k in NAMES})
+    kinds = {"exports": "failed", "messages": "messages", "contacts": "contacts"}
+    for name, kind in kinds.items():
+        if (paths := getattr(settings, name)) and paths != ("sample",):
+            files.find(list(paths), kind)
 
-    @property
-    def stated(self) -> dict[str, object]:
-        """The parameters that have a value."""
-        return {k: v for k, v in self.given.items() if v not in ("", None, [], {})}
 
-    def paths(self, name: str) -> list[str]:
-        """One parameter as file names or patterns: a list, or one text."""
-        value = self.given.get(name) or []
-        return [str(v) for v in (value if isinstance(value, (list, tuple)) else [value])]
+def _file(path: str):
+    return files.find(path)[0] if path else None
 
-    def list(self, name: str) -> list[str]:
-        """One parameter as a list: a list, or one text with commas."""
-        value = self.given.get(name) or []
-        value = value if isinstance(value, (list, tuple)) else str(value).split(",")
-        return [str(v).strip() for v in value if str(v).strip()]
 
-    @cached_property
-    def limits(self) -> tuple[limit_.Limit, ...]:
-        """The limits of the channels file and the kinds, with the reserve that was asked for."""
-        found = self.channels.limits(self.timezone)
-        return (
-            tuple(replace(x, reserve=int(self.reserve)) for x in found) if self.reserve else found
+def _limits(channels: Channels, zone: str, reserve: str) -> tuple[Limit, ...]:
+    """The limits of the channels file and the kinds, with the reserve that was asked for."""
+    if reserve and not re.fullmatch("[0-9]{1,9}", reserve):
+        raise ParameterError(
+            "reserve is '{reserve}'; expected a number of contacts such as 100.",
+            "reserve",
+            reserve=reserve,
         )
-
-    def limit_name(self, name: str, known: tuple[limit_.Limit, ...]) -> str:
-        """What a limit is called in a report: its channel's name, or the pool and its channels."""
-        found = next((x for x in known if x.name == name), None)
-        if found is None or found.channels == (name,):
-            return self.channels.name(name)
-        return f"{name} ({' + '.join(self.channels.name(c) for c in found.channels)})"
-
-    def wall_clock(self, at: datetime) -> datetime:
-        """An instant as naive wall-clock time of the workspace's zone."""
-        return at.astimezone(ZoneInfo(self.timezone)).replace(tzinfo=None)
-
-    def _instant(self, name: str) -> datetime | None:
-        found = parameters.moment(self.text(name), name)
-        return found and found.replace(tzinfo=ZoneInfo(self.timezone)).astimezone(UTC)
-
-    @cached_property
-    def deadline(self) -> datetime | None:
-        """When all must be sent (UTC), or None."""
-        return self._instant("deadline")
+    limits = channels.limits(zone)
+    return tuple(replace(x, reserve=int(reserve)) for x in limits) if reserve else limits
 
 
-def parse_quiet(text: str) -> list[tuple[str, str]]:
+def parse_quiet(text: str) -> tuple[tuple[str, str], ...]:
     """Read quiet hours such as "21:00-08:00, 13:00-15:00".
 
     >>> parse_quiet("21:00-08:00")
-    [('21:00', '08:00')]
+    (('21:00', '08:00'),)
     """
     spans = []
     for part in filter(None, (p.strip() for p in text.split(","))):
@@ -213,9 +313,29 @@ def parse_quiet(text: str) -> list[tuple[str, str]]:
                 "quiet is '{part}'; expected hours such as 21:00-08:00.", "quiet", part=part
             ) from None
         spans.append((f"{begin:%H:%M}", f"{end:%H:%M}"))
-    return spans
+    return tuple(spans)
 
 
 def next_minute() -> datetime:
     """The next whole minute (UTC)."""
     return datetime.now(UTC).replace(second=0, microsecond=0) + timedelta(minutes=1)
+
+
+def fixed_causes(words: Collection[str], known: Collection[str]) -> frozenset[str]:
+    """Turn the words of `fixed` ("template", "window", "token" or a cause) into causes.
+
+    >>> fixed_causes(["window"], ["outside_window", "template"])
+    frozenset({'outside_window'})
+    """
+    causes = [FIXES.get(word.strip(), word.strip()) for word in words if word.strip()]
+    for cause in causes:
+        if cause not in known:
+            hint = did_you_mean(cause, [*known, *FIXES])
+            raise ParameterError(
+                "'{cause}' is no cause that can be fixed; known: {known}.{hint}",
+                "fixed",
+                cause=cause,
+                known=", ".join(sorted({*known, *FIXES})),
+                hint=hint,
+            )
+    return frozenset(causes)

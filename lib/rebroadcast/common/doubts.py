@@ -30,13 +30,13 @@ class Doubt:
     def text(
         self,
         gettext: Callable[[str], str] = str,
-        number: Callable[[float], str] = "{:,}".format,
+        shown: Callable[[object], str] | None = None,
     ) -> str:
-        """Say it: gettext translates the sentence, number writes the numbers in it."""
-        values = {
-            name: number(value) if isinstance(value, (int, float)) else value
-            for name, value in self.values.items()
-        }
+        """Say it: gettext translates the sentence, shown writes the values in it."""
+        shown = shown or (
+            lambda value: f"{value:,}" if isinstance(value, (int, float)) else str(value)
+        )
+        values = {name: shown(value) for name, value in self.values.items()}
         return gettext(self.template).format(**values)
 
 

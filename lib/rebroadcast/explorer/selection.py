@@ -3,12 +3,15 @@ out.
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..bench import workbench
+from ..bench import parameters
 from ..bench.settings import Settings
+from ..bench.tables import Tables
+from ..bench.workbench import Workbench
 from ..common.exceptions import ParameterError, did_you_mean
 from ..common.folder import make
 from ..common.lazy import ibis, pd
@@ -23,16 +26,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-SHARED = (
-    "engine",
-    "export",
-    "messages",
-    "contacts",
-    "all_failed",
-    "has_broadcasts",
-    "checklist",
-)  # read once for all filters
-CELL = ("masked", "cause", "verdict", "channel_id", "sender_type")
+CELL = ("masked", "cause", "verdict", "channel_id", "sender_type", "broadcast")
 GROUPS = {  # of the figures
     "causes": lambda table: table.group_by("cause", "verdict"),
     "errors": lambda table: table.group_by("channel_id", error=table.masked),
@@ -57,6 +51,7 @@ class Filters:
     everything.
     """
 
+    broadcast: tuple[str, ...] = ()
     channel: tuple[str, ...] = ()
     from_: str = ""
     to: str = ""
@@ -84,7 +79,7 @@ class Prepared:
     hour.
     """
 
-    bench: workbench.Workbench
+    bench: Workbench
     rows: "ibis.Table"
     cells: "ibis.Table"
     total: int
@@ -94,24 +89,22 @@ class Prepared:
     )  # what is the same for all filters, once it has been asked for
 
 
-def prepare(
-    bench: workbench.Workbench, step: Callable[[str], None] = lambda _text: None
-) -> Prepared:
+def prepare(bench: Workbench, step: Callable[[str], None] = lambda _text: None) -> Prepared:
     """Read and classify a workbench's export, and count it; step is told what begins."""
-    _ = bench.lang.gettext
+    _, inputs, engine = bench.reader.gettext, bench.inputs, bench.tables.engine
     step(_("Reading the export"))
-    bench.export, bench.messages, bench.contacts  # noqa: B018
+    _read = inputs.sources
     step(_("Saying why each message failed"))
-    bench.all_failed, bench.has_broadcasts  # noqa: B018
+    _classified = inputs.all_failed
     step(_("Counting"))
-    rows = bench.failed.mutate(failed=ibis.literal(1, "int64"))
+    rows = bench.tables.failed.mutate(failed=ibis.literal(1, "int64"))
     rows = rows.select("row_id", "local_at", "contact_id", "message_id", *CELL, "failed")
     # In this order, and in parts of this size, the newest are found without a look at the rest.
-    rows = bench.engine.keep(rows.order_by(ibis.desc("local_at"), "row_id"), ROW_GROUP_SIZE=20_480)
+    rows = engine.keep(rows.order_by(ibis.desc("local_at"), "row_id"), ROW_GROUP_SIZE=20_480)
     hours = rows.group_by(*CELL, local_at=rows.local_at.truncate("h")).aggregate(
         failed=rows.count()
     )
-    cells = bench.engine.keep(hours)
+    cells = engine.keep(hours)
     options = {}
     for name in CELL[1:]:
         values = (
@@ -129,11 +122,12 @@ def wanted(prepared: Prepared, asked: Mapping[str, object]) -> dict[str, object]
     """What each filter is under a notebook's parameters: texts, times (the end not included) and
     tuples of options.
     """
-    settings = Settings({name: asked[name] for name in NAMES if name in asked})
-    found = {"text": settings.text("text"), "from_": settings.period[0], "to": settings.period[1]}
+    asked = Settings.parse({name: asked[name] for name in NAMES if name in asked}).selection
+    found = {"text": asked.text, "from_": asked.period[0], "to": asked.period[1]}
     for name, known in prepared.options.items():
         spelt = {option.lower(): option for option in known}
-        for value in settings.list(name):
+        values = (asked.broadcast,) if name == "broadcast" else getattr(asked, name)
+        for value in filter(None, values):
             if value.lower() not in spelt:
                 raise ParameterError(
                     "No failed message has {name} '{value}'.{hint} Present: {known}.",
@@ -143,15 +137,17 @@ def wanted(prepared: Prepared, asked: Mapping[str, object]) -> dict[str, object]
                     hint=did_you_mean(value, known),
                     known=", ".join(known),
                 )
-        found[name] = tuple(spelt[value.lower()] for value in settings.list(name))
+        found[name] = tuple(spelt[value.lower()] for value in filter(None, values))
     return found
 
 
-def view(bench: workbench.Workbench, filters: Filters, **more) -> workbench.Workbench:
-    """The same exports under other parameters, without reading them again."""
-    other = workbench.Workbench(bench.given | {"out": ""} | given(filters) | more, "tag_import")
-    other.__dict__ |= {k: v for k, v in bench.__dict__.items() if k in SHARED}
-    return other
+def view(prepared: Prepared, filters: Filters, **more) -> Tables:
+    """The same inputs under other parameters of `tag_import`, without reading them again."""
+    bench = prepared.bench
+    stated = dict(bench.settings.stated) | given(filters) | more
+    stated.pop("out", None)
+    settings = Settings.parse(stated | {"out": more.get("out", "")}, "tag_import")
+    return bench.tables.over(settings)
 
 
 def passing(table: "ibis.Table", asked: Mapping[str, "ibis.Value"]) -> "ibis.Value":
@@ -163,7 +159,11 @@ def passing(table: "ibis.Table", asked: Mapping[str, "ibis.Value"]) -> "ibis.Val
         return (asked[name] == "") | asked[name].split(SEPARATOR).contains(column)
 
     start, end, text = asked["from_"], asked["to"], asked["text"].lower()
-    tests = [among("channel", table.channel_id), among("sender_type", table.sender_type.lower())]
+    tests = [
+        among("broadcast", table.broadcast),
+        among("channel", table.channel_id),
+        among("sender_type", table.sender_type.lower()),
+    ]
     tests += [among("cause", table.cause), among("verdict", table.verdict)]
     tests += [
         (start == "") | (table.local_at >= start.try_cast("timestamp")),
@@ -188,8 +188,10 @@ def bound(filters: Filters) -> dict[str, str]:
         n: v.strip() if isinstance(v, str) else SEPARATOR.join(v)
         for n, v in asdict(filters).items()
     }
-    start, end = (str(at or "") for at in Settings({n: found[n] for n in ("from_", "to")}).period)
-    return found | {"from_": start, "to": end, "sender_type": found["sender_type"].lower()}
+    ends = {"from_": parameters.moment(found["from_"], "from_")}
+    ends["to"] = parameters.moment(found["to"], "to", end=True)
+    texts = {name: str(at or "") for name, at in ends.items()}
+    return found | texts | {"sender_type": found["sender_type"].lower()}
 
 
 def ask(prepared: Prepared, filters: Filters, what: object, rows: bool = False) -> "pa.Table":
@@ -211,7 +213,7 @@ def ask(prepared: Prepared, filters: Filters, what: object, rows: bool = False) 
             query = (
                 table.drop("failed").order_by([order, "row_id"]).limit(PAGE, offset=number * PAGE)
             )
-        prepared.found[what, rows] = prepared.bench.engine.prepared(query, asked)
+        prepared.found[what, rows] = prepared.bench.tables.engine.prepared(query, asked)
     return prepared.found[what, rows](bound(filters))
 
 
@@ -240,7 +242,8 @@ def frames(prepared: Prepared, filters: Filters) -> dict[str, "pd.DataFrame"]:
     cell = {"text": "", "channel": ()} if asked["text"].startswith("=") else {}
     errors = ask(prepared, replace(filters, **cell), "errors", rows).to_pandas()
     causes = ask(prepared, replace(filters, cause=()), "causes", rows).to_pandas()
-    return {"causes": causes, "errors": named(errors, prepared.bench.channels), "times": times}
+    channels = prepared.bench.settings.channels
+    return {"causes": causes, "errors": named(errors, channels), "times": times}
 
 
 def page(
@@ -256,7 +259,7 @@ def page(
     """
     found = ask(prepared, filters, (sort, descending, number), True).to_pylist()
     if content and found:
-        read = prepared.bench.export.table
+        read = prepared.bench.inputs.export.table
         read = read.filter(read.row_id.isin([row["row_id"] for row in found])).select(
             "row_id", "content"
         )
@@ -265,38 +268,42 @@ def page(
     return found
 
 
-def audience(asked: workbench.Workbench) -> tuple[dict[str, int], "ibis.Table"]:
-    """Rows of each disposition for a workbench's filters, and the contacts to reach again."""
-    fates = asked.engine.keep(recovering.decide(asked))
-    rows = fates_.dispositions(asked.all_failed, asked.broadcast_rows, fates)
-    rejected = len(asked.export.rejected)
-    found = fates_.counts(rows, asked.export.rows) | {"rejected": rejected}
-    return found, fates.filter(fates.disposition == "tagged")
-
-
-def waves(prepared: Prepared, asked: workbench.Workbench, contacts: "ibis.Table") -> "pd.DataFrame":
-    """The waves of an audience within the known limits (frame of `charts.waves`); QuotaError where
-    none is known.
+def audience(asked: Tables) -> tuple[dict[str, int], "ibis.Table", int]:
+    """Rows of each disposition for some filters, the contacts to reach again (one row per
+    audience), and how many different ones they are.
     """
-    if asked.messages is not None:
+    inputs = asked.inputs
+    rows = fates_.dispositions(inputs.all_failed, asked.recoverable_rows, asked.fates)
+    counts = fates_.counts(rows, inputs.export.rows) | {"rejected": len(inputs.export.rejected)}
+    people = int(asked.audience.contact_id.nunique().execute())
+    return counts, asked.audience, people
+
+
+def waves(prepared: Prepared, asked: Tables, contacts: "ibis.Table") -> "pd.DataFrame":
+    """The waves of an audience within the known limits (frame of `show.limits.waves`); QuotaError
+    where none is known.
+    """
+    settings = asked.settings
+    if asked.inputs.messages is not None:
         asked.check_coverage(start=True)
         if "load" not in prepared.found:
-            prepared.found["load"] = asked.engine.keep(
-                loads.load(assessing.counted(asked), asked.limits)
-            )
-    found = assessing.Assessment("", asked.limits, None, prepared.found.get("load"))
-    return planning.plan_frame(
-        asked, planning.plan(asked, planning.covered(contacts, found), found)
-    )
+            sent = assessing.counted(settings, asked, asked.inputs.delivered)
+            prepared.found["load"] = asked.engine.keep(loads.load(sent, settings.limits))
+    found = assessing.Assessment("", settings.limits, None, prepared.found.get("load"))
+    people = planning.covered(contacts, found)
+    return planning.plan_frame(settings, planning.plan(settings, asked, people, found))
 
 
-def write(asked: workbench.Workbench) -> recovering.Recovery:
-    """Recover as `tag_import` does: into a workbench's folder where it has one, which after an
+def write(asked: Tables) -> recovering.Recovery:
+    """Recover as `tag_import` does: into the settings' folder where they name one, which after an
     error or a stop is not there.
     """
-    with asked._stack:
-        if out := asked.text("out"):
-            make(Path(out).absolute().parent)
-        found = recovering.recover(asked)
-        asked.finish()
+    settings = asked.settings
+    if settings.out:
+        make(Path(settings.out).absolute().parent)
+    with ExitStack() as stack:
+        bench = Workbench(settings, asked, stack)
+        found = recovering.recover(settings, asked, bench.results)
+        if settings.out:
+            bench.finish(found)
     return found

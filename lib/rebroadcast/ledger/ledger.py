@@ -330,6 +330,12 @@ class Ledger:
             pd.DataFrame(released, columns=["run_id", "at", "reason", "contacts"]),
         )
 
+    def broadcasts(self) -> list[Broadcast]:
+        """Return the broadcasts of all runs, each as its latest run knew it. Raises LedgerError."""
+        with self._store.locked():
+            records = self._store.records()
+        return list({b.key: b for record in records for b in _known(record)}.values())
+
     def _keep(self, con, rows: "ibis.Table", content: dict) -> dict:
         """Write a run's rows and record, under a lock of its own; nothing is left where that
         fails.

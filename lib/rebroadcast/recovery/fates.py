@@ -1,14 +1,11 @@
 """What became of each contact and each input row."""
 
 from collections.abc import Collection
-from typing import TYPE_CHECKING
+
+import ibis
 
 from ..common.exceptions import RunError
-from ..common.lazy import ibis
-
-if TYPE_CHECKING:
-    pass
-
+from . import broadcasts
 
 # In the order in which they are decided: the first that fits is a row's disposition.
 DISPOSITIONS = (
@@ -22,36 +19,39 @@ DISPOSITIONS = (
     "tagged_before",
     "tagged",
 )
-ROW_BITS = 32  # a row's place within one second, so that one number orders all rows
-
-
-def _audience(rows: "ibis.Table", per_channel: bool) -> "ibis.Value":
-    # Text that is never null, so that joins find their rows on every engine.
-    return rows.channel_id.fill_null("") if per_channel else ibis.literal("")
+ROW_BITS = 29  # a row's place among the rows of one instant and verdict
+CARE = {"wait": 0, "unknown": 1, "fix": 2, "never": 3}  # at one instant the most careful decides
+CARE_BITS = 2
+OLDEST = 2**31  # seconds, so that 1970 to 2106 fill the numbers of 64 bits evenly
 
 
 def fates(
     failed: "ibis.Table",
     selected: "ibis.Value",
-    per_channel: bool = False,
+    audience: "ibis.Value",
     fixed: Collection[str] = (),
     delivered: "ibis.Table | None" = None,
     tagged_before: "ibis.Table | None" = None,
+    how: str = "message",
 ) -> "ibis.Table":
-    """Decide what becomes of each contact, from a classified table of failed messages.
+    """Decide what becomes of each contact in each audience, from classified failed messages.
 
-    failed has contact_id, channel_id, sent_at (UTC), row_id, rule, cause, verdict and wait_s.
-    selected marks the rows of the broadcast in question. A contact's fate is decided over all of
-    them, per channel where per_channel is true: any `never` keeps it out, otherwise its latest
-    failure decides. fixed are causes that have been mended. delivered (contact_id, channel_id,
-    sent_at) are messages that arrived; tagged_before (contact_id) the contacts that the ledger
-    knows for this broadcast.
+    failed has contact_id, channel_id, sent_at (UTC), row_id, rule, cause, verdict, wait_s and
+    message (see `broadcasts.mark`). selected marks the rows in question, audience says to which
+    audience each belongs. A contact's fate is decided over all of its rows there: any `never` keeps
+    it out, as does an opt-out on the channel anywhere in failed; otherwise its latest failure
+    decides, and of several at one instant the most careful. fixed are causes that have been mended.
+    delivered (contact_id, channel_id, sent_at, message) are messages that arrived; how says which
+    of them count as reaching the contact (see `broadcasts.reached`). tagged_before (contact_id,
+    audience) are those that the ledger knows.
 
-    Returns one row per contact (and channel): `audience` (the channel ID where per_channel, else
-    ""), the contact_id, row_id, channel_id, rule and cause of the failure that decides,
-    `waited_since` and `earliest` (instants, UTC) and `disposition`.
+    Returns one row per contact and audience: audience, contact_id, row_id, channel_id, rule and
+    cause of the failure that decides, `waited_since` and `earliest` (instants, UTC) and
+    `disposition`.
     """
-    rows = failed.filter(selected.fill_null(False))
+    gone = failed.filter((failed.verdict == "never") & (failed.cause == "opted_out"))
+    gone = gone.select(left=gone.contact_id, left_on=gone.channel_id.fill_null("")).distinct()
+    rows = failed.mutate(audience=audience).filter(selected)
     rows = rows.select(
         "contact_id",
         "row_id",
@@ -61,35 +61,36 @@ def fates(
         "cause",
         "verdict",
         "wait_s",
-        audience=_audience(rows, per_channel),
-        order=rows.sent_at.epoch_seconds().cast("int64").fill_null(0) * 2**ROW_BITS + rows.row_id,
+        "message",
+        "audience",
+        order=_order(rows),
     )
-    by_contact = rows.group_by("contact_id", *["audience"] * per_channel).aggregate(
+    by_contact = rows.group_by("contact_id", "audience").aggregate(
         decisive=rows.order.max(),
         refused=(rows.verdict == "never").any(),
         waited_since=rows.sent_at.min(),
     )
     by_contact = by_contact.select("decisive", "refused", "waited_since")
     rows = rows.join(by_contact, rows.order == by_contact.decisive)
-    reached = known = ibis.literal(False)
-    if delivered is not None:
-        last = delivered.group_by(
-            to=delivered.contact_id, on=delivered.channel_id.fill_null("")
-        ).aggregate(delivered_at=delivered.sent_at.max())
-        rows = rows.left_join(
-            last, [rows.contact_id == last.to, rows.channel_id.fill_null("") == last.on]
-        )
-        reached = (rows.delivered_at > rows.sent_at).fill_null(False)
+    rows = rows.left_join(
+        gone, [rows.contact_id == gone.left, rows.channel_id.fill_null("") == gone.left_on]
+    )
+    if delivered is None:
+        rows = rows.mutate(reached=ibis.literal(False))
+    else:
+        rows = broadcasts.reached(rows, delivered, how)
+    known = ibis.literal(False)
     if tagged_before is not None:
-        before = tagged_before.select(tagged_=tagged_before.contact_id).distinct()
-        rows = rows.left_join(before, rows.contact_id == before.tagged_)
+        before = tagged_before.select(tagged_="contact_id", before_="audience").distinct()
+        same = [rows.contact_id == before.tagged_, rows.audience == before.before_]
+        rows = rows.left_join(before, same)
         known = rows.tagged_.notnull()
     mended = rows.cause.isin(list(fixed)) if fixed else ibis.literal(False)
     disposition = ibis.cases(
-        (rows.refused, "never"),
+        (rows.refused | rows.left.notnull(), "never"),
         ((rows.verdict == "fix") & ~mended, "fix_first"),
         ((rows.verdict == "unknown") & ~mended, "unknown"),
-        (reached, "reached_later"),
+        (rows.reached, "reached_later"),
         (known, "tagged_before"),
         else_="tagged",
     )
@@ -106,15 +107,21 @@ def fates(
     )
 
 
+def _order(rows: "ibis.Table") -> "ibis.Value":
+    """One number that orders all rows: by instant, then by care, then by place."""
+    seconds = rows.sent_at.epoch_seconds().cast("int64").fill_null(0).clip(0, 2 * OLDEST - 1)
+    care = rows.verdict.substitute(CARE, else_=CARE["unknown"]).cast("int64")
+    return ((seconds - OLDEST) * 2**CARE_BITS + care) * 2**ROW_BITS + rows.row_id
+
+
 def dispositions(failed: "ibis.Table", selected: "ibis.Value", fates: "ibis.Table") -> "ibis.Table":
     """Give every row of failed its disposition: that of its contact where it is the row that
     decides, else `repeated`, or `filtered` where it is not selected. What else `fates` has
     (waited_since, earliest) is null in the others.
     """
-    rows = failed.mutate(selected=selected.fill_null(False))
-    fates = fates.drop("audience", "contact_id", "channel_id", "rule", "cause").rename(
-        decided="row_id"
-    )
+    rows = failed.mutate(selected=selected)
+    fates = fates.drop("audience", "contact_id", "channel_id", "rule", "cause")
+    fates = fates.rename(decided="row_id")
     rows = rows.left_join(fates, rows.row_id == fates.decided)
     disposition = rows.selected.ifelse(rows.disposition.fill_null("repeated"), "filtered")
     return rows.mutate(disposition=disposition).drop("selected", "decided")

@@ -1,28 +1,39 @@
 """What a messages export tells: which messages went out, and which arrived."""
 
-from typing import TYPE_CHECKING
-
-from ..common.lazy import ibis
-
-if TYPE_CHECKING:
-    pass
+import ibis
 
 
-def delivered(messages: "ibis.Table", failed: "ibis.Table") -> "ibis.Table":
-    """The outgoing messages that arrived: in the messages export and not in the failed export, by
-    message ID.
+def delivered(messages: ibis.Table, failed: ibis.Table) -> ibis.Table:
+    """The outgoing messages that arrived: in the messages export and not in the failed export.
+
+    Messages are compared by contact and ID. A contact with a failure that is not in the messages
+    export, on a channel and in a time that it covers, tells nothing there: its IDs are damaged, and
+    what seems to have arrived may be what failed.
     """
-    lost = failed.filter(failed.message_id.notnull()).select("message_id").distinct()
-    return outgoing(messages).anti_join(lost, "message_id")
+    lost = failed.filter(failed.message_id.notnull()).select("message_id", "contact_id").distinct()
+    arrived = messages.anti_join(lost, ["message_id", "contact_id"])
+    return arrived.anti_join(unmatched(messages, failed), ["contact_id", "channel_id"])
 
 
-def outgoing(messages: "ibis.Table") -> "ibis.Table":
+def unmatched(messages: ibis.Table, failed: ibis.Table) -> ibis.Table:
+    """contact_id and channel_id of failures that should be in the messages export, and are not."""
+    covered = messages.group_by("channel_id").aggregate(
+        begin=messages.sent_at.min(), end=messages.sent_at.max()
+    )
+    rows = failed.select("message_id", "contact_id", "channel_id", "sent_at")
+    rows = rows.join(covered, "channel_id")
+    rows = rows.filter(rows.sent_at.between(rows.begin, rows.end))
+    known = messages.select("message_id", "contact_id").distinct()
+    return rows.anti_join(known, ["message_id", "contact_id"]).select("contact_id", "channel_id")
+
+
+def outgoing(messages: ibis.Table) -> ibis.Table:
     """The messages of an export that were sent to contacts, not received from them."""
     return messages.filter(~received(messages))
 
 
-def received(messages: "ibis.Table") -> "ibis.Value":
-    """Whether a message came from a contact."""
-    return (
-        (messages.sender_type.lower() == "contact") | (messages.traffic_type.lower() == "incoming")
-    ).fill_null(False)
+def received(messages: ibis.Table) -> ibis.Value:
+    """Whether a message came from a contact: by its sender, its direction or its type."""
+    tests = [messages.sender_type.lower() == "contact"]
+    tests += [messages[n].lower() == "incoming" for n in ("traffic_type", "message_type")]
+    return ibis.or_(*(test.fill_null(False) for test in tests))

@@ -1,86 +1,100 @@
-"""The text of the reports, as HTML: what happened, what to do now, the steps on the platform, how
-it was made.
-"""
+"""The text of the failure report: what happened, why, what to do now, who can be reached again."""
 
 import shlex
 from datetime import timedelta
-from pathlib import Path
 
+import pandas as pd
 from IPython.display import HTML
 from markupsafe import Markup
 from markupsafe import escape as html_escape
 
-from ..bench.warnings import warnings
-from ..bench.workbench import Workbench
-from ..common.exceptions import InputError
-from ..common.language import Language
-from ..common.lazy import pd
+from ..bench.results import Results
+from ..bench.settings import Settings
 from ..recovery.fates import DISPOSITIONS
 from ..show import failures as charts
 from ..show.parts import SAFE_ROWS, html, ordered, p, table, verdict_label
+from ..show.reader import Reader
 from ..show.words import VERDICTS, cause_name, disposition_name, meaning
-from ..verbs import summarise as summaries
-from .frame import status
+from ..verbs.summarise import Summary, suggested_rule
+from .frame import broadcasts, status, warnings
+
+_ = str  # marks a message for the catalogue; it is translated where it is shown
+WHEN = {"fix_first": _("after the change"), "unknown": _("look first"), "never": _("no")}
+REPEATED = (  # parameters that the recovery of this report needs too
+    "channels",
+    "messages",
+    "contacts",
+    "timezone",
+    "date_format",
+    "rules",
+    "from_",
+    "to",
+    "sender_type",
+    "language",
+)
 
 
-def overview(bench: Workbench, attempted: "pd.DataFrame", errors: "pd.DataFrame") -> HTML:
-    """The first screen: one sentence, the status strip, and what to do now."""
-    bench.totals["failed"] = int(errors["failed"].sum())
-    if len(attempted) and attempted["attempted"].notna().all():
-        bench.totals["attempted"] = int(attempted["attempted"].sum())
-    _, lang, some = bench.lang.gettext, bench.lang, int(bench.broadcasts.count().execute())
-    only = _(
-        "Against limits, and of contacts to reach again, only the {n} broadcast messages count;"
-        " name a sender type (sender_type) for others.",
-        n=lang.number(some),
+def overview(reader: Reader, found: Summary) -> HTML:
+    """The first screen: one sentence, the broadcasts, warnings, and what to do now."""
+    _, facts = reader.gettext, found.facts
+    others = facts.failed - facts.counted
+    apart = reader.ngettext(
+        "{n} failed message belongs to no broadcast, such as an agent's. It does not count against"
+        " limits or among the contacts to reach again; name a sender type (sender_type) for it.",
+        "{n} failed messages belong to no broadcast, such as an agent's. They do not count against"
+        " limits or among the contacts to reach again; name a sender type (sender_type) for them.",
+        others,
     )
-    parts = [
-        status(bench),
-        *(p(w, "warning") for w in warnings(bench)),
-        next_steps(bench, errors),
-        *[p(only, "fine")] * (some < bench.totals["failed"]),
-    ]
-    return html(p(headline(bench, attempted, errors), "headline"), *parts)
+    return html(
+        p(headline(reader, found), "headline"),
+        broadcasts(reader, found.broadcasts),
+        *([p(apart, "fine")] if others else []),
+        *warnings(reader, found.doubts),
+        next_steps(reader, found.errors),
+        status(reader, facts, found.doubts),
+    )
 
 
-def headline(bench: Workbench, attempted: "pd.DataFrame", errors: "pd.DataFrame") -> str:
+def headline(reader: Reader, found: Summary) -> str:
     """What happened, in one sentence with its numbers."""
-    _, n, number = bench.lang.gettext, bench.lang.ngettext, bench.lang.number
-    failed, known = int(errors["failed"].sum()), attempted[attempted["attempted"].notna()]
-    if len(known) == 1 and len(attempted) == 1:
-        row = known.iloc[0]
-        facts = {name: number(int(row[name])) for name in ("attempted", "delivered", "failed")}
-        sentence = _(
-            "{channel}: {attempted} attempted, {delivered} delivered, {failed} failed.",
-            channel=row["channel"],
-            **facts,
-        )
-        if row["quota"]:
-            explained = min(int(row["quota"]), int(row["failed"]))
-            sentence += " " + _(
-                "The limit explains {quota} of the failures.", quota=number(explained)
+    _, n, number = reader.gettext, reader.ngettext, reader.number
+    errors, listed, failed = found.errors, found.broadcasts, found.facts.failed
+    if len(listed) and listed["attempted"].notna().all():
+        facts = {k: number(listed[k].sum()) for k in ("attempted", "delivered", "failed")}
+        name = listed["name"].iloc[0]
+        if len(listed) == 1:
+            said = _(
+                "{name}: {attempted} attempted, {delivered} delivered, {failed} failed.",
+                name=name,
+                **facts,
             )
-        return sentence
-    top = (
-        errors.groupby("cause", sort=False)["failed"]
-        .sum()
-        .sort_values(ascending=False, kind="stable")
-    )
+        else:
+            said = _(
+                "{n} broadcasts: {attempted} attempted, {delivered} delivered, {failed} failed.",
+                n=number(len(listed)),
+                **facts,
+            )
+        if listed["quota"].sum():
+            quota = min(listed["quota"].sum(), listed["failed"].sum())
+            said += " " + _("The limit explains {quota} of the failures.", quota=number(quota))
+        return said
+    by_cause = errors.groupby("cause", sort=False)["failed"].sum()
+    top = by_cause.sort_values(ascending=False, kind="stable")
     return (
         n("{n} message failed.", "{n} messages failed.", failed)
         + " "
         + _(
             "The most frequent cause is “{cause}”, with {count} of them ({share}).",
-            cause=cause_name(top.index[0], bench.lang),
-            count=number(int(top.iloc[0])),
-            share=bench.lang.percent(top.iloc[0] / failed),
+            cause=cause_name(top.index[0], reader.lang),
+            count=number(top.iloc[0]),
+            share=reader.lang.percent(top.iloc[0] / failed),
         )
     )
 
 
-def next_steps(bench: Workbench, errors: "pd.DataFrame") -> Markup:
+def next_steps(reader: Reader, errors: pd.DataFrame) -> Markup:
     """What to do now, in up to three lines: wait, fix, leave out."""
-    _, n, number = bench.lang.gettext, bench.lang.ngettext, bench.lang.number
+    _, n, number = reader.gettext, reader.ngettext, reader.number
     rows = {v: errors[errors["verdict"] == v] for v in VERDICTS}
     count = {v: int(frame["failed"].sum()) for v, frame in rows.items()}
     lines = []
@@ -131,200 +145,164 @@ def next_steps(bench: Workbench, errors: "pd.DataFrame") -> Markup:
     return Markup("<h3>{}</h3>").format(_("What to do now")) + ordered(lines, "next")
 
 
-def advice(bench: Workbench, errors: "pd.DataFrame") -> HTML:
+def advice(reader: Reader, errors: pd.DataFrame) -> HTML:
     """The table of errors: meaning, verdict, how long, what to fix, source; most frequent first."""
-    _, lang = bench.lang.gettext, bench.lang
-    groups = errors.groupby(
-        ["rule", "cause", "verdict", "title", "fix", "source"], dropna=False, sort=False
+    _ = reader.gettext
+    keys = ["rule", "cause", "verdict", "title", "fix", "source"]
+    groups = errors.groupby(keys, dropna=False, sort=False)
+    shown = groups.agg(error=("error", "first"), failed=("failed", "sum"), wait_s=("wait_s", "max"))
+    shown = shown.reset_index().sort_values("failed", ascending=False, kind="stable")
+    shown = shown.head(SAFE_ROWS)
+    example = Markup("{}<br><code>{}</code>")
+    frame = pd.DataFrame(
+        {
+            _("Failed"): [reader.number(n) for n in shown["failed"]],
+            _("What it means, and an example"): [
+                example.format(title, str(error)[:160])
+                for title, error in zip(shown["title"], shown["error"], strict=True)
+            ],
+            _("Verdict"): [verdict_label(v, reader.lang) for v in shown["verdict"]],
+            _("How long"): [
+                how_long(reader, wait, verdict)
+                for wait, verdict in zip(shown["wait_s"], shown["verdict"], strict=True)
+            ],
+            _("What to do"): shown["fix"],
+            _("Source"): [_source(source) for source in shown["source"]],
+        }
     )
-    shown = groups.agg(
-        error=("error", "first"), failed=("failed", "sum"), wait_s=("wait_s", "max")
-    ).reset_index()
-    rows = [
-        [
-            lang.number(int(r.failed)),
-            Markup("{}<br><code>{}</code>").format(r.title, str(r.error)[:160]),
-            verdict_label(r.verdict, lang),
-            how_long(r.wait_s, r.verdict, lang),
-            r.fix,
-            _source(r.source),
-        ]
-        for r in (
-            shown.sort_values("failed", ascending=False, kind="stable").head(SAFE_ROWS).itertuples()
-        )
-    ]
-    header = [
-        _("Failed"),
-        _("What it means, and an example"),
-        _("Verdict"),
-        _("How long"),
-        _("What to do"),
-        _("Source"),
-    ]
-    return html(table(rows, header, numbers=(0,)))
+    return html(table(frame, numbers=[_("Failed")]))
 
 
-def unknown_errors(bench: Workbench, shapes: "pd.DataFrame") -> HTML:
+def unknown_errors(reader: Reader, shapes: pd.DataFrame) -> HTML | None:
     """Errors that no rule knows, by shape, each with a rule that is ready to be completed and
     pasted.
     """
-    _, lang = bench.lang.gettext, bench.lang
-    if bench.table(shapes, "unknown-errors").empty:
-        return html(p(_("Every error is known to a rule.")))
-    rows = [
-        [
-            lang.number(int(r.failed)),
-            lang.number(int(r.texts)),
-            r.channels,
-            Markup("<code>{}</code>").format(str(r.example)[:300]),
-            Markup("<pre>{}</pre>").format(summaries.suggested_rule(r.shape, r.example)),
-        ]
-        for r in shapes.head(SAFE_ROWS).itertuples()
-    ]
-    header = [
-        _("Failed"),
-        _("Texts"),
-        _("Channels"),
-        _("Masked example"),
-        _("A rule for your rules file"),
-    ]
+    _, shown = reader.gettext, shapes.head(SAFE_ROWS)
+    if shown.empty:
+        return None
+    code, block = Markup("<code>{}</code>"), Markup("<pre>{}</pre>")
+    frame = pd.DataFrame(
+        {
+            _("Failed"): [reader.number(n) for n in shown["failed"]],
+            _("Texts"): [reader.number(n) for n in shown["texts"]],
+            _("Channels"): shown["channels"],
+            _("Masked example"): [code.format(str(text)[:300]) for text in shown["example"]],
+            _("A rule for your rules file"): [
+                block.format(suggested_rule(shape, text))
+                for shape, text in zip(shown["shape"], shown["example"], strict=True)
+            ],
+        }
+    )
     note = _(
         "Put a rule into a file, choose its cause and verdict, and try it: rebroadcast explain TEXT"
         " --rules FILE. Then name the file (rules)."
     )
-    return html(table(rows, header, numbers=(0, 1)), p(note, "fine"))
+    return html(table(frame, numbers=[_("Failed"), _("Texts")]), p(note, "fine"))
 
 
-def compare(bench: Workbench, where: "pd.DataFrame"):
-    """What rose and fell against the run named by `compare`, as a figure; a sentence where nothing
-    did, nothing where none was named.
+def compare(reader: Reader, results: Results, compared: pd.DataFrame | None):
+    """What rose and fell against an earlier run, as a figure; a sentence where nothing did, nothing
+    where none was named.
     """
-
-    if not (earlier := bench.text("compare")):
+    if compared is None:
         return None
-    _, frame = bench.lang.gettext, summaries.comparison(where, Path(earlier))
-    if (frame["before"] != frame["now"]).any():
-        return bench.figure(charts.comparison, frame)
-    total = int(bench.table(frame, "comparison")["now"].sum())
-    return html(
-        p(
-            _(
-                "Nothing rose or fell: each channel has each error as often as before, {total} in"
-                " all.",
-                total=bench.lang.number(total),
-            )
-        )
+    if (compared["before"] != compared["now"]).any():
+        return results.figure(charts.comparison, compared)
+    results.table(compared, "comparison")
+    text = reader.gettext(
+        "Nothing rose or fell: each channel has each error as often as before, {total} in all.",
+        total=reader.number(compared["now"].sum()),
     )
+    return html(p(text))
 
 
-def how_long(wait_s: float, verdict: str, lang: Language) -> str:
+def how_long(reader: Reader, wait_s: float, verdict: str) -> str:
     """The wait before the same message may be sent again, in words."""
     if verdict != "wait":
         return "—"
-    return (
-        lang.duration(timedelta(seconds=wait_s)) if pd.notna(wait_s) else lang.gettext("not stated")
-    )
+    if pd.isna(wait_s):
+        return reader.gettext("not stated")
+    return reader.lang.duration(timedelta(seconds=wait_s))
 
 
 def _source(source: str) -> str | Markup:
     if not source.startswith(("https://", "http://")):
         return source or "—"
-    host = Markup("<wbr>.").join(
-        source.split("/")[2].split(".")
-    )  # a narrow column breaks it before a dot
+    # A narrow column breaks it before a dot.
+    host = Markup("<wbr>.").join(source.split("/")[2].split("."))
     return Markup('<a href="{}" rel="noreferrer">{}</a>').format(source, host)
 
 
-def again(bench: Workbench) -> HTML:
+def again(reader: Reader, found: Summary) -> HTML:
     """How many contacts can be reached again, from when, and what is in the way of the others."""
-    _, n, lang = bench.lang.gettext, bench.lang.ngettext, bench.lang
-    try:
-        rows = bench.fates
-    except InputError as error:  # the messages export does not cover the failures
-        return html(p(error, "warning"))
-    counted = rows.group_by("disposition").aggregate(
-        contacts=rows.count(),
-        people=rows.contact_id.nunique(),
-        first=rows.earliest.min(),
-        last=rows.earliest.max(),
-    )
-    found = {r.disposition: r for r in counted.to_pandas().itertuples()}
-    tagged, when = (
-        found.get("tagged"),
-        {
-            "fix_first": _("after the change"),
-            "unknown": _("look first"),
-            "never": _("no"),
-        },
-    )
-    bench.totals["recoverable"] = int(tagged.people) if tagged else 0
-    sentence = n(
+    _ = reader.gettext
+    if found.uncovered:  # the messages export does not cover the failures
+        return html(p(found.uncovered, "warning"))
+    order = {name: place for place, name in enumerate(reversed(DISPOSITIONS))}
+    fates = found.fates.sort_values("disposition", key=lambda names: names.map(order))
+    sentence = reader.ngettext(
         "{n} contact can be reached again.",
         "{n} contacts can be reached again.",
-        bench.totals["recoverable"],
+        found.recoverable,
     )
-    if tagged and pd.notna(tagged.last):
-        first, last = (
-            lang.datetime(bench.wall_clock(t.to_pydatetime())) for t in (tagged.first, tagged.last)
-        )
-        when["tagged"] = (
-            first if first == last else _("between {first} and {last}", first=first, last=last)
-        )
-    cells = [
-        [
-            disposition_name(k, lang),
-            lang.number(int(found[k].contacts)),
-            meaning(k, lang),
-            when.get(k, "—"),
-        ]
-        for k in reversed(DISPOSITIONS)
-        if k in found
-    ]
-    header = [_("Disposition"), _("Contacts"), _("Rule"), _("Another try")]
-    each = sum(r.contacts for r in found.values()) > rows.contact_id.nunique().execute()
+    frame = pd.DataFrame(
+        {
+            _("Disposition"): [disposition_name(k, reader.lang) for k in fates["disposition"]],
+            _("Contacts"): [reader.number(n) for n in fates["contacts"]],
+            _("Rule"): [meaning(k, reader.lang) for k in fates["disposition"]],
+            _("Another try"): [_another_try(reader, row) for row in fates.itertuples()],
+        }
+    )
     note = _(
-        "A contact who failed on several channels counts once on each, since each channel can reach"
-        " them again or not."
+        "A contact who failed in several broadcasts counts once in each, since each can reach them"
+        " again or not."
     )
+    several = fates["contacts"].sum() > fates["people"].sum() or found.broadcasts.shape[0] > 1
     return html(
         p(Markup("<strong>{}</strong>").format(sentence)),
-        table(cells, header, numbers=(1,)),
-        *[p(note, "fine")] * each,
+        table(frame, numbers=[_("Contacts")]),
+        *([p(note, "fine")] if several else []),
     )
 
 
-def steps_after_report(bench: Workbench) -> HTML:
+def _another_try(reader: Reader, row) -> str:
+    if row.disposition != "tagged":
+        return reader.gettext(WHEN[row.disposition]) if row.disposition in WHEN else "—"
+    if pd.isna(row.last):
+        return "—"
+    first, last = (reader.instant(at.to_pydatetime()) for at in (row.first, row.last))
+    if first == last:
+        return first
+    return reader.gettext("between {first} and {last}", first=first, last=last)
+
+
+def recover_command(reader: Reader, settings: Settings, found: Summary) -> str:
+    """The command that writes the tag-import files of this report."""
+    words = ["rebroadcast", "recover", *settings.exports]
+    if settings.selection.broadcast:
+        words += ["--broadcast", settings.selection.broadcast]
+    if settings.selection.channel:
+        words += ["--channel", ",".join(settings.selection.channel)]
+    for name in REPEATED:
+        value = settings.stated.get(name, "")
+        for one in value if isinstance(value, list) else [value]:
+            if one and (name, one) != ("language", "en"):
+                words += [f"--{name.strip('_').replace('_', '-')}", str(one)]
+    several = len(found.broadcasts) > 1
+    tag = reader.gettext("failed broadcast {date:%d%m%y}")
+    return shlex.join([*words, "--tag", f"{tag} {{channel}} {{time}}" if several else tag])
+
+
+def steps_after_report(reader: Reader, settings: Settings, found: Summary) -> HTML:
     """From the report to the resend, in order; the clicks in detail are in the report of
     `recover`.
     """
-    _ = bench.lang.gettext
-    exports = bench.given["exports"]
-    words = ["rebroadcast", "recover", *([exports] if isinstance(exports, str) else exports)]
-    chosen = (
-        bench.text("channel") or bench.broadcasts.channel_id.mode().execute()
-    )  # a broadcast goes out on one
-    words += ["--channel", chosen] if chosen else []
-    for name in (
-        "channels",
-        "messages",
-        "contacts",
-        "timezone",
-        "date_format",
-        "rules",
-        "from_",
-        "to",
-        "language",
-    ):
-        if (value := bench.text(name)) and (name, value) != ("language", "en"):
-            words += [f"--{name.strip('_').replace('_', '-')}", value]
-    command = Markup("<code>{}</code>").format(
-        shlex.join([*words, "--tag", _("failed broadcast {date:%d%m%y}")])
-    )
+    _ = reader.gettext
+    command = Markup("<code>{}</code>").format(recover_command(reader, settings, found))
+    write = html_escape(_("Write the tag-import file: {command}, or the notebook tag_import."))
     steps = [
         _("Change what has to be changed first (the table under “Why” says what)."),
-        Markup(
-            html_escape(_("Write the tag-import file: {command}, or the notebook tag_import."))
-        ).format(command=command),
+        Markup(write).format(command=command),
         _("Open Contacts > Import contacts and add the CSV file: {files}.", files="import/*.csv"),
         _("Choose “Update existing contacts only”, and Contact ID as the identifier."),
         _("Create a segment: Contact tag > has any of > {tag}.", tag=_("the tag")),

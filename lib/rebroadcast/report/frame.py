@@ -1,133 +1,162 @@
-"""What every report has: headings, the status strip, rows that could not be read, how it was made."""
+"""What every report has: headings, the status strip, warnings, rows that could not be read, how it
+was made.
+"""
 
+from collections.abc import Iterable, Mapping
+
+import pandas as pd
 from IPython.display import HTML, Markdown
 from markupsafe import Markup
 
 from .. import __version__
-from ..bench.warnings import warnings
-from ..bench.workbench import Workbench
-from ..common.lazy import pd
-from ..show.parts import html, p, strip, table
+from ..bench.settings import Settings
+from ..common.doubts import Doubt, loudest_first
+from ..reading.files import Source
+from ..show.parts import bar, html, p, strip, table
+from ..show.reader import Reader
 from ..show.words import reason_name
+from ..verbs.summarise import Facts
+
+_ = str  # marks a message for the catalogue; it is translated where it is shown
+HEADINGS = {
+    "why": _("Why"),
+    "where": _("Where"),
+    "when": _("When"),
+    "limit": _("Against the limit"),
+    "again": _("Who can be reached again"),
+    "unknown": _("Errors that no rule knows"),
+    "compare": _("Against an earlier run"),
+    "rows": _("What became of each row"),
+    "steps": _("Next steps on the platform"),
+    "rejected": _("Rows that could not be read"),
+    "load": _("How full the limits were"),
+    "plan": _("When to send to whom"),
+    "what_if": _("What if"),
+    "fix": _("What to fix first"),
+    "waves": _("Wave by wave"),
+    "history": _("Over time"),
+    "made": _("How this was made"),
+}
+READ_AS = {
+    "exports": _("failed messages"),
+    "messages": _("messages"),
+    "contacts": _("contacts"),
+}
 
 
-def heading(bench: Workbench, name: str) -> Markdown | None:
-    """The heading of a part of the report, which the table of contents lists; none for a part that
-    would be empty.
+def heading(reader: Reader, name: str, found: object = True) -> Markdown | None:
+    """The heading of a part of the report, which the table of contents lists; none where nothing
+    was found for it.
     """
-    _ = bench.lang.gettext
-    if (name == "compare" and not bench.text("compare")) or (
-        name == "rejected" and bench.export.rejected.empty
-    ):
-        return None
-    text = {
-        "why": _("Why"),
-        "where": _("Where"),
-        "when": _("When"),
-        "limit": _("Against the limit"),
-        "again": _("Who can be reached again"),
-        "unknown": _("Errors that no rule knows"),
-        "compare": _("Against an earlier run"),
-        "rows": _("What became of each row"),
-        "steps": _("Next steps on the platform"),
-        "rejected": _("Rows that could not be read"),
-        "load": _("How full the limits were"),
-        "sources": _("What this rests on"),
-        "plan": _("When to send to whom"),
-        "what_if": _("What if"),
-        "fix": _("What to fix first"),
-        "waves": _("Wave by wave"),
-        "history": _("Over time"),
-        "made": _("How this was made"),
-    }[name]
-    return Markdown(f"## {text}")
+    nothing = found.empty if isinstance(found, pd.DataFrame) else not found
+    return None if nothing else Markdown(f"## {reader.gettext(HEADINGS[name])}")
 
 
-def status(bench: Workbench) -> Markup:
+def warnings(reader: Reader, doubts: Iterable[Doubt]) -> list[Markup]:
+    """What makes the numbers less sure, loudest first."""
+    return [p(reader.said(doubt), "warning") for doubt in loudest_first(doubts)]
+
+
+def status(reader: Reader, facts: Facts, doubts: Iterable[Doubt] = ()) -> Markup:
     """Period, channels, freshness, rows read and rejected, warnings, time zone."""
-    _, lang, failed = bench.lang.gettext, bench.lang, bench.failed
-    seen = (
-        failed.aggregate(
-            first=failed.local_at.min(),
-            last=failed.local_at.max(),
-            channels=failed.channel_id.nunique(),
-            contacts=failed.contact_id.nunique(),
-        )
-        .execute()
-        .iloc[0]
-    )
-    dated = pd.notna(seen["first"])
-    read, rejected, warned = (
-        lang.number(bench.export.rows),
-        len(bench.export.rejected),
-        len(warnings(bench)),
-    )
-    if bench.repeats:
-        read = _(
-            "{rows}, {repeats} of them repeated", rows=read, repeats=lang.number(bench.repeats)
-        )
+    _, lang, number = reader.gettext, reader.lang, reader.number
+    dated = facts.first is not None
+    period = lang.period(facts.first, facts.last) if dated else _("the export has no dates")
+    read, rejected, warned = number(facts.read), len(facts.rejected), len(loudest_first(doubts))
+    if facts.repeats:
+        read = _("{rows}, {repeats} of them repeated", rows=read, repeats=number(facts.repeats))
     return strip(
         [
-            (
-                _("Period"),
-                lang.period(seen["first"], seen["last"]) if dated else _("the export has no dates"),
-                not dated,
-            ),
-            (_("Newest failure"), lang.datetime(seen["last"]) if dated else "—", False),
-            (_("Channels"), lang.number(int(seen["channels"])), False),
-            (_("Contacts"), lang.number(int(seen["contacts"])), False),
+            (_("Period"), period, not dated),
+            (_("Newest failure"), lang.datetime(facts.last) if dated else "—", False),
+            (_("Channels"), number(facts.channels), False),
+            (_("Contacts"), number(facts.contacts), False),
             (_("Rows read"), read, False),
-            (_("Rows rejected"), lang.number(rejected), rejected > 0),
-            (_("Warnings"), lang.number(warned), warned > 0),
-            (
-                _("Time zone"),
-                zone_name(bench),
-                not (bench.text("timezone") or bench.channels.timezone),
-            ),
+            (_("Rows rejected"), number(rejected), rejected > 0),
+            (_("Warnings"), number(warned), warned > 0),
+            (_("Time zone"), reader.zone_name, not reader.zone_given),
         ]
     )
 
 
-def zone_name(bench: Workbench) -> str:
-    """The time zone of a workbench's times, and whether it was only assumed."""
-    zone, given = bench.lang.zone(bench.timezone), bench.text("timezone") or bench.channels.timezone
-    return zone if given else bench.lang.gettext("{zone} (assumed: none was given)", zone=zone)
-
-
-def provenance(bench: Workbench) -> HTML:
+def provenance(
+    reader: Reader, settings: Settings, sources: Mapping[str, tuple[Source, ...]]
+) -> HTML:
     """How the report was made: parameters, rules and overrides, files with SHA-256, versions."""
-    _, lang = bench.lang.gettext, bench.lang
-    given = [
-        [k.strip("_"), ", ".join(map(str, v)) if isinstance(v, list) else str(v)]
-        for k, v in bench.stated.items()
-        if k != "out"
-    ]
-    read = [
-        [kind, s.name, lang.number(s.size), s.sha256]
-        for kind, sources in bench.sources.items()
-        for s in sources
-    ]
-    parts = [table(given, [_("Parameter"), _("Value")])]
-    parts.append(table(read, [_("Read as"), _("File"), _("Bytes"), "SHA-256"], numbers=(2,)))
-    if bench.rules.overrides:
-        replaced = [[ours, theirs or _("a new rule")] for ours, theirs in bench.rules.overrides]
-        parts.append(table(replaced, [_("Your rule"), _("Goes before")]))
-    return html(*parts, p(_("rebroadcast {version}.", version=__version__), "fine"))
+    _ = reader.gettext
+    stated = {k.strip("_"): v for k, v in settings.stated.items() if k != "out"}
+    values = [", ".join(map(str, v)) if isinstance(v, list) else str(v) for v in stated.values()]
+    given = pd.DataFrame({_("Parameter"): list(stated), _("Value"): values})
+    read = [(kind, source) for kind, several in sources.items() for source in several]
+    files = pd.DataFrame(
+        {
+            _("Read as"): [_(READ_AS[kind]) for kind, _source in read],
+            _("File"): [source.name for _kind, source in read],
+            _("Bytes"): [reader.number(source.size) for _kind, source in read],
+            "SHA-256": [source.sha256 for _kind, source in read],
+        }
+    )
+    own = pd.DataFrame(settings.rules.overrides, columns=[_("Your rule"), _("Goes before")])
+    own = own.fillna(_("a new rule"))
+    version = p(_("rebroadcast {version}.", version=__version__), "fine")
+    return html(table(given), table(files, numbers=[_("Bytes")]), table(own), version)
 
 
-def rejected(bench: Workbench) -> HTML | None:
-    """The rows that could not be read, by reason, with their lines."""
-    _, lang, frame = bench.lang.gettext, bench.lang, bench.export.rejected
-    if frame.empty:
+def rejected(reader: Reader, facts: Facts) -> HTML | None:
+    """The rows that could not be read, by file and reason, with their lines."""
+    if facts.rejected.empty:
         return None
-    groups = frame.groupby(["file", "reason"], sort=True)["line"]
-    rows = [
-        [
-            file,
-            reason_name(reason, lang),
-            lang.number(len(lines)),
-            ", ".join([*map(str, lines.head(10)), *["…"] * (len(lines) > 10)]),
-        ]
-        for (file, reason), lines in groups
-    ]
-    return html(table(rows, [_("File"), _("Reason"), _("Rows"), _("Lines")], numbers=(2,)))
+    _ = reader.gettext
+    groups = facts.rejected.groupby(["as", "file", "reason"], sort=True)["line"]
+    shown = groups.agg(
+        rows="size",
+        lines=lambda lines: ", ".join([*map(str, lines.head(10)), *["…"] * (len(lines) > 10)]),
+    ).reset_index()
+    frame = pd.DataFrame(
+        {
+            _("Read as"): [_(READ_AS[kind]) for kind in shown["as"]],
+            _("File"): shown["file"],
+            _("Reason"): [reason_name(reason, reader.lang) for reason in shown["reason"]],
+            _("Rows"): [reader.number(rows) for rows in shown["rows"]],
+            _("Lines"): shown["lines"],
+        }
+    )
+    return html(table(frame, numbers=[_("Rows")]))
+
+
+def broadcasts(reader: Reader, frame: pd.DataFrame) -> Markup:
+    """One row per broadcast (see `summarise.broadcasts`), with its bar against the limit."""
+    _ = reader.gettext
+    if frame.empty:
+        return Markup("")
+    sent = frame["attempted"].fillna(frame["failed"])
+    limits = frame["limit"].where(frame["over_limit"] > 0)
+    most = int(max(sent.max(), limits.max() if limits.notna().any() else 0))
+    rows = list(zip(frame["delivered"], frame["failed"], limits, strict=True))
+    known = [[None if pd.isna(v) else int(v) for v in row] for row in rows]
+    shown = pd.DataFrame(
+        {
+            _("Broadcast"): [name_of(row) for row in frame.itertuples()],
+            "": [bar(*row, most) for row in known],
+            _("Attempted"): [reader.number(n) for n in frame["attempted"].astype(object)],
+            _("Delivered"): [reader.number(n) for n in frame["delivered"].astype(object)],
+            _("Failed"): [reader.number(n) for n in frame["failed"]],
+            _("Limit"): [reader.number(n) for n in limits.astype(object)],
+            _("Over the limit"): [reader.number(n) for n in frame["over_limit"]],
+            _("Can be reached again"): [
+                reader.number(n) for n in frame["recoverable"].astype(object)
+            ],
+            _("From"): [reader.instant(at) for at in frame["earliest"]],
+        }
+    )
+    return table(shown, numbers=list(shown.columns[2:8]))
+
+
+def name_of(row: object) -> Markup:
+    """A broadcast's name, with its channel and time where these are not in it, and its key."""
+    first = "" if pd.isna(row.first) else f"{row.first:%Y-%m-%d %H:%M}"
+    told = [row.channel] if row.channel and row.channel not in row.name else []
+    told += [first] if first and first[-5:] not in row.name else []
+    return Markup("<strong>{}</strong><br><small>{}</small>").format(
+        row.name, " · ".join([*told, row.broadcast])
+    )

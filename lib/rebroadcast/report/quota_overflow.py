@@ -1,57 +1,101 @@
-"""The text of the limits, their windows and the plan in waves, as HTML."""
+"""The text of the limits, their windows and the plan in waves."""
 
+import pandas as pd
 from IPython.display import HTML
 
-from ..bench.workbench import Workbench
-from ..common.lazy import pd
-from ..limits.waves import Plan
+from ..bench.results import Results
+from ..limits.limit import Limit
 from ..show import limits as limit_charts
 from ..show.parts import SAFE_ROWS, html, p, table
-from ..verbs.assess import Assessment, load_line
-from ..verbs.plan import plan_frame
-from .frame import status
+from ..show.reader import Reader
+from ..verbs.assess import Assessment, LoadLine
+from ..verbs.summarise import Facts
+from .frame import broadcasts, status, warnings
 
+_ = str  # marks a message for the catalogue; it is translated where it is shown
 COUNTS = ("attempted", "delivered", "failed", "size", "overflow", "explained", "other", "after")
+BASIS = {
+    "measured": _("Measured: the failed and the messages export were compared contact by contact."),
+    "computed": _("Computed from the failed export and the attempted counts that were given."),
+    "inferred": _(
+        "A lower bound from the failed export alone: each limit error is taken as a contact beyond"
+        " the limit, and the export as complete. How many were attempted, and so the limit itself,"
+        " it cannot tell."
+    ),
+}
 
 
-def limit_overview(bench: Workbench, found: Assessment) -> HTML:
-    """The sentence of the fullest window, what it rests on, and where sources disagree."""
-    _ = bench.lang.gettext
-    basis = {
-        "measured": _(
-            "Measured: the failed and the messages export were compared contact by contact."
-        ),
-        "computed": _("Computed from the failed export and the attempted counts that were given."),
-        "inferred": _(
-            "A lower bound from the failed export alone: each limit error is taken as a contact"
-            " beyond the limit, and the export as complete. How many were attempted, and so the"
-            " limit itself, it cannot tell."
-        ),
-    }[found.basis]
-    sentences = [limit_sentence(bench, row) for row in found.windows.head(3).to_dict("records")]
+def limit_overview(reader: Reader, found: Assessment, facts: Facts, listed: pd.DataFrame) -> HTML:
+    """The sentence of the fullest window, the broadcasts, what it rests on, and where sources
+    disagree.
+    """
+    _ = reader.gettext
+    sentences = [limit_sentence(reader, row) for row in found.windows.head(3).to_dict("records")]
     first, *others = sentences or [_("No message failed at a limit.")]
-    warnings = (p(note, "warning") for note in found.notes)
+    doubts = (*facts.doubts, *found.doubts)
     return html(
         p(first, "headline"),
         *map(p, others),
-        status(bench),
-        *map(p, [basis, *found.agreed]),
-        *warnings,
+        broadcasts(reader, listed),
+        status(reader, facts, doubts),
+        *warnings(reader, doubts),
+        p(_(BASIS[found.basis])),
+        *sources(reader, found),
     )
 
 
-def limit_sentence(bench: Workbench, row: dict) -> str:
+def sources(reader: Reader, found: Assessment) -> list:
+    """Where what was configured or stated agrees with what was counted, and where it does not."""
+    _, number, parts = reader.gettext, reader.number, []
+    for row in found.tiers.itertuples():
+        facts = {
+            "name": reader.limit(row.limit),
+            "size": number(row.size),
+            "high": number(row.high),
+            "tier": number(row.tier),
+        }
+        if row.agrees:
+            text = _(
+                "{name}: you configured {size}; at most {high} contacts were counted in a full"
+                " window. They agree.",
+                **facts,
+            )
+        elif pd.notna(row.tier):
+            text = _(
+                "{name}: you configured {size}, but at most {high} contacts were counted in a full"
+                " window, which fits the tier of {tier}. Check the limit.",
+                **facts,
+            )
+        else:
+            text = _(
+                "{name}: you configured {size}, but at most {high} contacts were counted in a full"
+                " window, which fits no known tier. Check the limit.",
+                **facts,
+            )
+        parts.append(p(text, "" if row.agrees else "warning"))
+    for row in found.stated.itertuples():
+        text = _(
+            "{name}: {given} attempted were given, {measured} are in the messages export. The"
+            " export is used here.",
+            name=reader.channel(row.channel_id),
+            given=number(row.given),
+            measured=number(row.measured),
+        )
+        parts.append(p(text, "warning"))
+    if found.uncounted:
+        names = ", ".join(map(reader.channel, found.uncounted))
+        parts.append(p(_("No attempted count was given for: {names}.", names=names), "warning"))
+    return parts
+
+
+def limit_sentence(reader: Reader, row: dict) -> str:
     """One window of one limit, in one plain sentence."""
-    _, lang, known = (
-        bench.lang.gettext,
-        bench.lang,
-        {k: v for k, v in row.items() if not pd.isna(v)},
-    )
-    facts = {"name": row["name"]} | {
-        k: lang.number(int(v)) for k, v in known.items() if k in COUNTS
-    }
+    _ = reader.gettext
+    known = {k: v for k, v in row.items() if not pd.isna(v)}
+    facts = {"name": reader.limit(row["limit"])}
+    facts |= {k: reader.number(v) for k, v in known.items() if k in COUNTS}
     if "attempted" not in known:
-        facts |= {k: lang.datetime(bench.wall_clock(row[k])) for k in ("begin", "end")}
+        facts |= {k: reader.instant(row[k]) for k in ("begin", "end")}
         return _(
             "{name}: at least {overflow} contacts were beyond the limit, from {begin} to {end}.",
             **facts,
@@ -70,108 +114,88 @@ def limit_sentence(bench: Workbench, row: dict) -> str:
     )
     if not known.get("open"):
         return told
-    n = lang.number(int(known["open"]))
+    n = reader.number(known["open"])
     return f"{told} {_('{n} more had written within 24 hours before and do not count.', n=n)}"
 
 
-def limit_windows(bench: Workbench, found: Assessment) -> HTML | None:
+def limit_windows(reader: Reader, found: Assessment) -> HTML | None:
     """The windows in which a limit was reached, if any: counts in unique contacts."""
-    _, lang = bench.lang.gettext, bench.lang
-    frame = (
-        bench.table(found.windows, "windows")
-        .reindex(columns=["name", "begin", "first", *COUNTS])
-        .head(SAFE_ROWS)
-    )
-    if frame.empty:
+    _, windows = reader.gettext, found.windows.head(SAFE_ROWS)
+    if windows.empty:
         return None
-
-    def time(value: object) -> str:
-        return "—" if pd.isna(value) else lang.datetime(bench.wall_clock(value))
-
-    def number(value: object) -> str:
-        return "—" if pd.isna(value) else lang.number(int(value))
-
-    rows = [
-        [r["name"], time(r["begin"]), time(r["first"]), *(number(r[c]) for c in COUNTS)]
-        for r in frame.to_dict("records")
-    ]
-    header = [
-        _("Limit"),
-        _("From"),
-        _("Reached"),
-        _("Attempted"),
-        _("Delivered"),
-        _("Failed"),
-        _("Size"),
-        _("Overflow"),
-        _("Explained"),
-        _("Other"),
-        _("Failed after"),
-    ]
-    return html(
-        table(rows, header, numbers=range(3, 11)),
-        p(_("Numbers count different contacts, as limits do."), "fine"),
+    windows = windows.reindex(columns=["limit", "begin", "first", *COUNTS])
+    headings = {
+        "attempted": _("Attempted"),
+        "delivered": _("Delivered"),
+        "failed": _("Failed"),
+        "size": _("Size"),
+        "overflow": _("Overflow"),
+        "explained": _("Explained"),
+        "other": _("Other"),
+        "after": _("Failed after"),
+    }
+    counts = {
+        headings[name]: [reader.number(n) for n in windows[name].astype(object)] for name in COUNTS
+    }
+    frame = pd.DataFrame(
+        {
+            _("Limit"): [reader.limit(name) for name in windows["limit"]],
+            _("From"): [reader.instant(at) for at in windows["begin"]],
+            _("Reached"): [reader.instant(at) for at in windows["first"]],
+            **counts,
+        }
     )
+    note = _("Numbers count different contacts, as limits do.")
+    return html(table(frame, numbers=counts), p(note, "fine"))
 
 
-def load_figures(bench: Workbench, found: Assessment) -> list:
+def load_figures(
+    reader: Reader, results: Results, found: Assessment, lines: list[LoadLine]
+) -> list:
     """One load figure per limit that was measured, fullest first, or a sentence that says why there
     is none.
     """
-
-    _ = bench.lang.gettext
+    _ = reader.gettext
     if found.load is None:
         text = _(
             "This needs the messages export of the same days, which says when each message was"
             " sent: export Messages and name it (messages; --messages FILE on the command line)."
         )
         return [html(p(text))]
-    figures = []
-    order = found.reached.assign(
-        share=found.reached["peak"] / found.reached["size"].astype("Float64")
-    )
-    for row in order.dropna(subset=["size"]).sort_values("share", ascending=False).itertuples():
-        mine = found.load.filter(found.load["limit"] == row.limit)
-        if len(frame := load_line(bench, mine)):
-            at = None if pd.isna(row.reached_at) else bench.wall_clock(row.reached_at)
-            size, save_as = None if pd.isna(row.size) else int(row.size), f"load-{len(figures) + 1}"
-            name = bench.limit_name(row.limit, found.limits)
-            figures.append(
-                bench.figure(
-                    limit_charts.load, frame, save_as, limit=size, name=name, reached_at=at
-                )
-            )
+    figures = [
+        results.figure(
+            limit_charts.load,
+            line.frame,
+            f"load-{place}",
+            limit=line.size,
+            name=reader.limit(line.limit),
+            reached_at=line.reached_at and reader.wall_clock(line.reached_at),
+        )
+        for place, line in enumerate(lines, 1)
+    ]
     return figures or [html(p(_("No message went out on a channel whose limit is known.")))]
 
 
-def plan_table(bench: Workbench, planned: Plan) -> HTML | None:
+def plan_table(reader: Reader, planned: pd.DataFrame, limits: tuple[Limit, ...]) -> HTML | None:
     """Each wave: its start in the workspace's zone and in UTC, channel, contacts, and how fast to
     send.
     """
-    _, lang = bench.lang.gettext, bench.lang
-    frame = bench.table(plan_frame(bench, planned), "plan")
-    bench.totals["recoverable"] = int(frame["contacts"].sum())
-    paces = {bench.channels.name(c): x.pace for x in bench.limits for c in x.channels if x.pace}
+    _, shown = reader.gettext, planned.head(SAFE_ROWS)
+    paces = {reader.channel(c): x.pace for x in limits for c in x.channels if x.pace}
     pace = {
-        name: _("at most {n} a second", n=lang.number(number)) for name, number in paces.items()
+        name: _("at most {n} a second", n=reader.lang.number(number))
+        for name, number in paces.items()
     }
-    rows = [
-        [
-            lang.number(r.wave),
-            lang.datetime(r.start),
-            f"{r.start_utc:%Y-%m-%d %H:%M}",
-            r.channel,
-            lang.number(r.contacts),
-            pace.get(r.channel, "—"),
-        ]
-        for r in frame.head(SAFE_ROWS).itertuples()
-    ]
-    header = [
-        _("Wave"),
-        _("Start ({zone})", zone=bench.lang.zone(bench.timezone)),
-        _("Start (UTC)"),
-        _("Channel"),
-        _("Contacts"),
-        _("Pace"),
-    ]
-    return html(table(rows, header, numbers=(0, 4))) if rows else None
+    frame = pd.DataFrame(
+        {
+            _("Wave"): [reader.number(n) for n in shown["wave"]],
+            _("Start ({zone})", zone=reader.lang.zone(reader.zone)): [
+                reader.lang.datetime(at) for at in shown["start"]
+            ],
+            _("Start (UTC)"): [f"{at:%Y-%m-%d %H:%M}" for at in shown["start_utc"]],
+            _("Channel"): shown["channel"],
+            _("Contacts"): [reader.number(n) for n in shown["contacts"]],
+            _("Pace"): [pace.get(name, "—") for name in shown["channel"]],
+        }
+    )
+    return html(table(frame, numbers=[_("Wave"), _("Contacts")])) if len(frame) else None

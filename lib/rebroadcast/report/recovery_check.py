@@ -1,45 +1,49 @@
 """The text of the recovery check."""
 
+import pandas as pd
 from IPython.display import HTML
 
-from ..bench.workbench import Workbench
-from ..common.lazy import pd
 from ..show.parts import SAFE_ROWS, html, p, table, verdict_label
+from ..show.reader import Reader
 from ..verbs.check import Check
-from .frame import status
+from .frame import status, warnings
+
+_ = str  # marks a message for the catalogue; it is translated where it is shown
+WORTH = {
+    "wait": _("yes, later"),
+    "fix": _("after the change"),
+    "never": _("no"),
+    "unknown": _("look first"),
+}
+HOW = {
+    "message": _("Reached means: the same message, or its resend, was delivered."),
+    "any": _("Reached means: any later message was delivered on the channel."),
+}
 
 
-def checked(bench: Workbench, found: Check) -> HTML:
+def checked(reader: Reader, found: Check) -> HTML:
     """How many were reached, in one sentence, and what that can and cannot tell."""
-    _, lang = bench.lang.gettext, bench.lang
-    sums = found.outcomes.groupby("outcome")["contacts"].sum()
-    facts = {
-        k: lang.number(int(sums.get(k, 0)))
-        for k in ("reached", "failed_again", "no_sign", "not_due", "not_known")
-    }
-    total = int(sums.sum())
-    due = total - int(sums.get("not_due", 0))
-    bench.totals |= {
-        "attempted": due,
-        "failed": int(sums.get("failed_again", 0)),
-    }  # of the resend, in contacts
-    if found.measured and due:
+    _, due, not_due = reader.gettext, found.due, found.contacts("not_due")
+    names = ("reached", "failed_again", "no_sign", "not_due", "not_known")
+    facts = {name: reader.number(found.contacts(name)) for name in names}
+    if not due:
+        sentence = _("No contact is due yet; {not_due} wait for their wave.", **facts)
+    elif found.measured:
         sentence = _(
             "{reached} of the {due} contacts that were due have been reached ({share});"
             " {failed_again} failed again, {no_sign} show no sign of a send.",
-            due=lang.number(due),
-            share=lang.percent(int(sums.get("reached", 0)) / due),
-            **facts,
-        )
-    elif due:
-        sentence = _(
-            "{failed_again} of the {due} contacts that were due failed again.",
-            due=lang.number(due),
+            due=reader.number(due),
+            share=reader.lang.percent(found.contacts("reached") / due),
             **facts,
         )
     else:
-        sentence = _("No contact is due yet; {not_due} wait for their wave.", **facts)
-    parts = [p(sentence, "headline"), status(bench)]
+        sentence = _(
+            "{failed_again} of the {due} contacts that were due failed again.",
+            due=reader.number(due),
+            **facts,
+        )
+    parts = [p(sentence, "headline"), status(reader, found.facts, found.doubts)]
+    parts += warnings(reader, found.doubts)
     if not found.measured:
         parts.append(
             p(
@@ -51,7 +55,7 @@ def checked(bench: Workbench, found: Check) -> HTML:
                 "warning",
             )
         )
-    elif sums.get("no_sign", 0):
+    elif found.contacts("no_sign"):
         parts.append(
             p(
                 _(
@@ -63,68 +67,53 @@ def checked(bench: Workbench, found: Check) -> HTML:
                 "warning",
             )
         )
-    if due < total:
-        until = lang.datetime(bench.wall_clock(found.horizon))
-        parts.append(
-            p(
-                _(
-                    "The exports end on {until}; {not_due} contacts were not due by then.",
-                    until=until,
-                    **facts,
-                )
-            )
+    if not_due:
+        until = reader.instant(found.horizon)
+        text = _(
+            "The exports end on {until}; {not_due} contacts were not due by then.",
+            until=until,
+            **facts,
         )
+        parts.append(p(text))
+    parts.append(p(_(HOW[found.how]), "fine"))
     return html(*parts)
 
 
-def failed_again(bench: Workbench, found: Check) -> HTML:
+def failed_again(reader: Reader, found: Check) -> HTML:
     """Why contacts failed again, and whether another try is worth it."""
-    _, lang = bench.lang.gettext, bench.lang
-    if found.again.empty:
+    _ = reader.gettext
+    again = found.again.head(SAFE_ROWS)
+    if again.empty:
         return html(p(_("No contact failed again.")))
-    worth = {
-        "wait": _("yes, later"),
-        "fix": _("after the change"),
-        "never": _("no"),
-        "unknown": _("look first"),
-    }
-    rows = [
-        [
-            lang.number(int(r.contacts)),
-            r.title,
-            verdict_label(r.verdict, lang),
-            worth.get(r.verdict, "—"),
-            r.fix,
-        ]
-        for r in found.again.head(SAFE_ROWS).itertuples()
-    ]
-    header = [_("Contacts"), _("What it means"), _("Verdict"), _("Another try"), _("What to do")]
-    return html(table(rows, header, numbers=(0,)))
+    frame = pd.DataFrame(
+        {
+            _("Contacts"): [reader.number(n) for n in again["contacts"]],
+            _("What it means"): again["title"],
+            _("Verdict"): [verdict_label(v, reader.lang) for v in again["verdict"]],
+            _("Another try"): [_(WORTH[v]) if v in WORTH else "—" for v in again["verdict"]],
+            _("What to do"): again["fix"],
+        }
+    )
+    return html(table(frame, numbers=[_("Contacts")]))
 
 
-def history(bench: Workbench, found: Check) -> HTML:
+def history(reader: Reader, found: Check) -> HTML:
     """The recovery rate of each run, in order."""
-    _, lang = bench.lang.gettext, bench.lang
-    bench.table(found.runs, "runs")
-    rows = []
-    for r in found.runs.tail(SAFE_ROWS).itertuples():
-        known = pd.notna(r.share)
-        reached = [lang.number(int(r.reached)), lang.percent(r.share)] if known else ["—", "—"]
-        rows.append(
-            [
-                r.broadcast,
-                lang.datetime(bench.wall_clock(r.due_from)),
-                lang.number(int(r.contacts)),
-                lang.number(int(r.due)),
-                *reached,
-            ]
-        )
-    header = [
-        _("Broadcast"),
-        _("Due from"),
-        _("Contacts"),
-        _("Due"),
-        _("Reached"),
-        _("Recovery rate"),
-    ]
-    return html(table(rows, header, numbers=(2, 3, 4, 5)))
+    _, runs = reader.gettext, found.runs.tail(SAFE_ROWS)
+    known = runs["share"].notna()
+    frame = pd.DataFrame(
+        {
+            _("Broadcast"): runs["broadcast"],
+            _("Due from"): [reader.instant(at) for at in runs["due_from"]],
+            _("Contacts"): [reader.number(n) for n in runs["contacts"]],
+            _("Due"): [reader.number(n) for n in runs["due"]],
+            _("Reached"): [
+                reader.number(n) if k else "—" for n, k in zip(runs["reached"], known, strict=True)
+            ],
+            _("Recovery rate"): [
+                reader.lang.percent(share) if k else "—"
+                for share, k in zip(runs["share"], known, strict=True)
+            ],
+        }
+    )
+    return html(table(frame, numbers=list(frame.columns[2:])))

@@ -7,7 +7,8 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from ..bench import parameters, workbench
+from ..bench import parameters
+from ..bench import settings as settings_
 from ..common import exceptions
 from ..common.exceptions import (
     OutputError,
@@ -65,7 +66,7 @@ def run(
         parameters.declared(path), {k: v for k, v in given.items() if k != "out"}
     )
     if path.parent == NOTEBOOKS:  # a mistake that needs no kernel to be seen
-        workbench.check(checked)
+        settings_.check(checked)
     lang = language(str(checked.get("language") or "en"))
     _check_place(checked, out)
     started = record.now()
@@ -74,7 +75,7 @@ def run(
     try:
         with staged(out, overwrite or failed_before) as staging:
             target = staging / f"{path.stem}.ipynb"
-            place = {workbench.STAGING: str(staging), workbench.RESULTS: str(out.absolute())}
+            place = {settings_.STAGING: str(staging), settings_.RESULTS: str(out.absolute())}
             failure = execute(path, checked, target, place, **options)
             if isinstance(failure, RebroadcastError) and failure.exit_status == 2:
                 raise failure

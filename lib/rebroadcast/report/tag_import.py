@@ -1,29 +1,33 @@
-"""The text of the recovery: who is tagged, what to fix, the steps on the platform, and what came of
-it, as HTML.
-"""
+"""The text of the recovery: who is tagged, what to fix, the steps on the platform."""
 
 from datetime import datetime
+from pathlib import Path
 
+import pandas as pd
 from IPython.display import HTML
 from markupsafe import Markup
 
-from ..bench.warnings import warnings
-from ..bench.workbench import Workbench
+from ..bench.matching import AMBIGUOUS, MISSING
+from ..bench.settings import Settings
+from ..common import sheets
 from ..show.parts import SAFE_ROWS, html, ordered, p, table
+from ..show.reader import Reader
 from ..show.words import cause_name, disposition_name, meaning
 from ..verbs.recover import Recovery
-from .frame import status
+from .frame import broadcasts, status, warnings
 
 
-def tagged(bench: Workbench, files: list[dict]) -> HTML:
+def tagged(reader: Reader, found: Recovery, settings: Settings) -> HTML:
     """Who is tagged, in one sentence, and what became of the other rows."""
-    _, n = bench.lang.gettext, bench.lang.ngettext
-    total = sum(f["contacts"] for f in files)
-    sentence = n("{n} contact can be reached again.", "{n} contacts can be reached again.", total)
-    kept = {k: v for k, v in bench.counts.items() if k in ("never", "fix_first", "unknown") and v}
+    _, n = reader.gettext, reader.ngettext
+    sentence = n(
+        "{n} contact can be reached again.", "{n} contacts can be reached again.", found.recoverable
+    )
+    left_out = ("never", "fix_first", "unknown")
+    kept = {k: v for k, v in found.counts.items() if k in left_out and v}
     if kept:
         listed = "; ".join(
-            f"{disposition_name(k, bench.lang)}: {bench.lang.number(v)}" for k, v in kept.items()
+            f"{disposition_name(k, reader.lang)}: {reader.number(v)}" for k, v in kept.items()
         )
         sentence += " " + n(
             "{n} is left out ({listed}).",
@@ -31,105 +35,65 @@ def tagged(bench: Workbench, files: list[dict]) -> HTML:
             sum(kept.values()),
             listed=listed,
         )
-    asked = (
-        []
-        if bench.text("sender_type") or not bench.has_broadcasts
-        else [
-            p(
-                _(
-                    "Only broadcast messages count here; name a sender type (sender_type) for"
-                    " others."
-                ),
-                "fine",
-            )
-        ]
-    )
+    only = _("Only broadcast messages count here; name a sender type (sender_type) for others.")
+    all_counted = settings.selection.sender_type or found.broadcasts.empty
     return html(
-        p(sentence, "headline"), status(bench), *asked, *(p(w, "warning") for w in warnings(bench))
+        p(sentence, "headline"),
+        broadcasts(reader, found.broadcasts),
+        *warnings(reader, found.doubts),
+        status(reader, found.facts, found.doubts),
+        *([] if all_counted else [p(only, "fine")]),
     )
 
 
-def dispositions(bench: Workbench) -> HTML:
+def dispositions(reader: Reader, found: Recovery) -> HTML:
     """Every row of the files and what became of it."""
-    _, lang = bench.lang.gettext, bench.lang
-    rows = [
-        [disposition_name(k, lang), lang.number(v), meaning(k, lang)]
-        for k, v in bench.counts.items()
-    ]
-    rows.append([_("Rows in the files"), lang.number(sum(bench.counts.values())), ""])
-    return html(table(rows, [_("Disposition"), _("Rows"), _("Rule")], numbers=(1,)))
+    _, counts = reader.gettext, found.counts
+    frame = pd.DataFrame(
+        {
+            _("Disposition"): [disposition_name(k, reader.lang) for k in counts]
+            + [_("Rows in the files")],
+            _("Rows"): [reader.number(n) for n in [*counts.values(), sum(counts.values())]],
+            _("Rule"): [meaning(k, reader.lang) for k in counts] + [""],
+        }
+    )
+    return html(table(frame, numbers=[_("Rows")]))
 
 
-def sends(bench: Workbench, files: list[dict]) -> Markup:
+def sends(reader: Reader, found: Recovery) -> Markup:
     """Which file, tag and segment goes out from when; nothing where all contacts are sent to at
     once.
     """
-    _, lang = bench.lang.gettext, bench.lang
-    planned = any("start" in w for w in bench.waves)
-    if len(bench.waves) < 2 and not planned:
+    _, waves = reader.gettext, found.waves
+    planned = any("start" in wave for wave in waves)
+    if len(waves) < 2 and not planned:
         return Markup("")
-    rows = []
-    for w in bench.waves:
-        named = ", ".join(f["file"] for f in files if f["tag"] == w["tag"])
-        when = (
-            [
-                lang.number(w["wave"]),
-                lang.datetime(bench.wall_clock(datetime.fromisoformat(w["start"]))),
-            ]
-            if planned
-            else []
-        )
-        rows.append([*when, w["tag"], named, lang.number(w["contacts"])])
-    header = [
-        *(
-            [_("Wave"), _("Send from ({zone})", zone=bench.lang.zone(bench.timezone))]
-            if planned
-            else []
-        ),
-        _("Tag"),
-        _("File"),
-        _("Contacts"),
+    columns = {}
+    if planned:
+        columns[_("Wave")] = [reader.number(wave["wave"]) for wave in waves]
+        zone = reader.lang.zone(reader.zone)
+        columns[_("Send from ({zone})", zone=zone)] = [
+            reader.instant(datetime.fromisoformat(wave["start"])) for wave in waves
+        ]
+    if len({wave["broadcast"] for wave in waves}) > 1:
+        columns[_("Broadcast")] = [wave["broadcast"] for wave in waves]
+    columns[_("Tag")] = [wave["tag"] for wave in waves]
+    columns[_("File")] = [
+        ", ".join(file["file"] for file in found.files if file["tag"] == wave["tag"])
+        for wave in waves
     ]
-    return table(rows, header, numbers=(len(header) - 1,))
+    columns[_("Contacts")] = [reader.number(wave["contacts"]) for wave in waves]
+    return table(pd.DataFrame(columns), numbers=[_("Contacts")])
 
 
-def import_steps(bench: Workbench, files: list[dict]) -> HTML:
+def import_steps(reader: Reader, found: Recovery, with_contacts: bool) -> HTML:
     """The exact steps on the platform: import, segment, resend (the platform's help on failed
     broadcasts).
     """
-    _, n = bench.lang.gettext, bench.lang.ngettext
-    names = ", ".join(f["file"] for f in files)
-    if len(bench.waves) > 1:
-        segments = [
-            _("Create a segment for each tag of the table: Contact tag > has any of > the tag."),
-            _(
-                "A segment should hold as many contacts as the table says. If it holds fewer, look"
-                " at the import’s result before you send."
-            ),
-            (
-                _(
-                    "Send the broadcast again, segment by segment, each no earlier than the table"
-                    " says."
-                )
-                if any("start" in w for w in bench.waves)
-                else _("Send the broadcast again, segment by segment.")
-            ),
-        ]
-    else:
-        segments = [
-            *(
-                _("Create a segment: Contact tag > has any of > {tag}.", tag=w["tag"])
-                for w in bench.waves
-            ),
-            n(
-                "The segment should hold {n} contact. If it holds fewer, look at the import’s"
-                " result before you send.",
-                "The segment should hold {n} contacts. If it holds fewer, look at the import’s"
-                " result before you send.",
-                sum(f["contacts"] for f in files),
-            ),
-            _("Send the broadcast again, to that segment only."),
-        ]
+    _ = reader.gettext
+    names = ", ".join(file["file"] for file in found.files)
+    several = len(found.waves) > 1
+    segments = _several_segments(reader, found) if several else _one_segment(reader, found)
     steps = [
         _(
             "Try one row first: make a copy of the file with the header and one contact, import it,"
@@ -146,49 +110,109 @@ def import_steps(bench: Workbench, files: list[dict]) -> HTML:
     )
     kept = (
         _("Existing tags were kept in each cell, from the contacts export.")
-        if bench.contacts
+        if with_contacts
         else _("Give the contacts export (contacts) and existing tags are kept in each cell.")
     )
-    return html(sends(bench, files), ordered(steps), p(f"{note} {kept}", "fine"))
+    return html(sends(reader, found), ordered(steps), p(f"{note} {kept}", "fine"))
 
 
-def fix_first(bench: Workbench, recovery: Recovery) -> HTML:
-    """Contacts grouped by what must be changed before the message can reach them."""
-    _, n, lang = bench.lang.gettext, bench.lang.ngettext, bench.lang
-    rows = [
-        [
-            lang.number(int(r.contacts)),
-            cause_name(r.cause, lang),
-            r.title,
-            r.fix,
-            f"--fixed {r.cause}",
-        ]
-        for r in recovery.fix.head(SAFE_ROWS).itertuples()
-    ]
-    parts = []
-    if bench.fixed:
-        causes = ", ".join(cause_name(c, lang) for c in sorted(bench.fixed))
-        parts.append(
-            p(
-                _(
-                    "Taken as mended: {causes}. Decided by {who}.",
-                    causes=causes,
-                    who=bench.decided_by,
-                )
-            )
+def _several_segments(reader: Reader, found: Recovery) -> list[str]:
+    _ = reader.gettext
+    send = _("Send the broadcast again, segment by segment.")
+    if any("start" in wave for wave in found.waves):
+        send = _(
+            "Send the broadcast again, segment by segment, each no earlier than the table says."
         )
-    if not rows:
+    return [
+        _("Create a segment for each tag of the table: Contact tag > has any of > the tag."),
+        _(
+            "A segment should hold as many contacts as the table says. If it holds fewer, look at"
+            " the import’s result before you send."
+        ),
+        send,
+    ]
+
+
+def _one_segment(reader: Reader, found: Recovery) -> list[str]:
+    _ = reader.gettext
+    create = [
+        _("Create a segment: Contact tag > has any of > {tag}.", tag=wave["tag"])
+        for wave in found.waves
+    ]
+    holds = reader.ngettext(
+        "The segment should hold {n} contact. If it holds fewer, look at the import’s result before"
+        " you send.",
+        "The segment should hold {n} contacts. If it holds fewer, look at the import’s result"
+        " before you send.",
+        sum(file["contacts"] for file in found.files),
+    )
+    return [*create, holds, _("Send the broadcast again, to that segment only.")]
+
+
+def fix_first(reader: Reader, found: Recovery, settings: Settings) -> HTML:
+    """Contacts grouped by what must be changed before the message can reach them."""
+    _, lang, parts = reader.gettext, reader.lang, []
+    if settings.fixed:
+        causes = ", ".join(cause_name(cause, lang) for cause in sorted(settings.fixed))
+        text = _(
+            "Taken as mended: {causes}. Decided by {who}.", causes=causes, who=settings.decider
+        )
+        parts.append(p(text))
+    if found.fix.empty:
         return html(*parts, p(_("Nothing has to be changed first.")))
     parts.append(
         p(
-            n(
+            reader.ngettext(
                 "{n} contact can be reached once something is changed. Change it, then run again"
                 " with the words in the last column.",
                 "{n} contacts can be reached once something is changed. Change it, then run again"
                 " with the words in the last column.",
-                int(recovery.fix["contacts"].sum()),
+                int(found.fix["contacts"].sum()),
             )
         )
     )
-    header = [_("Contacts"), _("Cause"), _("What it means"), _("What to do"), _("Then add")]
-    return html(*parts, table(rows, header, numbers=(0,)))
+    fix = found.fix.head(SAFE_ROWS)
+    frame = pd.DataFrame(
+        {
+            _("Contacts"): [reader.number(n) for n in fix["contacts"]],
+            _("Cause"): [cause_name(cause, lang) for cause in fix["cause"]],
+            _("What it means"): fix["title"],
+            _("What to do"): fix["fix"],
+            _("Then add"): [f"--fixed {cause}" for cause in fix["cause"]],
+        }
+    )
+    return html(*parts, table(frame, numbers=[_("Contacts")]))
+
+
+def checklist(reader: Reader, found: Recovery, folder: Path | None) -> None:
+    """Write the rows of a log that are to be tagged by hand as `checklist.csv` and, to be printed,
+    `checklist.html`, into the folder of the import files.
+    """
+    if folder is None or found.checklist is None or found.checklist.empty:
+        return
+    _, rows = reader.gettext, found.checklist
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    sheets.write(rows, folder / "checklist.csv")
+    reasons = {
+        MISSING: _("no contact has this name"),
+        AMBIGUOUS: _("several contacts have this name"),
+    }
+    rows = rows.astype(object).fillna("")
+    frame = pd.DataFrame(
+        {
+            "☐": "☐",
+            _("Time"): [str(at) for at in rows["local_at"]],
+            _("Contact"): rows["contact_name"],
+            _("Channel"): rows["channel"],
+            _("Error"): rows["error"],
+            _("Why by hand"): [reasons[problem] for problem in rows["problem"]],
+        }
+    )
+    page = Markup(
+        "<!doctype html><meta charset=utf-8><title>{0}</title><style>{1}</style><h1>{0}</h1>{2}"
+    ).format(
+        _("To be tagged by hand"),
+        Markup("body{font:14px sans-serif}td,th{padding:4px 8px;text-align:left}"),
+        table(frame),
+    )
+    (folder / "checklist.html").write_text(page, "utf-8")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+import pandas as pd
 from IPython.display import HTML
 from markupsafe import Markup
 
@@ -23,47 +24,45 @@ def html(*parts: Markup) -> HTML:
 
 
 def table(
-    rows: Iterable[list],
-    header: list[str] = (),
-    numbers: Iterable[int] = (),
+    frame: pd.DataFrame,
+    numbers: Iterable[str] = (),
     widths: Iterable[int] = (),
+    kind: str = "table",
 ) -> Markup:
-    """An HTML table of escaped cells, nothing where there are no rows; numbers are the columns that
-    align right.
+    """An HTML table of a small frame whose columns are the headings, every cell escaped; nothing
+    where it has no rows. numbers are the columns that align right.
 
     A phone shows the rows of one with five columns or more as cards; the roles keep it a table for
-    a screen reader. With widths, in per cent, it is one of the explorer's, in which a row of one
-    cell spans all.
+    a screen reader. widths are per cent.
     """
-    cards = len(header) >= 5 and not widths
-    size = Markup("").join(Markup('<col style="width:{}%">').format(width) for width in widths)
+    if frame.empty:
+        return Markup("")
+    cards, numbers = len(frame.columns) >= 5 and not widths, set(numbers)
+    right = [Markup(' class="num"') if name in numbers else "" for name in frame.columns]
+    label = Markup('{} role="{}" data-label="{}"')
 
-    def row(cells: list, tag: str) -> Markup:
-        kinds = [Markup(' class="num"') if place in numbers else "" for place in range(len(cells))]
-        kinds = [Markup(f' colspan="{len(widths)}"')] if widths and len(cells) == 1 else kinds
+    def row(cells: Iterable[object], tag: str) -> Markup:
+        kinds = right
         if cards:
-            role, more = (
-                {"th": "columnheader", "td": "cell"}[tag],
-                Markup('{} role="{}" data-label="{}"'),
-            )
-            kinds = [
-                more.format(kind, role, name) for kind, name in zip(kinds, header, strict=True)
-            ]
-        parts = (
-            Markup("<{0}{1}>{2}</{0}>").format(Markup(tag), kind, cell)
-            for kind, cell in zip(kinds, cells, strict=True)
-        )
+            role = {"th": "columnheader", "td": "cell"}[tag]
+            kinds = [label.format(k, role, n) for k, n in zip(right, frame.columns, strict=True)]
+        one = Markup("<{0}{1}>{2}</{0}>")
+        parts = (one.format(Markup(tag), k, c) for k, c in zip(kinds, cells, strict=True))
         return Markup("<tr{}>{}</tr>").format(
-            Markup(' role="row"' if cards else ""), Markup("").join(parts)
+            Markup(' role="row"') if cards else "", Markup("").join(parts)
         )
 
-    start = Markup('<table class="table cards" role="table">' if cards else '<table class="table">')
-    start = (
-        Markup('<table class="rb-table"><colgroup>{}</colgroup>').format(size) if widths else start
+    size = Markup("").join(Markup('<col style="width:{}%">').format(width) for width in widths)
+    start = Markup('<table class="{}{}"{}>').format(
+        kind, " cards" if cards else "", Markup(' role="table"') if cards else ""
     )
-    head = Markup("<thead>{}</thead>").format(row(header, "th")) if header else ""
-    body = Markup("").join(row(r, "td") for r in rows)
-    return Markup("{}{}<tbody>{}</tbody></table>").format(start, head, body) if body else body
+    group = Markup("<colgroup>{}</colgroup>").format(size) if size else ""
+    head = (
+        Markup("<thead>{}</thead>").format(row(frame.columns, "th")) if any(frame.columns) else ""
+    )
+    rows = (row(cells, "td") for cells in frame.itertuples(index=False, name=None))
+    body = Markup("<tbody>{}</tbody></table>").format(Markup("").join(rows))
+    return Markup("{}{}{}{}").format(start, group, head, body)
 
 
 def p(text: object, kind: str = "") -> Markup:
@@ -90,3 +89,25 @@ def strip(cells: list[tuple[str, str, bool]]) -> Markup:
         for label, value, warn in cells
     )
     return Markup('<dl class="strip">{}</dl>').format(Markup("").join(parts))
+
+
+BAR = (160, 14)  # of a broadcast, in pixels
+PARTS = {"delivered": "#009E73", "failed": "#0072B2"}
+
+
+def bar(delivered: int | None, failed: int, limit: int | None, most: int) -> Markup:
+    """A broadcast as one bar: delivered, failed, and a line where the limit is; most is the number
+    that fills the width. Plain SVG, so that it needs no script.
+    """
+    width, height = BAR
+    scale, at, rects = width / max(most, 1), 0.0, []
+    for name, count in (("delivered", delivered or 0), ("failed", failed)):
+        one = Markup('<rect x="{:.1f}" y="2" width="{:.1f}" height="{}" fill="{}"/>')
+        rects.append(one.format(at, count * scale, height - 4, PARTS[name]))
+        at += count * scale
+    if limit and limit <= most:
+        line = Markup('<rect class="limit" x="{:.1f}" y="0" width="2" height="{}"/>')
+        rects.append(line.format(min(limit * scale, width - 2), height))
+    start = Markup('<svg class="bar" width="{0}" height="{1}" viewBox="0 0 {0} {1}" role="img"')
+    label = Markup(' aria-hidden="true">{}</svg>').format(Markup("").join(rects))
+    return start.format(width, height) + label

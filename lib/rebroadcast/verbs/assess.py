@@ -1,21 +1,19 @@
-"""What a workbench's exports say about its limits: how full they were, what went beyond them, and
-when to send the rest.
-"""
+"""What the exports say about limits: how full they were, and what went beyond them."""
 
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
-from typing import TYPE_CHECKING
+from datetime import datetime, timedelta
 
+import ibis
+import pandas as pd
+
+from ..bench.settings import Settings
+from ..bench.tables import Tables
+from ..common.doubts import Doubt
 from ..common.exceptions import ParameterError
-from ..common.lazy import ibis, pd
 from ..limits import load as loads
 from ..limits import overflow as overflows
 from ..limits.limit import Limit
-from ..recovery import messages as messages_
-
-if TYPE_CHECKING:
-    from ..bench.workbench import Workbench
-
+from ..recovery import messages
 
 MOST_RUNS = 50  # runs of limit errors that are looked at one by one
 MOST_POINTS = 600  # of a load line
@@ -28,171 +26,197 @@ class Assessment:
 
     `basis`: "measured" (failed and messages exports, contact by contact), "computed" (failed export
     and attempted counts) or "inferred" (failed export alone: a lower bound). `windows`: per limit
-    and full window: name, begin, end, first (limit error), after (contacts that failed from then
+    and full window: limit, begin, end, first (limit error), after (contacts that failed from then
     on), open (contacts in a service window, who do not count), attempted, delivered, failed, quota, size, overflow, explained, other (unique contacts).
-    `load` and `reached` are those of `quota`, None where not measured. `agreed` and `notes`:
-    sentences about sources.
+    `load` and `reached` are those of `limits.load`, None where not measured. `tiers`: limit, size,
+    high, tier, agrees (the most contacts that a full window counted, against what was configured).
+    `stated`: attempted counts that the messages export contradicts: channel_id, given, measured.
     """
 
     basis: str
     limits: tuple[Limit, ...]
-    windows: "pd.DataFrame"
-    load: "ibis.Table | None" = None
-    reached: "pd.DataFrame | None" = None
-    notes: list[str] = field(default_factory=list)
-    agreed: list[str] = field(default_factory=list)
+    windows: pd.DataFrame
+    load: ibis.Table | None = None
+    reached: pd.DataFrame | None = None
+    tiers: pd.DataFrame = field(default_factory=pd.DataFrame)
+    stated: pd.DataFrame = field(default_factory=pd.DataFrame)
+    uncounted: tuple[str, ...] = ()  # channels whose attempted count was not given
+    doubts: tuple[Doubt, ...] = ()
+
+    @property
+    def recorded(self) -> dict:
+        return {}
 
 
-def assess(bench: "Workbench") -> Assessment:
+def assess(settings: Settings, tables: Tables) -> Assessment:
     """Compare what was attempted, delivered and failed with the limits, from whatever exports there
     are.
 
     Raises QuotaError where counts contradict each other or the messages export does not cover the
     failures.
     """
-    asked = bench.list("channel")
-    limits = tuple(x for x in bench.limits if not asked or set(asked) & set(x.channels))
-    if bench.messages is not None:
-        return _measured(bench, limits)
-    rows = bench.broadcasts
-    per = (
-        rows.group_by("channel_id")
-        .aggregate(
-            failed=rows.contact_id.nunique(),
-            quota=rows.contact_id.nunique(where=rows.cause == "quota"),
-            begin=rows.sent_at.min(),
-            end=rows.sent_at.max(),
-        )
-        .to_pandas()
-        .fillna({"channel_id": ""})
+    asked = set(settings.selection.channel)
+    limits = tuple(x for x in settings.limits if not asked or asked & set(x.channels))
+    if tables.inputs.messages is not None:
+        return _measured(settings, tables, limits)
+    return _computed(settings, tables, limits) if settings.attempted else _inferred(tables, limits)
+
+
+def _computed(settings: Settings, tables: Tables, limits: tuple[Limit, ...]) -> Assessment:
+    rows = tables.broadcasts
+    per = rows.group_by("channel_id").aggregate(
+        failed=rows.contact_id.nunique(),
+        quota=rows.contact_id.nunique(where=rows.cause == "quota"),
+        begin=rows.sent_at.min(),
+        end=rows.sent_at.max(),
     )
-    unknown = set(bench.attempted) - set(per["channel_id"])
-    if unknown:
+    per = per.to_pandas().fillna({"channel_id": ""})
+    stated = {c: n for c, n in settings.attempted.items() if c in set(per["channel_id"])}
+    if not stated:
         raise ParameterError(
             "attempted names channel {channel}, which has no failed message; present: {present}.",
             "attempted",
-            channel=min(unknown),
+            channel=min(settings.attempted),
             present=", ".join(sorted(per["channel_id"])),
         )
-    per["attempted"] = per["channel_id"].map(bench.attempted).astype("Int64")
-    if bench.attempted:
-        windows = _overflow(bench, per.dropna(subset=["attempted"]), limits)
-        names = ", ".join(
-            bench.channels.name(c) for c in per.loc[per["attempted"].isna(), "channel_id"]
-        )
-        notes = (
-            [bench.lang.gettext("No attempted count was given for: {names}.", names=names)]
-            if names
-            else []
-        )
-        return Assessment("computed", limits, windows, notes=notes)
-    runs = overflows.infer(rows)
+    per["attempted"] = per["channel_id"].map(stated).astype("Int64")
+    uncounted = per.loc[per["attempted"].isna(), "channel_id"]
+    windows = _overflow(per.dropna(subset=["attempted"]), limits)
+    return Assessment("computed", limits, windows, uncounted=tuple(uncounted))
+
+
+def _inferred(tables: Tables, limits: tuple[Limit, ...]) -> Assessment:
+    runs = overflows.infer(tables.broadcasts)
     columns = {"first": "begin", "last": "end", "overflow_at_least": "overflow"}
-    windows = runs.rename(columns=columns).assign(
-        name=[bench.limit_name(c, limits) for c in runs["channel_id"]]
-    )
-    windows["size"] = (
-        windows["channel_id"].map({c: x.size for x in limits for c in x.channels}).astype("Int64")
-    )
-    return Assessment(
-        "inferred", limits, windows.sort_values("overflow", ascending=False, ignore_index=True)
-    )
+    windows = runs.rename(columns=columns)
+    under = {c: x for x in limits for c in x.channels}
+    names = [under[c].name if c in under else c for c in windows["channel_id"]]
+    sizes = [under[c].size if c in under else None for c in windows["channel_id"]]
+    windows = windows.assign(limit=names, size=pd.array(sizes, dtype="Int64"))
+    windows = windows.sort_values("overflow", ascending=False, ignore_index=True)
+    return Assessment("inferred", limits, windows)
 
 
-def counted(bench: "Workbench") -> "ibis.Table":
-    """The delivered messages as the platform counts them: at, contact_id, channel_id."""
-    sent = _counting(bench, bench.delivered)
-    return sent.select("contact_id", "channel_id", at="sent_at")
+def counted(settings: Settings, tables: Tables, sent: ibis.Table) -> ibis.Table:
+    """The outgoing messages that count against a limit: at, contact_id, channel_id, broadcast."""
+    rows = _counting(settings, tables, sent)
+    return rows.select("contact_id", "channel_id", "broadcast", at="sent_at")
 
 
-def _counting(bench: "Workbench", messages: "ibis.Table") -> "ibis.Table":
+def _counting(settings: Settings, tables: Tables, sent: ibis.Table) -> ibis.Table:
     """Without those of an open service window; the messages export shows what contacts wrote."""
-    whatsapp = [c.id for c in bench.channels.channels if c.kind and c.kind.name == "whatsapp"]
-    table = bench.messages.table
-    return loads.counting(messages, table.filter(messages_.received(table)), whatsapp)
+    known = settings.channels.channels
+    whatsapp = [c.id for c in known if c.kind and c.kind.name == "whatsapp"]
+    table = tables.inputs.messages.table
+    return loads.counting(sent, table.filter(messages.received(table)), whatsapp)
 
 
-def _measured(bench: "Workbench", limits: tuple[Limit, ...]) -> Assessment:
-    bench.check_coverage(start=True)
-    _, number = bench.lang.gettext, bench.lang.number
-    load = bench.engine.keep(loads.load(counted(bench), limits))
-    reached = loads.reached(load, limits)
-    runs = (
-        overflows.infer(bench.broadcasts)
-        .sort_values("overflow_at_least", ascending=False)
-        .head(MOST_RUNS)
-    )
+def over_limit(settings: Settings, tables: Tables, frame: pd.DataFrame) -> pd.DataFrame:
+    """Add limit, used and over_limit (contacts) to broadcasts: broadcast, channel_id, attempted,
+    failed, quota.
+
+    With a messages export each contact is counted once, as the limit does, beside those that other
+    broadcasts had taken in the same window; else stated counts are compared with the limit, and
+    without those the failures at a limit are a lower bound.
+    """
+    under = {c: x for x in settings.limits for c in x.channels}
+    sizes = [under[c].size if c in under else None for c in frame["channel_id"]]
+    frame = frame.assign(limit=pd.array(sizes, dtype="Int64"))
+    tried, used = frame["attempted"], pd.Series(0, index=frame.index)
+    if tables.inputs.messages is not None and len(frame):
+        seen = _in_window(settings, tables, frame, under)
+        tried, used = (frame["broadcast"].map(seen[n]).fillna(0) for n in ("tried", "used"))
+    tried = pd.array(tried, dtype="Int64")
+    over = (pd.Series(tried, index=frame.index) + used - frame["limit"]).clip(lower=0)
+    over = over.where(over <= frame["failed"], frame["failed"])
+    over = over.where(frame["quota"] > 0, 0).fillna(frame["quota"])
+    return frame.assign(used=used.astype("Int64"), over_limit=over.astype("int64"))
+
+
+def _in_window(
+    settings: Settings, tables: Tables, frame: pd.DataFrame, under: dict[str, Limit]
+) -> pd.DataFrame:
+    """Per broadcast with failures at a limit: the contacts that count of it (tried), and of others
+    in its window (used).
+    """
+    full = frame[(frame["quota"] > 0) & frame["channel_id"].isin(list(under))]
+    if full.empty:
+        return pd.DataFrame({"tried": [], "used": []}, dtype="int64")
+    sent = tables.inputs.outgoing.filter(tables.inputs.outgoing.channel_id.isin(list(under)))
+    events = tables.engine.keep(counted(settings, tables, sent))
+    own = events.filter(events.broadcast.isin(full["broadcast"].tolist()))
+    own = own.group_by("broadcast").aggregate(tried=own.contact_id.nunique(), begin=own["at"].min())
+    own = tables.engine.keep(own)
+    arrived = counted(settings, tables, tables.inputs.delivered)
+    names = {c: x.name for c, x in under.items()}
+    spans = {x.name: int((x.window.length or DAY).total_seconds()) for x in under.values()}
+    of = dict(zip(full["broadcast"], full["channel_id"].map(names), strict=True))
+    own = own.mutate(limit=own.broadcast.substitute(of))
+    own = own.mutate(span=own["limit"].cases(*spans.items(), else_=0))
+    others = arrived.select("contact_id", "at", other="broadcast", on=arrived.channel_id)
+    others = others.mutate(on=others.on.substitute(names))
+    near = own.join(others, own["limit"] == others.on)
+    since = near.begin.epoch_seconds() - near["at"].epoch_seconds()
+    near = near.filter(since.between(1, near.span), near.other.fill_null("") != near.broadcast)
+    used = near.group_by("broadcast").aggregate(used=near.contact_id.nunique()).to_pandas()
+    seen = own.select("broadcast", "tried").to_pandas().merge(used, on="broadcast", how="left")
+    return seen.fillna({"used": 0}).set_index("broadcast")
+
+
+def _measured(settings: Settings, tables: Tables, limits: tuple[Limit, ...]) -> Assessment:
+    tables.check_coverage(start=True)
+    load = tables.engine.keep(loads.load(counted(settings, tables, tables.delivered), limits))
+    runs = overflows.infer(tables.broadcasts)
+    runs = runs.sort_values("overflow_at_least", ascending=False).head(MOST_RUNS)
     counts = [
-        _window(bench, x, run)
+        _window(settings, tables, x, run)
         for run in runs.itertuples()
         for x in limits
         if run.channel_id in x.channels
     ]
-    windows = (
-        pd.DataFrame(counts).drop_duplicates(["channel_id", "begin"]) if counts else pd.DataFrame()
-    )
+    windows = pd.DataFrame(counts)
     if counts:
-        windows = _overflow(bench, windows, tuple(replace(x, channels=(x.name,)) for x in limits))
-    notes, agreed, seen = [], [], overflows.ceilings(load, limits, runs)
+        windows = windows.drop_duplicates(["channel_id", "begin"])
+        windows = _overflow(windows, tuple(replace(x, channels=(x.name,)) for x in limits))
+    return Assessment(
+        "measured",
+        limits,
+        windows,
+        load,
+        loads.reached(load, limits),
+        _tiers(overflows.ceilings(load, limits, runs), limits),
+        _contradicted(settings, tables),
+        doubts=settings.channels.doubts(),
+    )
+
+
+def _tiers(seen: pd.DataFrame, limits: tuple[Limit, ...]) -> pd.DataFrame:
+    rows = []
     for limit in limits:
         observed = seen.loc[seen["limit"] == limit.name, "ceiling"].tolist()
-        if not observed or not max(observed):
-            continue
-        found = overflows.compare_tiers(observed, limit.size)
-        facts = {
-            "name": bench.limit_name(limit.name, limits),
-            "size": number(limit.size or 0),
-            "high": number(found.high),
-        }
-        if found.agrees:
-            agreed.append(
-                _(
-                    "{name}: you configured {size}; at most {high} contacts were counted in a full"
-                    " window. They agree.",
-                    **facts,
-                )
-            )
-        elif found.tier:
-            notes.append(
-                _(
-                    "{name}: you configured {size}, but at most {high} contacts were counted in a"
-                    " full window, which fits the tier of {tier}. Check the limit.",
-                    tier=number(found.tier),
-                    **facts,
-                )
-            )
-        else:
-            notes.append(
-                _(
-                    "{name}: you configured {size}, but at most {high} contacts were counted in a"
-                    " full window, which fits no known tier. Check the limit.",
-                    **facts,
-                )
-            )
-    for channel, given in bench.attempted.items():
-        measured = int(
-            bench.sent.filter(bench.sent.channel_id == channel).message_id.nunique().execute()
-        )
+        if observed and max(observed):
+            one = overflows.compare_tiers(observed, limit.size)
+            rows.append((limit.name, limit.size or 0, one.high, one.tier, one.agrees))
+    return pd.DataFrame(rows, columns=["limit", "size", "high", "tier", "agrees"])
+
+
+def _contradicted(settings: Settings, tables: Tables) -> pd.DataFrame:
+    sent, rows = tables.sent, []
+    for channel, given in settings.attempted.items():
+        mine = sent.filter((sent.channel_id == channel) | (sent.broadcast == channel))
+        measured = int(mine.message_id.nunique().execute())
         if measured != given:
-            notes.append(
-                _(
-                    "{name}: {given} attempted were given, {measured} are in the messages export."
-                    " The export is used here.",
-                    name=bench.channels.name(channel),
-                    given=number(given),
-                    measured=number(measured),
-                )
-            )
-    return Assessment("measured", limits, windows, load, reached, notes, agreed)
+            rows.append((channel, given, measured))
+    return pd.DataFrame(rows, columns=["channel_id", "given", "measured"])
 
 
-def _window(bench: "Workbench", limit: Limit, run) -> dict:
+def _window(settings: Settings, tables: Tables, limit: Limit, run) -> dict:
     """Count the unique contacts of the window that a run of limit errors belongs to, without those
     of an open service window.
     """
     span = limit.window.length or DAY
     sent, failed = (
-        t.filter(t.channel_id.isin(limit.channels)) for t in (bench.sent, bench.broadcasts)
+        t.filter(t.channel_id.isin(limit.channels)) for t in (tables.sent, tables.broadcasts)
     )
     near = sent.filter((sent.sent_at > run.first - span) & (sent.sent_at <= run.first))
     begin = near.sent_at.min().execute()
@@ -201,14 +225,14 @@ def _window(bench: "Workbench", limit: Limit, run) -> dict:
     columns = ("contact_id", "channel_id", "sent_at", "message_id")
     sent = sent.filter(sent.sent_at.between(begin, end)).select(*columns)
     failed = failed.filter(failed.sent_at.between(begin, end)).select(*columns, "cause")
-    tried, lost = (_counting(bench, t) for t in (sent, failed))
-    reached = tried.anti_join(lost, "message_id").select("contact_id").distinct()
+    tried, lost = (_counting(settings, tables, t) for t in (sent, failed))
+    reached = tried.anti_join(lost, ["contact_id", "message_id"]).select("contact_id").distinct()
     missed = lost.anti_join(reached, "contact_id")
     pairs = ((sent, failed), (tried, lost))
-    whole, counting = (a.select("contact_id").union(b.select("contact_id")) for a, b in pairs)
+    whole, everyone = (a.select("contact_id").union(b.select("contact_id")) for a, b in pairs)
     counts = {
-        "attempted": counting.contact_id.nunique(),
-        "open": whole.anti_join(counting, "contact_id").contact_id.nunique(),
+        "attempted": everyone.contact_id.nunique(),
+        "open": whole.anti_join(everyone, "contact_id").contact_id.nunique(),
         "delivered": reached.count(),
         "quota": missed.contact_id.nunique(where=missed.cause == "quota"),
         "after": failed.filter(failed.sent_at.between(run.first, end)).contact_id.nunique(),
@@ -217,49 +241,66 @@ def _window(bench: "Workbench", limit: Limit, run) -> dict:
     return times | {name: int(count.execute()) for name, count in counts.items()}
 
 
-def _overflow(
-    bench: "Workbench", counts: "pd.DataFrame", limits: tuple[Limit, ...]
-) -> "pd.DataFrame":
+def _overflow(counts: pd.DataFrame, limits: tuple[Limit, ...]) -> pd.DataFrame:
     """One row per window, with the overflow and the failures that it explains; fullest first."""
-    rows, aside = [], [c for c in ("begin", "end", "first", "after", "open") if c in counts]
+    aside = [c for c in ("begin", "end", "first", "after", "open") if c in counts]
+    rows = []
     for place in range(len(counts)):
         one = counts.iloc[[place]]
-        rows.append(
-            overflows.overflow(one.drop(columns=aside), limits).iloc[0].to_dict()
-            | one[aside].iloc[0].to_dict()
-        )
+        beyond = overflows.overflow(one.drop(columns=aside), limits).iloc[0].to_dict()
+        rows.append(beyond | one[aside].iloc[0].to_dict())
     frame = pd.DataFrame(rows)
-    frame.insert(0, "name", [bench.limit_name(x, bench.limits) for x in frame["limit"]])
-    return frame.sort_values(["overflow", "name"], ascending=[False, True], ignore_index=True)
+    return frame.sort_values(["overflow", "limit"], ascending=[False, True], ignore_index=True)
 
 
-def attempted_frame(found: Assessment) -> "pd.DataFrame":
-    """The frame of `charts.attempted`: the fullest window of each limit."""
-    frame = found.windows.reindex(
-        columns=["name", "attempted", "delivered", "failed", "size", "overflow"]
-    )
-    frame = frame.drop_duplicates("name").rename(columns={"name": "channel", "size": "limit"})
-    if found.basis == "inferred":
-        frame["failed"] = found.windows.drop_duplicates("name")["messages"]
-    return frame.reset_index(drop=True)
-
-
-def load_line(bench: "Workbench", load: "ibis.Table") -> "pd.DataFrame":
+def load_line(tables: Tables, load: ibis.Table) -> pd.DataFrame:
     """at (wall clock) and load, thinned to the highest and the last of each stretch where there are
     too many points.
     """
-    span = (
-        load.aggregate(n=load.count(), first=load["at"].min(), last=load["at"].max())
-        .execute()
-        .iloc[0]
-    )
+    span = load.aggregate(n=load.count(), first=load["at"].min(), last=load["at"].max())
+    span = span.execute().iloc[0]
     if not span["n"]:
         return load.select("at", "load").to_pandas()
     if span["n"] > MOST_POINTS:
-        step = max(1, 2 * int((span["last"] - span["first"]).total_seconds() // MOST_POINTS) + 1)
+        seconds = int((span["last"] - span["first"]).total_seconds())
+        step = max(1, 2 * (seconds // MOST_POINTS) + 1)
         parts = load.group_by(stretch=load["at"].epoch_seconds() // step)
         most = parts.aggregate(at=load["at"].min(), load=load["load"].max())
         last = parts.aggregate(at=load["at"].max(), load=load["load"].argmax(load["at"]))
         load = most.union(last).distinct()
-    at = bench.engine.to_wall_clock(load["at"], bench.timezone)
+    at = tables.engine.to_wall_clock(load["at"], tables.settings.zone)
     return load.select(at=at, load="load").order_by("at").to_pandas()
+
+
+@dataclass(frozen=True)
+class LoadLine:
+    """The load of one limit: frame (at, load), its size, and when it was reached (UTC)."""
+
+    limit: str
+    frame: pd.DataFrame
+    size: int | None
+    reached_at: datetime | None
+
+
+def load_lines(tables: Tables, found: Assessment) -> list[LoadLine]:
+    """One line per limit whose load was measured, fullest first."""
+    if found.load is None:
+        return []
+    share = found.reached["peak"] / found.reached["size"].astype("Float64")
+    order = found.reached.assign(share=share).dropna(subset=["size"])
+    lines = []
+    for row in order.sort_values("share", ascending=False).itertuples():
+        frame = load_line(tables, found.load.filter(found.load["limit"] == row.limit))
+        if len(frame):
+            at = None if pd.isna(row.reached_at) else row.reached_at
+            lines.append(LoadLine(row.limit, frame, int(row.size), at))
+    return lines
+
+
+def attempted_frame(found: Assessment) -> pd.DataFrame:
+    """The fullest window of each limit: limit, attempted, delivered, failed, size, overflow."""
+    columns = ["limit", "attempted", "delivered", "failed", "size", "overflow"]
+    frame = found.windows.reindex(columns=columns).drop_duplicates("limit")
+    if found.basis == "inferred":
+        frame["failed"] = found.windows.drop_duplicates("limit")["messages"]
+    return frame.reset_index(drop=True)

@@ -1,178 +1,248 @@
 """Did the resend reach them: the ledger's contacts against the exports made after the resend."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
-from ..bench.parameters import SAMPLE_AFTER, SAMPLE_RECOVERY
-from ..bench.workbench import Workbench
+import ibis
+import pandas as pd
+
+from ..bench.settings import Settings
+from ..bench.tables import Tables
+from ..common.doubts import Doubt
 from ..common.exceptions import LedgerError, ParameterError, did_you_mean, sentence
-from ..common.lazy import ibis, pd
 from ..errors import advice
 from ..ledger.ledger import Ledger
-from . import recover as recovering
+from ..recovery import broadcasts
+from . import summarise
+
+_ = str  # marks a message for the catalogue; it is translated where it is shown
+KEYS = ["run_id", "broadcast", "contact_id", "channel_id"]
 
 
 @dataclass(frozen=True)
 class Check:
     """What became of the contacts that were tagged.
 
-    `outcomes`: run_id, broadcast, wave, cause, outcome (reached, failed_again, no_sign, not_due,
-    not_known), contacts. `again`: cause, verdict and title of the new failures, contacts. `runs`:
-    run_id, broadcast, due_from, contacts, due, reached, share. `horizon`: the newest moment that
-    the exports show (UTC).
+    `outcomes`: run_id, broadcast (name), wave, cause, outcome (reached, failed_again, no_sign,
+    not_due, not_known), contacts. `again`: cause, verdict, title and fix of the new failures,
+    contacts. `runs`: run_id, broadcast, due_from, contacts, due, reached, share. `horizon`: the
+    newest moment that the exports show (UTC). `how` says what counted as reached: a message that
+    says the same ("message"), or any ("any").
     """
 
-    outcomes: "pd.DataFrame"
-    again: "pd.DataFrame"
-    runs: "pd.DataFrame"
+    facts: summarise.Facts
+    outcomes: pd.DataFrame
+    again: pd.DataFrame
+    runs: pd.DataFrame
     horizon: datetime
     measured: bool
+    how: str
+    doubts: tuple[Doubt, ...] = field(default=())
+
+    def contacts(self, outcome: str) -> int:
+        """How many contacts had an outcome."""
+        return int(self.outcomes.loc[self.outcomes["outcome"] == outcome, "contacts"].sum())
+
+    @property
+    def due(self) -> int:
+        """How many contacts were due."""
+        return int(self.outcomes["contacts"].sum()) - self.contacts("not_due")
+
+    @property
+    def recorded(self) -> dict:
+        return {"totals": {"attempted": self.due, "failed": self.contacts("failed_again")}}
 
 
-def check(bench: Workbench) -> Check:
+def check(settings: Settings, tables: Tables) -> Check:
     """Compare who was tagged with what arrived since; raises LedgerError without a ledger that
     knows the broadcast.
 
-    A contact is reached by any message delivered to it on its channel from its due time on; with no
-    such message it failed again, or there is no sign of a send. Without a messages export nobody
-    can be called reached: contacts that did not fail again are `not_known`.
+    A contact is reached by a message of the same broadcast or its resend that was delivered to it
+    from its due time on; with no such message it failed again, or there is no sign of a send.
+    Without a messages export nobody can be called reached: contacts that did not fail again are
+    `not_known`.
     """
-    if bench.given.get("exports") == SAMPLE_AFTER["exports"] and not bench.text("ledger"):
-        bench.ledger = _sample_ledger(bench)
-    if bench.ledger is None:
+    ledger = tables.ledger
+    if ledger is None:
         raise ParameterError(
             "No ledger was named; expected the folder that the recovery was run with.", "ledger"
         )
-    records = bench.ledger.runs()
-    known = sorted({r["broadcast"] for r in records})
-    asked = bench.text("broadcast") or None
-    if not records or (asked and asked not in known):
-        hint = did_you_mean(asked or "", known)
+    tagged, known = _asked(settings, tables, ledger)
+    end = horizon(tables)
+    pairs, doubts = _resends(settings, tables, known)
+    fates = tables.engine.keep(_fates(settings, tables, tagged, pairs, end))
+    measured = tables.inputs.messages is not None
+    keys = ["run_id", "broadcast", "wave", "cause", "outcome"]
+    outcomes = fates.group_by(keys).aggregate(contacts=fates.count()).order_by(keys).to_pandas()
+    outcomes["broadcast"] = outcomes["broadcast"].map(lambda key: known.get(key, key))
+    facts = summarise.look(tables)
+    return Check(
+        facts=facts,
+        outcomes=outcomes,
+        again=_again(settings, fates),
+        runs=_runs(ledger, fates, outcomes, measured),
+        horizon=end,
+        measured=measured,
+        how=settings.reached,
+        doubts=(*facts.doubts, *doubts),
+    )
+
+
+def _asked(settings: Settings, tables: Tables, ledger: Ledger) -> tuple[ibis.Table, dict[str, str]]:
+    """The ledger's rows for the broadcast that was asked for (all without one), and the names of
+    their broadcasts by key.
+    """
+    contents = ledger.contents(tables.engine.con)
+    listed = contents.broadcasts
+    asked = settings.selection.broadcast
+    names = dict(zip(listed["broadcast"], listed["name"], strict=True))
+    try:
+        key = asked and broadcasts.choose(asked, listed)
+    except ParameterError:
+        key = None
+    if key is None or not len(listed):
+        known = [*names.values()]
         raise LedgerError(
             "The ledger knows no run for '{broadcast}'.{hint} Known: {known}.",
-            hint=hint,
+            hint=did_you_mean(asked, [*names, *known]),
             broadcast=asked or sentence("any broadcast"),
             known=", ".join(known) or sentence("none"),
         )
-    fates = bench.engine.keep(_fates(bench, bench.ledger.tagged(bench.engine.con, asked)))
-    keys = ["run_id", "broadcast", "wave", "cause", "outcome"]
-    outcomes = fates.group_by(keys).aggregate(contacts=fates.count()).order_by(keys).to_pandas()
-    starts = fates.group_by("run_id").aggregate(first=fates.due_at.min()).to_pandas()
-    starts = dict(zip(starts["run_id"], starts["first"], strict=True))
-    again = fates.filter(fates.outcome == "failed_again").group_by(
-        "rule", cause="new_cause", verdict="new_verdict"
+    rows = ledger.tagged(tables.engine.con)
+    return (rows.filter(rows.broadcast == key), {key: names[key]}) if key else (rows, names)
+
+
+def _resends(
+    settings: Settings, tables: Tables, known: dict[str, str]
+) -> tuple[list[tuple[str, str]], list[Doubt]]:
+    """Which broadcasts of the exports say what one of the ledger said: pairs of keys.
+
+    Where either has no content to compare, every broadcast on the channel may be the resend.
+    """
+    pairs, unread = [], 0
+    shapes = {b.key: b for b in tables.ledger.broadcasts()}
+    for key in known:
+        told = shapes.get(key)
+        for row in tables.inputs.groups.found.itertuples():
+            if told is None or not told.shape or not row.shape:
+                same = told is None or told.channel in (None, "", row.channel_id)
+                unread += same
+            else:
+                same = broadcasts.same_shape(told.shape, row.shape)
+            if same:
+                pairs.append((key, row.broadcast))
+    if settings.reached == "any" or not unread:
+        return pairs, []
+    text = _(
+        "The contents of messages are not known here, so any later broadcast on a contact's channel"
+        " counts as the resend."
     )
-    again = again.aggregate(contacts=lambda t: t.count()).to_pandas()
-    told = [
-        advice(rule if isinstance(rule, str) else None, bench.lang.code, bench.rules)
-        for rule in again.pop("rule")
-    ]
-    again["title"], again["fix"] = [title for title, _fix in told], [fix for _title, fix in told]
-    again = again.sort_values(["contacts", "title"], ascending=[False, True], ignore_index=True)
-    return Check(
-        outcomes,
-        again,
-        _runs(bench, outcomes, records, starts),
-        horizon(bench),
-        bench.messages is not None,
-    )
+    return pairs, [Doubt("no contents", text)]
 
 
-def _sample_ledger(bench: Workbench) -> Ledger:
-    """The ledger that the sample's recovery would have written, for the sample's resend."""
-    scratch = bench.engine.scratch
-    before = Workbench(
-        SAMPLE_RECOVERY | {"ledger": str(scratch / "ledger"), "out": str(scratch / "recovery")}
-    )
-    recovering.recover(before)
-    before.finish()
-    return before.ledger
-
-
-def horizon(bench: Workbench) -> datetime:
+def horizon(tables: Tables) -> datetime:
     """The newest moment (UTC) of which the exports tell."""
-    tables = [bench.export.table] + ([bench.messages.table] if bench.messages else [])
-    seen = [t.sent_at.max().execute() for t in tables]
-    return max(t for t in seen if pd.notna(t)).to_pydatetime()
+    exports = [tables.inputs.export, tables.inputs.messages]
+    seen = [export.table.sent_at.max().execute() for export in exports if export]
+    return max(at for at in seen if pd.notna(at)).to_pydatetime()
 
 
-def _fates(bench: Workbench, tagged: "ibis.Table") -> "ibis.Table":
+def _fates(
+    settings: Settings,
+    tables: Tables,
+    tagged: ibis.Table,
+    pairs: list[tuple[str, str]],
+    end: datetime,
+) -> ibis.Table:
+    """The outcome of each contact that was tagged."""
     rows = tagged.mutate(channel_id=tagged.channel_id.fill_null(""))
-    failed = bench.all_failed.select(
-        "sent_at",
-        "rule",
-        "row_id",
-        on=bench.all_failed.channel_id.fill_null(""),
-        to="contact_id",
-        new_cause="cause",
-        new_verdict="verdict",
+    events = _events(settings, tables, tables.inputs.all_failed, pairs)
+    failed = events.select(
+        "to", "on", "of", "sent_at", rule_="rule", new_cause="cause", new_verdict="verdict"
     )
-    same = [
-        rows.contact_id == failed.to,
-        rows.channel_id == failed.on,
-        failed.sent_at >= rows.due_at,
-    ]
-    latest = rows.join(failed, same).group_by("run_id", "contact_id", "channel_id")
+    latest = rows.join(failed, _same(settings, rows, failed)).group_by(KEYS)
     latest = latest.aggregate(
         new_cause=lambda t: t.new_cause.argmax(t.sent_at),
         new_verdict=lambda t: t.new_verdict.argmax(t.sent_at),
-        rule=lambda t: t.rule.argmax(t.sent_at),
+        rule=lambda t: t.rule_.argmax(t.sent_at),
     )
-    keys = ["run_id", "contact_id", "channel_id"]
-    rows = rows.left_join(latest, keys, rname="{name}_again")
+    rows = rows.left_join(latest, KEYS, rname="{name}_again")
     reached, other = ibis.literal(False), "not_known"
-    if bench.messages is not None:
-        sent = bench.delivered.select(
-            "sent_at", to="contact_id", on=bench.delivered.channel_id.fill_null("")
+    if tables.delivered is not None:
+        sent = _events(settings, tables, tables.delivered, pairs)
+        sent = sent.select("to", "on", "of", "sent_at")
+        arrived = rows.join(sent, _same(settings, rows, sent)).select(*KEYS).distinct()
+        rows = rows.left_join(
+            arrived.mutate(arrived=ibis.literal(True)), KEYS, rname="{name}_arrived"
         )
-        same = [rows.contact_id == sent.to, rows.channel_id == sent.on, sent.sent_at >= rows.due_at]
-        arrived = rows.join(sent, same).select(*keys).distinct().mutate(arrived=ibis.literal(True))
-        rows = rows.left_join(arrived, keys, rname="{name}_arrived")
         reached, other = rows.arrived.fill_null(False), "no_sign"
-    end = ibis.literal(horizon(bench)).cast("timestamp('UTC')")
+    newest = ibis.literal(end).cast("timestamp('UTC')")
     outcome = ibis.cases(
         (reached, "reached"),
         (rows.new_cause.notnull(), "failed_again"),
-        (rows.due_at > end, "not_due"),
+        (rows.due_at > newest, "not_due"),
         else_=other,
     )
-    columns = [
-        "run_id",
-        "broadcast",
-        "wave",
-        "cause",
-        "contact_id",
-        "channel_id",
-        "due_at",
-        "rule",
-        "new_cause",
-        "new_verdict",
-    ]
-    return rows.select(*columns, outcome=outcome)
+    columns = ("wave", "cause", "due_at", "rule", "new_cause", "new_verdict")
+    return rows.select(*KEYS, *columns, outcome=outcome)
+
+
+def _events(
+    settings: Settings, tables: Tables, messages: ibis.Table, pairs: list[tuple[str, str]]
+) -> ibis.Table:
+    """Messages with to, on, and `of`: the ledger's broadcast that they may be the resend of."""
+    to, on = messages.contact_id, messages.channel_id.fill_null("")
+    if settings.reached == "any":
+        return messages.mutate(to=to, on=on, of=ibis.literal(""))
+    schema = {"of": "string", "resend_": "string"}
+    resends = ibis.memtable([dict(zip(schema, pair, strict=True)) for pair in pairs], schema=schema)
+    rows = messages.mutate(to=to, on=on)
+    return rows.join(resends, rows.broadcast == resends.resend_)
+
+
+def _same(settings: Settings, rows: ibis.Table, events: ibis.Table) -> list[ibis.Value]:
+    """Whether a message is one of a contact's, from its due time on."""
+    tests = [rows.contact_id == events.to, events.sent_at >= rows.due_at]
+    if settings.reached == "any":
+        return [*tests, rows.channel_id == events.on]
+    return [*tests, rows.broadcast == events.of]
+
+
+def _again(settings: Settings, fates: ibis.Table) -> pd.DataFrame:
+    """Why contacts failed again, most first."""
+    rows = fates.filter(fates.outcome == "failed_again")
+    rows = rows.group_by("rule", cause="new_cause", verdict="new_verdict")
+    again = rows.aggregate(contacts=lambda t: t.count()).to_pandas()
+    rules = [rule if isinstance(rule, str) else None for rule in again.pop("rule")]
+    told = [advice(rule, settings.lang.code, settings.rules) for rule in rules]
+    again["title"] = [title for title, _fix in told]
+    again["fix"] = [fix for _title, fix in told]
+    return again.sort_values(["contacts", "title"], ascending=[False, True], ignore_index=True)
 
 
 def _runs(
-    bench: Workbench, outcomes: "pd.DataFrame", records: list[dict], starts: dict
-) -> "pd.DataFrame":
+    ledger: Ledger, fates: ibis.Table, outcomes: pd.DataFrame, measured: bool
+) -> pd.DataFrame:
     """One row per run, in order: how many contacts were due, and how many of them were reached."""
+    starts = fates.group_by("run_id").aggregate(first=fates.due_at.min()).to_pandas()
+    starts = dict(zip(starts["run_id"], starts["first"], strict=True))
     rows = []
-    for record in records:
+    for record in ledger.runs():
         mine = outcomes[outcomes["run_id"] == record["run_id"]]
-        if len(mine):
-            sums, contacts = mine.groupby("outcome")["contacts"].sum(), int(mine["contacts"].sum())
-            due, reached = contacts - int(sums.get("not_due", 0)), int(sums.get("reached", 0))
-            share = reached / due if due and bench.messages else None
-            rows.append(
-                (
-                    record["run_id"],
-                    record["broadcast"],
-                    starts[record["run_id"]],
-                    contacts,
-                    due,
-                    reached,
-                    share,
-                )
-            )
-    return pd.DataFrame(
-        rows, columns=["run_id", "broadcast", "due_from", "contacts", "due", "reached", "share"]
-    )
+        if mine.empty:
+            continue
+        sums, contacts = mine.groupby("outcome")["contacts"].sum(), int(mine["contacts"].sum())
+        due, reached = contacts - int(sums.get("not_due", 0)), int(sums.get("reached", 0))
+        rows.append(
+            {
+                "run_id": record["run_id"],
+                "broadcast": ", ".join(dict.fromkeys(mine["broadcast"])),
+                "due_from": starts[record["run_id"]],
+                "contacts": contacts,
+                "due": due,
+                "reached": reached,
+                "share": reached / due if due and measured else None,
+            }
+        )
+    columns = ["run_id", "broadcast", "due_from", "contacts", "due", "reached", "share"]
+    return pd.DataFrame(rows, columns=columns)

@@ -1,99 +1,120 @@
 """When to send to whom: the waves of an audience, and what other limits would change."""
 
 from dataclasses import replace
-from datetime import timedelta
-from typing import TYPE_CHECKING
+from datetime import datetime, timedelta
 
+import ibis
+import pandas as pd
+
+from ..bench import parameters
+from ..bench.settings import Settings, next_minute
+from ..bench.tables import Tables
 from ..common.exceptions import QuotaError
-from ..common.lazy import ibis, pd
+from ..limits import load as loads
 from ..limits import waves
 from ..limits.channels import kinds
-from ..limits.limit import Limit
-
-if TYPE_CHECKING:
-    from ..bench.workbench import Workbench
 from .assess import DAY, Assessment
 
 
-def plan(bench: "Workbench", audience: "ibis.Table", found: Assessment) -> waves.Plan:
-    """Plan the waves of an audience (contact_id, channel_id, waited_since, earliest) from a
-    workbench's parameters.
+def start_of(settings: Settings, tables: Tables) -> datetime:
+    """When sending may begin (UTC): as asked, else now; on the sample, right after its newest
+    failure.
+    """
+    on_sample = settings.exports == (parameters.SAMPLE["exports"],)
+    if settings.sending.start or not on_sample:
+        return settings.sending.start or next_minute()
+    return tables.inputs.newest.replace(second=0) + timedelta(minutes=1)
+
+
+def plan(settings: Settings, tables: Tables, audience: ibis.Table, found: Assessment) -> waves.Plan:
+    """Plan the waves of an audience (contact_id, channel_id, waited_since, earliest).
 
     Where the load was not measured, each limit is taken as full until one window after the newest
     failure.
     """
-    people, given = _asked(bench, audience, found)
-    return waves.plan(people, found.limits, bench.start, **given)
+    people, given = _asked(settings, tables, audience, found)
+    return waves.plan(people, found.limits, start_of(settings, tables), **given)
 
 
 def _asked(
-    bench: "Workbench", audience: "ibis.Table", found: Assessment
-) -> tuple["ibis.Table", dict]:
-    """What the planner is given: the audience, and traffic, quiet hours and deadline."""
-    given = {"quiet": bench.quiet, "zone": bench.timezone, "deadline": bench.deadline}
-    if found.load is None:
-        return audience, given | {"traffic": _assumed(bench, found.limits)}
-    # The planner knows itself when there is room again for those who failed at the limit.
-    return audience.mutate(
-        earliest=(audience.cause == "quota").ifelse(None, audience.earliest)
-    ), given | {"traffic": found.load}
-
-
-def _assumed(bench: "Workbench", limits: tuple[Limit, ...]) -> "pd.DataFrame":
-    newest = bench.all_failed.sent_at.max().execute()
-    rows = (
-        []
-        if pd.isna(newest)
-        else [
-            (x.name, at, load)
-            for x in limits
-            if x.size
-            for at, load in ((newest - DAY, x.size), (newest + (x.window.length or DAY), 0))
-        ]
+    settings: Settings, tables: Tables, audience: ibis.Table, found: Assessment
+) -> tuple[ibis.Table, dict]:
+    """What the planner is given: each contact once per channel, traffic, quiet hours, deadline."""
+    sending = settings.sending
+    given = {"quiet": sending.quiet, "zone": sending.zone, "deadline": sending.deadline}
+    if found.load is not None:
+        # The planner knows itself when there is room again for those who failed at the limit.
+        room = (audience.cause == "quota").ifelse(None, audience.earliest)
+        audience = audience.mutate(earliest=room)
+        given["traffic"] = _with_planned(tables, found, found.load)
+    else:
+        given["traffic"] = _with_planned(tables, found, _assumed(tables, found))
+    people = audience.group_by("contact_id", "channel_id").aggregate(
+        waited_since=audience.waited_since.min(), earliest=audience.earliest.max()
     )
-    frame = pd.DataFrame(rows, columns=["limit", "at", "load"])
-    return frame.astype({"limit": "str", "at": "datetime64[us, UTC]", "load": "int64"})
+    return tables.engine.keep(people), given
 
 
-def plan_frame(bench: "Workbench", planned: waves.Plan) -> "pd.DataFrame":
-    """The frame of `charts.waves`, with start also in UTC: wave, start, start_utc, channel,
-    contacts, capacity.
-    """
-    sizes = {c: x.room for x in bench.limits for c in x.channels}
+def _with_planned(tables: Tables, found: Assessment, traffic: ibis.Table) -> ibis.Table:
+    """The traffic with what other runs of the ledger plan to send."""
+    planned = tables.planned
+    if planned is None:
+        return traffic
+    known = [c for x in found.limits for c in x.channels]
+    planned = planned.filter(planned.channel_id.isin(known))
+    return tables.engine.keep(loads.together(traffic, loads.load(planned, found.limits)))
+
+
+def _assumed(tables: Tables, found: Assessment) -> ibis.Table:
+    newest, rows = tables.inputs.newest, []
+    for limit in found.limits if newest else ():
+        if limit.size:
+            rows.append((limit.name, newest - DAY, limit.size))
+            rows.append((limit.name, newest + (limit.window.length or DAY), 0))
+    kinds = {"limit": "string", "at": "timestamp('UTC')", "load": "int64"}
+    return ibis.memtable([dict(zip(kinds, row, strict=True)) for row in rows], schema=kinds)
+
+
+def plan_frame(settings: Settings, planned: waves.Plan) -> pd.DataFrame:
+    """The waves: wave, start (wall clock), start_utc, channel (name), contacts, capacity."""
+    sizes = {c: x.room for x in settings.limits for c in x.channels}
     frame = planned.waves.rename(columns={"size": "contacts", "start": "start_utc"})
-    frame["start"] = [bench.wall_clock(t) for t in frame["start_utc"]]
-    frame["channel"] = [bench.channels.name(c) for c in frame["channel_id"]]
+    frame["start"] = [settings.reader.wall_clock(t) for t in frame["start_utc"]]
+    frame["channel"] = [settings.channels.name(c) for c in frame["channel_id"]]
     frame["capacity"] = frame["channel_id"].map(sizes).astype("Int64")
     return frame[["wave", "start", "start_utc", "channel", "contacts", "capacity"]]
 
 
-def scenarios(bench: "Workbench", audience: "ibis.Table", found: Assessment) -> "pd.DataFrame":
-    """What if: the next tier, a second number, a larger reserve, another start; the frame of
-    `charts.what_if`.
+def scenarios(
+    settings: Settings, tables: Tables, audience: ibis.Table, found: Assessment
+) -> pd.DataFrame:
+    """What if: the next tier, a second number, a larger reserve, another start; scenario, waves,
+    finish (wall clock), note, contacts.
     """
-    _, number = bench.lang.gettext, bench.lang.number
+    _, number = settings.lang.gettext, settings.lang.number
+    start = start_of(settings, tables)
     size = max((x.size for x in found.limits if x.size), default=0)
+    tier = next((t for t in kinds()["whatsapp"].tiers if t > size), None)
+    kept_free = [replace(x, reserve=(x.size or 0) // 10) for x in found.limits]
     options = {_("as planned"): {}}
-    if tier := next((t for t in kinds()["whatsapp"].tiers if t > size), None):
+    if tier:
         options[_("the next tier, {size}", size=number(tier))] = {"size": tier}
     elif size:
         options[_("the next tier, unlimited")] = {"size": None}
     options |= {
         _("a second number of another portfolio"): {"numbers": 2},
-        _("a tenth kept free for everyday traffic"): {
-            "limits": [replace(x, reserve=(x.size or 0) // 10) for x in found.limits]
-        },
-        _("start 12 hours later"): {"start": bench.start + timedelta(hours=12)},
+        _("a tenth kept free for everyday traffic"): {"limits": kept_free},
+        _("start 12 hours later"): {"start": start + timedelta(hours=12)},
     }
-    people, given = _asked(bench, audience, found)
-    frame = waves.what_if(people, found.limits, options, bench.start, **given)
-    frame["finish"] = [None if pd.isna(t) else bench.wall_clock(t) for t in frame["finish"]]
-    return frame.assign(
-        finish=frame["finish"].astype("datetime64[us]"), contacts=int(audience.count().execute())
-    )
+    people, given = _asked(settings, tables, audience, found)
+    frame = waves.what_if(people, found.limits, options, start, **given)
+    wall_clock = settings.reader.wall_clock
+    finish = [None if pd.isna(t) else wall_clock(t) for t in frame["finish"]]
+    contacts = int(people.count().execute())
+    return frame.assign(finish=pd.Series(finish, dtype="datetime64[us]"), contacts=contacts)
 
 
-def covered(audience: "ibis.Table", found: Assessment) -> "ibis.Table":
+def covered(audience: ibis.Table, found: Assessment) -> ibis.Table:
     """The part of an audience whose channels have a limit; QuotaError where none has."""
     known = [c for x in found.limits for c in x.channels]
     if not known:

@@ -5,13 +5,17 @@ how many waves it takes.
 from dataclasses import dataclass
 from datetime import datetime
 
-from ..bench.workbench import Workbench
+import ibis
+
+from ..bench.settings import Settings
+from ..bench.tables import Tables
 from ..common.exceptions import ParameterError, QuotaError, did_you_mean, sentence
-from ..common.lazy import ibis
 from ..limits import load as loads
 from ..limits import waves
 from ..limits.channels import kinds
+from ..recovery import messages
 from . import assess as assessing
+from . import plan as planning
 
 
 @dataclass(frozen=True)
@@ -42,15 +46,14 @@ class Preflight:
     note: str = ""
 
 
-def preflight(bench: Workbench) -> Preflight:
-    """Check a contacts export against one channel, its limit, earlier exports and the ledger of a
-    workbench.
+def preflight(settings: Settings, tables: Tables) -> Preflight:
+    """Check a contacts export against one channel, its limit, earlier exports and the ledger.
 
     Raises ParameterError for a channel that is not known or whose kind cannot broadcast, with the
     reason.
     """
-    channel = _channel(bench)
-    people, identifier = bench.contacts.table, channel.kind.identifier
+    channel = _channel(settings)
+    people, identifier = tables.inputs.contacts.table, channel.kind.identifier
     # Where no phone number or address does, a person must have written on the channel: the export
     # lists the names of theirs.
     listed = (
@@ -64,12 +67,12 @@ def preflight(bench: Workbench) -> Preflight:
     rows = people.group_by("contact_id").aggregate(
         n=people.count(), known=on_it.any() if told else people.count() > 0
     )
-    bad, gone, planned = _known(bench, channel.id)
+    bad, gone, planned = _known(settings, tables, channel.id)
     rows = rows.left_join(bad, "contact_id", rname="bad_{name}").left_join(
         gone, "contact_id", rname="gone_{name}"
     )
     rows = rows.left_join(planned, "contact_id", rname="planned_{name}")
-    rows = bench.engine.keep(
+    rows = tables.engine.keep(
         rows.mutate(**{c: rows[c].fill_null(False) for c in ("refused", "unreachable", "planned")})
     )
     good = rows.filter(rows.known & ~rows.refused & ~rows.planned)
@@ -87,9 +90,9 @@ def preflight(bench: Workbench) -> Preflight:
         .astype(int)
         .to_dict()
     )
-    room = _room(bench, channel, good)
+    room = _room(settings, tables, channel, good)
     if not told:
-        why = bench.lang.gettext(
+        why = settings.lang.gettext(
             "No contact's Channels name '{name}', so who has written on this channel is not known.",
             name=channel.name,
         )
@@ -97,8 +100,8 @@ def preflight(bench: Workbench) -> Preflight:
     return Preflight(channel.name, channel.kind.name, **counts, **room)
 
 
-def _channel(bench: Workbench):
-    asked, known = bench.text("channel"), {c.id: c.name for c in bench.channels.channels}
+def _channel(settings: Settings):
+    asked, known = ",".join(settings.selection.channel), settings.reader.channels
     listed = ", ".join(f"{i} ({n})" for i, n in known.items()) or sentence(
         "none; name a channels file (channels)"
     )
@@ -110,7 +113,7 @@ def _channel(bench: Workbench):
             hint=did_you_mean(asked, known),
             known=listed,
         )
-    channel = bench.channels.get(asked)
+    channel = settings.channels.get(asked)
     if channel.kind is None:
         raise ParameterError(
             "The channels file gives no kind for channel {asked}; expected kind = one of {known}.",
@@ -126,7 +129,7 @@ def _channel(bench: Workbench):
             kind=channel.kind.name,
             reason=sentence(channel.kind.reason),
         )
-    if bench.contacts is None:
+    if not settings.contacts:
         raise ParameterError(
             "No contacts export was named; expected the contacts that the broadcast is for.",
             "contacts",
@@ -134,7 +137,9 @@ def _channel(bench: Workbench):
     return channel
 
 
-def _known(bench: Workbench, channel: str) -> tuple["ibis.Table", "ibis.Table", "ibis.Table"]:
+def _known(
+    settings: Settings, tables: Tables, channel: str
+) -> tuple["ibis.Table", "ibis.Table", "ibis.Table"]:
     """Contacts that are final or unreachable on the channel in earlier exports, and those the
     ledger has still to send to.
     """
@@ -142,13 +147,14 @@ def _known(bench: Workbench, channel: str) -> tuple["ibis.Table", "ibis.Table", 
         ibis.literal(False)
     )
     bad, gone, planned = nobody, nobody, nobody
-    if bench.paths("exports"):
-        rows = bench.all_failed.filter(bench.all_failed.channel_id == channel)
+    if settings.exports:
+        failed = tables.inputs.all_failed
+        rows = failed.filter(failed.channel_id == channel)
         bad = rows.filter(rows.verdict == "never").select("contact_id").distinct()
         gone = rows.filter(rows.cause == "unreachable").select("contact_id").distinct()
-    if bench.ledger:
-        rows = bench.ledger.tagged(bench.engine.con)
-        start = ibis.literal(bench.start).cast("timestamp('UTC')")
+    if tables.ledger:
+        rows = tables.ledger.tagged(tables.engine.con)
+        start = ibis.literal(planning.start_of(settings, tables)).cast("timestamp('UTC')")
         planned = (
             rows.filter((rows.channel_id == channel) & (rows.due_at >= start))
             .select("contact_id")
@@ -161,10 +167,10 @@ def _known(bench: Workbench, channel: str) -> tuple["ibis.Table", "ibis.Table", 
     )
 
 
-def _room(bench: Workbench, channel, good: "ibis.Table") -> dict:
+def _room(settings: Settings, tables: Tables, channel, good: "ibis.Table") -> dict:
     """The room in the limit, and the waves and segments that the good contacts take."""
-    _, sendable = bench.lang.gettext, int(good.count().execute())
-    limit = next((x for x in bench.limits if channel.id in x.channels), None)
+    _, sendable = settings.lang.gettext, int(good.count().execute())
+    limit = next((x for x in settings.limits if channel.id in x.channels), None)
     found = {
         "sendable": sendable,
         "limit": limit and limit.size,
@@ -172,7 +178,7 @@ def _room(bench: Workbench, channel, good: "ibis.Table") -> dict:
         "waves": None,
         "finish": None,
         "segments": None,
-        "segment_limit": bench.channels.segment_limit,
+        "segment_limit": settings.channels.segment_limit,
     }
     if limit is None:
         return found | {
@@ -181,7 +187,7 @@ def _room(bench: Workbench, channel, good: "ibis.Table") -> dict:
                 " channels file."
             )
         }
-    load = loads.load(assessing.counted(bench), bench.limits) if bench.messages else None
+    load, start = _load(settings, tables), planning.start_of(settings, tables)
     note = (
         ""
         if load is not None
@@ -191,17 +197,17 @@ def _room(bench: Workbench, channel, good: "ibis.Table") -> dict:
         found["left"] = (
             limit.room
             if load is None
-            else int(loads.capacity(load, [limit], bench.start).iloc[0]["left"])
+            else int(loads.capacity(load, [limit], start).iloc[0]["left"])
         )
     audience = good.select("contact_id", channel_id=ibis.literal(channel.id))
     given = {
         "traffic": load,
-        "quiet": bench.quiet,
-        "zone": bench.timezone,
-        "deadline": bench.deadline,
+        "quiet": settings.sending.quiet,
+        "zone": settings.zone,
+        "deadline": settings.sending.deadline,
     }
     try:
-        plan = waves.plan(audience, bench.limits, bench.start, **given)
+        plan = waves.plan(audience, settings.limits, start, **given)
     except QuotaError as error:
         return found | {"note": str(error)}
     found |= {"waves": len(plan.waves), "finish": plan.finish, "segments": len(plan.waves)}
@@ -210,3 +216,15 @@ def _room(bench: Workbench, channel, good: "ibis.Table") -> dict:
         few = _("{needed} segments are needed, but a workspace has {allowed}.", **facts)
         note = f"{few} {note}".strip()
     return found | {"note": note}
+
+
+def _load(settings: Settings, tables: Tables) -> "ibis.Table | None":
+    """How full the limits are by the messages export; None without one."""
+    inputs = tables.inputs
+    if inputs.messages is None:
+        return None
+    if settings.exports:
+        sent = inputs.delivered
+    else:
+        sent = messages.outgoing(inputs.messages.table).mutate(broadcast=ibis.null("string"))
+    return loads.load(assessing.counted(settings, tables, sent), settings.limits)

@@ -1,274 +1,346 @@
-"""What became of each input row, and from that the audience: the contacts to reach again."""
+"""Who to reach again: every row's disposition, the tags, the claim in the ledger, the files."""
 
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from ..bench import matching
+import ibis
+import pandas as pd
+
+from ..bench.results import Results
+from ..bench.settings import Settings
+from ..bench.tables import Tables
+from ..common.doubts import Doubt
 from ..common.exceptions import ParameterError
-from ..common.lazy import ibis, pd
 from ..engine.engine import reader_path
 from ..errors import advice
+from ..ledger.ledger import Claim, open_ledger
+from ..limits.waves import Plan
+from ..recovery import fates as fates_
 from ..recovery import tag_import
-from ..recovery.tags import check_tag, fill_tag
-from . import assess as assessing
-from . import plan as planning
+from . import assess, plan, summarise
 
-if TYPE_CHECKING:
-    from ..bench.workbench import Workbench
-    from ..limits.waves import Plan
-from ..recovery.fates import _audience, counts, dispositions, fates
+_ = str  # marks a message for the catalogue; it is translated where it is shown
+COLUMNS = (
+    "source_file",
+    "row",
+    "contact_id",
+    "channel_id",
+    "message_id",
+    "sent_at",
+    "local_at",
+    "rule",
+    "cause",
+    "verdict",
+    "broadcast",
+    "waited_since",
+    "earliest",
+    "disposition",
+)
 
 
 @dataclass(frozen=True)
 class Recovery:
-    """What a recovery found: the import files (file, contacts, tag, wave), and rows per disposition
-    and wave.
+    """What a recovery found.
+
+    `files`: file, contacts, tag, wave. `waves`: wave, tag, contacts, broadcast (name) and, where
+    planned, start (ISO, UTC). `counts`: rows per disposition. `flow`: the same, with the waves of
+    tagged rows. `fix`: cause, title, fix, contacts: what must be changed first. `missing`: tagged
+    contacts that a contacts export does not have. `recoverable`: different contacts that are
+    tagged. `folder` is that of the import files, until the results are published or the engine is
+    closed; `checklist` the rows of a log that are to be tagged by hand.
     """
 
+    facts: summarise.Facts
+    broadcasts: pd.DataFrame
     files: list[dict]
-    flow: "pd.DataFrame"
-    fix: "pd.DataFrame"  # what must be changed first: cause, title, fix, contacts
-    missing: int = 0  # tagged contacts that a contacts export does not have
-    plan: "Plan | None" = None  # where waves were asked for
-    folder: Path | None = (
-        None  # of the import files, until the results are published or the engine is closed
-    )
+    waves: list[dict]
+    counts: dict[str, int]
+    flow: pd.DataFrame
+    fix: pd.DataFrame
+    missing: int
+    recoverable: int
+    plan: Plan | None
+    folder: Path
+    dispositions: Path
+    checklist: pd.DataFrame | None
+    claim: dict | None = None
+    doubts: tuple[Doubt, ...] = field(default=())
+
+    @property
+    def recorded(self) -> dict:
+        totals = {"recoverable": self.recoverable}
+        content = {"counts": self.counts, "totals": totals, "waves": self.waves}
+        if self.claim:
+            content |= {"ledger": self.claim, "run_id": self.claim["run_id"]}
+        return content
 
 
-def recover(bench: "Workbench") -> Recovery:
-    """Give every row of a workbench's export its disposition, and write the import files.
+def recover(settings: Settings, tables: Tables, results: Results | None = None) -> Recovery:
+    """Give every row of the failed-messages export its disposition, and write the import files.
 
     With a folder for results it holds `data/dispositions.parquet` (one line per input row) and
-    `import/*.csv`; without one nothing is kept. Raises RunError where a row would be lost.
+    `import/*.csv`; without one nothing is kept, and nothing is claimed. Raises RunError where a row
+    would be lost, ParameterError where two broadcasts would get one tag.
     """
-    template, fates = check_tag(bench.text("tag")), bench.engine.keep(decide(bench))
-    audience = fates.filter(fates.disposition == "tagged")
-    planned = None
-    if bench.given.get("waves"):
-        planned = planning.plan(bench, audience, assessing.assess(bench))
-        audience = audience.join(planned.assignment, ["contact_id", "channel_id"])
-    else:
-        audience = audience.mutate(wave=ibis.literal(1, "int64"))
-    tags = _tags(bench, audience, template, len(planned.waves) if planned else 1)
-    audience = bench.engine.keep(audience.join(tags, ["audience", "wave"]))
-    if bench.ledger and bench.folder:
-        audience, fates = _claim(bench, audience, fates, planned)
-    written = _keep(bench, fates, audience)
-    bench.counts = counts(written, bench.export.rows + len(bench.export.rejected))
-    folder = (
-        bench.folder / "import"
-        if bench.folder
-        else Path(tempfile.mkdtemp(dir=bench.engine.scratch))
+    contacts = tables.inputs.contacts
+    if contacts:
+        tag_import.check_contacts(contacts.table)
+    facts = summarise.look(tables)
+    audience, planned = _in_waves(settings, tables)
+    tags = _tags(settings, tables, audience, len(planned.waves) if planned else 1)
+    audience = tables.engine.keep(audience.join(tags, ["audience", "wave"]))
+    fates, claim = tables.fates, None
+    published = results and results.folder
+    if settings.ledger and published:
+        claim = _claim(settings, tables, audience, planned, results)
+        audience, fates = _claimed(tables, audience, fates, claim)
+    try:
+        folder = results.folder if published else Path(tempfile.mkdtemp(dir=tables.engine.scratch))
+        kept = _keep(tables, fates, audience, folder)
+        counts = _counts(tables, kept)
+        files, missing = _files(tables, audience, folder / "import")
+    except BaseException:
+        if claim and not claim.repeated:
+            open_ledger(settings.ledger).discard(claim.run_id)
+        raise
+    listed = summarise.broadcasts(settings, tables)
+    waves = _waves(tables, audience, planned)
+    doubts = [*facts.doubts, *(claim.doubts if claim else ()), *_begun(settings, tables, published)]
+    return Recovery(
+        facts=facts,
+        broadcasts=listed,
+        files=files,
+        waves=waves,
+        counts=counts,
+        flow=_flow(audience, counts, planned),
+        fix=_to_fix(settings, fates),
+        missing=missing,
+        recoverable=int(audience.contact_id.nunique().execute()),
+        plan=planned,
+        folder=folder / "import",
+        dispositions=kept,
+        checklist=tables.inputs.checklist,
+        claim=_recorded(settings, tables, claim),
+        doubts=tuple(doubts),
     )
-    files, missing = _files(bench, audience, folder)
-    if bench.folder:
-        matching.write_checklist(bench, folder)
-    starts = dict(planned.waves[["wave", "start"]].itertuples(index=False)) if planned else {}
-    bench.waves = [{"wave": int(w), "tag": t, "contacts": int(n)} for w, t, n in _sizes(audience)]
-    bench.waves = [
-        w | ({"start": starts[w["wave"]].isoformat()} if w["wave"] in starts else {})
-        for w in bench.waves
-    ]
-    bench.totals["recoverable"] = sum(wave["contacts"] for wave in bench.waves)
-    flow = audience.group_by("disposition", "wave").aggregate(rows=audience.count()).to_pandas()
-    others = [
-        {"disposition": name, "rows": n} for name, n in bench.counts.items() if name != "tagged"
-    ]
-    kept = flow if planned else flow.drop(columns="wave")
-    flow = pd.concat(
-        [pd.DataFrame(others), kept.sort_values(list(kept.columns[:-1]))], ignore_index=True
-    )
-    return Recovery(files, flow, _to_fix(bench, fates), missing, planned, folder)
 
 
-def decide(bench: "Workbench") -> "ibis.Table":
-    """The `fates` of a workbench's contacts under all of its parameters, and with what its ledger
-    knows.
+def _in_waves(settings: Settings, tables: Tables) -> tuple[ibis.Table, Plan | None]:
+    """The audience with the wave of each contact, and the plan where one was asked for."""
+    audience = tables.audience
+    if not settings.waves:
+        return audience.mutate(wave=ibis.literal(1, "int64")), None
+    planned = plan.plan(settings, tables, audience, assess.assess(settings, tables))
+    return audience.join(planned.assignment, ["contact_id", "channel_id"]), planned
+
+
+def _tags(settings: Settings, tables: Tables, audience: ibis.Table, waves: int) -> ibis.Table:
+    """The tag of each audience and wave: audience, wave, tag.
+
+    Raises ParameterError where two would get the same.
     """
-    failed, _known = bench.all_failed, bench.failed  # the second says where nothing is left
-    before = bench.ledger and bench.ledger.tagged(
-        bench.engine.con, bench.broadcast, without=bench.run_id
+    all_failed = tables.inputs.all_failed
+    rows = all_failed.mutate(audience=tables.audience_of(all_failed))
+    rows = rows.filter(tables.recoverable_rows)
+    began = rows.group_by("audience").aggregate(
+        first=rows.local_at.min(), channel_id=rows.channel_id.min()
     )
-    return fates(
-        failed,
-        bench.broadcast_rows,
-        "{channel" in bench.text("tag"),
-        bench.fixed,
-        bench.delivered,
-        before,
-    )
+    began = began.to_pandas().set_index("audience")
+    found = tables.inputs.groups.found.set_index("broadcast")
+    asked = audience.select("audience", "wave").distinct().order_by("audience", "wave")
+    template, rows = settings.tag.in_waves(waves), []
+    for key, wave in asked.to_pandas().itertuples(index=False):
+        first = found["first"].get(key, began["first"].get(key))
+        channel = began["channel_id"].get(key)
+        rows.append(
+            {
+                "audience": key,
+                "wave": int(wave),
+                "tag": template.fill(
+                    None if pd.isna(first) else first,
+                    settings.channels.name(channel) if isinstance(channel, str) else "",
+                    tables.names.get(key, ""),
+                    int(wave),
+                    waves,
+                ),
+            }
+        )
+    _check_apart(tables, rows)
+    return ibis.memtable(rows, schema={"audience": "string", "wave": "int64", "tag": "string"})
 
 
-def _to_fix(bench: "Workbench", fates: "ibis.Table") -> "pd.DataFrame":
-    """Contacts by what must be changed before the message can reach them, most first."""
-    found = fates.filter(fates.disposition == "fix_first").group_by("cause", "rule")
-    frame = found.aggregate(contacts=lambda t: t.contact_id.nunique()).to_pandas()
-    told = [advice(r, bench.lang.code, bench.rules) for r in frame["rule"]]
-    frame = frame.assign(title=[t for t, _ in told], fix=[f for _, f in told]).astype(
-        {"title": "str", "fix": "str"}
-    )
-    frame = (
-        frame.groupby(["cause", "title", "fix"], as_index=False)["contacts"].sum()
-        if len(frame)
-        else frame
-    )
-    return pd.DataFrame(frame).sort_values(
-        ["contacts", "title"], ascending=[False, True], ignore_index=True
-    )
+def _check_apart(tables: Tables, rows: list[dict]) -> None:
+    """Raise ParameterError where two audiences or waves have the same tag."""
+    by_tag: dict[str, list[dict]] = {}
+    for row in rows:
+        by_tag.setdefault(row["tag"], []).append(row)
+    for tag, several in by_tag.items():
+        if len(several) < 2:
+            continue
+        names = [tables.names.get(row["audience"]) or row["audience"] or "—" for row in several]
+        keys = [row["audience"] for row in several]
+        raise ParameterError(
+            "{n} broadcasts would get the tag '{tag}': {names}. Choose one (broadcast), or tell them"
+            " apart in the tag: {{broadcast}}, {{channel}}, {{date}}, {{time}} or {{wave}}.",
+            "tag",
+            n=len(several),
+            tag=tag,
+            names="; ".join(f"{n} ({k})" if k else n for n, k in zip(names, keys, strict=True)),
+        )
 
 
 def _claim(
-    bench: "Workbench", audience: "ibis.Table", fates: "ibis.Table", planned
-) -> tuple["ibis.Table", "ibis.Table"]:
+    settings: Settings, tables: Tables, audience: ibis.Table, planned: Plan | None, results: Results
+) -> Claim:
     """Claim the audience in the ledger before any import file is written; another run may have been
     first.
     """
-    now = datetime.now(UTC)
-    due = audience.mutate(due_at=ibis.literal(bench.start).cast("timestamp('UTC')"))
+    start = ibis.literal(plan.start_of(settings, tables)).cast("timestamp('UTC')")
+    due = audience.mutate(due_at=start)
     if planned:
         starts = ibis.memtable(planned.waves[["wave", "start"]]).rename(wave_="wave")
-        due = audience.join(starts, audience.wave == starts.wave_).mutate(
-            due_at=lambda t: t.start.cast("timestamp('UTC')")
-        )
-    claim = bench.ledger.claim(
-        bench.engine.con,
-        bench.run_id,
-        due.select("contact_id", "channel_id", "wave", "tag", "due_at", "cause"),
-        bench.broadcast,
-        now,
-        {"notebook": bench.notebook, "channel": bench.list("channel")},
-        bench.results,
+        due = audience.join(starts.distinct(), audience.wave == starts.wave_)
+        due = due.mutate(due_at=due.start.cast("timestamp('UTC')"))
+    none = [b.key for b in tables.known if b.key not in tables.names]
+    key = due.audience
+    if none:
+        listed = ibis.literal(list(tables.names), "array<string>")
+        key = listed.contains(key).ifelse(key, none[0])
+    due = due.mutate(broadcast=key)
+    columns = ("broadcast", "contact_id", "channel_id", "wave", "tag", "due_at", "cause")
+    ledger = open_ledger(Path(settings.ledger), settings.channels.workspace)
+    noted = {"notebook": settings.notebook, "channel": list(settings.selection.channel)}
+    con, now = tables.engine.con, datetime.now(UTC)
+    return ledger.claim(
+        con, tables.run_id, due.select(*columns), tables.known, now, noted, results.published
     )
-    bench.claimed = claim.run_id
-    ours = (
-        claim.table.select("contact_id")
-        .distinct()
-        .mutate(ours=ibis.literal(True))
-        .rename(claimed_="contact_id")
-    )
-    fates = fates.left_join(ours, fates.contact_id == ours.claimed_)
+
+
+def _claimed(
+    tables: Tables, audience: ibis.Table, fates: ibis.Table, claim: Claim
+) -> tuple[ibis.Table, ibis.Table]:
+    """The audience and the fates with what was claimed only; the rest was tagged before."""
+    ours = claim.table.select("contact_id", "tag").distinct()
+    kept = tables.engine.keep(audience.semi_join(ours, ["contact_id", "tag"]))
+    rows = kept.select(row_="row_id", ours=ibis.literal(True))
+    fates = fates.left_join(rows, fates.row_id == rows.row_)
     lost = (fates.disposition == "tagged") & fates.ours.isnull()
-    fates = fates.mutate(disposition=lost.ifelse("tagged_before", fates.disposition)).drop(
-        "ours", "claimed_"
+    fates = fates.mutate(disposition=lost.ifelse("tagged_before", fates.disposition))
+    return kept, tables.engine.keep(fates.drop("ours", "row_"))
+
+
+def _recorded(settings: Settings, tables: Tables, claim: Claim | None) -> dict | None:
+    if claim is None:
+        return None
+    said = ", ".join(b.said for b in tables.known)
+    return {"path": settings.ledger, "run_id": claim.run_id, "broadcast": said}
+
+
+def _begun(settings: Settings, tables: Tables, published: object) -> list[Doubt]:
+    if not published or not settings.ledger or tables.ledger is not None:
+        return []
+    text = _(
+        "A new ledger was begun in {path}, so nobody counts as tagged before. If there is one"
+        " already, check the path (ledger)."
     )
-    return bench.engine.keep(audience.semi_join(claim.table, "contact_id")), bench.engine.keep(
-        fates
+    return [Doubt("ledger begun", text, {"path": settings.ledger})]
+
+
+def _sizes(audience: ibis.Table) -> list[tuple]:
+    sizes = audience.group_by("wave", "tag").aggregate(
+        n=audience.contact_id.nunique(), audience=audience.audience.min()
     )
+    return list(sizes.order_by("wave", "tag").to_pandas().itertuples(index=False))
 
 
-def _sizes(audience: "ibis.Table") -> list[tuple]:
-    sizes = (
-        audience.group_by("wave", "tag")
-        .aggregate(n=audience.contact_id.nunique())
-        .order_by("wave", "tag")
-    )
-    return list(sizes.to_pandas().itertuples(index=False))
+def _waves(tables: Tables, audience: ibis.Table, planned: Plan | None) -> list[dict]:
+    starts = {}
+    if planned:
+        starts = dict(planned.waves[["wave", "start"]].itertuples(index=False))
+    waves = []
+    for wave, tag, contacts, key in _sizes(audience):
+        one = {"wave": int(wave), "tag": tag, "contacts": int(contacts)}
+        one["broadcast"] = tables.names.get(key, "")
+        if wave in starts:
+            one["start"] = starts[wave].isoformat()
+        waves.append(one)
+    return waves
 
 
-def _files(bench: "Workbench", audience: "ibis.Table", folder: Path) -> tuple[list[dict], int]:
+def _flow(audience: ibis.Table, counts: dict[str, int], planned: Plan | None) -> pd.DataFrame:
+    tagged = audience.group_by("disposition", "wave").aggregate(rows=audience.count()).to_pandas()
+    tagged = tagged if planned else tagged.drop(columns="wave")
+    if not planned and len(tagged):
+        tagged = tagged.groupby("disposition", as_index=False)["rows"].sum()
+    others = [{"disposition": name, "rows": n} for name, n in counts.items() if name != "tagged"]
+    tagged = tagged.sort_values(list(tagged.columns[:-1]))
+    return pd.concat([pd.DataFrame(others), tagged], ignore_index=True)
+
+
+def _to_fix(settings: Settings, fates: ibis.Table) -> pd.DataFrame:
+    """Contacts by what must be changed before the message can reach them, most first."""
+    rows = fates.filter(fates.disposition == "fix_first").group_by("cause", "rule")
+    frame = rows.aggregate(contacts=lambda t: t.contact_id.nunique()).to_pandas()
+    told = [advice(rule, settings.lang.code, settings.rules) for rule in frame["rule"]]
+    frame["title"] = pd.Series([title for title, _fix in told], dtype="str")
+    frame["fix"] = pd.Series([fix for _title, fix in told], dtype="str")
+    frame = frame.groupby(["cause", "title", "fix"], as_index=False)["contacts"].sum()
+    return frame.sort_values(["contacts", "title"], ascending=[False, True], ignore_index=True)
+
+
+def _files(tables: Tables, audience: ibis.Table, folder: Path) -> tuple[list[dict], int]:
     """Write the import files, one set per tag; return them, and how many contacts a contacts export
     does not have.
     """
-    contacts = bench.contacts.table if bench.contacts else None
-    if contacts is not None:
-        tag_import.check_contacts(contacts)
-    waves = {tag: int(wave) for wave, tag, _n in _sizes(audience)}
+    contacts = tables.inputs.contacts and tables.inputs.contacts.table
+    waves = {tag: int(wave) for wave, tag, _n, _key in _sizes(audience)}
     cells = tag_import.cells(audience, contacts)
-    files = [
-        f | {"wave": waves[f["tag"]]} for f in tag_import.write(bench.engine, cells, folder, waves)
-    ]
-    return files, (
-        0 if contacts is None else int(cells.anti_join(contacts, "contact_id").count().execute())
-    )
+    written = tag_import.write(tables.engine, cells, folder, waves)
+    files = [file | {"wave": waves[file["tag"]]} for file in written]
+    if contacts is None:
+        return files, 0
+    return files, int(cells.anti_join(contacts, "contact_id").count().execute())
 
 
-def _keep(bench: "Workbench", fates: "ibis.Table", audience: "ibis.Table") -> "ibis.Table":
-    """Write one line per input row, in the order of the files, to `data/dispositions.parquet`;
-    return what was written.
-    """
-    columns = [
-        "source_file",
-        "row",
-        "contact_id",
-        "channel_id",
-        "message_id",
-        "sent_at",
-        "local_at",
-        "rule",
-        "cause",
-        "verdict",
-        "waited_since",
-        "earliest",
-        "disposition",
-    ]
-    folder = bench.folder / "data" if bench.folder else bench.engine.scratch
-    folder.mkdir(mode=0o700, exist_ok=True)
-    sizes, several = _sizes(audience), ("wave", "tag")
-    if len(sizes) == 1:  # what is the same for all need not be looked up for each
-        several = ()
-    else:
+def _counts(tables: Tables, kept: Path) -> dict[str, int]:
+    export = tables.inputs.export
+    rows = tables.engine.con.read_parquet(reader_path(kept))
+    return fates_.counts(rows, export.rows + len(export.rejected))
+
+
+def _keep(tables: Tables, fates: ibis.Table, audience: ibis.Table, folder: Path) -> Path:
+    """Write one line per input row, in the order of the files, to `data/dispositions.parquet`."""
+    path = folder / "data" / "dispositions.parquet"
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    sizes = _sizes(audience)
+    if len(sizes) != 1:  # what is the same for all need not be looked up for each
         tagged = audience.select("row_id", "wave", "tag").rename(place="row_id")
         fates = fates.left_join(tagged, fates.row_id == tagged.place).drop("place")
-    full = dispositions(bench.all_failed, bench.broadcast_rows, fates).select(
-        "row_id", *columns, *several
-    )
-    lost = bench.export.rejected
-    line = ibis.null("int64")
-    if len(lost):  # the others, by the line on which they start
-        full, line = full.mutate(line=line), "line"
-        kinds = full.schema()
-        given = {"source_file": lost["file"].tolist(), "line": lost["line"].tolist()}
-        unread = ibis.memtable(given, schema={"source_file": "string", "line": "int64"}).mutate(
-            disposition=ibis.literal("rejected")
+    rows = fates_.dispositions(tables.inputs.all_failed, tables.recoverable_rows, fates)
+    if len(sizes) == 1:
+        wave, tag, *_rest = sizes[0]
+        is_tagged = rows.disposition == "tagged"
+        rows = rows.mutate(
+            wave=is_tagged.ifelse(ibis.literal(int(wave), "int64"), None),
+            tag=is_tagged.ifelse(ibis.literal(tag), None),
         )
-        unread = unread.select(
-            **{c: unread[c] if c in unread.columns else ibis.null(kinds[c]) for c in full.columns}
-        )
-        full = full.union(unread)
-    full = full.order_by(
-        full.row_id.asc(nulls_first=False), *["source_file", "line"] * bool(len(lost))
-    )
-    if not several:
-        one = {"wave": ibis.literal(int(sizes[0][0]), "int64"), "tag": ibis.literal(sizes[0][1])}
-        full = full.mutate(
-            **{k: (full.disposition == "tagged").ifelse(v, None) for k, v in one.items()}
-        )
-    full.select(*columns, "wave", "tag", line=line).to_parquet(folder / "dispositions.parquet")
-    return bench.engine.con.read_parquet(reader_path(folder / "dispositions.parquet"))
+    rows = rows.select("row_id", *COLUMNS, "wave", "tag", line=ibis.null("int64"))
+    order = []
+    if len(lost := tables.inputs.export.rejected):
+        rows = rows.union(_unread(rows, lost))
+        order = ["source_file", "line"]
+    rows.order_by(rows.row_id.asc(nulls_first=False), *order).drop("row_id").to_parquet(path)
+    return path
 
 
-def _tags(bench: "Workbench", audience: "ibis.Table", template: str, waves: int) -> "ibis.Table":
-    """The tag of each audience ("" or a channel ID) and wave: audience, wave, tag."""
-    rows = bench.all_failed.filter(bench.broadcast_rows)
-    asked = rows.group_by(audience=_audience(rows, "{channel" in template)).aggregate(
-        first=rows.local_at.min()
+def _unread(rows: ibis.Table, lost: pd.DataFrame) -> ibis.Table:
+    """The rows that could not be read, by the line on which they start, in the columns of rows."""
+    given = {"source_file": lost["file"].tolist(), "line": lost["line"].tolist()}
+    unread = ibis.memtable(given, schema={"source_file": "string", "line": "int64"})
+    unread = unread.mutate(disposition=ibis.literal("rejected"))
+    kinds = rows.schema()
+    return unread.select(
+        **{c: unread[c] if c in unread.columns else ibis.null(kinds[c]) for c in rows.columns}
     )
-    frame = (
-        audience.select("audience", "wave")
-        .distinct()
-        .join(asked, "audience")
-        .order_by("audience", "wave")
-    )
-    if waves > 1 and "{wave" not in template:
-        template += " w{wave}of{waves}"
-    tags = {"audience": [], "wave": [], "tag": []}
-    for audience_, wave, first in frame.to_pandas().itertuples(index=False):
-        day = None if first != first or first is None else first
-        if day is None and "{date" in template:
-            raise ParameterError("The export has no dates; expected a tag without {date}.", "tag")
-        filled = (
-            audience_,
-            int(wave),
-            fill_tag(template, day, bench.channels.name(audience_), int(wave), waves),
-        )
-        for column, value in zip(tags.values(), filled, strict=True):
-            column.append(value)
-    if len(set(tags["tag"])) < len(tags["tag"]):
-        raise ParameterError(
-            "Two channels or waves would get the same tag; expected {channel} or {wave} in it.",
-            "tag",
-        )
-    return ibis.memtable(tags, schema={"audience": "string", "wave": "int64", "tag": "string"})

@@ -1,19 +1,283 @@
-"""Whole tables of messages in, small pandas frames out: what charts and reports show."""
+"""What failed, why, where and when; which broadcasts there are; who can be reached again."""
 
 import re
-from datetime import timedelta
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 
+import ibis
+import pandas as pd
+
+from ..bench import doubts as bench_doubts
+from ..bench.settings import Settings
+from ..bench.tables import Tables
 from ..common import sheets
-from ..common.exceptions import InputError, QuotaError
-from ..common.lazy import ibis, pd
+from ..common.doubts import Doubt
+from ..common.exceptions import InputError, ParameterError, QuotaError, sentence
 from ..errors import Rules, advice
 from ..errors.texts import find_words, plain_text, shapes
 from ..limits.channels import Channels
-from ..recovery.messages import outgoing
+from ..recovery import broadcasts as broadcasts_
+from ..show.reader import Reader
+from . import assess
 
 DAYS_BY_HOUR = 5  # a longer span is charted by day
 HOURS_BY_MINUTE = 2  # a shorter span is charted by minute: a limit is often reached within minutes
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a run looked at: rows read, `repeats` (rows of a message that another row holds),
+    selected failures and those that `count` against limits and for recovery, first and last (wall
+    clock, None without dates), channels, contacts; `rejected` (as, file, line, reason, text) are
+    rows of any file that could not be read.
+    """
+
+    read: int
+    repeats: int
+    failed: int
+    counted: int
+    first: datetime | None
+    last: datetime | None
+    channels: int
+    contacts: int
+    rejected: pd.DataFrame
+    basis: tuple[str, ...]
+    doubts: tuple[Doubt, ...]
+
+    @property
+    def recorded(self) -> dict:
+        return {"totals": {"failed": self.failed}}
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The answer of `summarise`: small frames, see the functions that make them.
+
+    `fates`: disposition, contacts, people, first, last (UTC); `recoverable` is the number of
+    different contacts to reach again. `compared` is None where no earlier run was named.
+    """
+
+    facts: Facts
+    broadcasts: pd.DataFrame
+    errors: pd.DataFrame
+    causes: pd.DataFrame
+    channels: pd.DataFrame
+    where: pd.DataFrame
+    times: pd.DataFrame
+    unit: str
+    unknown: pd.DataFrame
+    compared: pd.DataFrame | None
+    fates: pd.DataFrame
+    recoverable: int
+    uncovered: InputError | None  # where the messages export does not cover the failures
+    doubts: tuple[Doubt, ...] = field(default=())
+
+    @property
+    def recorded(self) -> dict:
+        totals = {"failed": self.facts.failed, "recoverable": self.recoverable}
+        attempted = self.broadcasts["attempted"]
+        if len(attempted) and attempted.notna().all():
+            totals["attempted"] = int(attempted.sum())
+        return {"totals": totals}
+
+
+def summarise(settings: Settings, tables: Tables) -> Summary:
+    """What failed and why, and who can be reached again.
+
+    Raises ParameterError where a filter leaves nothing, QuotaError where stated counts cannot be.
+    """
+    facts = look(tables)
+    failed, channels = tables.failed, settings.channels
+    errors = by_error(failed, settings.rules, settings.lang.code)
+    where = error_by_channel(failed, channels)
+    times, unit = by_time(failed)
+    uncovered, people = None, 0
+    try:
+        fates, people = _fates(tables)
+    except InputError as error:
+        fates, uncovered = pd.DataFrame(), error
+    return Summary(
+        facts=facts,
+        broadcasts=broadcasts(settings, tables, with_fates=uncovered is None),
+        errors=errors,
+        causes=by_cause(failed),
+        channels=by_channel(failed, channels),
+        where=where,
+        times=times,
+        unit=unit,
+        unknown=unknown_shapes(errors, where),
+        compared=comparison(where, Path(settings.compare)) if settings.compare else None,
+        fates=fates,
+        recoverable=people,
+        uncovered=uncovered,
+        doubts=facts.doubts,
+    )
+
+
+def look(tables: Tables) -> Facts:
+    """What a run looks at, and what makes it less sure."""
+    failed = tables.failed
+    seen = failed.aggregate(
+        n=failed.count(),
+        counted=tables.counted(failed).sum(),
+        first=failed.local_at.min(),
+        last=failed.local_at.max(),
+        channels=failed.channel_id.nunique(),
+        contacts=failed.contact_id.nunique(),
+    )
+    seen = seen.execute().iloc[0]
+    dated = pd.notna(seen["first"])
+    rejected = [e.rejected.assign(**{"as": kind}) for kind, e in tables.inputs.all_read.items()]
+    return Facts(
+        read=tables.inputs.export.rows,
+        repeats=tables.repeats,
+        failed=int(seen["n"]),
+        counted=int(seen["counted"]),
+        first=seen["first"] if dated else None,
+        last=seen["last"] if dated else None,
+        channels=int(seen["channels"]),
+        contacts=int(seen["contacts"]),
+        rejected=pd.concat(rejected, ignore_index=True)[["as", "file", "line", "reason", "text"]],
+        basis=tables.inputs.groups.basis,
+        doubts=bench_doubts.doubts(tables),
+    )
+
+
+def _fates(tables: Tables) -> tuple[pd.DataFrame, int]:
+    """disposition, contacts (once per audience), people, first, last (UTC); and how many different
+    contacts can be reached again.
+    """
+    rows = tables.fates
+    counted = rows.group_by("disposition").aggregate(
+        contacts=rows.count(),
+        people=rows.contact_id.nunique(),
+        first=rows.earliest.min(),
+        last=rows.earliest.max(),
+    )
+    frame = counted.to_pandas()
+    tagged = frame.loc[frame["disposition"] == "tagged", "people"]
+    return frame, int(tagged.sum())
+
+
+def broadcasts(settings: Settings, tables: Tables, with_fates: bool = True) -> pd.DataFrame:
+    """One row per broadcast that was selected, in the order of time.
+
+    broadcast (key), name, channel_id, channel, first, last (wall clock), attempted, delivered,
+    failed (messages), quota (failed by a limit), limit (size of the channel's limit), used (its
+    contacts that others had taken), over_limit, recoverable (contacts), earliest (UTC), message and
+    resend_of (see `broadcasts.find`). Unknown values are missing.
+    """
+    inputs, names = tables.inputs, {c.id: c.name for c in settings.channels.channels}
+    arrived = tables.delivered if with_fates else inputs.delivered
+    if arrived is not None:
+        arrived = arrived.filter(tables.counted(arrived))
+    frame = broadcasts_.summary(
+        inputs.groups.found, tables.broadcasts, arrived, settings.attempted, names, settings.lang
+    )
+    sent = frame["failed"] + frame["delivered"].fillna(0)
+    frame = frame[sent > 0].reset_index(drop=True)
+    _check_attempted(settings, frame)
+    frame.insert(3, "channel", [settings.channels.name(c) if c else "" for c in frame.channel_id])
+    frame = assess.over_limit(settings, tables, frame)
+    if not with_fates:
+        return frame.assign(recoverable=pd.NA, earliest=pd.NaT)
+    rows = tables.audience
+    again = rows.group_by(broadcast="audience").aggregate(
+        recoverable=rows.count(), earliest=rows.earliest.min()
+    )
+    frame = frame.merge(again.to_pandas(), on="broadcast", how="left")
+    return frame.assign(recoverable=frame["recoverable"].fillna(0).astype("int64"))
+
+
+JSON = (
+    "broadcast",
+    "name",
+    "channel_id",
+    "first",
+    "last",
+    "attempted",
+    "delivered",
+    "failed",
+    "over_limit",
+    "recoverable",
+    "earliest",
+    "resend_of",
+)
+
+
+def as_json(listed: pd.DataFrame) -> list[dict]:
+    """Broadcasts as a list of objects: times are the workspace's wall clock, but `earliest` (UTC,
+    ISO 8601); null where a value is not known.
+    """
+    rows = []
+    for row in listed[list(JSON)].astype(object).to_dict("records"):
+        known = {name: None if pd.isna(value) else value for name, value in row.items()}
+        for name in ("first", "last"):
+            known[name] = known[name] and f"{known[name]:%Y-%m-%d %H:%M:%S}"
+        known["earliest"] = known["earliest"] and known["earliest"].isoformat()
+        rows.append(known)
+    return rows
+
+
+def titled(listed: pd.DataFrame, reader: Reader) -> pd.DataFrame:
+    """Broadcasts as texts under headings in the reader's language."""
+    _, number = reader.gettext, reader.number
+    counts = {
+        "attempted": _("Attempted"),
+        "delivered": _("Delivered"),
+        "failed": _("Failed"),
+        "over_limit": _("Over the limit"),
+        "recoverable": _("Can be reached again"),
+    }
+    frame = {
+        _("Key"): listed["broadcast"],
+        _("Broadcast"): listed["name"],
+        _("Channel"): listed["channel"],
+        _("First"): [_moment(at) for at in listed["first"]],
+        _("Last"): [_moment(at) for at in listed["last"]],
+    }
+    frame |= {head: [number(n) for n in listed[c].astype(object)] for c, head in counts.items()}
+    return pd.DataFrame(frame | {_("From"): [reader.instant(at) for at in listed["earliest"]]})
+
+
+def _moment(at: datetime) -> str:
+    return "—" if pd.isna(at) else f"{at:%Y-%m-%d %H:%M}"
+
+
+def attempted_frame(listed: pd.DataFrame) -> pd.DataFrame:
+    """Broadcasts as the figure `show.limits.attempted` takes them; the limit only where it was
+    exceeded, since others do not bear on it.
+    """
+    frame = listed.rename(columns={"name": "label", "over_limit": "overflow"})
+    limit = frame["limit"].where(frame["overflow"] > 0)
+    columns = ["label", "attempted", "delivered", "failed", "limit", "overflow"]
+    return frame.assign(limit=limit)[columns].rename(columns={"label": "channel"})
+
+
+def _check_attempted(settings: Settings, frame: pd.DataFrame) -> None:
+    """Raise QuotaError where fewer were attempted than failed, ParameterError for a count of
+    nothing that is there.
+    """
+    known = [*frame["broadcast"], *frame["channel_id"]]
+    for name in settings.attempted:
+        if name not in known:
+            raise ParameterError(
+                "attempted names '{name}', which has no failed message; present: {present}.",
+                "attempted",
+                name=name,
+                present=", ".join(dict.fromkeys(frame["channel_id"])) or sentence("none"),
+            )
+    for row in frame[frame["attempted"].notna()].itertuples():
+        if row.attempted < row.failed:
+            raise QuotaError(
+                "{name}: {count} attempted, but {failures} failed messages; attempted counts"
+                " delivered and failed. Check the counts, or the days that the messages export"
+                " covers.",
+                name=row.name,
+                count=row.attempted,
+                failures=row.failed,
+            )
 
 
 def by_error(failed: "ibis.Table", rules: Rules, language: str = "en") -> "pd.DataFrame":
@@ -136,79 +400,6 @@ def comparison(now: "pd.DataFrame", folder: Path) -> "pd.DataFrame":
     ).fillna(0)
     both = both.rename(columns={"failed_now": "now", "failed_before": "before"})
     return both.astype({"now": "int64", "before": "int64"})[["error", "channel", "before", "now"]]
-
-
-def attempted(
-    failed: "ibis.Table",
-    channels: Channels,
-    messages: "ibis.Table | None" = None,
-    given: dict[str, int] | None = None,
-) -> "pd.DataFrame":
-    """Per channel: attempted, delivered, failed (messages), limit and overflow (contacts); source
-    of the counts.
-
-    attempted comes from a messages export (its outgoing messages) or from given counts (channel ID
-    → number); a count that was given outranks a measured one, and `measured` keeps the other.
-    Columns that are not known are null. The limit is compared with one broadcast, so it is left out
-    where a channel's messages span more than its window, or where more were delivered than it
-    allows: then some did not count, such as WhatsApp's replies within 24 hours, and only `limits`
-    can tell.
-    """
-    limited = (failed.cause == "quota").cast("int64").sum()
-    span = (failed.sent_at.max().epoch_seconds() - failed.sent_at.min().epoch_seconds()).cast(
-        "float64"
-    )
-    frame = (
-        failed.group_by("channel_id")
-        .aggregate(failed=failed.count(), quota=limited, span=span)
-        .to_pandas()
-    )
-    if messages is not None:
-        sent = outgoing(messages)
-        spread = (sent.sent_at.max().epoch_seconds() - sent.sent_at.min().epoch_seconds()).cast(
-            "float64"
-        )
-        measured = (
-            sent.group_by("channel_id")
-            .aggregate(measured=sent.message_id.nunique(), spread=spread)
-            .to_pandas()
-        )
-        frame = frame.merge(measured, on="channel_id", how="left")
-        frame["span"] = frame[["span", "spread"]].max(axis=1)
-    else:
-        frame["measured"] = pd.NA
-    frame["attempted"] = [
-        (given or {}).get(c, m) for c, m in zip(frame["channel_id"], frame["measured"], strict=True)
-    ]
-    frame["attempted"] = frame["attempted"].astype("Int64")
-    for c, count, failures in frame[["channel_id", "attempted", "failed"]].itertuples(index=False):
-        if not pd.isna(count) and count < failures:
-            raise QuotaError(
-                "Channel {channel}: {count} attempted, but {failures} failed messages; attempted"
-                " counts delivered and failed. Check the counts, or the days that the messages"
-                " export covers.",
-                channel=c,
-                count=count,
-                failures=failures,
-            )
-    frame["delivered"] = (frame["attempted"] - frame["failed"]).astype("Int64")
-    limits = {
-        c: limit for limit in channels.limits() for c in limit.channels if len(limit.channels) == 1
-    }
-    lengths = {c: limit.window.length for c, limit in limits.items() if limit.window.length}
-    fits = [
-        c in lengths and not s > lengths[c].total_seconds()
-        for c, s in zip(frame["channel_id"], frame["span"], strict=True)
-    ]
-    sizes = [
-        limits[c].size if ok else None for c, ok in zip(frame["channel_id"], fits, strict=True)
-    ]
-    frame["limit"] = pd.array(sizes, dtype="Int64")
-    frame["limit"] = frame["limit"].mask((frame["delivered"] > frame["limit"]).fillna(False))
-    frame["overflow"] = (frame["attempted"] - frame["limit"]).clip(lower=0)
-    return _ranked(
-        named(frame.drop(columns=["span", "spread"], errors="ignore"), channels), "channel"
-    )
 
 
 def _ranked(frame: "pd.DataFrame", *names: str) -> "pd.DataFrame":

@@ -1,0 +1,96 @@
+"""What makes the numbers of a run less sure, whatever is asked of it."""
+
+from datetime import UTC, datetime, timedelta
+
+from ..common.doubts import ALL, Doubt
+from ..recovery import messages
+from .tables import Tables, days
+
+_ = str  # marks a message for the catalogue; it is translated where it is shown
+NIGHT = timedelta(minutes=10)  # so near to midnight, an export's edge may cut a broadcast
+
+
+def doubts(tables: Tables) -> tuple[Doubt, ...]:
+    """Doubts about the files that were read, their days, and the selection."""
+    found = [doubt for export in tables.inputs.all_read.values() for doubt in export.doubts]
+    found += _too_early(tables)
+    found += _cut(tables) or _midnight(tables)
+    found += _one_day(tables)
+    found += _unmatched(tables)
+    return tuple(found)
+
+
+def _too_early(tables: Tables) -> list[Doubt]:
+    newest = tables.inputs.newest
+    if newest is None or (age := datetime.now(UTC) - newest) >= tables.settling:
+        return []
+    text = _(
+        "The newest failure is {age} old, and failures on these channels may arrive for {settling}."
+        " Export again later, or more contacts may turn out to have failed."
+    )
+    age = max(age, timedelta())
+    return [Doubt("too early", text, {"age": age, "settling": tables.settling}, ALL)]
+
+
+def _cut(tables: Tables) -> list[Doubt]:
+    """How many broadcasts have failures both inside and outside the dates asked for."""
+    if not any(tables.settings.selection.period):
+        return []
+    rows = tables.inputs.all_failed
+    rows = rows.filter(rows.broadcast.notnull())
+    inside = tables.selected(rows)
+    edge = rows.group_by("broadcast").aggregate(some=inside.any(), every=inside.all())
+    cut = int(edge.filter(edge.some & ~edge.every).count().execute())
+    text = _(
+        "Broadcasts only partly within the dates that were asked for: {n}. Widen them to see all of"
+        " each."
+    )
+    return [Doubt("cut by dates", text, {"n": cut}, cut)] if cut else []
+
+
+def _midnight(tables: Tables) -> list[Doubt]:
+    """Whether broadcast messages failed near midnight on the first or last day of the export."""
+    rows = tables.inputs.all_failed
+    first, last = days(rows.filter(rows.broadcast.notnull()))
+    if first is None:
+        return []
+    from_midnight = first - datetime(first.year, first.month, first.day)
+    to_midnight = datetime(last.year, last.month, last.day) + timedelta(days=1) - last
+    if first.time() == last.time() or min(from_midnight, to_midnight) > NIGHT:
+        return []
+    text = _(
+        "Broadcast messages failed within minutes of midnight at the edge of the export: its dates"
+        " may cut a broadcast in half. Export one day more."
+    )
+    return [Doubt("cut at midnight", text)]
+
+
+def _one_day(tables: Tables) -> list[Doubt]:
+    """Whether all failures are on the same day of three months or more."""
+    rows = tables.inputs.all_failed
+    at = rows.local_at
+    seen = rows.aggregate(days=at.day().nunique(), months=at.month().nunique()).execute().iloc[0]
+    if not (seen["days"] == 1 and seen["months"] > 2):
+        return []
+    text = _(
+        "All failures are on the same day of different months: see whether day and month are read"
+        " in the right order (date_format)."
+    )
+    return [Doubt("day and month", text, {}, ALL)]
+
+
+def _unmatched(tables: Tables) -> list[Doubt]:
+    """How many failures the messages export should have, and has not."""
+    if tables.inputs.outgoing is None:
+        return []
+    rows = messages.unmatched(tables.inputs.outgoing, tables.failed)
+    seen = rows.aggregate(n=rows.count(), contacts=rows.contact_id.nunique()).execute().iloc[0]
+    if not seen["n"]:
+        return []
+    text = _(
+        "{n} failed messages are not in the messages export of those days, so their IDs cannot be"
+        " compared (a spreadsheet may have cut them). What seems to have arrived for these {contacts}"
+        " contacts is not counted. Export both files again, and do not save them in a spreadsheet."
+    )
+    values = {"n": int(seen["n"]), "contacts": int(seen["contacts"])}
+    return [Doubt("ids do not match", text, values, values["n"])]

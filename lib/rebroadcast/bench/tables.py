@@ -1,0 +1,441 @@
+"""The tables of one run, each made once from the engine and the settings, and only read after."""
+
+import hashlib
+import json
+from contextlib import ExitStack
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import ibis
+import pandas as pd
+
+from .. import errors
+from ..common.exceptions import ColumnError, InputError, ParameterError, did_you_mean, sentence
+from ..engine.connect import connect
+from ..engine.engine import Engine
+from ..ledger.ledger import Broadcast, Ledger, open_ledger
+from ..reading import exports, files
+from ..recovery import broadcasts, messages
+from ..recovery import fates as fates_
+from . import matching
+from .settings import FILES, OWN, Selection, Settings
+
+# Columns of a classified row that nothing behind it needs.
+UNUSED = ("content", "content_type", "message_type", "sub_type", "error", "kind")
+
+
+class Inputs:
+    """The files of a run: read once, whatever is then selected of them."""
+
+    def __init__(self, settings: Settings):
+        self.settings = settings
+        self.stack = ExitStack()
+        self.checklist: pd.DataFrame | None = None  # rows of a log that are to be tagged by hand
+
+    def close(self) -> None:
+        self.stack.close()
+
+    @cached_property
+    def engine(self) -> Engine:
+        return self.stack.enter_context(connect(self.settings.engine))
+
+    def _read(self, paths: tuple[str, ...], kind: str) -> exports.Export | None:
+        if not paths:
+            return None
+        asked = self.settings
+        return exports.read(self.engine, list(paths), kind, asked.zone, asked.date_format)
+
+    @cached_property
+    def export(self) -> exports.Export:
+        """The failed-messages export."""
+        if not self.settings.exports:
+            raise ParameterError(
+                "No export was named; expected the path of a failed-messages export.", "exports"
+            )
+        try:
+            return self._read(self.settings.exports, "failed")
+        except ColumnError as error:  # a failed-message log has names instead of contact IDs
+            try:
+                log = self._read(self.settings.exports, "log")
+            except ColumnError:
+                raise error from None
+            people = self.contacts and self.contacts.table
+            export, self.checklist = matching.export(
+                self.engine, log, people, self.settings.channels
+            )
+            return export
+
+    @cached_property
+    def messages(self) -> exports.Export | None:
+        """The messages export, or None where none was given."""
+        return self._read(self.settings.messages, "messages")
+
+    @cached_property
+    def contacts(self) -> exports.Export | None:
+        """The contacts export, or None where none was given."""
+        return self._read(self.settings.contacts, "contacts")
+
+    @property
+    def all_read(self) -> dict[str, exports.Export]:
+        """All files that were named, read, by the parameter that names them."""
+        failed = self.export if self.settings.exports else None
+        read = {"exports": failed, "messages": self.messages, "contacts": self.contacts}
+        return {name: export for name, export in read.items() if export is not None}
+
+    @cached_property
+    def sources(self) -> dict[str, tuple[files.Source, ...]]:
+        """The files that were read, by the parameter that names them."""
+        return {name: export.sources for name, export in self.all_read.items()}
+
+    @cached_property
+    def present(self) -> list[str]:
+        """The channel IDs of the failed messages, sorted."""
+        ids = self.export.table.channel_id.as_table().distinct().execute()["channel_id"]
+        return sorted(c for c in ids if isinstance(c, str))
+
+    @cached_property
+    def classified(self) -> ibis.Table:
+        """Every readable failed message, with what `errors.classify` adds."""
+        table, channels = self.export.table, self.settings.channels
+        kinds = {c: channels.kind(c) or "" for c in self.present}
+        channel = table.channel_id.fill_null("")
+        kind = channel.substitute(kinds, else_="") if kinds else ibis.literal("")
+        return errors.classify(table.mutate(kind=kind), self.settings.rules, keep=self.engine.keep)
+
+    @cached_property
+    def groups(self) -> broadcasts.Broadcasts:
+        """The broadcasts of the exports, whatever was selected of them."""
+        sent = self.messages and self.messages.table
+        return broadcasts.find(self.engine, self.export.table, sent)
+
+    @cached_property
+    def all_failed(self) -> ibis.Table:
+        """Every readable failed message, classified, with the key of its broadcast."""
+        return self.engine.view(self.groups.mark(self.classified).drop(*UNUSED))
+
+    @cached_property
+    def outgoing(self) -> ibis.Table | None:
+        """All messages to contacts, with the key of their broadcast; None without their export."""
+        if self.messages is None:
+            return None
+        return messages.outgoing(self.groups.mark(self.messages.table)).drop("content")
+
+    @cached_property
+    def delivered(self) -> ibis.Table | None:
+        """The outgoing messages that arrived; None without a messages export."""
+        if self.outgoing is None:
+            return None
+        return self.engine.view(messages.delivered(self.outgoing, self.all_failed))
+
+    @cached_property
+    def has_broadcasts(self) -> bool:
+        return len(self.groups.found) > 0
+
+    @cached_property
+    def newest(self) -> datetime | None:
+        """The newest failure (UTC)."""
+        at = self.all_failed.sent_at.max().execute()
+        return None if pd.isna(at) else at.to_pydatetime()
+
+
+class Tables:
+    """What was selected of the inputs."""
+
+    def __init__(self, inputs: Inputs, settings: Settings | None = None):
+        self.inputs = inputs
+        self.settings = settings or inputs.settings
+        self.repeats = 0  # rows that hold a message which another row holds already
+
+    def over(self, settings: Settings) -> "Tables":
+        """The same inputs under other settings, without reading them again."""
+        return Tables(self.inputs, settings)
+
+    @property
+    def engine(self) -> Engine:
+        return self.inputs.engine
+
+    @cached_property
+    def ledger(self) -> Ledger | None:
+        """The ledger that was named, where it exists already; None else."""
+        path = self.settings.ledger
+        if not path or (self.settings.tag and not Path(path).exists()):
+            return None
+        return open_ledger(Path(path), self.settings.channels.workspace, create=False)
+
+    @cached_property
+    def chosen(self) -> str:
+        """The key of the broadcast that was asked for, or ""."""
+        asked = self.settings.selection.broadcast
+        if not asked:
+            return ""
+        named = pd.DataFrame({"broadcast": self.names.keys(), "name": self.names.values()})
+        try:
+            return broadcasts.choose(asked, named)
+        except ParameterError:
+            if self.settings.ledger and len(self._in_sight) == 1:  # a name for the ledger
+                return ""
+            raise
+
+    @cached_property
+    def _in_sight(self) -> list[str]:
+        """The keys of the broadcasts in the channel and dates asked for."""
+        asked = replace(self.settings.selection, broadcast="")
+        others = self.over(self.settings.narrowed(asked))
+        keys = others.broadcasts.select("broadcast").distinct().to_pandas()["broadcast"]
+        return keys.dropna().tolist()
+
+    def selected(self, table: ibis.Table) -> ibis.Value:
+        """Whether a row lies in the channel, dates, sender type and broadcast asked for."""
+        asked, tests = self.settings.selection, [ibis.literal(True)]
+        if asked.channel:
+            tests.append(table.channel_id.isin(asked.channel))
+        start, end = asked.period
+        tests += [table.local_at >= start] if start else []
+        tests += [table.local_at < end] if end else []
+        if asked.sender_type:
+            tests.append(table.sender_type.lower().isin(asked.sender_type))
+        if self.chosen:
+            tests.append(table.broadcast == self.chosen)
+        return ibis.and_(*tests).fill_null(False)
+
+    def counted(self, table: ibis.Table) -> ibis.Value:
+        """Whether a selected row counts against limits and for recovery: those of the sender type
+        asked for, else those of broadcasts where the exports have any.
+        """
+        if self.settings.selection.sender_type or not self.inputs.has_broadcasts:
+            return self.selected(table)
+        return self.selected(table) & table.broadcast.notnull()
+
+    @cached_property
+    def recoverable_rows(self) -> ibis.Value:
+        """Which rows of `all_failed` a recovery is about.
+
+        A filter on cause, verdict or text takes whole contacts: their other failures in the same
+        audience still count, so that a `never` is not filtered away.
+        """
+        table = self.inputs.all_failed
+        counted = self.counted(table)
+        if not (narrow := narrowing(table, self.settings.selection)):
+            return counted
+        whole = [table.contact_id, self.audience_of(table)]
+        return counted & ibis.and_(counted, *narrow).any().over(group_by=whole)
+
+    def audience_of(self, table: ibis.Table) -> ibis.Value:
+        """The audience that a row belongs to: its broadcast, or, for messages of none, its channel
+        where the tag tells channels apart.
+        """
+        tag = self.settings.tag
+        other = table.channel_id.fill_null("") if tag and tag.per_channel else ibis.literal("")
+        return table.broadcast.fill_null(other)
+
+    @cached_property
+    def failed(self) -> ibis.Table:
+        """The classified messages that were selected, each message once."""
+        present, asked = self.inputs.present, self.settings.selection
+        for channel in asked.channel:
+            if channel not in present:
+                raise self._no_channel(channel)
+        rows = self.inputs.all_failed.filter(self.selected(self.inputs.all_failed))
+        count = rows.count()
+        named = rows.message_id.notnull().sum().fill_null(0)
+        seen = rows.aggregate(rows=count, named=named, unique=rows.message_id.nunique())
+        counts = seen.execute().iloc[0]
+        if not counts["rows"]:
+            raise self._nothing_left()
+        if counts["named"] == counts["unique"]:
+            return rows
+        # A spreadsheet can round the IDs of messages to several contacts to the same one.
+        known = rows.filter(rows.message_id.notnull())
+        by_message = known.group_by("message_id", "contact_id")
+        once = self.engine.keep(by_message.aggregate(row_id=known.row_id.min()))
+        self.repeats = int(counts["named"] - once.count().execute())
+        unnamed = rows.filter(rows.message_id.isnull())
+        return unnamed.union(rows.semi_join(once, "row_id"))
+
+    def _no_channel(self, channel: str) -> ParameterError:
+        present, channels = self.inputs.present, self.settings.channels
+        names = [f"{c} ({channels.name(c)})" if channels.get(c) else c for c in present]
+        return ParameterError(
+            "No failed message has channel ID '{asked}'.{hint} Present: {present}.",
+            "channel",
+            asked=channel,
+            hint=did_you_mean(channel, present),
+            present=", ".join(names) or sentence("none"),
+        )
+
+    def _nothing_left(self) -> ParameterError:
+        """Which filters left nothing."""
+        names = ("channel", "from_", "to", "sender_type", "broadcast")
+        stated = {n: self.settings.stated[n] for n in names if n in self.settings.stated}
+        filters = ", ".join(f"{n.strip('_')} {value}" for n, value in stated.items())
+        first = next(iter(stated), "exports")
+        return ParameterError(
+            "No failed message is left for {filters}; the export has {rows}.",
+            first.strip("_"),
+            filters=filters,
+            rows=self.inputs.export.rows,
+        )
+
+    @cached_property
+    def broadcasts(self) -> ibis.Table:
+        """The selected failures that count against limits and for recovery."""
+        return self.failed.filter(self.counted(self.failed))
+
+    @cached_property
+    def sent(self) -> ibis.Table | None:
+        """The outgoing messages of the same selection, delivered or not; None without a messages
+        export.
+        """
+        table = self.inputs.outgoing
+        return None if table is None else table.filter(self.counted(table))
+
+    @cached_property
+    def delivered(self) -> ibis.Table | None:
+        """All outgoing messages that arrived, whatever was selected; None without a messages
+        export.
+        """
+        if self.inputs.delivered is not None:
+            self.check_coverage()
+        return self.inputs.delivered
+
+    def check_coverage(self, start: bool = False) -> None:
+        """Raise InputError where the messages export ends before the failures do (with start: or
+        begins after).
+        """
+        exported, failed = days(self.inputs.messages.table), days(self.broadcasts)
+        (begin, end), (first, last) = exported, failed
+        if None in (*exported, *failed):
+            return
+        if end.date() < last.date() or (start and begin.date() > first.date()):
+            raise InputError(
+                "The messages export runs from {begin:%Y-%m-%d} to {end:%Y-%m-%d}, but the failed"
+                " messages from {first:%Y-%m-%d} to {last:%Y-%m-%d}; export the messages of those"
+                " days.",
+                begin=begin,
+                end=end,
+                first=first,
+                last=last,
+            )
+
+    @cached_property
+    def fates(self) -> ibis.Table:
+        """What became of each contact of each audience: the one place where that is computed.
+
+        Columns of `recovery.fates.fates`.
+        """
+        _ = self.failed  # says where nothing is left
+        rows = fates_.fates(
+            self.inputs.all_failed,
+            self.recoverable_rows,
+            self.audience_of(self.inputs.all_failed),
+            self.settings.fixed,
+            self.delivered,
+            self.tagged_before,
+            self.settings.reached,
+        )
+        return self.engine.keep(rows)
+
+    @cached_property
+    def known(self) -> tuple[Broadcast, ...]:
+        """The selected broadcasts as the ledger knows them; what is of none goes by its channels."""
+        found = self.inputs.groups.found
+        keys = self.broadcasts.select("broadcast").distinct().to_pandas()["broadcast"]
+        label = self.settings.selection.broadcast if self.chosen == "" else ""
+        rows = found[found["broadcast"].isin(set(keys.dropna()))]
+        known = [
+            Broadcast(
+                key=row.broadcast,
+                name=self.names[row.broadcast],
+                label=label,
+                channel=row.channel_id or None,
+                sender=row.sender_id or None,
+                shape=row.shape or None,
+                first=None if pd.isna(row.first) else self._utc(row.first),
+                last=None if pd.isna(row.last) else self._utc(row.last),
+            )
+            for row in rows.itertuples()
+        ]
+        if keys.isna().any():
+            channels = "+".join(sorted(self.settings.selection.channel)) or "all channels"
+            senders = "+".join(self.settings.selection.sender_type)
+            known.append(Broadcast(key=f"{channels} {senders}".strip(), label=label))
+        return tuple(known)
+
+    def _utc(self, wall_clock: datetime) -> datetime:
+        return (
+            wall_clock.to_pydatetime().replace(tzinfo=ZoneInfo(self.settings.zone)).astimezone(UTC)
+        )
+
+    @cached_property
+    def names(self) -> dict[str, str]:
+        """The name of each broadcast, by its key."""
+        channels, found = self.settings.reader.channels, self.inputs.groups.found
+        names = broadcasts.named(found, channels, self.settings.lang)
+        return dict(zip(found["broadcast"], names, strict=True))
+
+    @cached_property
+    def run_id(self) -> str:
+        """The same for the same files and parameters, so that a rerun is the same run."""
+        settings = self.settings
+        asked = {
+            k: v for k, v in settings.stated.items() if v is not False and k not in (*OWN, *FILES)
+        }
+        read = {
+            name: sorted(s.sha256 for s in files_) for name, files_ in self.inputs.sources.items()
+        }
+        own = [Path(p).read_text("utf-8", "replace") for p in settings.own_files]
+        content = json.dumps([asked, read, own], sort_keys=True, default=str)
+        return hashlib.sha256(content.encode()).hexdigest()[:24]
+
+    @cached_property
+    def tagged_before(self) -> ibis.Table | None:
+        """Contacts and audiences (contact_id, audience) that the ledger has from other runs."""
+        if self.ledger is None or not self.settings.tag:
+            return None
+        rows = self.ledger.tagged(self.engine.con, self.known, without=self.run_id)
+        own = {b.key: "" for b in self.known if b.key not in self.names}  # messages of no broadcast
+        audience = rows.broadcast.substitute(own) if own else rows.broadcast
+        if self.settings.tag.per_channel and own:
+            audience = (audience == "").ifelse(rows.channel_id.fill_null(""), audience)
+        return self.engine.keep(rows.select("contact_id", audience=audience))
+
+    @cached_property
+    def planned(self) -> ibis.Table | None:
+        """What the ledger's other runs plan to send: at (UTC), contact_id, channel_id."""
+        if self.ledger is None:
+            return None
+        return self.engine.keep(self.ledger.planned(self.engine.con, without=self.run_id))
+
+    @cached_property
+    def audience(self) -> ibis.Table:
+        """The contacts to reach again, one row per contact and audience (columns of `fates`)."""
+        return self.fates.filter(self.fates.disposition == "tagged")
+
+    @cached_property
+    def settling(self) -> timedelta:
+        """How long failures may still arrive on the channels of the selected broadcasts."""
+        ids = self.broadcasts.channel_id.as_table().distinct().execute()["channel_id"]
+        known = [self.settings.channels.get(i) for i in ids if isinstance(i, str)]
+        kinds = [channel.kind for channel in known if channel and channel.kind]
+        return max((kind.settling for kind in kinds), default=timedelta(hours=24))
+
+
+def narrowing(table: ibis.Table, asked: Selection) -> list[ibis.Value]:
+    """Tests for the cause, the verdict and the error's masked text (contains it; "=..." is all of
+    it).
+    """
+    tests = [table[n].isin(getattr(asked, n)) for n in ("cause", "verdict") if getattr(asked, n)]
+    if not asked.text:
+        return tests
+    masked = table.masked.fill_null("").strip().lower()
+    sought = ibis.literal(asked.text.removeprefix("=").strip()).lower()
+    return [*tests, masked == sought if asked.text[0] == "=" else masked.contains(sought)]
+
+
+def days(table: ibis.Table) -> tuple[datetime | None, datetime | None]:
+    """The first and the last local_at of a table, None where it has none."""
+    seen = table.aggregate(first=table.local_at.min(), last=table.local_at.max()).execute().iloc[0]
+    return tuple(None if pd.isna(at) else at for at in seen)

@@ -1,0 +1,769 @@
+"""Which messages belong to which broadcast, under a key that stays the same in other exports.
+
+A broadcast is one message to many contacts: the broadcast messages of one channel and sender ID,
+without a pause of more than six hours, and of one content shape (the template's name, or the words
+that stay the same from contact to contact). Groups come from channel, sender and pause, on small
+columns. A bounded sample of their contents then says which groups may hold more than one message,
+and only the contents of those are looked at in full (of small exports all are).
+
+Contents that come mixed over the same time are versions of one broadcast, as where each contact is
+written to in their own language. Where one begins after the other, or ends before, they are two.
+"""
+
+import math
+import unicodedata
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from ..common.exceptions import ParameterError, did_you_mean, sentence
+from ..common.language import Language, language
+from ..common.lazy import ibis, pd
+from ..engine.engine import Engine
+from . import contents as read_contents
+from .contents import Group, Version, alike, hashed
+
+PAUSE = timedelta(hours=6)  # a longer one ends a broadcast
+DAY_BEGINS = timedelta(hours=5)  # of a key: the hour at which the fewest broadcasts run
+BUCKET = 60  # seconds: rows are looked up by channel, sender and minute
+RUN = 300  # seconds without a message, after which contents are sampled anew
+SAMPLE = 200  # contents of a run that are held against what was read of its group
+ROUNDS = 3  # of reading what fits none of the messages read so far
+FULL = 1_000_000  # rows whose contents are looked at in full, the smallest groups first
+RIVAL = 0.55  # of the largest version's rows: a version of this size can name the broadcast too
+RARE = 0.05  # of a broadcast's rows: versions below it are not kept in its shape
+SURE, LIKELY = 1e-6, 0.002  # chance of mixed versions to look like two broadcasts
+GAPS = (300, 1800, 3600)  # seconds between two messages: likely, unlike, alike contents
+FEW = 10  # rows of a broadcast that do not say for sure which words stay
+RESENT = 0.8  # of a resend's contacts failed before
+SHORTEST = 4  # characters of the beginning of a key, or the part of a name
+HASH, HASHES = 2_654_435_761, 2**32  # spreads row numbers evenly (Knuth's multiplier)
+PLACE = ["channel", "sender", "minute"]
+# The rows of both exports are the same, as far as both have them.
+TOTALS = {"rows": "max", "first": "min", "last": "max", "begins": "min", "ends": "max"}
+COLUMNS = ("broadcast", "channel_id", "sender_id", "template", "shape", "first", "last", "rows")
+
+
+@dataclass(frozen=True)
+class Broadcasts:
+    """The broadcasts of an export.
+
+    `found` has a row for each, in the order of time: broadcast (its key), channel_id, sender_id,
+    template (its name, or ""), shape (hashes of the words that stay, for a ledger), first, last
+    (wall clock), rows, message (the key of the first broadcast that says the same) and resend_of
+    (the key of the broadcast that it repeats to contacts that it had not reached, or ""). `basis`
+    says what the grouping rests on: those of sender_type, sender_id, sent_at and content that the
+    exports have.
+    """
+
+    found: "pd.DataFrame"
+    basis: tuple[str, ...]
+    places: "ibis.Table | None" = field(default=None, repr=False)
+    patterns: int = 0
+    untyped: bool = False
+
+    @property
+    def reads_content(self) -> bool:
+        """Whether `mark` needs the contents of messages."""
+        return self.patterns > 0
+
+    def mark(self, table: "ibis.Table") -> "ibis.Table":
+        """Add `broadcast` (a key) and `message` to the rows of an export, null for rows of none.
+
+        table has channel_id, sender_id, sender_type, traffic_type, message_type, sent_at and, where
+        `reads_content`, content, as `exports.read` gives them; what else it has stays.
+        """
+        if self.places is None:
+            none = ibis.null("string")
+            return table.mutate(broadcast=none, message=none)
+        columns, places = table.columns, self.places
+        keys = _place(table, "sender_id" in self.basis)
+        table = table.mutate(**{f"{name}_of_row": value for name, value in keys.items()})
+        rows = table.left_join(places, [table[f"{n}_of_row"] == places[f"{n}_"] for n in PLACE])
+        none, belongs = (
+            ibis.null("string"),
+            _kind(rows).isin(["broadcast", "none"] if self.untyped else ["broadcast"]),
+        )
+        marks = {}
+        for name in ("broadcast", "message"):
+            tests = [
+                (rows.content.like(rows[f"pattern{i}_"]), rows[f"{name}{i}_"])
+                for i in range(self.patterns)
+            ]
+            value = ibis.cases(*tests, else_=rows[f"{name}_"]) if tests else rows[f"{name}_"]
+            marks[name] = belongs.ifelse(value, none)
+        return rows.select(*(c for c in columns if c not in marks), **marks)
+
+
+def find(
+    engine: Engine,
+    failed: "ibis.Table",
+    messages: "ibis.Table | None" = None,
+    pause: timedelta = PAUSE,
+    known: "pd.DataFrame | None" = None,
+) -> Broadcasts:
+    """Find the broadcasts of a failed-messages export and, where there is one, a messages export.
+
+    Both are tables as `exports.read` gives them: sent_at (UTC), local_at (wall clock), channel_id,
+    sender_id, sender_type, traffic_type, message_type, content, contact_id and row_id. Rows without
+    a type of sender count in a table that has no types at all. pause is the longest within a
+    broadcast. known are broadcasts that have a key already (`found` of an earlier export, or a
+    ledger's: broadcast, channel_id, sender_id, shape, first, last); what is one of them takes its
+    key, see `keys`.
+    """
+    exports = [failed] if messages is None else [failed, messages]
+    rows = ibis.union(*(_narrow(table, i) for i, table in enumerate(exports)))
+    counted = _totals(rows, [*PLACE, "kind", "export"])
+    typed = set(counted[counted["kind"] != "none"]["export"])
+    untyped = len(typed) < counted["export"].nunique()
+    counted = counted[counted["kind"].isin(["broadcast", "none"] if untyped else ["broadcast"])]
+    if counted.empty:
+        return Broadcasts(_frame([]), (), untyped=untyped)
+    named = counted["rows"].where(counted["sender"] != "", 0).groupby(counted["export"]).sum()
+    with_sender = bool((2 * named > counted.groupby("export")["rows"].sum()).all())
+    minutes = _grouped(counted if with_sender else counted.assign(sender=""), pause)
+    rows = rows.filter(rows.kind.isin(list(counted["kind"].unique())))
+    contents = _Contents(rows if with_sender else rows.mutate(sender=ibis.literal("")))
+    sample = contents.drawn(minutes[[*PLACE, "group", "run", "run_rows"]])
+    groups = _read(sample)
+    minutes = _versions(contents, minutes, sample, groups)
+    minutes = _broadcasts(minutes, groups, pause)
+    found = _described(minutes, groups)
+    found["hash"] = _settled(found)
+    found["broadcast"] = keys(found, known, pause)
+    found["message"] = _same_message(found)
+    has = {
+        "sender_type": not untyped,
+        "sender_id": with_sender,
+        "sent_at": bool((minutes["minute"] >= 0).any()),
+        "content": bool(groups),
+    }
+    basis = tuple(name for name, there in has.items() if there)
+    places, patterns = _places(engine, minutes, groups, found)
+    result = Broadcasts(_frame(found), basis, places, patterns, untyped)
+    _link(result, exports)
+    return result
+
+
+def _frame(rows: object) -> "pd.DataFrame":
+    return pd.DataFrame(rows, columns=[*COLUMNS, "message", "resend_of"])
+
+
+# Which rows count, and where they are looked up
+
+
+def _kind(table: "ibis.Table") -> "ibis.Value":
+    """Who sent a row: "broadcast", "none" where nothing says so, or "other"."""
+    kind = table.sender_type.lower()
+    came = (table.traffic_type.lower() == "incoming") | (table.message_type.lower() == "incoming")
+    return ibis.cases(
+        (kind == "broadcast", "broadcast"),
+        (kind.notnull() | came.fill_null(False), "other"),
+        else_="none",
+    )
+
+
+def _narrow(table: "ibis.Table", export: int) -> "ibis.Table":
+    """The columns of an export's rows that the search looks at."""
+    return table.select(
+        **_place(table),
+        kind=_kind(table),
+        export=ibis.literal(export, "int64"),
+        sent_at=table.sent_at,
+        local_at=table.local_at,
+        row_id=table.row_id,
+        content=table.content,
+    )
+
+
+def _place(table: "ibis.Table", with_sender: bool = True) -> "dict[str, ibis.Value]":
+    """Where a row is looked up; a spreadsheet can have made a decimal of the sender's ID."""
+    sender = table.sender_id.strip().re_replace("[.]0+$", "").fill_null("")
+    return {
+        "channel": table.channel_id.fill_null(""),
+        "sender": sender if with_sender else ibis.literal(""),
+        "minute": (table.sent_at.epoch_seconds().cast("int64") / BUCKET)
+        .floor()
+        .cast("int64")
+        .fill_null(-1),
+    }
+
+
+def _totals(rows: "ibis.Table", by: list[str]) -> "pd.DataFrame":
+    """Rows, first and last (seconds), and begins and ends (wall clock) of each part."""
+    at = rows.sent_at.epoch_seconds().cast("int64").fill_null(-1)
+    return (
+        rows.group_by(by)
+        .aggregate(
+            rows=rows.count(),
+            first=at.min(),
+            last=at.max(),
+            begins=rows.local_at.min(),
+            ends=rows.local_at.max(),
+        )
+        .to_pandas()
+    )
+
+
+def _grouped(minutes: "pd.DataFrame", pause: timedelta) -> "pd.DataFrame":
+    """Number the groups and the runs of minutes, and count the rows of each run."""
+    minutes = minutes.groupby(PLACE, as_index=False).agg(TOTALS)
+    minutes = minutes.sort_values(PLACE, ignore_index=True)
+    minutes["group"] = _stretches(minutes, PLACE[:2], pause)
+    minutes["run"] = _stretches(minutes, PLACE[:2], timedelta(seconds=RUN))
+    minutes["run_rows"] = minutes.groupby("run")["rows"].transform("sum")
+    return minutes
+
+
+def _stretches(minutes: "pd.DataFrame", by: list[str], most: timedelta) -> "pd.Series":
+    """Number the stretches of sorted minutes that have no longer pause."""
+    parted = minutes["first"] - minutes["last"].shift() > most.total_seconds()
+    for column in by:
+        parted |= minutes[column] != minutes[column].shift()
+    return parted.cumsum()
+
+
+# What the groups say
+
+
+class _Contents:
+    """The contents of the exports' broadcast messages (columns of `_narrow`), asked for by place."""
+
+    def __init__(self, rows: "ibis.Table"):
+        self.rows = rows.drop("kind")
+
+    def at(self, places: "pd.DataFrame") -> "ibis.Table":
+        """The rows at places, with all that is said of these."""
+        return self.rows.join(_table(places), PLACE)
+
+    def drawn(self, places: "pd.DataFrame") -> "pd.DataFrame":
+        """About SAMPLE contents of each run: group, run, content."""
+        rows = self.at(places)
+        rows = rows.mutate(spread=rows.row_id * HASH % HASHES)
+        rows = rows.filter(rows.spread * rows.run_rows < SAMPLE * HASHES, rows.content.notnull())
+        return _sample(rows)
+
+    def strange(self, places: "pd.DataFrame", patterns: int) -> "pd.DataFrame":
+        """Up to SAMPLE contents of each group that fit none of its patterns: group, content."""
+        rows = self.at(places)
+        rows = rows.filter(rows.content.notnull(), _pattern(rows, patterns) == 0)
+        rows = rows.mutate(spread=rows.row_id * HASH % HASHES)
+        window = ibis.window(group_by="group", order_by="spread")
+        rows = rows.mutate(rank=ibis.row_number().over(window))
+        return _sample(rows.filter(rows["rank"] < SAMPLE))
+
+    def totals(self, places: "pd.DataFrame", patterns: int) -> "pd.DataFrame":
+        """The totals of each place and pattern (from 1; 0 for none), empty contents apart."""
+        rows = self.at(places)
+        rows = rows.mutate(pattern=_pattern(rows, patterns), empty=rows.content.isnull())
+        return _totals(rows, [*PLACE, "group", "pattern", "empty", "export"])
+
+
+def _pattern(rows: "ibis.Table", patterns: int) -> "ibis.Value":
+    tests = [(rows.content.like(rows[f"pattern{i}"]), i + 1) for i in range(patterns)]
+    return ibis.cases(*tests, else_=0).cast("int64")
+
+
+def _sample(rows: "ibis.Table") -> "pd.DataFrame":
+    run = {"run": rows.run} if "run" in rows.columns else {}
+    sample = rows.select("group", "content", "spread", **run).to_pandas()
+    return sample.sort_values(["group", "spread", "content"])
+
+
+def _table(frame: "pd.DataFrame") -> "ibis.Table":
+    """A small frame of texts and whole numbers as a table."""
+    kinds = {c: "int64" if frame[c].dtype.kind == "i" else "string" for c in frame.columns}
+    texts = {c: frame[c].astype(object).where(frame[c].notna(), None) for c in frame.columns}
+    return ibis.memtable(pd.DataFrame(texts), schema=kinds)
+
+
+def _read(sample: "pd.DataFrame") -> dict[int, Group]:
+    """Read a sample of the contents of each group; groups without contents have none."""
+    groups = {}
+    for number, drawn in sample.groupby("group")["content"]:
+        group = groups[int(number)] = Group()
+        for _round in range(ROUNDS):
+            if not group.learn(drawn):
+                break
+    return groups
+
+
+def _versions(
+    contents: _Contents, minutes: "pd.DataFrame", sample: "pd.DataFrame", groups: dict[int, Group]
+) -> "pd.DataFrame":
+    """Count the rows of each version, minute by minute, in runs that may have several; in others all
+    rows are of the version that the sample has.
+
+    Adds `version` (a number in the group) to minutes; -1 where the content is not there, or fits
+    none.
+    """
+    sizes = minutes.groupby("run")["rows"].sum().sort_values()
+    small = set(sizes.index[sizes.cumsum() <= FULL])
+    runs = _sampled(sample, groups).groupby("run")["version"].nunique()
+    asked = minutes[minutes["run"].isin(small | set(runs.index[runs > 1]))]
+    asked = asked[asked["group"].isin({n for n, g in groups.items() if g.patterns})]
+    done = []
+    for left in reversed(range(ROUNDS)):
+        if asked.empty:
+            break
+        places, patterns = _with_patterns(asked, groups)
+        totals = contents.totals(places, patterns)
+        numbers = zip(totals["group"], totals["pattern"], strict=True)
+        totals["version"] = [groups[g].patterns[p - 1][1] if p else -1 for g, p in numbers]
+        strange = set(totals[(totals["version"] < 0) & ~totals["empty"]]["group"]) if left else ()
+        done.append(totals[~totals["group"].isin(strange)])
+        asked = asked[asked["group"].isin(strange)]
+        if strange:
+            unread = contents.strange(places[places["group"].isin(strange)], patterns)
+            for number, drawn in unread.groupby("group")["content"]:
+                groups[int(number)].learn(drawn)
+    return _with_versions(minutes, pd.concat(done) if done else None, _sampled(sample, groups))
+
+
+def _sampled(sample: "pd.DataFrame", groups: dict[int, Group]) -> "pd.DataFrame":
+    """The run and the version of each content of a sample."""
+    pairs = zip(sample["group"], sample["content"], strict=True)
+    return sample[["run"]].assign(version=[groups[g].version(content) for g, content in pairs])
+
+
+def _with_versions(
+    minutes: "pd.DataFrame", totals: "pd.DataFrame | None", sampled: "pd.DataFrame"
+) -> "pd.DataFrame":
+    """Put together what was looked at in full, and the rest with the version of its run."""
+    most = sampled.groupby("run")["version"].agg(lambda v: v.mode().iloc[0])
+    rest = minutes.assign(version=minutes["run"].map(most).fillna(0).astype("int64"))
+    if totals is None:
+        return rest
+    by = [*PLACE, "group", "version"]
+    totals = totals.groupby([*by, "export"], as_index=False).agg(TOTALS | {"rows": "sum"})
+    totals = totals.groupby(by, as_index=False).agg(TOTALS)
+    totals = totals.merge(minutes[[*PLACE, "run"]], on=PLACE)
+    rest = rest[~rest["run"].isin(set(totals["run"]))]
+    return pd.concat([rest[totals.columns], totals], ignore_index=True)
+
+
+def _with_patterns(minutes: "pd.DataFrame", groups: dict[int, Group]) -> tuple["pd.DataFrame", int]:
+    """The places of minutes, with the patterns of their groups; and how many columns these are."""
+    numbers = sorted(set(minutes["group"]))
+    count = max(len(groups[n].patterns) for n in numbers)
+    columns = {
+        f"pattern{i}": [p[i][0] if i < len(p := groups[n].patterns) else None for n in numbers]
+        for i in range(count)
+    }
+    patterns = pd.DataFrame({"group": numbers} | columns)
+    return minutes[[*PLACE, "group"]].merge(patterns, on="group"), count
+
+
+# From versions to broadcasts
+
+
+def _broadcasts(
+    minutes: "pd.DataFrame", groups: dict[int, Group], pause: timedelta
+) -> "pd.DataFrame":
+    """Add `number`, which numbers the broadcasts; rows of version -1 go with those around them."""
+    minutes = minutes.assign(said=minutes["version"])
+    several = minutes[minutes["version"] > 0]["group"].unique()
+    for group in several:
+        own = minutes["group"] == group
+        one = _joined(minutes[own], groups[group].versions)
+        minutes.loc[own, "said"] = minutes.loc[own, "version"].map(one)
+    told = minutes[minutes["said"] >= 0].sort_values(["minute", "rows"])
+    around = told.drop_duplicates(["group", "minute"], keep="last")[["group", "minute", "said"]]
+    minutes = minutes.sort_values("minute", ignore_index=True)
+    nearest = pd.merge_asof(
+        minutes[["minute", "group"]], around, on="minute", by="group", direction="nearest"
+    )["said"]
+    minutes["around"] = nearest.fillna(0).astype("int64")
+    minutes["said"] = minutes["said"].where(minutes["said"] >= 0, minutes["around"])
+    minutes = minutes.sort_values(["group", "said", "minute"], ignore_index=True)
+    return minutes.assign(number=_stretches(minutes, ["group", "said"], pause))
+
+
+def _joined(minutes: "pd.DataFrame", versions: list[Version]) -> dict[int, int]:
+    """For each version of a group the number of the largest version of its broadcast."""
+    sizes = minutes.groupby("version")["rows"].sum().drop(-1, errors="ignore")
+    largest = {-1: -1}
+    for number in sorted(sizes.index, key=lambda v: (-sizes[v], v)):
+        own, version = minutes[minutes["version"] == number], versions[number]
+        heads = [h for h in dict.fromkeys(largest.values()) if h >= 0]
+        nearness = {h: alike(version.stays, versions[h].stays) for h in heads}
+        largest[number] = number
+        for head in sorted(heads, key=lambda h: -nearness[h]):
+            theirs = minutes[minutes["version"].map(largest) == head]
+            theirs = theirs[theirs["version"] != number]
+            templates = {version.template, versions[head].template}
+            if len(templates) == 1 and not _parted(theirs, own, nearness[head]):
+                largest[number] = head
+                break
+    return largest
+
+
+def _parted(one: "pd.DataFrame", other: "pd.DataFrame", nearness: float) -> bool:
+    """Whether the minutes of two versions say that they are of two broadcasts.
+
+    Versions of one broadcast come mixed, so how likely it is that one begins, ends or runs as much
+    apart from the other as it does can be told (the last by the test of Kolmogorov and Smirnov).
+    """
+    n, m = int(one["rows"].sum()), int(other["rows"].sum())
+    gap = max(other["first"].min() - one["last"].max(), one["first"].min() - other["last"].max())
+    if gap > 0:
+        chance = 2 * math.exp(math.lgamma(n + 1) + math.lgamma(m + 1) - math.lgamma(n + m + 1))
+        likely, unlike, same = (gap >= least for least in GAPS)
+        if nearness >= read_contents.ALIKE:
+            return chance < SURE or (likely and chance < LIKELY) or same
+        return chance < SURE or (likely and chance < LIKELY) or unlike
+    for early, late in ((one, other), (other, one)):
+        share = early["rows"].sum() / (n + m)
+        before = early["rows"][early["minute"] < late["minute"].min()].sum()
+        after = early["rows"][early["minute"] > late["minute"].max()].sum()
+        if share ** max(before, after) < SURE:
+            return True
+    shares = [v.groupby("minute")["rows"].sum() / v["rows"].sum() for v in (one, other)]
+    distance = shares[0].sub(shares[1], fill_value=0).sort_index().cumsum().abs().max()
+    return bool(distance > math.sqrt(math.log(2 / SURE) / 2 * (n + m) / (n * m)))
+
+
+def _described(minutes: "pd.DataFrame", groups: dict[int, Group]) -> "pd.DataFrame":
+    """One row per broadcast, without its key: number, hash, and most of `found`."""
+    totals = TOTALS | {"channel": "first", "sender": "first", "group": "first"}
+    totals |= {"version": lambda v: tuple(sorted(set(v) - {-1}))}
+    rows = minutes.groupby("number")["rows"].sum()
+    by_version = minutes.groupby(["number", "version"])["rows"].sum()
+    found = minutes.groupby("number").agg(totals)
+    said = []
+    for number, group, versions in zip(found.index, found["group"], found["version"], strict=True):
+        read = groups[group].versions if group in groups else []
+        sizes = by_version[number]
+        own = [(read[v], int(sizes[v])) for v in versions if v < len(read)]
+        said.append(_shape(own))
+    found["template"], found["hash"], found["shape"] = zip(*said, strict=True)
+    found = found.assign(rows=rows, resend_of="").reset_index()
+    names = {"channel": "channel_id", "sender": "sender_id", "begins": "first", "ends": "last"}
+    found = found.drop(columns=["first", "last"]).rename(columns=names)
+    return found.sort_values(["first", "channel_id", "sender_id", "hash"], ignore_index=True)
+
+
+def _shape(versions: list[tuple[Version, int]]) -> tuple[str, str, str]:
+    """The template, the hash for the key and the shape of versions with their numbers of rows.
+
+    What stays is told anew from all of their contents: a word that some contacts have instead of
+    another (a product, a town) makes versions, and is not the message's own.
+    """
+    weights: dict[frozenset[str], float] = {}
+    for version, rows in versions:
+        for words, count in version.said.items():
+            share = rows * count / version.said.total()
+            weights[words] = weights.get(words, 0) + share
+    families: list[Version] = []
+    for words, weight in sorted(weights.items(), key=lambda w: (-w[1], sorted(w[0]))):
+        near = max(families, key=lambda f: alike(words, f.stays), default=None)
+        if near is None or alike(words, near.stays) < read_contents.ALIKE:
+            near = Version()
+            families.append(near)
+        near.add(words, weight)
+    most = max((f.weight for f in families), default=0)
+    shapes = [sorted(map(hashed, f.stays)) for f in families if f.weight >= RIVAL * most]
+    kept = [sorted(map(hashed, f.stays)) for f in families if f.weight >= RARE * most]
+    template = versions[0][0].template if versions else ""
+    return template, hashed(*min(shapes, default=[])), "|".join(map(" ".join, sorted(kept)))
+
+
+# Keys
+
+
+def keys(
+    found: "pd.DataFrame", known: "pd.DataFrame | None" = None, pause: timedelta = PAUSE
+) -> list[str]:
+    """The key of each broadcast of found: channel_id, sender_id, hash, shape, first and last.
+
+    A key is a hash of channel, sender, what the message says and its day, which begins at five in
+    the morning, so that an export which ends or begins at midnight cuts no night's broadcast in
+    two. Those of one day that say the same are numbered (-2, -3). Broadcasts that are known (see
+    `find`) keep their key: same channel, sender and shape, and no longer pause between the two than
+    within one.
+    """
+    columns = ("channel_id", "sender_id", "hash", "first", "last")
+    made = [_key(*row) for row in zip(*(found[c] for c in columns), strict=True)]
+    told, taken = _recognised(found, known, pause), set()
+    if known is not None:
+        same = [k for i, k in enumerate(made) if i not in told and k in set(known["broadcast"])]
+        taken = set(known["broadcast"]) - (set(same) - set(told.values()))
+    result = []
+    for i, key in enumerate(made):
+        if i in told:
+            result.append(told[i])
+            continue
+        number, free = 1, key
+        while free in taken:
+            number += 1
+            free = f"{key}-{number}"
+        taken.add(free)
+        result.append(free)
+    return result
+
+
+def _settled(found: "pd.DataFrame") -> list[str]:
+    """The hash of each broadcast; one of few rows, in which names can pass for words, takes that of
+    the largest one that says the same.
+    """
+    large = found[found["rows"] >= FEW].sort_values("rows", ascending=False)
+    pairs = list(zip(large["shape"], large["hash"], strict=True))
+    return [
+        own if rows >= FEW else next((h for s, h in pairs if same_shape(s, shape)), own)
+        for own, shape, rows in zip(found["hash"], found["shape"], found["rows"], strict=True)
+    ]
+
+
+def _key(channel: str, sender: str, said: str, first, last) -> str:
+    if pd.isna(first):
+        return f"b{hashed(channel, sender, said, '', length=9)}"
+    midnight = first == last and first == first.normalize()  # a file with days, but no times
+    day = first if midnight else first - DAY_BEGINS
+    return f"b{hashed(channel, sender, said, f'{day:%Y-%m-%d}', length=9)}"
+
+
+def _recognised(found, known, pause: timedelta) -> dict[int, str]:
+    """Which of found (by place) are known, with their keys: those first that share most time."""
+    pairs = []
+    for there in () if known is None else known.itertuples(index=False):
+        near = found[found["channel_id"] == there.channel_id]
+        for i, here in zip(near.index, near.itertuples(index=False), strict=True):
+            shared = min(here.last, there.last) - max(here.first, there.first)
+            senders = here.sender_id == there.sender_id or not (here.sender_id and there.sender_id)
+            if senders and shared >= -pause and same_shape(here.shape, there.shape):
+                pairs.append((-shared.total_seconds(), i, there.broadcast))
+    told: dict[int, str] = {}
+    for _shared, i, key in sorted(pairs):
+        if i not in told and key not in told.values():
+            told[i] = key
+    return told
+
+
+def same_shape(one: str, other: str) -> bool:
+    """Whether two shapes are of one message: the same template, or most words of a version.
+
+    A shape of few contents can hold a name beside the words that stay.
+
+    >>> same_shape("a1 b2 c3 d4 e5", "a1 b2 c3 d4 e5 f6"), same_shape("a1 b2", "b2 c3 d4")
+    (True, False)
+    """
+    sides = [[frozenset(line.split()) for line in shape.split("|")] for shape in (one, other)]
+    return any(
+        alike(a, b) >= read_contents.STAYS and (a <= b or b <= a or alike(a, b) >= 0.9)
+        for a in sides[0]
+        for b in sides[1]
+    )
+
+
+# What repeats what
+
+
+def _same_message(found: "pd.DataFrame") -> list[str]:
+    """The key of the first broadcast that says the same, for each of found in order of time."""
+    first: dict[str, str] = {}
+    said = []
+    for key, shape in zip(found["broadcast"], found["shape"], strict=True):
+        heads = (k for s, k in first.items() if s == shape or (shape and same_shape(s, shape)))
+        head = next(heads, key) if shape else key
+        first.setdefault(shape, head)
+        said.append(head)
+    return said
+
+
+def _link(broadcasts: Broadcasts, tables: "list[ibis.Table]") -> None:
+    """Note which broadcasts repeat an earlier one to contacts that it had failed to reach."""
+    found = broadcasts.found
+    if not found["message"].duplicated().any():
+        return
+    again = found[found["message"].duplicated(keep=False)]
+    rows = [broadcasts.mark(table) for table in tables]
+    rows = [r.filter(r["broadcast"].isin(list(again["broadcast"]))) for r in rows]
+    pairs = [r.select("broadcast", "message", "contact_id") for r in rows]
+    failed = pairs[0].distinct()
+    sent = ibis.union(*pairs, distinct=True) if len(pairs) > 1 else failed
+    sizes = sent.group_by("broadcast").aggregate(contacts=sent.count()).to_pandas()
+    sizes = dict(sizes.itertuples(index=False))
+    failed = failed.rename(earlier="broadcast")
+    both = sent.join(failed, ["contact_id", "message"])
+    both = both.filter(both["broadcast"] != both["earlier"])
+    shared = both.group_by("broadcast", "earlier").aggregate(contacts=both.count()).to_pandas()
+    order = {key: i for i, key in enumerate(found["broadcast"])}
+    resend: dict[str, str] = {}
+    for later, earlier, contacts in shared.itertuples(index=False):
+        mostly = contacts >= RESENT * sizes[later] and order[earlier] < order[later]
+        if mostly and order[earlier] >= order.get(resend.get(later), -1):
+            resend[later] = earlier
+    found["resend_of"] = found["broadcast"].map(resend).fillna("")
+
+
+def _places(
+    engine: Engine, minutes: "pd.DataFrame", groups: dict[int, Group], found: "pd.DataFrame"
+) -> tuple["ibis.Table", int]:
+    """The table in which `mark` looks up: per place the key of most rows, and, in groups of more
+    than one broadcast, each pattern with its key; and how many patterns there are.
+    """
+    marks = found.set_index("number")[["broadcast", "message"]]
+    minutes = minutes.join(marks, on="number").sort_values(["minute", "rows"])
+    places = minutes.drop_duplicates(PLACE, keep="last")[[*PLACE, "group", "run", *marks.columns]]
+    said = minutes.groupby("run")["said"].nunique()
+    several = set(said.index[said > 1])
+    patterns = 0
+    if several:
+        mixed, patterns = _with_patterns(places[places["run"].isin(several)], groups)
+        keys_at = minutes.drop_duplicates([*PLACE, "version"]).set_index([*PLACE, "version"])
+        for i in range(patterns):
+            version = [p[i][1] if i < len(p := groups[g].patterns) else -2 for g in mixed["group"]]
+            at = pd.MultiIndex.from_frame(mixed[PLACE].assign(version=version))
+            for name in marks.columns:
+                mixed[f"{name}{i}"] = keys_at[name].reindex(at).to_numpy()
+        places = places.merge(mixed.drop(columns="group"), on=PLACE, how="left")
+        for i in range(patterns):  # a version that a place does not have goes with the others
+            for name in marks.columns:
+                places[f"{name}{i}"] = places[f"{name}{i}"].fillna(places[name])
+    places = places.drop(columns=["group", "run"]).rename(columns=lambda name: f"{name}_")
+    return engine.keep(_table(places)), patterns
+
+
+# What a reader is told
+
+
+def summary(
+    found: "pd.DataFrame",
+    failed: "ibis.Table",
+    delivered: "ibis.Table | None" = None,
+    attempted: Mapping[str, int] | None = None,
+    names: Mapping[str, str] | None = None,
+    lang: Language | None = None,
+) -> "pd.DataFrame":
+    """One row per broadcast of found, in the order of time.
+
+    failed has broadcast (as `Broadcasts.mark` adds it), contact_id, message_id and cause; delivered
+    (broadcast) are the messages that arrived. attempted states how many messages were sent, per key
+    or channel ID, where there is no delivered. names are those of the channels, by ID.
+
+    Returns broadcast (the key), name (unlike all others), channel_id, first, last, attempted,
+    delivered, failed (each contact and message once), quota (failed by a limit), message and
+    resend_of; attempted and delivered are missing where nothing says them.
+    """
+    unnamed = failed.message_id.fill_null(failed.row_id.cast("string"))
+    once = failed.filter(failed.broadcast.notnull()).select(
+        "broadcast", "contact_id", message_id=unnamed, quota=(failed.cause == "quota").cast("int64")
+    )
+    once = once.group_by("broadcast", "contact_id", "message_id").aggregate(quota=once.quota.max())
+    counts = once.group_by("broadcast").aggregate(failed=once.count(), quota=once.quota.sum())
+    frame = found[["broadcast", "channel_id", "first", "last", "message", "resend_of"]]
+    frame = frame.merge(counts.to_pandas(), on="broadcast", how="left")
+    frame = frame.fillna({"failed": 0, "quota": 0}).astype({"failed": "int64", "quota": "int64"})
+    frame["attempted"] = frame["delivered"] = pd.array([pd.NA] * len(frame), dtype="Int64")
+    if delivered is not None:
+        arrived = delivered.filter(delivered.broadcast.notnull()).group_by("broadcast")
+        arrived = arrived.aggregate(delivered=lambda t: t.count()).to_pandas()
+        arrived = dict(arrived.itertuples(index=False))
+        frame["delivered"] = [int(arrived.get(key, 0)) for key in frame["broadcast"]]
+        frame["attempted"] = frame["delivered"] + frame["failed"]
+    elif attempted:
+        _stated(frame, attempted)
+    frame.insert(1, "name", named(found, names or {}, lang or language()))
+    order = ["broadcast", "name", "channel_id", "first", "last"]
+    order += ["attempted", "delivered", "failed", "quota", "message", "resend_of"]
+    return frame[order]
+
+
+def _stated(frame: "pd.DataFrame", attempted: Mapping[str, int]) -> None:
+    """Fill in what was stated, a channel's number where the channel has one broadcast."""
+    single = ~frame["channel_id"].duplicated(keep=False)
+    stated = [
+        attempted.get(key, attempted.get(channel) if alone else None)
+        for key, channel, alone in zip(frame["broadcast"], frame["channel_id"], single, strict=True)
+    ]
+    frame["attempted"] = pd.array([pd.NA if n is None else n for n in stated], dtype="Int64")
+    frame["delivered"] = (frame["attempted"] - frame["failed"]).clip(lower=0)
+
+
+def named(found: "pd.DataFrame", names: Mapping[str, str], lang: Language) -> list[str]:
+    """The template, or channel and time; with more of these, and the key, where two are the same."""
+    columns = [found[c] for c in ("broadcast", "channel_id", "template", "first")]
+    said = []
+    for key, channel, template, first in zip(*columns, strict=True):
+        at = [] if pd.isna(first) else [lang.date(first), f"{first:%H:%M}"]
+        channel = names.get(channel) or channel
+        where = ", ".join([channel, *at] if channel else at)
+        said.append([template or where or key, ", ".join(filter(None, (template, where))), key])
+    for more in (1, 2):
+        counts = Counter(fold_name(name[0]) for name in said)
+        for name in said:
+            if counts[fold_name(name[0])] > 1:
+                name[0] = name[1] if more == 1 else f"{name[0]} ({name[2]})"
+    return [name[0] for name in said]
+
+
+def fold_name(text: str) -> str:
+    """A name as names are compared: without case, accents and more than one space.
+
+    >>> fold_name(" WhatsApp  México ")
+    'whatsapp mexico'
+    """
+    letters = unicodedata.normalize("NFKD", text.casefold())
+    return " ".join("".join(c for c in letters if not unicodedata.combining(c)).split())
+
+
+def choose(asked: str, summary: "pd.DataFrame") -> str:
+    """The key of the broadcast that a user asked for by its key, the beginning of one (four
+    characters or more), its name, or a part of a name that no other has.
+
+    summary has broadcast and name. Raises ParameterError, with those that could be meant, where
+    none or several fit.
+
+    >>> choose("promo", pd.DataFrame({"broadcast": ["b12"], "name": ["Promo"]}))
+    'b12'
+    """
+    listed = dict(zip(summary["broadcast"], summary["name"], strict=True))
+    key, name = asked.strip(), fold_name(asked)
+    folded = {k: fold_name(n) for k, n in listed.items()}
+    tests = (
+        [k for k in listed if k == key.lower()],
+        [k for k in listed if len(key) >= SHORTEST and k.startswith(key.lower())],
+        [k for k, n in folded.items() if n == name],
+        [k for k, n in folded.items() if len(name) >= SHORTEST and name in n],
+    )
+    fitting = next((keys for keys in tests if keys), [])
+    if len(fitting) == 1:
+        return fitting[0]
+    shown = "; ".join(f"{k} ({listed[k]})" for k in fitting or listed) or sentence("none")
+    if fitting:
+        raise ParameterError(
+            "Several broadcasts are meant by '{asked}': {shown}; expected the key of one.",
+            "broadcast",
+            asked=asked,
+            shown=shown,
+        )
+    raise ParameterError(
+        "There is no broadcast '{asked}'.{hint} Present: {shown}.",
+        "broadcast",
+        asked=asked,
+        hint=did_you_mean(asked, [*listed, *listed.values()]),
+        shown=shown,
+    )
+
+
+def reached(failed: "ibis.Table", delivered: "ibis.Table", how: str = "message") -> "ibis.Table":
+    """Add `reached` to failed messages: whether a later one reached the contact.
+
+    Both tables have contact_id, channel_id, sent_at and message (as `Broadcasts.mark` adds it). With
+    how "message" a message of the same broadcast or its resend counts, on any of the contact's
+    channels: one that says the same. With "any" every later one on the channel does, as an agent's.
+    """
+    delivered = delivered.select("contact_id", "channel_id", "sent_at", "message")
+    if how == "any":
+        keys = {"to_": delivered.contact_id, "of_": delivered.channel_id.fill_null("")}
+        of = failed.channel_id.fill_null("")
+    else:
+        delivered = delivered.filter(delivered.message.notnull())
+        keys = {"to_": delivered.contact_id, "of_": delivered.message}
+        of = failed.message
+    last = delivered.group_by(**keys).aggregate(delivered_at_=delivered.sent_at.max())
+    failed = failed.mutate(of_row_=of)
+    rows = failed.left_join(last, [("contact_id", "to_"), ("of_row_", "of_")])
+    later = (rows.delivered_at_ > rows.sent_at).fill_null(False)
+    return rows.mutate(reached=later).drop("to_", "of_", "of_row_", "delivered_at_")

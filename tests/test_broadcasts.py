@@ -1,0 +1,223 @@
+"""Every broadcast of generated months is found, with its own counts and a key that stays."""
+
+import csv
+import random
+from collections import Counter
+
+import pandas as pd
+import pytest
+
+from conftest import HEADER, LIMIT, row
+from months import month
+from rebroadcast.common.exceptions import ParameterError
+from rebroadcast.reading import exports
+from rebroadcast.recovery import broadcasts
+
+SEEDS = range(6)
+FEW = 10  # failed messages from which on a broadcast is told by these alone
+
+
+def cells(row, error=None):
+    cells = [f"{row['at']:%Y-%m-%d %H:%M:%S}", row["sender"], row["type"], row["contact"]]
+    cells += [row["message"], "text", "message", row["content"], row["channel"], "outgoing", "text"]
+    return cells if error is None else [*cells, error]
+
+
+@pytest.fixture
+def tables(engine, tmp_path):
+    """Write rows as exports and read them: the failed ones, and all of them where asked for."""
+
+    def read(rows, failed, with_messages=False, name="x"):
+        lost = [cells(r, LIMIT) for r in rows if r["message"] in failed]
+        kinds = {"failed": (HEADER, lost)}
+        if with_messages:
+            kinds["messages"] = (HEADER[:-1], [cells(r) for r in rows])
+        found = []
+        for kind, (header, lines) in kinds.items():
+            path = tmp_path / f"{name}_{kind}.csv"
+            with path.open("w", newline="", encoding="utf-8") as file:
+                csv.writer(file).writerows([header, *lines])
+            found.append(exports.read(engine, [str(path)], kind).table)
+        return found
+
+    return read
+
+
+def marks(found, table):
+    """The key of each message ID."""
+    rows = found.mark(table).select("message_id", "broadcast").to_pandas()
+    return {m: k if isinstance(k, str) else None for m, k in rows.itertuples(index=False)}
+
+
+def truth(told, keys):
+    """Compare keys with a month's truth, and return the key of each broadcast."""
+    pairs = Counter((told.of.get(message), key) for message, key in keys.items())
+    wrong = {p: n for p, n in pairs.items() if (p[0] is None) != (p[1] is None)}
+    assert not wrong
+    by_number = {number: key for number, key in pairs if number}
+    assert len(by_number) == len([p for p in pairs if p[0]]), (pairs, told.broadcasts)
+    assert len(set(by_number.values())) == len(by_number), (pairs, told.broadcasts)
+    return by_number
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_every_broadcast_of_a_month_is_found(engine, tables, seed):
+    told = month(seed)
+    failed, messages = tables(told.rows, told.failed, True)
+    found = broadcasts.find(engine, failed, messages)
+    of_failed = truth(told, marks(found, failed))
+    of_all = truth(told, marks(found, messages))
+    assert of_failed.items() <= of_all.items()
+    assert set(found.found["broadcast"]) == set(of_all.values())
+    links = found.found.set_index("broadcast")["resend_of"]
+    for number, about in told.broadcasts.items():
+        assert links[of_all[number]] == (of_all[about["of"]] if about["of"] else "")
+    alone = broadcasts.find(engine, failed, known=found.found)
+    assert truth(told, marks(alone, failed)) == of_failed
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_keys_stay_where_an_export_is_cut_split_or_shuffled(engine, tables, seed):
+    told, rng = month(seed), random.Random(seed)
+    failed, messages = tables(told.rows, told.failed, True)
+    whole = truth(told, marks(broadcasts.find(engine, failed, messages), messages))
+    days = sorted({r["at"].date() for r in told.rows})
+    cut = rng.choice(days)
+    parts = {
+        "before": [r for r in told.rows if r["at"].date() < cut],
+        "after": [r for r in told.rows if r["at"].date() >= cut],
+        "shuffled": rng.sample(told.rows, len(told.rows)),
+        "half": rng.sample(told.rows, len(told.rows) // 2),
+    }
+    for name, rows in parts.items():
+        for with_messages in (False, True):
+            if not any(r["message"] in told.failed for r in rows):
+                continue
+            part = tables(rows, told.failed, with_messages, name)
+            keys = truth(told, marks(broadcasts.find(engine, *part), part[-1]))
+            sizes = Counter(
+                told.of.get(r["message"])
+                for r in rows
+                if with_messages or r["message"] in told.failed
+            )
+            sure = {n: key for n, key in keys.items() if sizes[n] >= FEW}
+            assert sure.items() <= whole.items(), (name, with_messages)
+
+
+def found_in(engine, write, *rows, **options):
+    table = exports.read(engine, [str(write(rows))]).table
+    return broadcasts.find(engine, table, **options), table
+
+
+def test_one_message_in_two_languages_is_one_broadcast_and_a_later_message_another(engine, write):
+    rows = [
+        row(str(i), str(9000 + i), at=f"2022-01-11 15:{i // 2:02}:{i % 2 * 30:02}", content=text)
+        for i in range(60)
+        for text in [("Hola, hoy hay promo", "Hi, there is a sale today")[i % 7 == 3]]
+    ]
+    rows += [
+        row(
+            str(i), str(9900 + i), at=f"2022-01-11 17:00:{i:02}", content="Mañana cerramos temprano"
+        )
+        for i in range(20)
+    ]
+    found, table = found_in(engine, write, *rows)
+    assert list(found.found["rows"]) == [60, 20]
+    counts = Counter(marks(found, table).values())
+    assert sorted(counts.values()) == [20, 60]
+
+
+def test_the_same_text_two_days_running_has_two_keys_and_one_message(engine, write):
+    rows = [row(str(i), str(i), at=f"2022-01-{d} 15:00:0{i}") for d in (11, 12) for i in range(9)]
+    rows = [[*r[:4], str(n), *r[5:]] for n, r in enumerate(rows)]
+    found, _table = found_in(engine, write, *rows)
+    first, second = found.found.itertuples()
+    assert first.broadcast != second.broadcast
+    assert second.message == second.resend_of == first.broadcast
+
+
+@pytest.mark.parametrize(
+    "without", ["Sender Type", "Sender ID", "Content", "Date & Time", "Channel ID"]
+)
+def test_exports_that_lack_a_column_still_have_broadcasts(engine, write, without):
+    place = HEADER.index(without)
+    rows = [row(str(i), str(i), at=f"2022-01-11 15:00:0{i}") for i in range(9)]
+    path = write(
+        [r[:place] + r[place + 1 :] for r in rows], header=HEADER[:place] + HEADER[place + 1 :]
+    )
+    table = exports.read(engine, [str(path)]).table
+    found = broadcasts.find(engine, table)
+    assert list(found.found["rows"]) == [9]
+    names = {"Sender Type": "sender_type", "Sender ID": "sender_id", "Content": "content"}
+    names["Date & Time"] = "sent_at"
+    missing = {"sender_type", "sender_id", "sent_at", "content"} - set(found.basis)
+    assert missing == ({names[without]} if without in names else set())
+    assert len(set(marks(found, table).values())) == 1
+
+
+def test_agents_alone_are_no_broadcast(engine, write):
+    found, table = found_in(
+        engine, write, row(sender="user"), row("101", "9002", sender="workflow")
+    )
+    assert found.found.empty
+    assert set(marks(found, table).values()) == {None}
+
+
+def test_a_key_outlives_a_spreadsheet(engine, write):
+    rows = [row(str(i), str(i), at=f"2022-01-11 15:1{i}:07") for i in range(9)]
+    before, _table = found_in(engine, write, *rows)
+    for change in (
+        lambda r: [r[0][:-3], "88001.0", *r[2:]],
+        lambda r: [r[0][:10], *r[1:4], "", *r[5:]],
+    ):
+        after, _table = found_in(engine, write, *map(change, rows))
+        assert list(after.found["broadcast"]) == list(before.found["broadcast"])
+
+
+def test_the_summary_counts_and_names_each_broadcast(engine, write):
+    rows = [row(str(i), str(i), at=f"2022-01-11 15:00:0{i}") for i in range(9)]
+    found, table = found_in(engine, write, *rows, rows[0])
+    marked = found.mark(table).mutate(cause=table.content_type.nullif("text").fill_null("quota"))
+    frame = broadcasts.summary(found.found, marked, names={"1001": "WhatsApp México"})
+    told = frame.iloc[0]
+    assert told["name"] == "WhatsApp México, 11 Jan 2022, 15:00"
+    assert (told["failed"], told["quota"]) == (9, 9)
+    assert pd.isna(told["attempted"]) and pd.isna(told["delivered"])
+    frame = broadcasts.summary(found.found, marked, attempted={"1001": 20})
+    assert list(frame[["attempted", "delivered", "failed"]].iloc[0]) == [20, 11, 9]
+
+
+def test_an_agents_ok_reaches_nobody_and_the_resend_does(engine, write):
+    rows = [row(str(i), str(i), at=f"2022-01-11 15:00:0{i}") for i in range(9)]
+    failed = exports.read(engine, [str(write(rows))]).table
+    sent = [r[:-1] for r in rows]
+    sent += [row("1", "50", None, "2022-01-11 16:00:00", sender="user", content="Ok")]
+    sent += [row("2", "51", None, "2022-01-12 15:00:00", channel="1002")]
+    sent += [row("3", "52", None, "2022-01-12 18:00:00", content="Otra cosa muy distinta")]
+    path = write(sent, "messages.csv", HEADER[:-1])
+    messages = exports.read(engine, [str(path)], "messages").table
+    found = broadcasts.find(engine, failed, messages)
+    arrived = found.mark(messages).anti_join(failed.select("message_id"), "message_id")
+    for how, expected in (("message", {"2"}), ("any", {"1", "3"})):
+        rows = broadcasts.reached(found.mark(failed), arrived, how)
+        assert set(rows.filter(rows.reached).to_pandas()["contact_id"]) == expected
+
+
+def test_a_broadcast_is_chosen_by_key_or_name():
+    listed = pd.DataFrame(
+        {
+            "broadcast": ["b1234aaaaa", "b1234bbbbb", "b999900000"],
+            "name": [
+                "WhatsApp México, 11 Jan 2022, 15:00",
+                "WhatsApp México, 12 Jan 2022, 15:00",
+                "promo",
+            ],
+        }
+    )
+    assert broadcasts.choose("b1234aaaaa", listed) == "b1234aaaaa"
+    assert broadcasts.choose("b9999", listed) == "b999900000"
+    assert broadcasts.choose("whatsapp mexico, 12 jan 2022, 15:00", listed) == "b1234bbbbb"
+    with pytest.raises(ParameterError, match="Several broadcasts"):
+        broadcasts.choose("b1234", listed)
+    with pytest.raises(ParameterError, match="Did you mean 'promo'"):
+        broadcasts.choose("prono", listed)
