@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 __all__ = ["__version__", "explain"]
 
-# jsonschema, which nbformat imports, would build 35 grammars for a check that notebooks do not use
-# (over a second,
-# in the caller and again in the kernel); it goes on without them.
-sys.modules.setdefault("rfc3987_syntax", None)
+# In a notebook's kernel the current folder comes before what is installed: a file there that has a
+# library's name would run. It stays at hand, behind everything else.
+if "ipykernel" in sys.modules and "" in sys.path:
+    sys.path.append(sys.path.pop(sys.path.index("")))
 
 if TYPE_CHECKING:
     from .errors import explain

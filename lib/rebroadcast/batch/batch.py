@@ -1,5 +1,5 @@
-"""Many runs, unattended: each entry in a process of its own, a few at a time, and one index page of
-them all.
+"""Many runs, unattended: each entry's notebook in a process of its own, a few at a time, and one
+index page of them all.
 """
 
 import json
@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import suppress
@@ -78,7 +79,7 @@ def run(
 
 @dataclass(frozen=True)
 class _Outcome:
-    """How an entry's process ended, after how many tries and seconds (of the last one)."""
+    """How an entry ended, after how many tries and seconds (of the last one)."""
 
     status: int
     late: bool
@@ -91,7 +92,8 @@ class _Batch:
 
     def __init__(self, plan: Plan, out: Path, scratch: str, resume: bool):
         self.plan, self.out, self.scratch, self.resume = plan, out, scratch, resume
-        self.working: set[subprocess.Popen] = set()
+        self.working: set[subprocess.Popen] = set()  # all processes that live
+        self.idle: list[subprocess.Popen] = []
         self.ending = False  # no process is to be started any more
         self.started = datetime.now(UTC)
         self.written = 0.0
@@ -158,10 +160,11 @@ class _Batch:
                 pool.shutdown(wait=False, cancel_futures=True)
                 for process in list(self.working):
                     worker.end(process.pid)
+                    process.wait()
         return self.write(last=True)
 
     def work(self, row: dict, entry: Entry, progress: Progress) -> _Outcome:
-        """Run an entry's process, in a thread of its own, and once more where it died."""
+        """Have an entry made, and once more where its process died; each call in a thread."""
         task = progress.add_task(_label(row), total=None)
         latest = row["latest"] or {}
         done = latest.get("mark") if self.resume and latest.get("status") == "ok" else None
@@ -179,39 +182,41 @@ class _Batch:
         return outcome
 
     def start(self, entry: Entry, done: str | None) -> tuple[int, bool]:
-        """Run an entry's process to its end; return its exit status, and whether it took too
-        long.
+        """Have a process make an entry; return the status, or the exit status of a process that
+        died, and whether it took too long.
         """
         target = self.target(entry)
         target.parent.mkdir(parents=True, exist_ok=True)
+        process = self.idle.pop() if self.idle else self.process()
+        limit, since = MINUTE * self.plan.timeout, time.monotonic()
+        timer = threading.Timer(limit, worker.end, [process.pid])
+        timer.start()
+        asked = {"entry": asdict(entry), "target": target, "done": done, "scratch": self.scratch}
+        with suppress(OSError):  # it may have died already
+            print(json.dumps(asked, default=str), file=process.stdin, flush=True)
+        if answer := process.stdout.readline():
+            timer.cancel()
+            self.idle.append(process)
+            return int(answer), False
+        timer.cancel()
+        self.working.remove(process)
+        return process.wait(), time.monotonic() - since >= limit
+
+    def process(self) -> subprocess.Popen:
+        """Start a process that makes entries, and nothing of the current folder is imported."""
         cache = {"REBROADCAST_CACHE": os.path.join(self.scratch, "read")}
         process = subprocess.Popen(
             [sys.executable, "-P", "-m", worker.__name__],
             stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
             env=cache | os.environ | reports.safe_path() | {"TMPDIR": self.scratch},
             start_new_session=True,  # an interrupt from the keyboard is the batch's to pass on
-            text=True,
             encoding="utf-8",
         )
         self.working.add(process)
-        asked = {"entry": asdict(entry), "target": target, "done": done, "scratch": self.scratch}
-        late = False
-        try:
-            if self.ending:
-                worker.end(process.pid)
-            with suppress(OSError):  # it may have died already
-                print(json.dumps(asked, default=str), file=process.stdin, flush=True)
-            process.wait(MINUTE * self.plan.timeout)
-        except subprocess.TimeoutExpired:
-            late = True
+        if self.ending:
             worker.end(process.pid)
-        finally:
-            status = process.wait()
-            self.working.remove(process)
-            with suppress(OSError):
-                process.stdin.close()
-        return status, late
+        return process
 
     def note(self, place: int, outcome: _Outcome, console: Console) -> None:
         """Keep, and tell, what became of an entry."""

@@ -1,11 +1,14 @@
-"""One entry of a batch, in a process of its own: `python -P -m rebroadcast.batch.entry`.
+"""What a process of a batch does: `python -P -m rebroadcast.batch.entry` makes one entry after
+another, so that what a run needs is loaded once; each entry's notebook has a kernel of its own.
 
-The batch tells it on standard input, in one line of JSON, what to make, and keeps that pipe open:
-when it closes, the batch is gone, and the entry ends with all that it has started.
+The batch tells it on standard input, a line of JSON each, what to make, and it answers with a line:
+the entry's status. When that pipe closes, the batch is gone, and it ends with all that it has
+started.
 """
 
 import json
 import os
+import queue
 import shutil
 import sys
 import threading
@@ -19,19 +22,23 @@ from ..ledger import record
 from ..report import reports
 from .batchfile import Entry
 
-SKIPPED = 3  # exit status: its latest good run has the same mark
+MADE, SKIPPED = 0, 3  # a status; skipped: its latest good run has the same mark
 
 
-def main() -> int:
-    """Make the entry that standard input names; return the exit status."""
-    asked = json.loads(sys.stdin.readline())
-    threading.Thread(target=_leave_with_batch, args=[asked["scratch"]], daemon=True).start()
-    entry = Entry(**asked["entry"] | {"notebook": Path(asked["entry"]["notebook"])})
-    return make(entry, Path(asked["target"]), asked["done"])
+def main() -> None:
+    """Make the entries that standard input names."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # whatever else is printed, here or by a notebook, is no answer
+    asked: queue.SimpleQueue[dict] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=[asked], daemon=True).start()
+    while True:
+        job = asked.get()
+        entry = Entry(**job["entry"] | {"notebook": Path(job["entry"]["notebook"])})
+        print(make(entry, Path(job["target"]), job["done"]), file=answers, flush=True)
 
 
 def make(entry: Entry, target: Path, done: str | None) -> int:
-    """Make one entry's report in target, or keep the record of its failure there; return the exit
+    """Make one entry's report in target, or keep the record of its failure there; return its
     status. done is the mark with which there is nothing to do.
     """
     speak(entry.parameters.get("language"))
@@ -45,7 +52,7 @@ def make(entry: Entry, target: Path, done: str | None) -> int:
         fail(entry, target, str(error))
     except Exception as error:
         fail(entry, target, f"{type(error).__name__}: {error}")
-    return 0
+    return MADE
 
 
 def fail(entry: Entry, target: Path, message: str) -> None:
@@ -80,12 +87,16 @@ def end(pid: int, itself: bool = True) -> None:
     psutil.wait_procs([member for member in family if member.pid != pid], timeout=5)
 
 
-def _leave_with_batch(scratch: str) -> None:
-    sys.stdin.read()
+def _listen(asked: "queue.SimpleQueue[dict]") -> None:
+    scratch = ""
+    for line in sys.stdin:
+        job = json.loads(line)
+        scratch = job["scratch"]
+        asked.put(job)
     end(os.getpid(), itself=False)
     shutil.rmtree(scratch, ignore_errors=True)
     os._exit(1)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
+from typing import Any, Optional, Union
 
 from ..common.exceptions import ParameterError, did_you_mean, reason, sentence, speak
 
@@ -28,19 +29,39 @@ SAMPLE_RECOVERY = SAMPLE | {
 }
 
 
+TYPES = {
+    "str": str,
+    "int": int,
+    "float": float,
+    "bool": bool,
+    "list": list,
+    "dict": dict,
+    "List": list,
+    "Dict": dict,
+    "Any": Any,
+    "Optional": Optional,
+    "Union": Union,
+}
+
+
 @dataclass(frozen=True)
 class Declared:
-    """One parameter of a notebook: its name, its annotation as written, and its default."""
+    """One parameter of a notebook: its name, its annotation as written, the type that it names, and
+    its default.
+    """
 
     name: str
     annotation: str
+    type: Any
     default: object
 
 
 def declared(notebook: Path) -> dict[str, Declared]:
-    """Read the cell tagged `parameters` of a notebook, without running it.
+    """Read the cell tagged `parameters` of a notebook. Nothing in it is evaluated.
 
-    Raises RebroadcastError where there is no such cell or it is not plain assignments.
+    papermill's own inspection leaves out, without a word, what it cannot read: `int | None`, a text
+    with `=` or `#`. Raises ParameterError where there is no such cell, or a parameter of it is no
+    plain value or has no plain type.
 
     >>> declared(Path("notebooks/failure_report.ipynb"))["language"].default
     'en'
@@ -56,25 +77,77 @@ def declared(notebook: Path) -> dict[str, Declared]:
             notebook=notebook,
             reason=reason(error),
         ) from None
-    except (ValueError, KeyError, TypeError, StopIteration):
+    except (ValueError, KeyError, TypeError, AttributeError, StopIteration):
         raise ParameterError(
             "{notebook} is no notebook with a cell tagged 'parameters'.", notebook=notebook
         ) from None
-    found = {}
-    for node in ast.parse("".join(code)).body:
-        target = (
-            node.target if isinstance(node, ast.AnnAssign) else getattr(node, "targets", [None])[0]
-        )
-        if isinstance(target, ast.Name):
-            default = ast.literal_eval(node.value)
-            kind = type(default).__name__
-            written = (
-                ast.unparse(node.annotation)
-                if isinstance(node, ast.AnnAssign)
-                else f"{kind} | list[{kind}]"
-            )
-            found[target.id] = Declared(target.id, written, default)
-    return found
+    try:
+        statements = ast.parse("".join(code)).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        raise ParameterError(
+            "The cell tagged 'parameters' of {notebook} is not plain Python; move all that is no"
+            " parameter, such as a magic, to a cell of its own.",
+            notebook=notebook,
+        ) from None
+    read = (_declared(node, notebook) for node in statements)
+    return {parameter.name: parameter for parameter in read if parameter}
+
+
+def _declared(node: ast.stmt, notebook: Path) -> Declared | None:
+    """The parameter that a statement declares, or None where it declares none."""
+    annotated = isinstance(node, ast.AnnAssign)
+    target = _target(node)
+    if not isinstance(target, ast.Name):
+        return None
+    try:
+        default = ast.literal_eval(node.value)
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        raise ParameterError(
+            "The parameter '{name}' of {notebook} has no plain value; expected one such as \"\", 0,"
+            " False or [].",
+            target.id,
+            name=target.id,
+            notebook=notebook,
+        ) from None
+    if not annotated:
+        one = type(default)
+        written = f"{one.__name__} | list[{one.__name__}]"
+        return Declared(target.id, written, Any if default is None else one | list[one], default)
+    written = ast.unparse(node.annotation)
+    try:
+        return Declared(target.id, written, _type(node.annotation), default)
+    except (TypeError, ValueError, RecursionError):
+        raise ParameterError(
+            "The parameter '{name}' of {notebook} has the type {kind}; expected one of: {known}.",
+            target.id,
+            name=target.id,
+            notebook=notebook,
+            kind=" ".join(written.split())[:60],
+            known=", ".join(TYPES),
+        ) from None
+
+
+def _target(node: ast.stmt) -> ast.expr | None:
+    """What a statement gives a value to, or None."""
+    return node.target if isinstance(node, ast.AnnAssign) else getattr(node, "targets", [None])[0]
+
+
+def _type(node: ast.expr) -> Any:
+    """The type that an annotation names, looked up, not evaluated; ValueError for any other."""
+    match node:
+        case ast.Name(id=name) if name in TYPES:
+            return TYPES[name]
+        case ast.Constant(value=None):
+            return type(None)
+        case ast.Constant(value=str(text)) if "'" not in text and '"' not in text:
+            return _type(ast.parse(text, mode="eval").body)
+        case ast.Tuple(elts=parts):
+            return tuple(_type(part) for part in parts)
+        case ast.Subscript(value=whole, slice=part):
+            return _type(whole)[_type(part)]
+        case ast.BinOp(left=left, op=ast.BitOr(), right=right):
+            return _type(left) | _type(right)
+    raise ValueError(ast.dump(node)[:60])
 
 
 def check(parameters: Mapping[str, Declared], given: Mapping[str, object]) -> dict[str, object]:
@@ -109,9 +182,8 @@ def check(parameters: Mapping[str, Declared], given: Mapping[str, object]) -> di
         if kind.startswith(("dict", "list")) and isinstance(value, str):
             value = pairs(value, name) if kind == "dict" else [value]
         try:
-            known = {k: __builtins__[k] for k in ("str", "int", "float", "bool", "list", "dict")}
             adapter = TypeAdapter(
-                eval(kind, {"__builtins__": known}), config=ConfigDict(coerce_numbers_to_str=True)
+                parameters[name].type, config=ConfigDict(coerce_numbers_to_str=True)
             )
             checked[name] = adapter.validate_python(value)
         except ValidationError as error:
@@ -173,24 +245,43 @@ def from_namespace(namespace: Mapping[str, object], names: tuple[str, ...]) -> d
     """Take the parameters called names from a notebook's variables.
 
     Plain papermill only warns of an unknown name, so a variable that nearly has a parameter's name
-    is refused here: it is a typing error that would be silently ignored.
+    is refused here, where it was set together with the parameters: it is a typing error that would
+    be silently ignored.
     """
     speak(namespace.get("language"))
-    plain = (str, int, float, bool, list, dict, type(None))
-    for name, value in namespace.items():
-        if (
-            not name.startswith("_")
-            and name not in names
-            and isinstance(value, plain)
-            and name not in ("In", "Out")
-        ):
-            near = did_you_mean(name, names)
-            if near and abs(len(name) - len(near.split("'")[1])) <= 2:
-                raise ParameterError(
-                    "Unknown parameter '{name}'.{hint} Known: {known}.",
-                    name,
-                    name=name,
-                    hint=near,
-                    known=", ".join(names),
-                )
+    for name in _set_before(namespace):
+        if name.startswith("_") or name in names:
+            continue
+        near = did_you_mean(name, names)
+        if near and abs(len(name) - len(near.split("'")[1])) <= 2:
+            raise ParameterError(
+                "Unknown parameter '{name}'.{hint} Known: {known}.",
+                name,
+                name=name,
+                hint=near,
+                known=", ".join(names),
+            )
     return {name: namespace[name] for name in names if name in namespace}
+
+
+def _set_before(namespace: Mapping[str, object]) -> list[str]:
+    """The variables set in the cells just before this one that hold plain values and nothing else:
+    the parameters cell, and the one that papermill adds. Whatever else a notebook has in its
+    memory, from further cells or an earlier run of all of them, is its own.
+    """
+    cells = namespace.get("In")
+    if not isinstance(cells, list):  # no notebook
+        return list(namespace)
+    names: list[str] = []
+    for cell in reversed(cells[:-1]):
+        try:
+            statements = ast.parse(cell).body
+            for node in statements:
+                ast.literal_eval(getattr(node, "value", None) or "")
+        except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+            break
+        targets = [_target(node) for node in statements]
+        if not targets:
+            break
+        names += [target.id for target in targets if isinstance(target, ast.Name)]
+    return names

@@ -1,0 +1,117 @@
+"""Parameters: read from a notebook's cell without running it, and told from its other variables."""
+
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+from conftest import ROOT, SAMPLES, row
+from rebroadcast.bench import parameters
+from rebroadcast.common.exceptions import ParameterError
+from rebroadcast.report import reports
+
+FAULTY = sorted((Path(__file__).parent / "data" / "parameters").glob("*.ipynb"))
+NAMES = ("exports", "channel", "language", "out", "to")
+
+
+@pytest.fixture
+def notebook(tmp_path):
+    """Make a notebook of the user's own with these lines as its parameters."""
+
+    def make(*lines):
+        cell = nbformat.v4.new_code_cell("\n".join(lines), metadata={"tags": ["parameters"]})
+        path = tmp_path / "own.ipynb"
+        nbformat.write(nbformat.v4.new_notebook(cells=[cell]), path)
+        return path
+
+    return make
+
+
+SAID = {
+    "annot": "has the type DataFrame; expected one of: str, int",
+    "annot_exec": "has the type .*; expected one of: str, int",
+    "call": "The parameter 'x' of .* has no plain value",
+    "magic": "is not plain Python; move all that is no parameter, such as a magic",
+}
+
+
+@pytest.mark.parametrize("path", FAULTY, ids=lambda path: path.stem)
+def test_a_notebook_of_the_users_own_is_read_without_evaluating_it(path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    if path.stem in SAID:
+        with pytest.raises(ParameterError, match=SAID[path.stem]):
+            reports.run(path, {}, "out")
+    else:
+        declared = parameters.declared(path)
+        assert parameters.check(declared, {"x": "007"}) == {"x": ["007"]}
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("x: str", "no plain value"),
+        ("x = [open('f', 'w')]", "no plain value"),
+        ("x: str[int] = ''", "has the type"),
+        ("x: open('f', 'w') = ''", "has the type"),
+        ("x: list[open('f', 'w')] = []", "has the type"),
+        ("x: int if open('f', 'w') else str = 1", "has the type"),
+        ("x: 'open(1)' = ''", "has the type"),
+        ("!rm -r results", "not plain Python"),
+        ("x = 1\0", "not plain Python"),
+    ],
+)
+def test_what_is_no_plain_parameter_is_one_sentence(notebook, line, said, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ParameterError, match=said) as caught:
+        parameters.declared(notebook(line))
+    assert "\n" not in str(caught.value) and not Path("f").exists()
+
+
+def test_types_are_looked_up(notebook):
+    declared = parameters.declared(
+        notebook(
+            "n: int | None = None",
+            "ids: 'list[int]' = []",
+            "share: Optional[float] = None",
+            "counts: dict[str, int] = {}",
+            "colour = '#fff=1'",
+            "anything = None",
+            "import os",
+        )
+    )
+    given = {"n": "7", "ids": ["1"], "share": "0.5", "counts": {"a": "2"}, "anything": [1]}
+    checked = {"n": 7, "ids": [1], "share": 0.5, "counts": {"a": 2}, "anything": [1]}
+    assert parameters.check(declared, given) == checked
+    assert declared["colour"].default == "#fff=1" and "os" not in declared
+
+
+def test_a_typing_error_is_refused_where_the_parameters_are_set():
+    ran = [
+        "",
+        "import os",
+        "exports = 'a'\nlanguage = 'en'",
+        "# Parameters\nlanguag = 'es'",
+        "open",
+    ]
+    space = {"In": ran, "exports": "a", "language": "en", "languag": "es", "toe": "own"}
+    with pytest.raises(ParameterError, match="'languag'. Did you mean 'language'"):
+        parameters.from_namespace(space, NAMES)
+    again = [*ran[:-1], "open", "toe = len('own')", *ran[2:3], "open"]
+    asked = parameters.from_namespace(space | {"In": again}, NAMES)
+    assert asked == {"exports": "a", "language": "en"}
+
+
+@pytest.mark.parametrize("name", ["failure_report", "quota_overflow"])
+def test_run_all_twice_in_one_kernel(name, write):
+    book = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4)
+    cells = [cell for cell in book.cells if cell.cell_type == "code"]
+    files = {"exports": write([row()]), "channels": SAMPLES / "channels.toml"}
+    lines = [f"{key} = {str(value)!r}" for key, value in files.items()]
+    given = nbformat.v4.new_code_cell("\n".join([*lines, "start = '2022-01-31'"]))
+    book.cells = [cells[0], given, *cells[1:]] * 2
+    for number, cell in enumerate(book.cells):
+        book.cells[number] = nbformat.from_dict(dict(cell) | {"id": f"c{number}"})
+    NotebookClient(book, timeout=300, kernel_name="python3").execute()
+    assert not [o for cell in book.cells for o in cell.outputs if o.output_type == "error"]
