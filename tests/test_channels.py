@@ -123,7 +123,9 @@ def test_the_numbers_of_a_business_share_one_limit_unless_the_file_says_otherwis
     shared = limits["portfolio"]
     assert (shared.size, shared.reserve, shared.pace) == (2000, 150, 20)
     (doubt,) = channels.doubts()
-    assert doubt.text().startswith("Ventas, Soporte, channel 3 are taken to share one limit of 2,000")
+    assert doubt.text().startswith(
+        "Ventas, Soporte, channel 3 are taken to share one limit of 2,000"
+    )
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,8 @@
 
 from ..common.lazy import ibis
 from ..common.masking import mask_expr
-from .codes import canonical_provider
 from .explain import UNKNOWN
+from .providers import canonical_provider
 from .rules import Rules, canonical_kind
 from .rulesfile import load_rules
 

@@ -63,7 +63,7 @@ class Lexicon:
 
     def _add(self, tag: str, words: Iterable[str]) -> None:
         for word in words:
-            stem, _, rest = fold(word).partition("*")
+            stem, _, _ = fold(word).partition("*")
             table = self._exact if stem == fold(word) else self._stems
             if tag not in table.get(stem, ()):
                 table[stem] = (*table.get(stem, ()), tag)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from ..common.masking import mask
-from .codes import canonical_provider
+from .providers import canonical_provider
 from .rules import Rules, canonical_kind
 from .rulesfile import load_rules
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import re2
 
-from . import codes, concepts, texts
+from . import concepts, providers, texts
 
 PER_FILTER = (
     60  # patterns; one filter with all of them is three times as slow, many small ones twice
@@ -124,13 +124,13 @@ class Rules:
         rules: Iterable[Rule],
         causes: Mapping[str, dict],
         overrides: Iterable[tuple] = (),
-        tables: codes.Tables | None = None,
+        tables: providers.Tables | None = None,
         lexicon: Mapping[str, Mapping] | None = None,
     ):
         self.by_id = {r.id: r for r in rules}
         self.causes = causes
         self.overrides: list[tuple[str, str | None]] = list(overrides)
-        self.tables = tables or codes.Tables(())
+        self.tables = tables or providers.Tables(())
         self.lexicon = lexicon or {}
         self._concepts = concepts.Lexicon(self.lexicon)
         self._roles = {n: frozenset(v.split()) for n, v in self.lexicon.get("role", {}).items()}

@@ -10,7 +10,7 @@ from pathlib import Path
 import re2
 
 from ..common.exceptions import LANGUAGES, RulesError, did_you_mean, reason, sentence
-from . import codes, texts
+from . import providers, texts
 from .concepts import Pair
 from .rules import UNITS, WAIT, Rule, Rules
 
@@ -36,7 +36,7 @@ _INHERITED = ("cause", "verdict", "scope", "wait", "title", "fix", "source", "da
 def _packaged() -> Rules:
     words = tomllib.loads(LEXICON.read_text(encoding="utf-8"))
     rules, causes, _ = _read(PACKAGED, {}, {}, words, 1)
-    return Rules(rules, causes, tables=codes.load(), lexicon=words)
+    return Rules(rules, causes, tables=providers.load(), lexicon=words)
 
 
 def load_rules(path: Path | str | None = None) -> Rules:
@@ -176,7 +176,7 @@ def _rule(full: dict, rank: tuple[int, int], words: Mapping, fail, check) -> Rul
         raise fail(where, "neither code nor text is given; a rule needs at least one of them.")
     if not all(isinstance(v, list) for v in (kinds, listed)):
         raise fail(where, 'kind and code are lists, such as ["131026", "200-299"].')
-    spread = frozenset(c for code in map(str, listed) for c in codes.spread(code))
+    spread = frozenset(c for code in map(str, listed) for c in providers.spread(code))
     try:
         text = text and texts.fold(text if isinstance(text, str) else "|".join(text))
         if text and rank[0] == 0:  # ours are compiled by the tests

@@ -12,7 +12,34 @@ FOLDER = Path(__file__).with_name("codes")
 AGREES = 0.6  # share of a published text's words that a text must hold to be taken for it
 _WORD = re.compile(r"[^\W\d_]{2,}")
 _COMMON = frozenset(
-    ["bad", "request", "forbidden", "the", "to", "for", "of", "and", "or", "is", "are", "was", "has", "been", "in", "on", "at", "by", "an", "this", "that", "it", "be", "with", "error", "code"]
+    [
+        "bad",
+        "request",
+        "forbidden",
+        "the",
+        "to",
+        "for",
+        "of",
+        "and",
+        "or",
+        "is",
+        "are",
+        "was",
+        "has",
+        "been",
+        "in",
+        "on",
+        "at",
+        "by",
+        "an",
+        "this",
+        "that",
+        "it",
+        "be",
+        "with",
+        "error",
+        "code",
+    ]
 )
 # The provider that speaks on a channel unless another is named, and the forms that name one.
 NATIVE = {"whatsapp": "meta", "messenger": "meta", "instagram": "meta", "email": "smtp"} | {
