@@ -142,13 +142,16 @@ class Tables:
             agrees = _agreement(row, said) == best >= AGREES
             native = NATIVE.get(kind) == row.provider or (not kind and _OWN_FORM.fullmatch(code))
             same = [r for c, r in rows if c == code]
-            if not agrees and len({r.rule for r in same if r.provider == row.provider}) > 1:
-                continue  # its provider gives this code several meanings, and the text is of none
-            others = {r.rule for r in same}
             theirs = named in (row.provider, row.provider.partition("_")[0])
+            heard = [r for r in same if r.provider.partition("_")[0] == named] if theirs else same
+            if not agrees and len({r.rule for r in heard if theirs or _kin(r, row)}) > 1:
+                continue  # its provider gives this code several meanings, and the text is of none
+            alone = len({r.rule for r in same}) == 1
             if theirs or agrees or row.provider == "http":
                 yield Spoken(row, theirs and not row.weak, agrees, bool(native))
-            elif native or (others == {row.rule} and len(code) > (3 if kind else 4)):
+            elif (native and (len(code) > 4 or "." in code)) or (
+                alone and (native or len(code) > (3 if kind else 4))
+            ):
                 sure = bool(native) and len(code) > 4 and "." not in code
                 yield Spoken(row, sure, False, bool(native))
 
@@ -161,6 +164,10 @@ class Tables:
 _OWN_FORM = re.compile(
     r"13[0-5]\d{3}|137000|2018\d{3}|2534\d{3}|2494\d{3}|1545041|[A-Z]+(?:_[A-Z0-9]+)+"
 )
+
+
+def _kin(one: Row, other: Row) -> bool:
+    return one.provider == other.provider
 
 
 def _agreement(row: Row, said: frozenset[str]) -> float:

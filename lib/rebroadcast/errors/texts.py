@@ -93,8 +93,8 @@ def find_codes(plain: str) -> dict[str, bool]:
         return names
     found = {c: True for c, rest in _CODE_KEY.findall(plain) if not rest}
     found |= {c: True for pattern in (_CODE_ALONE, _CODE_SMTP) for c in pattern.findall(plain)}
-    found |= {f"{int(c, 16):#x}": True for c in _CODE_HEX.findall(plain)}
     found = {c.lstrip("0") or c: True for c in found}
+    found |= {f"{int(c, 16):#x}": True for c in _CODE_HEX.findall(plain)}
     long = {c: c in found or bool(_CODE_META.fullmatch(c)) for c in _CODE_LONG.findall(plain)}
     return found | long | names
 
