@@ -3,17 +3,20 @@
 published/KIND.csv has the codes as their providers publish them (code, text, source); judged.csv says
 which rule a code belongs to where its words alone do not (rule `-`: it does not occur on a send).
 All other codes get the rule that their own text leads to; a text that leads nowhere gets no row.
+The coverage of what is published goes into docs/errors.md.
 """
 
 import csv
 import re
 from pathlib import Path
 
-from rebroadcast.errors import load_rules
+from rebroadcast.errors import explain, load_rules, providers
 from rebroadcast.errors.rules import Rules
 
 HERE = Path(__file__).parent
 TABLES = HERE.parents[1] / "lib" / "rebroadcast" / "errors" / "codes"
+NOTE = HERE.parents[1] / "docs" / "errors.md"
+BEGIN, END = "<!-- coverage -->\n", "<!-- /coverage -->\n"
 DATE = "2026-11-01"  # when the catalogues were collected
 COLUMNS = ["kind", "code", "rule", "weak", "text", "source", "date"]
 PROVIDERS = {
@@ -109,14 +112,58 @@ def tables() -> dict[str, list[dict[str, str]]]:
     return made
 
 
+def coverage() -> str:
+    """Return the share of published codes that an answer is known for, per kind and form, as a table."""
+    judged, known_rules = judgements(), load_rules()
+    rules = Rules(
+        known_rules.by_id.values(),
+        known_rules.causes,
+        tables=providers.load(TABLES),
+        lexicon=known_rules.lexicon,
+    )
+    told: dict[str, list[list[bool]]] = {}
+    for row in published():
+        said = judged.get((row["provider"], row["code"], ""), {})
+        if said.get("rule") == NOT_ON_A_SEND:
+            continue
+        kind, code, text = row["kind"].split()[0], row["code"], row["text"]
+        alone = f"error code: {code}" if code[-1:].isdecimal() else code
+        forms = {
+            "code": alone if code else None,
+            "code, provider named": alone if code else None,
+            "text": text,
+            "both": f"{code}: {text}" if code else None,
+        }
+        known = [
+            None if form is None
+            else explain(form, kind, rules, provider=row["provider"] * ("named" in name)).rule
+            is not None
+            for name, form in forms.items()
+        ]
+        told.setdefault(kind, []).append(known)
+    lines = [
+        "| kind | published codes | code alone | code, provider named | text alone | code and text |",
+        "|---|---|---|---|---|---|",
+    ]
+    everything = [row for rows in told.values() for row in rows]
+    for kind, rows in [*sorted(told.items()), ("all", everything)]:
+        shares = [[r[n] for r in rows if r[n] is not None] for n in range(4)]
+        cells = [f"{sum(s) / len(s):.0%} of {len(s)}" if s else "–" for s in shares]
+        lines.append(f"| {kind} | {len(rows)} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
 def main() -> None:
-    """Write one file per provider."""
+    """Write one file per provider, and the coverage into the note."""
     TABLES.mkdir(exist_ok=True)
     for provider, rows in tables().items():
         with (TABLES / f"{provider}.csv").open("w", encoding="utf-8", newline="") as file:
             writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore", lineterminator="\n")
             writer.writeheader()
             writer.writerows(sorted(rows, key=lambda r: (r["code"], r["kind"], r["text"])))
+    before, _, rest = NOTE.read_text(encoding="utf-8").partition(BEGIN)
+    after = rest.partition(END)[2]
+    NOTE.write_text(before + BEGIN + coverage() + END + after, encoding="utf-8")
 
 
 if __name__ == "__main__":
