@@ -68,6 +68,22 @@ def explain(
     )
 
 
+def reasons(
+    text: str | None,
+    kind: str | None = None,
+    rules: Rules | None = None,
+    provider: str | None = None,
+) -> list[tuple[str, str, str]]:
+    """Return why an error was explained so, the deciding reason first: how sure it is, the code or
+    the words, and the rule. `not` marks a rule that the words about the sender ruled out.
+
+    >>> reasons("The recipient has blocked you", "sms")[0]
+    ('text', 'has blocked you', 'opted-out')
+    """
+    rules = rules or load_rules()
+    return rules.why(mask(text), canonical_kind(kind), canonical_provider(provider or kind))
+
+
 def advice(
     rule_id: str | None, language: str = "en", rules: Rules | None = None
 ) -> tuple[str, str]:

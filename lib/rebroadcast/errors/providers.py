@@ -135,8 +135,9 @@ class Tables:
         if not rows:
             return
         said = words_of(lower)
-        form = None if provider else _FORMS.search(lower)
-        named = form.lastgroup if form else provider
+        form = _FORMS.search(lower)
+        told = form.lastgroup if form else None  # a part of the named provider may be told
+        named = told if not provider or (told or "").startswith(f"{provider}_") else provider
         best = max((_agreement(r, said) for _, r in rows), default=0)
         for code, row in rows:
             agrees = _agreement(row, said) == best >= AGREES
