@@ -15,7 +15,7 @@ from .bench import parameters
 from .common.doubts import loudest_first
 from .common.exceptions import RebroadcastError, speak, visible
 from .common.language import Language, language
-from .show.words import cause_name, disposition_name, verdict_name
+from .show.words import cause_name, confidence_name, confidence_name, disposition_name, verdict_name
 
 
 @click.group(name="rebroadcast", context_settings={"help_option_names": ["-h", "--help"]})
@@ -386,12 +386,22 @@ def convert(exports: tuple[str, ...], out: Path, date_format: str, overwrite: bo
     params=[
         _argument("text", "The error text, as the export gives it."),
         _option("kind", "Channel kind, such as whatsapp, telegram or sms."),
+        _option("provider", "Who says it, such as twilio or vonage: codes are a provider's own."),
         _option("rules", "Your own rules file (TOML).", type=FOLDER),
+        _flag("why", "Show which codes, words and rules decided, the deciding first."),
         _option("speech", "Language of the answer: en or es.", default="en", flags="--language"),
         _option("as_json", "Print the answer as JSON.", flags="--json", is_flag=True),
     ]
 )
-def explain(text: str, kind: str | None, rules: Path | None, speech: str, as_json: bool) -> None:
+def explain(
+    text: str,
+    kind: str | None,
+    provider: str | None,
+    rules: Path | None,
+    why: bool,
+    speech: str,
+    as_json: bool,
+) -> None:
     """One error, explained. Its cause, verdict, how long to wait, what to fix, and the source."""
     from . import errors
     from .common.exceptions import ParameterError, did_you_mean
@@ -409,11 +419,12 @@ def explain(text: str, kind: str | None, rules: Path | None, speech: str, as_jso
                 hint=did_you_mean(kind, kinds()),
                 known=", ".join(kinds()),
             )
-    found = errors.explain(text, kind, errors.load_rules(rules), speech)
+    known = errors.load_rules(rules)
+    found = errors.explain(text, kind, known, speech, provider)
+    reasons = errors.reasons(text, kind, known, provider) if why else []
     if as_json:
-        return _json(
-            asdict(found) | {"wait": found.wait.total_seconds() if found.wait is not None else None}
-        )
+        wait = found.wait.total_seconds() if found.wait is not None else None
+        return _json(asdict(found) | {"wait": wait} | ({"why": reasons} if why else {}))
     _ = lang.gettext
     wait = f" ({lang.duration(found.wait)})" if found.wait else ""
     _list(
@@ -423,9 +434,12 @@ def explain(text: str, kind: str | None, rules: Path | None, speech: str, as_jso
             _("What to do"): found.fix,
             _("Cause"): f"{cause_name(found.cause, lang)} ({found.cause})",
             _("Rule"): found.rule or _("no rule knows this text"),
+            _("Read from"): confidence_name(found.confidence, lang) if found.confidence else "—",
             _("Source"): found.source or "—",
         }
     )
+    for how, said, rule in reasons:
+        _say(f"  {confidence_name(how, lang)}: {said} → {rule}")
 
 
 @app.command(

@@ -25,7 +25,8 @@ MASK_PATTERN = "|".join(
         r"\b\d{1,3}[ .-]\(?\d{2,4}\)?[ .-]\d{3,5}[ .-]\d{3,5}\b",
         r"(?:\(\d{2,4}\)|\b\d{2,4})[ .-]\d{3,4}[ .-]\d{4}\b",
         r"\b\d{2}(?:[ .]\d{2}){4}\b",
-        r"[+-]?\d{8,}[Xx*]*",
+        # eight digits that begin with four zeros are no phone number, but a code such as 0x00000008
+        r"[+-]?(?:\d{9,}|[1-9]\d{7}|0[1-9]\d{6}|00[1-9]\d{5}|000[1-9]\d{4})[Xx*]*",
         r"\b[0-9A-Fa-f]{16,}\b",
         r"[A-Za-z0-9+_-]{40,}={0,2}",  # access tokens, and ids that mix letters and digits
         r"\b\d*(?:[_-]*[A-Za-z][A-Za-z_-]*\d+){3,}[A-Za-z_-]*={0,2}",

@@ -1,7 +1,9 @@
-"""Error text to cause, verdict, scope, wait and what to do now. The rules are data: errors.toml."""
+"""Error text to cause, verdict, scope, wait and what to do now. What is known is data: errors.toml,
+lexicon.toml and the tables in codes/.
+"""
 
 from .classify import classify
-from .explain import Explanation, advice, explain
+from .explain import Explanation, advice, explain, reasons
 from .rules import Rule, Rules, canonical_kind
 from .rulesfile import CHOICES, PACKAGED, load_rules
 
@@ -16,4 +18,5 @@ __all__ = [
     "classify",
     "explain",
     "load_rules",
+    "reasons",
 ]

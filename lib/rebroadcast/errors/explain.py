@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from ..common.masking import mask
+from .providers import canonical_provider
 from .rules import Rules, canonical_kind
 from .rulesfile import load_rules
 
@@ -12,7 +13,8 @@ UNKNOWN = ("unknown", "unknown", "message")
 
 @dataclass(frozen=True)
 class Explanation:
-    """What one error means. `wait` is how long to wait at least; None where waiting is not the
+    """What one error means. `confidence` is code, text, concept, guess, or None where no rule knows it;
+    `wait` is how long to wait at least, None where waiting is not the
     answer.
     """
 
@@ -29,26 +31,57 @@ class Explanation:
     rule: str | None
     source: str | None
     date: str | None
+    confidence: str | None = None
 
 
 def explain(
-    text: str | None, kind: str | None = None, rules: Rules | None = None, language: str = "en"
+    text: str | None,
+    kind: str | None = None,
+    rules: Rules | None = None,
+    language: str = "en",
+    provider: str | None = None,
 ) -> Explanation:
-    """Explain one error text of a channel of this kind (None where it is not known); no text makes
-    it fail.
+    """Explain one error text of a channel of this kind, said by this provider (None where they are
+    not known); no text makes it fail.
 
     >>> explain("(#131049) This message was not delivered", "whatsapp").cause
     'recipient_cap'
     """
     rules = rules or load_rules()
     masked = mask(text)
-    rule, code, seconds = rules.find(masked, canonical_kind(kind))
+    rule, code, seconds, confidence = rules.find(
+        masked, canonical_kind(kind), canonical_provider(provider or kind)
+    )
     meaning = (rule.cause, rule.verdict, rule.scope) if rule else UNKNOWN
     wait = None if seconds is None else timedelta(seconds=seconds)
     origin = (rule.id, rule.source, rule.date) if rule else (None, None, None)
     return Explanation(
-        text, masked, code, kind, *meaning, wait, *advice(origin[0], language, rules), *origin
+        text,
+        masked,
+        code,
+        kind,
+        *meaning,
+        wait,
+        *advice(origin[0], language, rules),
+        *origin,
+        confidence,
     )
+
+
+def reasons(
+    text: str | None,
+    kind: str | None = None,
+    rules: Rules | None = None,
+    provider: str | None = None,
+) -> list[tuple[str, str, str]]:
+    """Return why an error was explained so, the deciding reason first: how sure it is, the code or
+    the words, and the rule. `not` marks a rule that the words about the sender ruled out.
+
+    >>> reasons("The recipient has blocked you", "sms")[0]
+    ('text', 'has blocked you', 'opted-out')
+    """
+    rules = rules or load_rules()
+    return rules.why(mask(text), canonical_kind(kind), canonical_provider(provider or kind))
 
 
 def advice(

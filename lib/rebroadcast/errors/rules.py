@@ -4,10 +4,11 @@ import functools
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import re2
 
-from . import texts
+from . import concepts, providers, texts
 
 PER_FILTER = (
     60  # patterns; one filter with all of them is three times as slow, many small ones twice
@@ -15,6 +16,14 @@ PER_FILTER = (
 UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 WAIT = re.compile(r"(\d{1,9}|\{n\})(ms|s|m|h|d)")
 _CASED = re.compile(r"(?<!\\)(?<!\\[pP])[A-Z]|[^\x00-\x7f]")
+_MILD = (
+    None,
+    "failed",
+    "outage",
+    "opted_out",
+    "kicked",
+    "unreachable",
+)  # states that blame nobody, or a person
 _LONGEST = 366 * 86400  # seconds: a wait that a text names is no longer
 
 _ALIASES = {
@@ -65,6 +74,7 @@ class Rule:
     kind: frozenset[str] = frozenset()
     code: frozenset[str] = frozenset()
     text: str | None = None
+    about: frozenset[concepts.Pair] = frozenset()
     weak: bool = False
     wait: str | None = None
     source: str | None = None
@@ -83,21 +93,54 @@ class Rule:
         return min(float(number) * UNITS[unit], _LONGEST) if number else None
 
 
+class Hit(NamedTuple):
+    """One rule that fits a text: the lowest order speaks."""
+
+    order: tuple
+    rule: Rule
+    code: str | None
+    confidence: str
+    said: str
+
+
+class Finding(NamedTuple):
+    """The rule for a text (None where none fits), the code it is about, the wait in seconds, and how
+    sure it is: code, text, concept, guess, or None.
+    """
+
+    rule: Rule | None
+    code: str | None
+    seconds: float | None
+    confidence: str | None
+
+
 class Rules:
     """The rules in force. `overrides` lists (a user's rule id, the packaged rule id it replaces or
     None).
     """
 
     def __init__(
-        self, rules: Iterable[Rule], causes: Mapping[str, dict], overrides: Iterable[tuple] = ()
+        self,
+        rules: Iterable[Rule],
+        causes: Mapping[str, dict],
+        overrides: Iterable[tuple] = (),
+        tables: providers.Tables | None = None,
+        lexicon: Mapping[str, Mapping] | None = None,
     ):
         self.by_id = {r.id: r for r in rules}
         self.causes = causes
         self.overrides: list[tuple[str, str | None]] = list(overrides)
+        self.tables = tables or providers.Tables(())
+        self.lexicon = lexicon or {}
+        self._concepts = concepts.Lexicon(self.lexicon)
+        self._roles = {n: frozenset(v.split()) for n, v in self.lexicon.get("role", {}).items()}
         self._by_code: dict[str, list[Rule]] = {}
+        self._about: dict[concepts.Pair, list[Rule]] = {}
         for rule in self.by_id.values():
             for code in () if rule.text else rule.code:
                 self._by_code.setdefault(code, []).append(rule)
+            for pair in rule.about:
+                self._about.setdefault(pair, []).append(rule)
 
     @functools.cached_property
     def _searches(self) -> list[tuple[re2.Filter, list[Rule]]]:
@@ -115,37 +158,128 @@ class Rules:
             search.Compile()
         return searches
 
-    def find(self, masked: str, kind: str | None) -> tuple[Rule | None, str | None, float | None]:
-        """Return the best rule for a masked text, the code it is about, and the wait in seconds.
+    def find(self, masked: str, kind: str | None, provider: str | None = None) -> Finding:
+        """Return the best rule for a masked text of a kind of channel, said by a provider.
 
-        A user's rules come first. Then code and text together, a code of five or more digits, text,
-        a short code of that channel kind, weak text, a weak code; within each, the order of the
-        file.
+        A user's rules come first. Then a code that is sure (its provider is known, or code and text
+        agree), text, a short code of that channel kind, concepts, weak text, a weak code; within
+        each, the order of the file. Words about the sender lead to no `never`.
         """
-        plain = texts.plain_text(masked)
-        codes = texts.find_codes(plain)
-        words = texts.find_words(plain)
-        kind = kind or texts.guess_kind(plain)
-        lower, hits = words.lower(), []
+        text = texts.Read(masked, kind)
+        best = self._best(self._sure(text, provider), text)
+        if not best or best.order[:2] >= (1, 4):
+            best = self._best([*self._concept_hits(text), *([best] if best else ())], text)
+        first = max(text.codes, key=len, default=None)
+        if not best:
+            return Finding(None, first, None, None)
+        return Finding(
+            best.rule, best.code or first, best.rule.seconds(text.words), best.confidence
+        )
+
+    def _best(self, hits: list[Hit], text: texts.Read) -> Hit | None:
+        hits.sort(key=lambda h: h.order)
+        return next((h for h in hits if not self._vetoed(h, text)), None)
+
+    def why(
+        self, masked: str, kind: str | None, provider: str | None = None
+    ) -> list[tuple[str, str, str]]:
+        """Return what speaks for a text, the deciding first: (how sure, code or words, rule); what
+        the role of its words ruled out comes as `not`.
+        """
+        text = texts.Read(masked, kind)
+        hits = sorted(
+            [*self._sure(text, provider), *self._concept_hits(text)], key=lambda h: h.order
+        )
+        told = [(("not" if self._vetoed(h, text) else h.confidence), h) for h in hits]
+        told.sort(key=lambda pair: pair[0] == "not")
+        return [(how, h.said or _matched(h.rule, text.words), h.rule.id) for how, h in told]
+
+    def _sure(self, text: texts.Read, provider: str | None) -> list[Hit]:
+        """The hits of patterns and codes."""
+        kind, hits = text.kind, []
         for rule in (
-            rules[i] for search, rules in self._searches for i in search.Match(lower) or ()
+            rules[i] for search, rules in self._searches for i in search.Match(text.lower) or ()
         ):
-            code = next((c for c in codes if c in rule.code), None)
+            code = next((c for c in text.codes if c in rule.code), None)
             if (code or not rule.code) and (not kind or not rule.kind or kind in rule.kind):
-                hits.append((4 if rule.weak else 0 if code else 2, rule, code))
-        for code, named in codes.items():
+                place = 5 if rule.weak else 0 if code else 2
+                hits.append(self._hit(place, rule, text, code))
+        for code, named in text.codes.items():
             long = len(code) > 4 and "." not in code
-            meta = (
-                not kind and len(code) > 2 and f"(#{code})" in plain
-            )  # others' codes in this form are shorter
             for rule in self._by_code.get(code, ()) if named or not long else ():
-                sure = long or "." in code or (meta and "messenger" in rule.kind)
-                if not rule.kind or (kind in rule.kind if kind else sure):
-                    hits.append((5 if rule.weak else 1 if long else 3, rule, code))
-        first = max(codes, key=len, default=None)
-        if not hits:
-            return None, first, None
+                if not rule.kind or (kind in rule.kind if kind else long or "." in code):
+                    place = 6 if rule.weak else 1 if long else 3
+                    hits.append(self._hit(place, rule, text, code))
+        told = [c for c, named in text.codes.items() if named or len(c) < 5]
+        for row, sure, agrees, native in self.tables.speaking(
+            told, text.plain.lower(), kind, provider
+        ):
+            if rule := self.by_id.get(row.rule):
+                place = (
+                    0.5
+                    if agrees
+                    else 1
+                    if sure
+                    else 6
+                    if row.weak
+                    else 3
+                    if native
+                    else 3.5
+                    if len(row.code) > 4
+                    else 4.5
+                )
+                hits.append(self._hit(place, rule, text, row.code, f"{row.provider} {row.code}"))
+        agreed = {h.rule.cause for h in hits if h.code}
+        hits = [
+            h._replace(order=(1, 0.6, *h.order[2:]))
+            if h.order[1] == 2 and h.rule.cause in agreed
+            else h
+            for h in hits
+        ]
+        if row := self.tables.published(text.lower, kind):
+            hits.append(self._hit(2.5, self.by_id[row.rule], text, None, row.text))
+        return hits
+
+    def _concept_hits(self, text: texts.Read) -> list[Hit]:
+        hits = []
+        for pair, said in self._said(text).items():
+            for rule in self._about.get(pair, ()):
+                if not text.kind or not rule.kind or text.kind in rule.kind:
+                    whole = all(pair)
+                    words = f"{' '.join(p or '-' for p in pair)}: {said}"
+                    hits.append(self._hit(4 if whole else 5.5, rule, text, None, words))
+        return hits
+
+    def _said(self, text: texts.Read) -> dict[concepts.Pair, str]:
+        """The pairs of a text, and each of its subjects and states alone."""
+        if text.said is None:
+            found = self._concepts.read(text.lower)
+            alone = {(None, state): words for (_, state), words in found.pairs.items()}
+            text.said = found.pairs | alone | {(s, None): w for s, w in found.subjects.items()}
+        return text.said
+
+    def _hit(self, place: float, rule: Rule, text: texts.Read, code=None, said="") -> Hit:
         # without a kind, e-mail's rules come last: their words are common words on other channels
-        late = {rule.id for _, rule, _ in hits if kind is None and rule.kind == {"email"}}
-        _, rule, code = min(hits, key=lambda h: (h[1].rank[0], h[0], h[1].id in late, h[1].rank[1]))
-        return rule, code or first, rule.seconds(words)
+        late = text.kind is None and rule.kind == {"email"}
+        sure = "code" if code else "concept" if place == 4 else "text"
+        return Hit(
+            (rule.rank[0], place, late, rule.rank[1]),
+            rule,
+            code,
+            "guess" if place > 4 else sure,
+            said,
+        )
+
+    def _vetoed(self, hit: Hit, text: texts.Read) -> bool:
+        """Whether the words that a `never` would rest upon are about the sender, not a person."""
+        if hit.rule.verdict != "never" or hit.rule.rank[0] == 0 or hit.order[1] in (0, 0.5, 1, 3):
+            return False
+        told = {s for s, state in self._said(text) if s and state not in _MILD}
+        sender = self._roles.get(f"sender-{text.kind}") or self._roles.get("sender", frozenset())
+        told = {s for s in told if s.startswith("by-")} or told  # who did it, where that is said
+        return bool(told & sender) and not told & self._roles["person"]
+
+
+def _matched(rule: Rule, words: str) -> str:
+    found = re2.search(f"(?is){rule.text}", words) if rule.text else None
+    return found[0] if found else ""

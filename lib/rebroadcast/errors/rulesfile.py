@@ -4,15 +4,18 @@ import functools
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
+from itertools import product
 from pathlib import Path
 
 import re2
 
 from ..common.exceptions import LANGUAGES, RulesError, did_you_mean, reason, sentence
-from . import texts
+from . import providers, texts
+from .concepts import Pair
 from .rules import UNITS, WAIT, Rule, Rules
 
 PACKAGED = Path(__file__).with_name("errors.toml")
+LEXICON = Path(__file__).with_name("lexicon.toml")
 CHOICES = {
     "kind": "whatsapp messenger instagram telegram viber line wechat vk sms email webchat custom",
     "cause": (
@@ -21,16 +24,19 @@ CHOICES = {
     ),
     "verdict": "wait fix never unknown",
     "scope": "recipient message sender platform",
-    "table": "rule cause sources",
-    "key": "id like kind code text weak cause verdict scope wait title fix source date",
+    "table": "rule cause sources subject state word",
+    "key": "id like kind code text about weak cause verdict scope wait title fix source date",
 }
+WORDS = ("subject", "state", "word")
 _ID = r"\s*[\"']?id[\"']?\s*="
 _INHERITED = ("cause", "verdict", "scope", "wait", "title", "fix", "source", "date")
 
 
 @functools.cache
 def _packaged() -> Rules:
-    return Rules(*_read(PACKAGED, {}, {}, 1))
+    words = tomllib.loads(LEXICON.read_text(encoding="utf-8"))
+    rules, causes, _ = _read(PACKAGED, {}, {}, words, 1)
+    return Rules(rules, causes, tables=providers.load(), lexicon=words)
 
 
 def load_rules(path: Path | str | None = None) -> Rules:
@@ -41,15 +47,15 @@ def load_rules(path: Path | str | None = None) -> Rules:
     packaged = _packaged()
     if path is None:
         return packaged
-    own, causes = _read(Path(path), packaged.by_id, packaged.causes, 0)
+    own, causes, words = _read(Path(path), packaged.by_id, packaged.causes, packaged.lexicon, 0)
     rest = {i: r for i, r in packaged.by_id.items() if i not in {r.id for r in own}}
     overrides = [(r.id, r.id if r.id in packaged.by_id else None) for r in own]
-    return Rules([*own, *rest.values()], causes, overrides)
+    return Rules([*own, *rest.values()], causes, overrides, packaged.tables, words)
 
 
 def _read(
-    path: Path, known: Mapping[str, Rule], causes: Mapping, layer: int
-) -> tuple[list[Rule], dict]:
+    path: Path, known: Mapping[str, Rule], causes: Mapping, words: Mapping, layer: int
+) -> tuple[list[Rule], dict, dict]:
     """Read a rules file into rules and causes; known rules are those that a rule may be like."""
     try:
         if path.exists() and not path.is_file():  # a pipe would be waited for
@@ -59,6 +65,7 @@ def _read(
         tables, sources = list(document.get("rule", [])), document.get("sources", {})
         causes = causes | {c: causes.get(c, {}) | t for c, t in document.get("cause", {}).items()}
         names = [t.get("id") for t in tables]
+        words = _merged(words, {g: document[g] for g in WORDS if g in document})
     except OSError as error:
         raise RulesError(
             "{path} cannot be read: {reason}.", path=path, reason=reason(error)
@@ -132,7 +139,7 @@ def _read(
                 source = sources.get(table.get("source"), {})
                 source = {"source": source["url"], "date": source["date"]} if source else {}
                 rules[table["id"]] = _rule(
-                    causes[cause] | base | table | source, (layer, n), fail, check
+                    causes[cause] | base | table | source, (layer, n), words, fail, check
                 )
             except (TypeError, KeyError, AttributeError) as error:
                 raise fail(
@@ -141,10 +148,22 @@ def _read(
                     reason=error,
                 ) from None
         waiting = [w for w in waiting if w not in ready]
-    return [rules[i] for i in names], causes
+    return [rules[i] for i in names], causes, words
 
 
-def _rule(full: dict, rank: tuple[int, int], fail, check) -> Rule:
+def _merged(words: Mapping, more: Mapping) -> dict:
+    """Add a file's own words to the lexicon's, list by list."""
+    merged = {group: dict(names) for group, names in words.items()}
+    for group, names in more.items():
+        for name, lists in names.items():
+            known = merged.setdefault(group, {}).get(name, {})
+            merged[group][name] = dict(known) | {
+                column: f"{known.get(column, '')} {listed}" for column, listed in lists.items()
+            }
+    return merged
+
+
+def _rule(full: dict, rank: tuple[int, int], words: Mapping, fail, check) -> Rule:
     """Check one complete table and make the rule of it."""
     where, text, wait = full["id"], full.get("text"), full.get("wait")
     kinds, listed = full.get("kind", []), full.get("code", [])
@@ -152,15 +171,12 @@ def _rule(full: dict, rank: tuple[int, int], fail, check) -> Rule:
     check(where, "scope", full["scope"])
     for kind in kinds if isinstance(kinds, list) else [kinds]:
         check(where, "kind", kind)
-    if not text and not listed:
+    about = frozenset(_pairs(full.get("about", []), words, where, check))
+    if not text and not listed and not about and rank[0] == 0:  # ours may be a code table's
         raise fail(where, "neither code nor text is given; a rule needs at least one of them.")
     if not all(isinstance(v, list) for v in (kinds, listed)):
         raise fail(where, 'kind and code are lists, such as ["131026", "200-299"].')
-    codes: set[str] = set()
-    for code in map(str, listed):
-        low, _, high = code.partition("-")
-        spread = low.isdecimal() and high.isdecimal() and int(low) <= int(high) < int(low) + 10000
-        codes |= set(map(str, range(int(low), int(high) + 1))) if spread else {code}
+    spread = frozenset(c for code in map(str, listed) for c in providers.spread(code))
     try:
         text = text and texts.fold(text if isinstance(text, str) else "|".join(text))
         if text and rank[0] == 0:  # ours are compiled by the tests
@@ -191,5 +207,17 @@ def _rule(full: dict, rank: tuple[int, int], fail, check) -> Rule:
                 languages=", ".join(LANGUAGES),
             )
     full["date"] = full.get("date") and str(full["date"])
-    full |= {"text": text, "kind": frozenset(kinds), "code": frozenset(codes), "rank": rank}
+    full |= {"text": text, "kind": frozenset(kinds), "code": spread, "rank": rank}
+    full["about"] = about
     return Rule(**{k: v for k, v in full.items() if k != "like"})
+
+
+def _pairs(listed: list[str], words: Mapping, where: str, check) -> Iterable[Pair]:
+    """Yield the (subject, state) pairs of lines such as "recipient number : invalid unknown"."""
+    for line in listed:
+        subjects, _, states = line.partition(":")
+        for name in subjects.split():
+            check(where, "subject", name.removeprefix("by-"), words["subject"])
+        for name in states.split():
+            check(where, "state", name, words["state"])
+        yield from product(subjects.split() or [None], states.split() or [None])

@@ -24,6 +24,8 @@ _CODE_ALONE = _ascii(
     r"(?:^[\s\"'(\[{]*|\()(?:[A-Z]{2}-)?(\d{1,7})(?:\.\d+)?(?:\s*[:)\],;|]|\s+[-(A-Z]|\s*$)"
 )
 _CODE_LONG = _ascii(r"\b(\d{5,7})\b")
+_CODE_HEX = _ascii(r"(?i)\b0x([0-9a-f]{2,8})\b")
+_CODE_NAME = _ascii(r"\b[A-Z][A-Z0-9]+(?:_[A-Za-z0-9]+)+\b|\b[a-z]+(?:[A-Z][a-z]+){1,5}\b")
 _CODE_SMTP = _ascii(r"\b([245]\.\d{1,3}\.\d{1,3})\b")
 _CODE_META = _ascii(r"13[0-5]\d{3}|137000|2018\d{3}|2534\d{3}|2494\d{3}")
 _EMAIL = _ascii(
@@ -39,6 +41,26 @@ _SMTP_PREFIX = _ascii(
     r"\b(?:[245]\d\d[ -]#?[245]\.\d{1,3}\.\d{1,3}|[245]\d\d-|\(#[245]\.\d\.\d\))(?:[ =:]|\b)"
 )
 _NAMES = _ascii(r"\b(?:[A-Za-z]+(?:_[A-Za-z]+)+|[A-Za-z][a-z]+(?:[A-Z][a-z]+)+)\b")
+_WRAPPED = (
+    "xception",
+    "Error",
+    "(caused by",
+    "request_params",
+    "ethod",
+    ".php",
+    ".java",
+    ".js",
+    "\\",
+)
+# What programs add: names of exceptions that say nothing, the parameters of the request, traces.
+_WRAPPING = re2.compile(
+    r"\b(?:OAuth|IG|Api|API|Graph|Method|Facebook|FB|Wx|Weixin|Http|HTTP|Client|Request|Runtime"
+    r"|Telegram|Twilio|Rest|Messenger|Line|LINE|Bot|VK|Vk|Viber|WhatsApp|RPC|Rpc|Axios|Net|SDK|Sdk"
+    r"|Unhandled|Bad|Response)*(?:Exception|Error)\b"
+    r"|\(caused by [^)]{1,80}\)|\brequest_params\W{1,5}[^}]*\}?|\b[Mm]ethod\W{1,5}[a-z]+\.\w+"
+    r"|\bin /\S+:\d+|\bat [\w.$<>]+ ?\([^)]*:\d+(?::\d+)?\)|Stack trace:.*"
+    r"|\b(?:[a-z_]\w*\.){2,}([A-Z])|\w[\w\\]*\\([A-Z])"
+)
 _QUOTES = str.maketrans("‘’´`“”«»‐‑–—‹›", "''''\"\"\"\"----<>")
 
 
@@ -66,12 +88,15 @@ def plain_text(masked: str) -> str:
 
 def find_codes(plain: str) -> dict[str, bool]:
     """Return the codes that a text holds, and whether it calls them codes (Meta's need no name)."""
+    names = dict.fromkeys(_CODE_NAME.findall(plain), True)
     if not _DIGIT.search(plain):
-        return {}
+        return names
     found = {c: True for c, rest in _CODE_KEY.findall(plain) if not rest}
     found |= {c: True for pattern in (_CODE_ALONE, _CODE_SMTP) for c in pattern.findall(plain)}
+    found = {c.lstrip("0") or c: True for c in found}
+    found |= {f"{int(c, 16):#x}": True for c in _CODE_HEX.findall(plain)}
     long = {c: c in found or bool(_CODE_META.fullmatch(c)) for c in _CODE_LONG.findall(plain)}
-    return found | long
+    return found | long | names
 
 
 def guess_kind(plain: str) -> str | None:
@@ -84,13 +109,27 @@ def guess_kind(plain: str) -> str | None:
 
 
 def find_words(plain: str) -> str:
-    """Return a text for the patterns to search: without SMTP codes, and with names split into
-    words.
+    """Return a text for the patterns to search: without SMTP codes and what a program wraps around
+    an error, and with names split into words.
     """
+    if any(sign in plain for sign in _WRAPPED):
+        plain = _WRAPPING.sub(lambda m: m[1] or m[2] or " ", plain)
     words = " ".join(_SMTP_PREFIX.sub(" ", plain).split()) if _DIGIT.search(plain) else plain
     if names := _NAMES.findall(words):  # receiverNotSubscribed, USER_IS_BLOCKED
         words += " | " + re.sub(r"(?<=[a-z])(?=[A-Z])|_", " ", " | ".join(names))
     return words
+
+
+class Read:
+    """A masked text as it is read: plain, its codes, its words, and the kind that it is of."""
+
+    def __init__(self, masked: str, kind: str | None):
+        self.plain = plain_text(masked)
+        self.codes = find_codes(self.plain)
+        self.words = find_words(self.plain)
+        self.kind = kind or guess_kind(self.plain)
+        self.lower = self.words.lower()
+        self.said: dict | None = None
 
 
 def shape(masked: str) -> str:

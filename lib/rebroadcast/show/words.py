@@ -119,6 +119,13 @@ REASONS = {
         _("the header again"),
     )
 }
+CONFIDENCES = {  # how sure the meaning of an error is (column `confidence` of errors.classify)
+    "code": _("an exact code"),
+    "text": _("a known text"),
+    "concept": _("what its words are about"),
+    "guess": _("a guess"),
+    "not": _("left aside: it is about the sender"),
+}
 # of errors: what `exceptions.sentence` meets in data files, and what the system and pydantic say
 PIECES = (
     _("failed-messages export"),
@@ -171,6 +178,7 @@ def word(words: dict[str, str], key: object, lang: Language) -> str:
     return lang.gettext(words[key]) if key in words else str(key)
 
 
-cause_name, verdict_name, disposition_name, meaning, reason_name = (
-    partial(word, words) for words in (CAUSES, VERDICTS, DISPOSITIONS, MEANINGS, REASONS)
+cause_name, verdict_name, disposition_name, meaning, reason_name, confidence_name = (
+    partial(word, words)
+    for words in (CAUSES, VERDICTS, DISPOSITIONS, MEANINGS, REASONS, CONFIDENCES)
 )

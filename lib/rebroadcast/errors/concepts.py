@@ -1,0 +1,183 @@
+"""What a text is about: its words as pairs of a subject and what is wrong with it, which rules name."""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from .texts import fold
+
+_TOKEN = re.compile(r"[^\W_]+(?:['-][^\W_]+)*")
+_CLAUSE = re.compile(r"[.;:|!?{}=,](?:\s|$)|[|{};=]|\s-\s")
+_WIDE = re.compile("[\u3040-\u30ff\u3400-\u9fff]+")
+_ROLE = re.compile(  # from and to are persons where they are quoted, or stand before a number
+    r"['\"`](from|to)['\"`]"
+    r"|\b(from|to)[ _-](?=(?:phone[ _-])?(?:number|address|addr|id|profile)\b)|^\W*(from|to)\b(?= is | must )"
+)
+_KEY = re.compile(r"[\"'][\w-]+[\"']\s*(?::|=>)")  # the name of a value is no word of the error
+_ELISION = re.compile(r"\b(?:l|d|qu|n|s|c|j|m|t)'(?=\w)")  # French articles
+_ROLES = {"from": " sender ", "to": " recipient "}
+REACH = 7  # words between a subject and what is said of it
+MOST = 240  # words that are read
+
+Pair = tuple[str | None, str | None]
+
+
+class Said(NamedTuple):
+    """What a text says, and where: for each pair the words that it was read from."""
+
+    pairs: dict[Pair, str]
+    subjects: dict[str, str]
+
+
+class _Noun(NamedTuple):
+    start: int
+    end: int
+    subjects: frozenset[str]
+
+
+class Lexicon:
+    """The words of a lexicon file, and how they are found in a text.
+
+    >>> lexicon = Lexicon({"subject": {"number": {"en": "number"}}, "state": {"bad": {"not": "valid"}}})
+    >>> list(lexicon.read("the number is not valid").pairs)
+    [('number', 'bad')]
+    """
+
+    def __init__(self, tables: Mapping[str, Mapping[str, Mapping[str, str]]]):
+        self._exact: dict[str, tuple[str, ...]] = {}
+        self._stems: dict[str, tuple[str, ...]] = {}
+        self._firsts: set[str] = set()
+        self._known: dict[str, tuple[str, ...]] = {}
+        for group, names in tables.items():
+            for name, lists in names.items():
+                if group in ("over", "role"):
+                    continue
+                for column, listed in lists.items():
+                    positive = group == "state" and column == "not"
+                    self._add(f"{'~' if positive else group[1]}{name}", listed.split())
+        self._over = {
+            name: frozenset(listed.split()) for name, listed in tables.get("over", {}).items()
+        }
+        wide = sorted((w for w in self._exact if _WIDE.fullmatch(w)), key=len, reverse=True)
+        self._wide = re.compile("|".join(wide) or "(?!)")
+
+    def _add(self, tag: str, words: Iterable[str]) -> None:
+        for word in words:
+            stem, _, _ = fold(word).partition("*")
+            table = self._exact if stem == fold(word) else self._stems
+            if tag not in table.get(stem, ()):
+                table[stem] = (*table.get(stem, ()), tag)
+            if "_" in stem:
+                self._firsts.add(stem.partition("_")[0])
+
+    def _tags(self, word: str) -> tuple[str, ...]:
+        """The concepts of one word: u + subject, t + state, ~ + state behind a negation, o + small word."""
+        if word not in self._known:
+            if len(self._known) > 50_000:
+                self._known.clear()
+            tags = self._exact.get(word, ())
+            for size in range(len(word), 1, -1):
+                if "_" in word[size:]:  # of several words the last only may have an ending
+                    break
+                tags += tuple(t for t in self._stems.get(word[:size], ()) if t not in tags)
+            self._known[word] = tags
+        return self._known[word]
+
+    def _tagged(self, clause: str) -> list[tuple[str, tuple[str, ...]]]:
+        words, tagged, at = _TOKEN.findall(clause)[:MOST], [], 0
+        while at < len(words):
+            for size in (3, 2) if words[at] in self._firsts else ():
+                joined = "_".join(words[at : at + size])
+                if tags := self._tags(joined):
+                    tagged.append((joined, tags))
+                    at += joined.count("_") + 1
+                    break
+            else:
+                word = words[at]
+                tags = self._tags(word)
+                for part in word.split("-") if not tags and "-" in word else (word,):
+                    tagged.append((part, self._tags(part)))
+                at += 1
+        return tagged
+
+    def read(self, lower: str) -> Said:
+        """Return what a text in lower case says; agents are subjects with "by " before them."""
+        text = _KEY.sub(" | ", lower)
+        text = _ELISION.sub("", text)
+        text = _ROLE.sub(lambda m: _ROLES[m[1] or m[2] or m[3]], text)
+        if _WIDE.search(text):
+            text = self._wide.sub(lambda m: f" {m[0]} ", text)
+        said = Said({}, {})
+        for clause in _CLAUSE.split(text):
+            if clause and not clause.isspace():
+                self._clause(self._tagged(clause), said)
+        if "template" in said.subjects:  # its variables, wherever the sentence names them
+            for subject, state in list(said.pairs):
+                if subject == "parameter":
+                    said.pairs.setdefault(("template", state), said.pairs[subject, state])
+        return said
+
+    def _nouns(self, tagged: list[tuple[str, tuple[str, ...]]]) -> list[_Noun]:
+        nouns: list[_Noun] = []
+        for at, (_, tags) in enumerate(tagged):
+            subjects = frozenset(t[1:] for t in tags if t[0] == "u")
+            if not subjects:
+                continue
+            last = nouns[-1] if nouns else None
+            if last and all("olink" in t for _, t in tagged[last.end : at]):
+                subjects |= nouns.pop().subjects
+                at_start = last.start
+            else:
+                at_start = at
+            nouns.append(_Noun(at_start, at + 1, subjects))
+        hidden = self._over.get
+        return [
+            n._replace(
+                subjects=n.subjects - frozenset().union(*(hidden(s, ()) for s in n.subjects))
+            )
+            for n in nouns
+        ]
+
+    def _clause(self, tagged: list[tuple[str, tuple[str, ...]]], said: Said) -> None:
+        nouns, told = self._nouns(tagged), set()
+        for noun in nouns:
+            for subject in noun.subjects:
+                said.subjects.setdefault(subject, tagged[noun.end - 1][0])
+        for at, (word, tags) in enumerate(tagged):
+            for tag in tags:
+                negated = tag[0] == "~" and any("onot" in t for _, t in tagged[max(0, at - 5) : at])
+                if tag[0] != "t" and not negated:
+                    continue
+                noun, agent = _about(tagged, nouns, at, tag[1:])
+                words = f"{'not ' if negated else ''}{word}"
+                for subject in noun.subjects if noun else (None,):
+                    said.pairs.setdefault((subject, tag[1:]), words)
+                for subject in agent.subjects if agent else ():
+                    said.pairs.setdefault((f"by-{subject}", tag[1:]), words)
+                told.add(noun)
+        for noun in nouns:  # "no permission": what is not there is missing
+            none = any("onone" in t for _, t in tagged[max(0, noun.start - 2) : noun.start])
+            for subject in noun.subjects if none and noun not in told else ():
+                said.pairs.setdefault((subject, "missing"), f"no {tagged[noun.start][0]}")
+
+
+def _about(
+    tagged: list, nouns: list[_Noun], at: int, state: str
+) -> tuple[_Noun | None, _Noun | None]:
+    """Return the noun that a state at this place is said of, and the noun that brought it about."""
+    before = next((n for n in reversed(nouns) if n.end <= at and at - n.end <= REACH), None)
+    after = next((n for n in nouns if n.start > at and n.start - at <= REACH), None)
+    between = [t for _, tags in tagged[at + 1 : after.start] for t in tags] if after else []
+    agent = after if "oby" in between and after.start - at <= 4 else None
+    if agent:
+        return before, agent
+    if before and any("obe" in tags for _, tags in tagged[before.end : at]):
+        return before, None
+    near = after and after.start - at <= 2 and "obefore" not in between
+    if before and at - before.end <= 1:
+        active = near and state == "blocked"  # the user has blocked you
+        return (after, before) if active else (before, None)
+    if near:
+        return after, before
+    here = next((n for n in nouns if n.start <= at < n.end), None)
+    return before or after or here, None
