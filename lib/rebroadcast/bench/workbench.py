@@ -135,7 +135,7 @@ class Workbench(Settings):
         present = sorted(
             c
             for c in table.channel_id.as_table().distinct().execute()["channel_id"]
-            if isinstance(c, str)
+            if c and isinstance(c, str)
         )
         for asked in self.list("channel"):
             if asked not in present:

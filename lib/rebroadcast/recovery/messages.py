@@ -1,12 +1,8 @@
 """What a messages export tells: which messages went out, and which arrived."""
 
-from typing import TYPE_CHECKING
-
 from ..common.lazy import ibis
 
-if TYPE_CHECKING:
-    pass
-
+INCOMING = ("incoming", "inbound", "received", "entrante")
 
 def delivered(messages: "ibis.Table", failed: "ibis.Table") -> "ibis.Table":
     """The outgoing messages that arrived: in the messages export and not in the failed export, by
@@ -22,7 +18,11 @@ def outgoing(messages: "ibis.Table") -> "ibis.Table":
 
 
 def received(messages: "ibis.Table") -> "ibis.Value":
-    """Whether a message came from a contact."""
-    return (
-        (messages.sender_type.lower() == "contact") | (messages.traffic_type.lower() == "incoming")
-    ).fill_null(False)
+    """Whether a message came from a contact: its sender is one, or its type or direction says so,
+    whichever of these columns an export fills.
+    """
+    incoming = [
+        messages[name].lower().isin(INCOMING).fill_null(False)
+        for name in ("message_type", "traffic_type")
+    ]
+    return ibis.or_((messages.sender_type.lower() == "contact").fill_null(False), *incoming)
