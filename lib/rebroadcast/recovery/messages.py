@@ -4,6 +4,7 @@ from ..common.lazy import ibis
 
 INCOMING = ("incoming", "inbound", "received", "entrante")
 
+
 def delivered(messages: "ibis.Table", failed: "ibis.Table") -> "ibis.Table":
     """The outgoing messages that arrived: in the messages export and not in the failed export, by
     message ID.
