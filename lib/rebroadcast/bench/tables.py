@@ -94,7 +94,7 @@ class Inputs:
     def present(self) -> list[str]:
         """The channel IDs of the failed messages, sorted."""
         ids = self.export.table.channel_id.as_table().distinct().execute()["channel_id"]
-        return sorted(c for c in ids if isinstance(c, str))
+        return sorted(c for c in ids if c and isinstance(c, str))
 
     @cached_property
     def classified(self) -> ibis.Table:

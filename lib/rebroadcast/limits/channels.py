@@ -147,8 +147,9 @@ class Channels:
         return next((c for c in self.channels if c.id == channel_id), None)
 
     def name(self, channel_id: str) -> str:
-        """Return the channel's name; "channel 1001" where none is known."""
-        return getattr(self.get(channel_id), "name", f"channel {channel_id}")
+        """Return the channel's name; "channel 1001" where none is known, "—" for no channel."""
+        unnamed = f"channel {channel_id}" if channel_id else "—"
+        return getattr(self.get(channel_id), "name", unnamed)
 
     def kind(self, channel_id: str) -> str | None:
         """Return the name of the channel's kind ("whatsapp"), or None if unknown."""

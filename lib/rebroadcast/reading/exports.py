@@ -67,7 +67,7 @@ class Export:
 
     `table`: a lazy Ibis table, the columns of columns.toml for that kind as text, `sent_at` as
     instants (UTC), `local_at` as the wall clock of `timezone`, `source_file`, `row` (record in its
-    file, from 1) and `row_id` (unique over all files). `rejected`: file, line, reason, text. `rows`
+    file, from 1) and `row_id` (unique over all files); `channel_id` is "" where it is not said. `rejected`: file, line, reason, text. `rows`
     counts the good ones. `doubts`: what makes its numbers less sure. `clock`: which zone the IDs
     of its messages show, None where they show none.
     """
@@ -396,6 +396,7 @@ def _plain(
         }
     elif "sent_at" in columns:
         columns |= _no_time()
+    columns |= _no_channel(columns)
     row = raw["file_row_number"]
     return raw.select(
         **columns, source_file=ibis.literal(source.name), row=row + 1, row_id=row + offset
@@ -438,6 +439,7 @@ def _checked(
             problems.append((raw["at"].isnull(), checks.NO_DATE))
         if not as_read.zone:
             columns.pop("local_at")
+    columns |= _no_channel(columns) if as_read.zone else {}
     if {"phone", "email"} <= cells.keys():
         neither = ~cells["email"].contains("@") & ~cells["phone"].re_search(PHONE)
         problems.append((neither, "a phone number and an e-mail address that are none"))
@@ -472,6 +474,11 @@ def _moments(engine: Engine, raw: "ibis.Table", as_read: _As) -> "dict[str, ibis
 
 def _no_time() -> "dict[str, ibis.Value]":
     return {"sent_at": ibis.null("timestamp('UTC')"), "local_at": ibis.null("timestamp")}
+
+
+def _no_channel(columns: "dict[str, ibis.Value]") -> "dict[str, ibis.Value]":
+    """Where no channel is said, "" stands for it: what is null is equal to nothing in a join."""
+    return {n: c.fill_null("") for n, c in columns.items() if n == "channel_id"}
 
 
 def _repaired(value: "ibis.Value") -> "ibis.Value":
@@ -518,6 +525,7 @@ def _converted(
         )
         problems.append((text.notnull() & ~dates.real(at).fill_null(False), checks.NO_DATE))
         columns |= {"sent_at": at, "local_at": engine.to_wall_clock(at, as_read.zone)}
+    columns |= _no_channel(columns) if as_read.zone else {}
     kept = {k: raw[k] for k in KEPT} | {"problem": ibis.cases(*problems)}
     return raw.select(**columns, **kept, row_id=raw.rows_before + raw.file_row_number + offset)
 

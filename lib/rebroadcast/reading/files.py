@@ -19,6 +19,7 @@ from .encodings import Survey, clean, encoding, survey
 
 HEADER_LINES = 20  # how far down the header row is looked for
 SMALL_WORDS = {"de", "del", "la", "el", "los", "y", "and", "of", "the"}
+UNFINISHED = (".crdownload", ".part", ".partial", ".download", ".opdownload")
 FOREIGN = {
     b"%PDF": "a PDF document",
     b"\x89PNG": "an image",
@@ -155,6 +156,12 @@ def open_source(path: Path, export: str, scratch: Path) -> list[Source]:
     export is "failed", "messages", "contacts" or "log". A zip gives one source per member. Raises
     InputError or ColumnError with one sentence that names the file.
     """
+    if path.suffix.lower() in UNFINISHED:
+        raise InputError(
+            "{path} is a download that has not finished; wait for it, or download the file again.",
+            path,
+            path=path,
+        )
     try:
         seen = survey(path)
     except OSError as error:

@@ -2,6 +2,8 @@
 
 import ibis
 
+INCOMING = ("incoming", "inbound", "received", "entrante")
+
 
 def delivered(messages: ibis.Table, failed: ibis.Table) -> ibis.Table:
     """The outgoing messages that arrived: in the messages export and not in the failed export.
@@ -35,5 +37,5 @@ def outgoing(messages: ibis.Table) -> ibis.Table:
 def received(messages: ibis.Table) -> ibis.Value:
     """Whether a message came from a contact: by its sender, its direction or its type."""
     tests = [messages.sender_type.lower() == "contact"]
-    tests += [messages[n].lower() == "incoming" for n in ("traffic_type", "message_type")]
+    tests += [messages[n].lower().isin(INCOMING) for n in ("traffic_type", "message_type")]
     return ibis.or_(*(test.fill_null(False) for test in tests))

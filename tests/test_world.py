@@ -1,0 +1,450 @@
+"""What the world's files hold: each input after a public report or an attack, with the right
+answer.
+"""
+
+import csv
+import re
+import shutil
+import zipfile
+
+import openpyxl
+import pyarrow
+import pyarrow.parquet
+import pytest
+
+from conftest import HEADER, ROOT, row
+from rebroadcast.common.exceptions import DateError, InputError, RebroadcastError
+from rebroadcast.common.masking import mask
+from rebroadcast.reading import checks, dates, exports
+
+CASES, FAULTS = (ROOT / "tests" / "data" / name for name in ("cases", "faults"))
+
+
+def read(engine, path, kind="failed", **options):
+    return exports.read(engine, str(path), kind, **options)
+
+
+def kinds(export):
+    return {doubt.kind for doubt in export.doubts}
+
+
+def times(export):
+    frame = export.table.order_by("row").execute()
+    return [str(at)[:19] for at in frame.sent_at]
+
+
+# ---- dates
+DATES = {
+    "connectly_us": ["2024-05-10 20:13:50", "2024-05-10 20:13:51"],
+    "date_only": ["2022-11-25 00:00:00", "2022-11-26 00:00:00"],
+    "epoch_ms": ["2022-11-25 09:34:10", "2022-11-25 09:34:11"],
+    "epoch_s": ["2022-11-25 09:34:10", "2022-11-25 09:34:11"],
+    "excel_de": ["2022-01-11 15:00:00", "2022-01-13 15:01:00"],
+    "excel_mac_us_2digit": ["2022-01-11 15:00:00", "2022-01-13 15:01:00"],
+    "excel_serial": ["2022-01-11 15:00:17", "2022-01-12 15:00:17"],
+    "excel_us_noseconds": ["2022-01-11 15:00:00", "2022-01-13 15:01:00"],
+    "gupshup_slash_ymd": ["2022-11-25 10:00:00", "2022-11-26 10:00:00"],
+    "india_dd_mon": ["2022-11-25 10:00:00", "2022-11-26 10:00:00"],
+    "js_locale_es_es": ["2026-11-23 15:04:05", "2026-11-24 09:04:05"],
+    "js_locale_es_mx": ["2026-11-23 15:04:05", "2026-11-24 09:04:05"],
+    "js_locale_us": ["2026-11-23 15:04:05", "2026-11-24 09:04:05"],
+    "kaleyra_ms_z": ["2022-11-25 08:34:10", "2022-11-26 08:34:10"],
+    "month_name": ["2022-11-25 10:00:00", "2022-11-26 10:00:00"],
+    "offset_space": ["2025-09-23 15:49:04", "2025-09-24 15:49:04"],
+    "pm_nbsp": ["2022-01-13 15:00:00", "2022-01-14 15:00:00"],
+    "rfc2822": ["2026-11-03 12:00:00", "2026-11-04 09:00:00"],
+    "with_tz_word": ["2021-03-18 14:46:27", "2021-03-19 14:46:27"],
+    "z_es_mx_pm_2nbsp": ["2022-01-13 15:04:05", "2022-01-14 09:04:05"],
+    "z_es_mx_pm_nbsp": ["2022-01-13 15:04:05", "2022-01-14 09:04:05"],
+    "z_es_mx_pm_plain": ["2022-01-13 15:04:05", "2022-01-14 09:04:05"],
+    "z_iso_nbsp": ["2022-01-13 15:04:05", "2022-01-13 15:04:06"],
+    "z_mixed_am_half": ["2022-01-13 15:04:05", "2022-01-13 15:04:05"],
+}
+FORMS = {  # in Mexico City, six hours behind UTC in winter
+    "23 de noviembre de 2026, 15:04:05": "2026-11-23 21:04:05",
+    "lunes, 23 de noviembre de 2026 a las 3:04 p.\u00a0m.": "2026-11-23 21:04:00",
+    "mar, 03 nov 2026 12:00": "2026-11-03 18:00:00",
+    "mar 5, 2024 12:00": "2024-03-05 18:00:00",
+    "November 23, 2026 at 3:04:05\u202fPM": "2026-11-23 21:04:05",
+    "Fri Nov 25 10:00:00 2022": "2022-11-25 16:00:00",
+    "Fri Nov 25 2022 10:00:00 GMT-0600 (hora estándar central)": "2022-11-25 16:00:00",
+    "25/Nov/2022:10:00:00 +0000": "2022-11-25 10:00:00",
+    "2022-11-25T10:00:00.1234567+01:00": "2022-11-25 09:00:00",
+    "2022-11-25T10:00+01:00[Europe/Madrid]": "2022-11-25 09:00:00",
+    "20221125T100000Z": "2022-11-25 10:00:00",
+    "1669368850123456": "2022-11-25 09:34:10",
+    "44572,5": "2022-01-11 18:00:00",
+    "25.11.2022 15.04": "2022-11-25 21:04:00",
+    "15:04 25/11/2022": "2022-11-25 21:04:00",
+    "12/12/2022 12:30 AM": "2022-12-12 06:30:00",
+    "\u200e25/\u200e11/\u200e2022 \u200f15:04": "2022-11-25 21:04:00",
+    "'2022-11-25 10:00": "2022-11-25 16:00:00",
+}
+PATTERNS = {
+    "kl %H:%M den %d. %b %Y": {"kl 15:04 den 3. nov 2022": "2022-11-03 15:04:00"},
+    "%Y-%d-%m %H:%M:%S": {
+        "2022-13-01 10:00:00": "2022-01-13 10:00:00",
+        "2022-05-01 10:00:00": "2022-01-05 10:00:00",
+    },
+    "%d-%m-%Y %I.%M %p": {"03-04-2022 3.15 PM": "2022-04-03 15:15:00"},
+    "%y/%m/%d %H:%M": {"11/12/22 10:00": "2011-12-22 10:00:00"},
+    "%d/%m/%Y": {"03/04/2022 10:00": "2022-04-03 10:00:00", "3/4/2022": "2022-04-03 00:00:00"},
+    "%d-%b-%y": {"25-Nov-22": "2022-11-25 00:00:00"},
+    "%y-%m-%d %H:%M": {"22-11-13 10:00": "2022-11-13 10:00:00"},
+}
+NONE = [
+    "2022-11-25 10:00 +25:00",
+    "2022-11-25 10:00 CST",
+    "13/11/2022 15:00 a. m.",
+    "00:08.7",
+    "9999-12-31 23:59:59",
+    "1901-12-13 20:45:51",
+    "2038-01-19 03:14:08",
+    "25-Foo-2022",
+    "31/02/2022 10:00",
+    "166936885",
+]
+
+
+@pytest.mark.parametrize("name", DATES)
+def test_dates_after_a_save_or_from_a_web_page(engine, name):
+    export = read(engine, CASES / f"c08_date_{name}.csv")
+    assert times(export) == DATES[name] and not len(export.rejected)
+
+
+def test_other_dates_that_can_be_read_in_one_way(engine, write):
+    rows = [row(str(n), str(n), at=text) for n, text in enumerate(FORMS)]
+    export = read(engine, write(rows), timezone="America/Mexico_City")
+    assert dict(zip(FORMS, times(export), strict=True)) == FORMS
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_a_pattern_settles_any_date(engine, write, pattern):
+    rows = [row(str(n), str(n), at=text) for n, text in enumerate(PATTERNS[pattern])]
+    found = times(read(engine, write(rows), date_format=pattern))
+    assert found == list(PATTERNS[pattern].values())
+
+
+def test_what_is_no_date_is_refused_with_cell_line_and_forms(engine, write):
+    rows = [row(str(n), str(n), at=text) for n, text in enumerate(NONE)]
+    with pytest.raises(DateError) as error:
+        read(engine, write(rows))
+    for part in ("line 2", NONE[0], "31/01/2022", "%d/%m/%Y", "date_format"):
+        assert part in str(error.value)
+    export = read(engine, write([row(), *rows]))
+    assert export.rows == 1 and "dates" in kinds(export)
+    assert set(export.rejected.reason) == {checks.NO_DATE} and len(export.rejected) == len(NONE)
+
+
+@pytest.mark.parametrize("cell", ["Ana Pérez", "+52 55 1234 5678", "ana@example.org", "Luz 5"])
+def test_a_cell_that_is_no_date_but_a_person_is_not_shown(cell):
+    assert checks.shown(cell) == "…"
+
+
+@pytest.mark.parametrize("text", ["03/04/2022 10:00", "3/4/22 10:00", "22-11-13 10:00"])
+def test_a_date_that_can_be_read_in_two_ways_is_asked_about(engine, write, text):
+    with pytest.raises(DateError, match="two ways"):
+        read(engine, write([row(at=text)]))
+
+
+def test_patterns_that_cannot_be_are_refused():
+    for pattern in ("%d/%m", "%d/%m/%Y %Q", "%d/%d/%Y", "whatever"):
+        with pytest.raises(DateError, match="date_format"):
+            dates.date_order(pattern)
+
+
+# ---- message IDs, and the clock that they show
+def moments(zone_hours, n=8, start=1_668_000_000):
+    """Rows whose IDs are the time in microseconds, and whose wall clock is that of a zone."""
+    from datetime import UTC, datetime, timedelta
+
+    rows = []
+    for i in range(n):
+        second = start + 97 * i
+        wall = datetime.fromtimestamp(second, UTC) + timedelta(hours=zone_hours)
+        rows.append(row(str(100 + i), f"{second}{123457 + 10103 * i}", at=f"{wall:%F %T}"))
+    return rows
+
+
+@pytest.mark.parametrize(
+    ("hours", "zone", "clock", "off"),
+    [
+        (-6, "America/Mexico_City", "UTC-06:00", None),
+        (-6, "UTC", "UTC-06:00", "-06:00"),
+        (5.5, "Asia/Kolkata", "UTC+05:30", None),
+        (5.75, "Asia/Kolkata", "UTC+05:45", "+00:15"),
+        (-3, "America/Mexico_City", "UTC-03:00", "+03:00"),
+    ],
+)
+def test_message_ids_tell_the_zone_of_the_clock(engine, write, hours, zone, clock, off):
+    export = read(engine, write(moments(hours)), timezone=zone)
+    assert str(export.clock) == clock and export.clock.messages == 8
+    [said] = [d for d in export.doubts if d.kind == "clock"] or [None]
+    assert (said and said.values["shift"]) == off and (not said or zone in said.text())
+
+
+def test_a_clock_with_summer_time_has_two_offsets(engine, write):
+    rows = moments(-6) + moments(-5, start=1_658_000_000)
+    export = read(engine, write(rows), timezone="America/Mexico_City")
+    assert str(export.clock) == "UTC-06:00, UTC-05:00" and "clock" not in kinds(export)
+
+
+def test_ids_that_are_no_moments_tell_no_clock(engine, write):
+    assert read(engine, CASES / "c25_failed_intact.csv").clock is None  # a year apart
+    assert read(engine, write([row("1", "16800001"), row("2", "abc")])).clock is None
+    spread = [row(str(i), f"{1_668_000_000 + 40_000 * i}123456") for i in range(9)]
+    assert read(engine, write(spread)).clock is None
+
+
+@pytest.mark.parametrize("name", ["failed_last_digit_zero", "failed_after_last_digit_zero"])
+def test_message_ids_cut_to_15_digits_are_warned_of(engine, name):
+    export = read(engine, CASES / f"c25_{name}.csv")
+    assert "rounded message IDs" in kinds(export)
+    assert export.rows == len([d for d in export.doubts if d.weight == export.rows]) * export.rows
+    intact = name.replace("last_digit_zero", "intact")
+    assert not kinds(read(engine, CASES / f"c25_{intact}.csv"))
+
+
+def test_ids_that_end_in_zero_for_another_reason_are_no_warning(engine, write):
+    rows = [row(str(i), f"1668000{i:06}000") for i in range(30)]  # of milliseconds
+    assert "rounded message IDs" not in kinds(read(engine, write(rows)))
+    assert "rounded message IDs" not in kinds(read(engine, write(moments(0, n=60))))
+
+
+def test_a_message_id_that_a_spreadsheet_cut_does_not_lose_the_row(engine):
+    export = read(engine, CASES / "c20_excel_resaved.csv")
+    assert export.rows == 6 and not len(export.rejected) and kinds(export) == {"lost message IDs"}
+    assert export.table.message_id.isnull().all().execute()
+    book = read(engine, CASES / "c20b_pandas_to_excel.xlsx")
+    assert sorted(book.table.message_id.execute())[0] == "1680000000000001"
+    assert not book.doubts
+
+
+def test_failed_messages_that_are_not_in_the_messages_export_are_counted(engine):
+    failed = read(engine, CASES / "c25_failed_last_digit_zero.csv").table
+    intact = read(engine, CASES / "c25_failed_intact.csv").table
+    messages = read(engine, CASES / "c25_messages.csv", "messages").table
+    assert [d.kind for d in checks.unmatched(failed, messages)] == ["unmatched messages"]
+    assert checks.unmatched(intact, messages) == []
+
+
+# ---- cells
+@pytest.mark.parametrize("name", ["c17_failed_apostrophe", "c17b_failed_equals"])
+def test_what_a_spreadsheet_puts_around_an_id_is_taken_off(engine, name):
+    export = read(engine, CASES / f"{name}.csv")
+    assert sorted(export.table.contact_id.execute())[0] == "100200009" and export.rows == 4
+
+
+IDS = {  # a cell, and the ID that it certainly is
+    "100200009,0": "100200009",
+    "100200010.00": "100200010",
+    "\u00a0100200011\u200e": "100200011",
+    "+525555550001": "+525555550001",
+    "100.200.009": None,
+    "1,002": None,
+    "123.000": None,
+    "1.0E+08": None,
+    "+521555": None,
+    "-5": None,
+    "=1+1": None,
+    "@SUM(A1)": None,
+    "Ana": None,
+}
+
+
+def test_an_id_is_repaired_where_that_is_certain_and_begins_no_formula(engine, write):
+    export = read(engine, write([row(cell, str(n)) for n, cell in enumerate(IDS)]))
+    right = [ours for ours in IDS.values() if ours]
+    assert export.table.order_by("row").contact_id.execute().tolist() == right
+    assert len(export.rejected) == len(IDS) - len(right)
+
+
+def test_tags_written_as_a_list_are_the_tags(engine):
+    table = read(engine, CASES / "c14_contacts_tagforms.csv", "contacts").table
+    assert table.order_by("row").tags.execute().tolist() == [
+        "vip, cliente",
+        "vip;cliente",
+        "vip,cliente",
+        'café ☕,ofertas "2x1"',
+    ]
+
+
+@pytest.mark.parametrize("name", ["c02c_minimal", "c02d_blank_channel"])
+def test_no_channel_is_one_that_joins(engine, name):
+    assert set(read(engine, CASES / f"{name}.csv").table.channel_id.execute()) == {""}
+
+
+def test_long_texts_are_cut_as_they_are_read(engine, write):
+    table = read(engine, write([row(error="x" * 20_000, content="y" * 20_000)])).table
+    assert len(table.error.execute()[0]) == exports.LONGEST
+
+
+# ---- files
+def test_hidden_rows_are_read_and_told_and_the_sheet_with_the_data_is_found(engine):
+    hidden = read(engine, CASES / "c19c_hidden_rows.xlsx")
+    assert hidden.rows == 6
+    assert [(d.kind, d.values["n"]) for d in hidden.doubts] == [("hidden rows", 2)]
+    second = read(engine, CASES / "c19b_summary_first.xlsx")
+    assert second.rows == 6 and [d.kind for d in second.doubts] == ["sheets"]
+    assert "'Data'" in second.doubts[0].text()
+
+
+def test_two_sheets_of_one_kind_are_both_read(engine, tmp_path):
+    book = openpyxl.Workbook()
+    for number, sheet in enumerate((book.active, book.create_sheet("more"))):
+        sheet.append(HEADER)
+        sheet.append(row(str(100 + number), str(number)))
+    book.save(tmp_path / "two.xlsx")
+    export = read(engine, tmp_path / "two.xlsx")
+    assert sorted(export.table.contact_id.execute()) == ["100", "101"]
+    assert set(export.table.source_file.execute()) == {"two.xlsx/Sheet", "two.xlsx/more"}
+
+
+def test_the_file_that_was_named_is_read_and_no_other(engine):
+    export = read(engine, FAULTS / "globs" / "a[1].csv")
+    assert export.table.contact_id.execute().tolist() == ["111"]
+    assert read(engine, FAULTS / "globs" / "a1.csv").table.contact_id.execute().tolist() == ["222"]
+
+
+@pytest.mark.parametrize("folder", ["channel_id=9999", "Contact ID=999", "a[b]*", "..", "ñ 'x'"])
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_names_of_folders_change_nothing(engine, tmp_path, monkeypatch, folder, suffix):
+    (tmp_path / "here" / folder).mkdir(parents=True, exist_ok=True)
+    monkeypatch.chdir(tmp_path / "here")
+    for place in (folder, "."):
+        shutil.copy(FAULTS / f"nm.{suffix}", f"{place}/nm.{suffix}")
+    export = read(engine, f"{folder}/nm.{suffix}")
+    assert export.rows == 100 and set(export.table.channel_id.execute()) == {"1001"}
+    assert sorted(export.table.contact_id.execute())[0] == "500000"
+
+
+def test_relative_and_absolute_files_together_lose_no_row(engine, tmp_path, monkeypatch):
+    for number in (1, 2, 3):
+        table = pyarrow.parquet.read_table(FAULTS / "nm.parquet")
+        pyarrow.parquet.write_table(table.slice(number), tmp_path / f"{number}.parquet")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "link").symlink_to(tmp_path)
+    paths = ["1.parquet", str(tmp_path / "2.parquet"), f"../{tmp_path.name}/link/3.parquet"]
+    export = exports.read(engine, paths)
+    assert export.rows == 99 + 98 + 97
+    assert int(export.table.row_id.nunique().execute()) == export.rows
+
+
+def test_two_members_or_files_of_one_name_are_both_read(engine, tmp_path):
+    export = read(engine, FAULTS / "zip_same_name.zip")
+    ids = export.table.contact_id.execute()
+    assert len(set(ids)) == 200 and export.table.source_file.nunique().execute() == 2
+    with zipfile.ZipFile(FAULTS / "zip_same_name.zip") as archive:
+        for name, member in zip(("one", "two"), archive.infolist(), strict=True):
+            (tmp_path / name).mkdir()
+            (tmp_path / name / "a.csv").write_bytes(archive.read(member))
+    both = exports.read(engine, [str(tmp_path / "one" / "a.csv"), str(tmp_path / "two" / "a.csv")])
+    assert both.rows == 200 and both.table.source_file.nunique().execute() == 2
+
+
+def test_a_forged_folder_of_convert_is_checked_as_any_file(engine):
+    export = read(engine, FAULTS / "forged.parquet")
+    assert export.table.contact_id.execute().tolist() == ["500005"] and len(export.rejected) == 5
+
+
+@pytest.mark.parametrize(
+    "names", [["file_row_number", "file_path"], ["rows_before", "file_name"], ["c0", "said"]]
+)
+def test_columns_may_have_any_name(engine, tmp_path, names):
+    table = pyarrow.parquet.read_table(FAULTS / "nm.parquet")
+    for name in names:
+        table = table.append_column(name, pyarrow.array(["x"] * len(table)))
+    pyarrow.parquet.write_table(table, tmp_path / "odd.parquet")
+    assert read(engine, tmp_path / "odd.parquet").rows == 100
+    assert read(engine, FAULTS / "pcol.parquet").rows == 6
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+@pytest.mark.parametrize("zone", [None, "UTC", "America/Mexico_City"])
+def test_times_of_parquet_in_any_unit(engine, tmp_path, unit, zone):
+    at = pyarrow.array([1_669_368_850], pyarrow.timestamp("s")).cast(pyarrow.timestamp(unit, zone))
+    table = pyarrow.table({"Date & Time": at, "Contact ID": [7], "Error": ["x"]})
+    pyarrow.parquet.write_table(table, tmp_path / "t.parquet")
+    assert times(read(engine, tmp_path / "t.parquet")) == ["2022-11-25 09:34:10"]
+
+
+# ---- rows that cannot be read, of any input
+def test_rows_that_cannot_be_read_are_counted_for_every_input(engine):
+    messages = read(engine, FAULTS / "mrej.csv", "messages")
+    contacts = read(engine, FAULTS / "crej.csv", "contacts")
+    assert len(messages.rejected) == 10 and len(contacts.rejected) == 3
+    [said] = messages.doubts
+    assert "10 contacts may have been reached" in said.text() and said.weight == 10
+    [said] = contacts.doubts
+    assert "an import would drop them" in said.text() and said.weight == 3
+    every = checks.rejected([messages, None, contacts])
+    assert every["as"].value_counts().to_dict() == {"messages": 10, "contacts": 3}
+    assert every.columns.tolist() == ["as", "file", "line", "reason"]
+
+
+def cuts(text):
+    lines = text.splitlines(keepends=True)
+    whole = "".join(lines[:40])
+    return {
+        "in a cell": whole + lines[40][: len(lines[40]) // 2],
+        "in the date": whole + lines[40][:7],
+        "in a quoted value": whole + lines[40][:90].rsplit(",", 1)[0] + ',"half of\na text',
+        "in the last cell": whole + lines[40].rstrip()[:-9],
+    }
+
+
+@pytest.mark.parametrize(
+    "how", ["in a cell", "in the date", "in a quoted value", "in the last cell"]
+)
+def test_a_file_that_ends_in_the_middle_of_a_row_is_told_above_all(engine, tmp_path, how):
+    path = tmp_path / "half.csv"
+    path.write_text(cuts((FAULTS / "nm.csv").read_text())[how])
+    export = read(engine, path)
+    assert export.rows == 39 and "cut off" in kinds(export)
+    assert max(export.doubts, key=lambda d: d.weight).kind == "cut off"
+
+
+def test_a_whole_file_is_no_cut_off_one(engine, tmp_path):
+    text = (FAULTS / "nm.csv").read_text()
+    (tmp_path / "a.csv").write_text(text.rstrip("\n"))
+    assert not kinds(read(engine, tmp_path / "a.csv"))
+    (tmp_path / "b.csv").write_text(text + "(100 rows)\n")
+    assert kinds(read(engine, tmp_path / "b.csv")) == {"rejected failed"}
+    assert "cut off" not in kinds(read(engine, CASES / "c07_totals_row.csv"))
+
+
+@pytest.mark.parametrize("suffix", ["crdownload", "part", "partial", "download", "opdownload"])
+def test_a_download_that_has_not_finished_is_named(engine, tmp_path, suffix):
+    path = tmp_path / f"failed.csv.{suffix}"
+    shutil.copy(FAULTS / "nm.csv", path)
+    with pytest.raises(InputError, match="download"):
+        read(engine, path)
+
+
+def test_a_list_without_a_header_shows_nobody(engine):
+    with pytest.raises(RebroadcastError) as error:
+        read(engine, CASES / "c23_headerless_names.csv")
+    said = str(error.value)
+    assert "header" in said
+    for private in ("Ana", "Luz", "5255"):
+        assert private not in said
+
+
+def test_masks_cover_phones_ids_handles_and_names_however_they_are_written():
+    with (FAULTS / "phones.csv").open(encoding="utf-8", newline="") as file:
+        errors = [line["Error"] for line in csv.DictReader(file)]
+    others = [
+        "Contacto 55\u00a01234\u00a05678 no existe",
+        "El usuario Ana María López no existe",
+        'recipient_id: "500003"',
+        "55\u20111234\u20115678",
+        "to 5 5 1 2 3 4 5 6 7 8",
+    ]
+    for text in [*errors, *others]:
+        masked = mask(text)
+        digits = re.sub(r"0x[0-9a-f]+", "", masked)  # a code in hexadecimal
+        assert not re.search(r"\d{3}|\d[ .-]\d", digits), (text, masked)
+        for name in ("Juan", "juan", "López", "GOMJ", "Ñandú"):
+            assert name not in masked, (text, masked)
+    for code in ("(#131026) Message", "error_subcode: 2655007", "code 2018278", "550 5.7.26 Not"):
+        assert mask(code) == code
