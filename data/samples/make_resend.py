@@ -45,15 +45,14 @@ HEADER = [
 def make() -> dict[str, str]:
     """File name → text of every file, the same each time."""
     contacts = json.loads((HERE / "truth.json").read_text("utf-8"))["recovery"]["1001"][
-        "recoverable_with_messages"
+        "recoverable"
     ]
+    said = _contents()
     errors = [text for text, count in FAILURES for _ in range(count)]
     sent, failed = [], []
     for place, contact in enumerate(contacts[NO_SIGN:]):
         at = START + timedelta(seconds=2 * place)
-        content = json.dumps(
-            {"type": "text", "text": "Promo de enero, segundo intento"}, separators=(",", ":")
-        )
+        content = said[contact]
         row = [
             f"{at:%Y-%m-%d %H:%M:%S}",
             "88014",
@@ -82,6 +81,18 @@ def make() -> dict[str, str]:
         "failed_messages.csv": _csv([[*HEADER, "Error"], *failed]),
         "truth.json": json.dumps(truth, indent=1, ensure_ascii=False) + "\n",
     }
+
+
+def _contents() -> dict[str, str]:
+    """What the broadcast of 11 January said to each contact: a resend says it again."""
+    with (HERE / "messages.csv").open(encoding="utf-8", newline="") as file:
+        return {
+            row["Contact ID"]: row["Content"]
+            for row in csv.DictReader(file)
+            if row["Channel ID"] == "1001"
+            and row["Date & Time"].startswith("2022-01-11")
+            and row["Sender Type"] == "broadcast"
+        }
 
 
 def _csv(rows: list[list[str]]) -> str:

@@ -12,7 +12,7 @@ from ..bench.results import Results
 from ..bench.settings import Settings
 from ..recovery.fates import DISPOSITIONS
 from ..show import failures as charts
-from ..show.parts import SAFE_ROWS, html, ordered, p, table, verdict_label
+from ..show.parts import SAFE_ROWS, grid, html, ordered, p, table, verdict_label
 from ..show.reader import Reader
 from ..show.words import VERDICTS, cause_name, disposition_name, meaning
 from ..verbs.summarise import Summary, suggested_rule
@@ -154,7 +154,7 @@ def advice(reader: Reader, errors: pd.DataFrame) -> HTML:
     shown = shown.reset_index().sort_values("failed", ascending=False, kind="stable")
     shown = shown.head(SAFE_ROWS)
     example = Markup("{}<br><code>{}</code>")
-    frame = pd.DataFrame(
+    frame = grid(
         {
             _("Failed"): [reader.number(n) for n in shown["failed"]],
             _("What it means, and an example"): [
@@ -181,7 +181,7 @@ def unknown_errors(reader: Reader, shapes: pd.DataFrame) -> HTML | None:
     if shown.empty:
         return None
     code, block = Markup("<code>{}</code>"), Markup("<pre>{}</pre>")
-    frame = pd.DataFrame(
+    frame = grid(
         {
             _("Failed"): [reader.number(n) for n in shown["failed"]],
             _("Texts"): [reader.number(n) for n in shown["texts"]],
@@ -245,7 +245,7 @@ def again(reader: Reader, found: Summary) -> HTML:
         "{n} contacts can be reached again.",
         found.recoverable,
     )
-    frame = pd.DataFrame(
+    frame = grid(
         {
             _("Disposition"): [disposition_name(k, reader.lang) for k in fates["disposition"]],
             _("Contacts"): [reader.number(n) for n in fates["contacts"]],

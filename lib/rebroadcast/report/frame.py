@@ -12,7 +12,7 @@ from .. import __version__
 from ..bench.settings import Settings
 from ..common.doubts import Doubt, loudest_first
 from ..reading.files import Source
-from ..show.parts import bar, html, p, strip, table
+from ..show.parts import bar, grid, html, p, strip, table
 from ..show.reader import Reader
 from ..show.words import reason_name
 from ..verbs.summarise import Facts
@@ -86,9 +86,9 @@ def provenance(
     _ = reader.gettext
     stated = {k.strip("_"): v for k, v in settings.stated.items() if k != "out"}
     values = [", ".join(map(str, v)) if isinstance(v, list) else str(v) for v in stated.values()]
-    given = pd.DataFrame({_("Parameter"): list(stated), _("Value"): values})
+    given = grid({_("Parameter"): list(stated), _("Value"): values})
     read = [(kind, source) for kind, several in sources.items() for source in several]
-    files = pd.DataFrame(
+    files = grid(
         {
             _("Read as"): [_(READ_AS[kind]) for kind, _source in read],
             _("File"): [source.name for _kind, source in read],
@@ -112,7 +112,7 @@ def rejected(reader: Reader, facts: Facts) -> HTML | None:
         rows="size",
         lines=lambda lines: ", ".join([*map(str, lines.head(10)), *["…"] * (len(lines) > 10)]),
     ).reset_index()
-    frame = pd.DataFrame(
+    frame = grid(
         {
             _("Read as"): [_(READ_AS[kind]) for kind in shown["as"]],
             _("File"): shown["file"],
@@ -134,7 +134,7 @@ def broadcasts(reader: Reader, frame: pd.DataFrame) -> Markup:
     most = int(max(sent.max(), limits.max() if limits.notna().any() else 0))
     rows = list(zip(frame["delivered"], frame["failed"], limits, strict=True))
     known = [[None if pd.isna(v) else int(v) for v in row] for row in rows]
-    shown = pd.DataFrame(
+    shown = grid(
         {
             _("Broadcast"): [name_of(row) for row in frame.itertuples()],
             "": [bar(*row, most) for row in known],

@@ -6,7 +6,7 @@ from IPython.display import HTML
 from ..bench.results import Results
 from ..limits.limit import Limit
 from ..show import limits as limit_charts
-from ..show.parts import SAFE_ROWS, html, p, table
+from ..show.parts import SAFE_ROWS, grid, html, p, table
 from ..show.reader import Reader
 from ..verbs.assess import Assessment, LoadLine
 from ..verbs.summarise import Facts
@@ -137,7 +137,7 @@ def limit_windows(reader: Reader, found: Assessment) -> HTML | None:
     counts = {
         headings[name]: [reader.number(n) for n in windows[name].astype(object)] for name in COUNTS
     }
-    frame = pd.DataFrame(
+    frame = grid(
         {
             _("Limit"): [reader.limit(name) for name in windows["limit"]],
             _("From"): [reader.instant(at) for at in windows["begin"]],
@@ -186,7 +186,7 @@ def plan_table(reader: Reader, planned: pd.DataFrame, limits: tuple[Limit, ...])
         name: _("at most {n} a second", n=reader.lang.number(number))
         for name, number in paces.items()
     }
-    frame = pd.DataFrame(
+    frame = grid(
         {
             _("Wave"): [reader.number(n) for n in shown["wave"]],
             _("Start ({zone})", zone=reader.lang.zone(reader.zone)): [

@@ -1,9 +1,8 @@
 """The text of the recovery check."""
 
-import pandas as pd
 from IPython.display import HTML
 
-from ..show.parts import SAFE_ROWS, html, p, table, verdict_label
+from ..show.parts import SAFE_ROWS, grid, html, p, table, verdict_label
 from ..show.reader import Reader
 from ..verbs.check import Check
 from .frame import status, warnings
@@ -85,7 +84,7 @@ def failed_again(reader: Reader, found: Check) -> HTML:
     again = found.again.head(SAFE_ROWS)
     if again.empty:
         return html(p(_("No contact failed again.")))
-    frame = pd.DataFrame(
+    frame = grid(
         {
             _("Contacts"): [reader.number(n) for n in again["contacts"]],
             _("What it means"): again["title"],
@@ -101,7 +100,7 @@ def history(reader: Reader, found: Check) -> HTML:
     """The recovery rate of each run, in order."""
     _, runs = reader.gettext, found.runs.tail(SAFE_ROWS)
     known = runs["share"].notna()
-    frame = pd.DataFrame(
+    frame = grid(
         {
             _("Broadcast"): runs["broadcast"],
             _("Due from"): [reader.instant(at) for at in runs["due_from"]],

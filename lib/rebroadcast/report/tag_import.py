@@ -3,14 +3,13 @@
 from datetime import datetime
 from pathlib import Path
 
-import pandas as pd
 from IPython.display import HTML
 from markupsafe import Markup
 
 from ..bench.matching import AMBIGUOUS, MISSING
 from ..bench.settings import Settings
 from ..common import sheets
-from ..show.parts import SAFE_ROWS, html, ordered, p, table
+from ..show.parts import SAFE_ROWS, grid, html, ordered, p, table
 from ..show.reader import Reader
 from ..show.words import cause_name, disposition_name, meaning
 from ..verbs.recover import Recovery
@@ -49,7 +48,7 @@ def tagged(reader: Reader, found: Recovery, settings: Settings) -> HTML:
 def dispositions(reader: Reader, found: Recovery) -> HTML:
     """Every row of the files and what became of it."""
     _, counts = reader.gettext, found.counts
-    frame = pd.DataFrame(
+    frame = grid(
         {
             _("Disposition"): [disposition_name(k, reader.lang) for k in counts]
             + [_("Rows in the files")],
@@ -83,7 +82,7 @@ def sends(reader: Reader, found: Recovery) -> Markup:
         for wave in waves
     ]
     columns[_("Contacts")] = [reader.number(wave["contacts"]) for wave in waves]
-    return table(pd.DataFrame(columns), numbers=[_("Contacts")])
+    return table(grid(columns), numbers=[_("Contacts")])
 
 
 def import_steps(reader: Reader, found: Recovery, with_contacts: bool) -> HTML:
@@ -172,7 +171,7 @@ def fix_first(reader: Reader, found: Recovery, settings: Settings) -> HTML:
         )
     )
     fix = found.fix.head(SAFE_ROWS)
-    frame = pd.DataFrame(
+    frame = grid(
         {
             _("Contacts"): [reader.number(n) for n in fix["contacts"]],
             _("Cause"): [cause_name(cause, lang) for cause in fix["cause"]],
@@ -198,7 +197,7 @@ def checklist(reader: Reader, found: Recovery, folder: Path | None) -> None:
         AMBIGUOUS: _("several contacts have this name"),
     }
     rows = rows.astype(object).fillna("")
-    frame = pd.DataFrame(
+    frame = grid(
         {
             "☐": "☐",
             _("Time"): [str(at) for at in rows["local_at"]],

@@ -1,6 +1,6 @@
 """Pieces of HTML that reports are made of."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import pandas as pd
 from IPython.display import HTML
@@ -21,6 +21,11 @@ def html(*parts: Markup) -> HTML:
         if set("$\\") & set(text)
         else text
     )
+
+
+def grid(columns: Mapping[str, Iterable[object]]) -> pd.DataFrame:
+    """Cells of a table by its headings, as a frame that keeps markup as markup."""
+    return pd.DataFrame(columns, dtype=object)
 
 
 def table(

@@ -1,19 +1,22 @@
 """Did the resend reach them: the ledger's contacts against the exports made after the resend."""
 
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
 
 import ibis
 import pandas as pd
 
+from ..bench import parameters
+from ..bench.results import Results
 from ..bench.settings import Settings
-from ..bench.tables import Tables
+from ..bench.tables import Inputs, Tables
 from ..common.doubts import Doubt
 from ..common.exceptions import LedgerError, ParameterError, did_you_mean, sentence
 from ..errors import advice
-from ..ledger.ledger import Ledger
+from ..ledger.ledger import Ledger, open_ledger
 from ..recovery import broadcasts
-from . import summarise
+from . import recover, summarise
 
 _ = str  # marks a message for the catalogue; it is translated where it is shown
 KEYS = ["run_id", "broadcast", "contact_id", "channel_id"]
@@ -63,6 +66,8 @@ def check(settings: Settings, tables: Tables) -> Check:
     `not_known`.
     """
     ledger = tables.ledger
+    if ledger is None and settings.exports == (parameters.SAMPLE_AFTER["exports"],):
+        ledger = tables.ledger = _sample_ledger(tables)
     if ledger is None:
         raise ParameterError(
             "No ledger was named; expected the folder that the recovery was run with.", "ledger"
@@ -86,6 +91,23 @@ def check(settings: Settings, tables: Tables) -> Check:
         how=settings.reached,
         doubts=(*facts.doubts, *doubts),
     )
+
+
+def _sample_ledger(tables: Tables) -> Ledger:
+    """The ledger that the sample's recovery would have written, for the sample's resend."""
+    place = str(tables.engine.scratch / "ledger")
+    stated = parameters.SAMPLE_RECOVERY | {"ledger": place, "timezone": tables.settings.zone}
+    before = Settings.parse(stated, "tag_import")
+    with ExitStack() as stack:
+        sample = Tables(Inputs(before))
+        stack.callback(sample.inputs.close)
+        results = Results("", before.reader, stack)
+        results.folder = results.published = tables.engine.scratch / "recovery"
+        results.folder.mkdir()
+        claim = recover.recover(before, sample, results).claim
+    ledger = open_ledger(place, create=False)
+    ledger.confirm(claim["run_id"])
+    return ledger
 
 
 def _asked(settings: Settings, tables: Tables, ledger: Ledger) -> tuple[ibis.Table, dict[str, str]]:
