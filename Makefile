@@ -42,7 +42,7 @@ report: $(VENV)/.run
 test: $(VENV)/.dev
 	$(MAKE) -s check
 	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --nbval --nbval-current-env --nbval-cell-timeout=300 \
-	    --nbval-sanitize-with=tests/sanitize.cfg tests notebooks
+	    --nbval-sanitize-with=tests/sanitize.cfg --doctest-modules tests notebooks lib
 
 # What takes seconds: layout, mistakes, types, and the order of the wings; .pre-commit-config.yaml calls it.
 check: $(VENV)/.dev
