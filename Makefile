@@ -21,16 +21,35 @@ COMMON = $(call option,channels,$(CHANNELS)) $(call option,messages,$(MESSAGES))
          $(call option,timezone,$(TIMEZONE)) $(call option,date-format,$(DATE_FORMAT)) $(call option,rules,$(RULES)) \
          $(call option,from,$(FROM)) $(call option,to,$(TO)) $(call option,channel,$(CHANNEL)) --overwrite
 
-.PHONY: campaign fuzz sbom report test lab bench notebooks screenshots lock catalogues clean
+# A variable of the command line that this file does not know is a typing error; those of the
+# environment are none of its business.
+KNOWN := EXPORT CHANNELS MESSAGES CONTACTS CHANNEL TAG LANGUAGE TIMEZONE DATE_FORMAT RULES FROM TO \
+         ATTEMPTED OUT PYTHON VENV BIN SHELL KILLS STEP FUZZ_SECONDS
+GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command line,$(origin $(name))),$(name)))
+UNKNOWN := $(filter-out $(KNOWN) MAKEFLAGS,$(GIVEN))
+HINT = import difflib, sys; name, *known = sys.argv[1:]; near = difflib.get_close_matches(name.upper(), known, 1); \
+       print(name, "is no variable here.", *(["Did you mean", *near] if near else ["Known:", *known]))
+ifdef UNKNOWN
+$(error $(shell $(PYTHON) -I -c '$(HINT)' '$(firstword $(UNKNOWN))' $(KNOWN)))
+endif
+
+.PHONY: campaign check fuzz sbom report test lab bench notebooks screenshots lock catalogues clean
 
 report: $(VENV)/.run
 	@$(BIN)/rebroadcast report "$(EXPORT)" $(COMMON) $(call option,attempted,$(ATTEMPTED)) --out "$(OUT)/failure_report"
 	@$(BIN)/rebroadcast recover "$(EXPORT)" $(COMMON) $(call option,contacts,$(CONTACTS)) --tag "$(TAG)" --out "$(OUT)/tag_import"
 
 test: $(VENV)/.dev
-	$(BIN)/ruff check lib tests data benchmarks
+	$(MAKE) -s check
 	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --nbval --nbval-current-env --nbval-cell-timeout=300 \
-	    --nbval-sanitize-with=tests/sanitize.cfg tests notebooks
+	    --nbval-sanitize-with=tests/sanitize.cfg --doctest-modules tests notebooks lib
+
+# What takes seconds: layout, mistakes, types, and the order of the wings; .pre-commit-config.yaml calls it.
+check: $(VENV)/.dev
+	$(BIN)/ruff format --check lib tests data benchmarks
+	$(BIN)/ruff check lib tests data benchmarks
+	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 lab: $(VENV)/.dev
 	$(BIN)/jupyter lab notebooks

@@ -6,7 +6,7 @@ mkdir -p "$out" || exit 2
 status=0
 for export in "$inbox"/failed_messages*.csv; do
   name=$(basename "$export" .csv)
-  papermill "$here/../notebooks/failure_report.ipynb" "$out/$name.ipynb" --no-progress-bar -f "$here/parameters.yaml" \
+  PYTHONSAFEPATH=1 papermill "$here/../notebooks/failure_report.ipynb" "$out/$name.ipynb" --no-progress-bar -f "$here/parameters.yaml" \
     -r exports "$export" -r channels "$inbox/channels.toml" -r out "$out/$name" || status=1
 done
 exit $status

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from conftest import HEADER, LIMIT, ROOT, row
+from rebroadcast.report import reports
 
 SECRET, CONTENT = "zanahoria 7731 para Ximena", "calabaza 9981 a Ximena"
 BEGIN = """import fcntl, os, socket, struct, sys
@@ -138,3 +139,42 @@ def test_contact_ids_are_private_and_texts_are_told_to_nobody(alone):
         ), path
     sent = json.loads((home / "out" / "run.json").read_text())
     assert sum(sent["counts"].values()) == 201
+
+
+@pytest.fixture
+def planted(tmp_path):
+    """A folder with an export, and files that leave a mark when they are imported."""
+    place, marks = tmp_path / "inbox", tmp_path / "marks"
+    place.mkdir()
+    marks.mkdir()
+    shutil.copy(ROOT / "data" / "samples" / "failed_messages.csv", place / "failed.csv")
+    for name in ("pandas", "ibis", "sitecustomize", "usercustomize", "rebroadcast", "json"):
+        code = (
+            f"import os; os.close(os.open({str(marks / name)!r}, os.O_CREAT))\nraise ImportError\n"
+        )
+        (place / f"{name}.py").write_text(code)
+    return place, marks
+
+
+def test_no_file_beside_the_export_is_imported(planted):
+    place, marks = planted
+    entry = 'name = "a"\nnotebook = "failure_report"\nparameters = {exports = "failed.csv"}'
+    (place / "batch.toml").write_text(f"[[entry]]\n{entry}")
+    command = Path(sys.executable).parent / "rebroadcast"
+    env = os.environ | {"PYTHONPATH": str(ROOT / "lib")}
+    env.pop("PYTHONSAFEPATH", None)
+    for words in (["report", "failed.csv"], ["batch", "batch.toml"]):
+        words = [command, *words, "--out", f"../{words[0]}"]
+        done = subprocess.run(
+            words, cwd=place, env=env, capture_output=True, text=True, timeout=500
+        )
+        assert done.returncode == 0, done.stderr
+    assert [path.name for path in marks.iterdir()] == []
+
+
+@pytest.mark.parametrize("named", ["", ":", "::/nowhere:"])
+def test_an_empty_name_in_pythonpath_is_not_the_current_folder(planted, named):
+    place, marks = planted
+    env = os.environ | {"PYTHONPATH": named} | reports.safe_path({"PYTHONPATH": named})
+    done = subprocess.run([sys.executable, "-c", "import json, sys"], cwd=place, env=env)
+    assert done.returncode == 0 and list(marks.iterdir()) == []

@@ -7,6 +7,7 @@ import sys
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import click
@@ -44,7 +45,7 @@ def _list(lines: dict[str, object]) -> None:
 FOLDER = click.Path(path_type=Path)
 
 
-def _option(name: str, text: str, **more: object) -> click.Option:
+def _option(name: str, text: str, **more: Any) -> click.Option:
     """An option, called by a parameter's name unless more says otherwise (`flags`, as Click
     writes them).
     """
@@ -57,7 +58,7 @@ def _flag(name: str, text: str) -> click.Option:
     return _option(name, text, flags=f"--{word}/--no-{word}", default=False)
 
 
-def _argument(name: str, text: str, **more: object) -> click.Argument:
+def _argument(name: str, text: str, **more: Any) -> click.Argument:
     return click.Argument([name], help=text, **more)
 
 
@@ -176,7 +177,7 @@ def _run(notebook: str, given: dict) -> None:
     if as_json:
         return _json(content)
     _counts(content.get("counts", {}), lang)
-    _waves(content.get("waves", []), content.get("timezone"), lang)
+    _waves(content.get("waves", []), content.get("timezone") or "UTC", lang)
     _warn(content.get("warnings", []), lang)
     for entry in content["outputs"]:
         if entry["name"].endswith(".html") or entry["name"].startswith("import/"):
@@ -189,25 +190,25 @@ def _params(*more: str) -> list[click.Parameter]:
 
 
 @app.command(params=_params("attempted", "compare"))
-def report(**given: object) -> None:
+def report(**given: Any) -> None:
     """What failed and why, as one HTML file."""
     _run("failure_report", given)
 
 
 @app.command(params=_params("attempted", *PLAN))
-def quota(**given: object) -> None:
+def quota(**given: Any) -> None:
     """Limits, overflow and a plan in waves."""
     _run("quota_overflow", given)
 
 
 @app.command(params=_params(*RECOVER))
-def recover(**given: object) -> None:
+def recover(**given: Any) -> None:
     """Who to reach again, as tag-import CSV files."""
     _run("tag_import", given)
 
 
 @app.command(params=_params(*RESEND))
-def check(**given: object) -> None:
+def check(**given: Any) -> None:
     """Did the resend reach them: the ledger against newer exports."""
     _run("recovery_check", given)
 
@@ -231,7 +232,7 @@ def _dry_run(asked: dict, out: Path) -> None:
     _say(_("First rows of the import files:"))
     for line in found.first:
         _say(f"  {line}")
-    if found.new is None:
+    if found.new is None or found.gone is None:
         _say(_("There is no earlier run to compare with."))
     else:
         counts = {name: reader.number(len(getattr(found, name))) for name in ("new", "gone")}
@@ -275,7 +276,7 @@ def _waves(waves: list[dict], zone: str, lang: Language) -> None:
 
 
 @app.command(params=_params("attempted"))
-def broadcasts(**given: object) -> None:
+def broadcasts(**given: Any) -> None:
     """One row per broadcast, in the terminal."""
     from .bench.settings import Settings
     from .bench.workbench import Workbench
@@ -319,7 +320,7 @@ def _table(frame) -> None:
         *(option for name, option in OPTIONS.items() if name in PREFLIGHT),
     ]
 )
-def preflight(**given: object) -> None:
+def preflight(**given: Any) -> None:
     """A planned broadcast, checked before it is sent."""
     from .bench.settings import Settings
     from .bench.workbench import Workbench
@@ -423,8 +424,8 @@ def explain(
     found = errors.explain(text, kind, known, speech, provider)
     reasons = errors.reasons(text, kind, known, provider) if why else []
     if as_json:
-        wait = found.wait.total_seconds() if found.wait is not None else None
-        return _json(asdict(found) | {"wait": wait} | ({"why": reasons} if why else {}))
+        seconds = found.wait.total_seconds() if found.wait is not None else None
+        return _json(asdict(found) | {"wait": seconds} | ({"why": reasons} if why else {}))
     _ = lang.gettext
     wait = f" ({lang.duration(found.wait)})" if found.wait else ""
     _list(

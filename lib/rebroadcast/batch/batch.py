@@ -194,7 +194,7 @@ class _Batch:
         asked = {"entry": asdict(entry), "target": target, "done": done, "scratch": self.scratch}
         with suppress(OSError):  # it may have died already
             print(json.dumps(asked, default=str), file=process.stdin, flush=True)
-        if answer := process.stdout.readline():
+        if process.stdout and (answer := process.stdout.readline()):
             timer.cancel()
             self.idle.append(process)
             return int(answer), False

@@ -121,7 +121,11 @@ def load(path: Path, environment: Mapping[str, str] = os.environ) -> Plan:
     >>> load(Path("examples/batch.toml")).entries[0].name  # doctest: +SKIP
     'failures-1001'
     """
-    asked, plan, problems, known, used = _read(path), [], [], {}, set()
+    asked = _read(path)
+    plan: list[Entry] = []
+    problems: list[str] = []
+    known: dict[str, parameters.Declared] = {}
+    used: set[str] = set()
     language = str(asked.defaults.get("language") or "en")
     for number, row in enumerate(asked.entry, 1):
         speak(language)
@@ -233,7 +237,8 @@ def _each(each: _Each, environment: Mapping[str, str]) -> Iterator[tuple[dict[st
     """Yield the values for an entry's places, once per file and channel, and what keeps it from
     running.
     """
-    (patterns, channels), rows = _fill([each.files, each.channels], environment), [{}]
+    patterns, channels = _fill([each.files, each.channels], environment)
+    rows: list[dict[str, str]] = [{}]
     try:
         if patterns:
             rows = [

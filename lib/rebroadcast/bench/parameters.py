@@ -95,12 +95,11 @@ def declared(notebook: Path) -> dict[str, Declared]:
 
 def _declared(node: ast.stmt, notebook: Path) -> Declared | None:
     """The parameter that a statement declares, or None where it declares none."""
-    annotated = isinstance(node, ast.AnnAssign)
     target = _target(node)
-    if not isinstance(target, ast.Name):
+    if not isinstance(node, ast.Assign | ast.AnnAssign) or not isinstance(target, ast.Name):
         return None
     try:
-        default = ast.literal_eval(node.value)
+        default = ast.literal_eval(node.value or ast.Name(""))
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         raise ParameterError(
             "The parameter '{name}' of {notebook} has no plain value; expected one such as \"\", 0,"
@@ -109,8 +108,8 @@ def _declared(node: ast.stmt, notebook: Path) -> Declared | None:
             name=target.id,
             notebook=notebook,
         ) from None
-    if not annotated:
-        one = type(default)
+    if isinstance(node, ast.Assign):
+        one: Any = type(default)
         written = f"{one.__name__} | list[{one.__name__}]"
         return Declared(target.id, written, Any if default is None else one | list[one], default)
     written = ast.unparse(node.annotation)
