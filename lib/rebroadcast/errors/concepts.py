@@ -13,9 +13,10 @@ _ROLE = re.compile(  # from and to are persons where they are quoted, or stand b
     r"['\"`](from|to)['\"`]"
     r"|\b(from|to)[ _-](?=(?:phone[ _-])?(?:number|address|addr|id|profile)\b)|^\W*(from|to)\b(?= is | must )"
 )
-_KEY = re.compile(r"[\"'][\w-]+[\"']\s*(?::|=>)")  # the name of a value is no word of the error
+_KEY = re.compile(r"[\"'][\w-]+[\"']\s*(?::|=>)|\b\w+:\s?(?=['\"])")  # the name of a value is no word of the error
 _ELISION = re.compile(r"\b(?:l|d|qu|n|s|c|j|m|t)'(?=\w)")  # French articles
 _ROLES = {"from": " sender ", "to": " recipient "}
+_BEFORE_ITS_NOUN = frozenset("invalid unknown missing unsupported unregistered expired".split())
 REACH = 7  # words between a subject and what is said of it
 MOST = 240  # words that are read
 
@@ -124,7 +125,9 @@ class Lexicon:
             if not subjects:
                 continue
             last = nouns[-1] if nouns else None
-            if last and all("olink" in t for _, t in tagged[last.end : at]):
+            gap = [t for _, t in tagged[last.end : at]] if last else []
+            joined = all("olink" in t for t in gap) or ("error" in subjects and gap == [()])
+            if last and joined:
                 subjects |= nouns.pop().subjects
                 at_start = last.start
             else:
@@ -143,6 +146,8 @@ class Lexicon:
         for noun in nouns:
             for subject in noun.subjects:
                 said.subjects.setdefault(subject, tagged[noun.end - 1][0])
+                if subject != "error" and "error" in noun.subjects:  # "network error"
+                    said.pairs.setdefault((subject, "faulty"), f"{subject} error")
         for at, (word, tags) in enumerate(tagged):
             for tag in tags:
                 negated = tag[0] == "~" and any("onot" in t for _, t in tagged[max(0, at - 5) : at])
@@ -168,12 +173,16 @@ def _about(
     before = next((n for n in reversed(nouns) if n.end <= at and at - n.end <= REACH), None)
     after = next((n for n in nouns if n.start > at and n.start - at <= REACH), None)
     between = [t for _, tags in tagged[at + 1 : after.start] for t in tags] if after else []
+    near = after and after.start - at <= 2 and "obefore" not in between
     agent = after if "oby" in between and after.start - at <= 4 else None
     if agent:
         return before, agent
     if before and any("obe" in tags for _, tags in tagged[before.end : at]):
         return before, None
-    near = after and after.start - at <= 2 and "obefore" not in between
+    if near and after.start == at + 1 and state in _BEFORE_ITS_NOUN:
+        return after, None
+    if near and "overb" in tagged[at][1]:  # "could not find the address"
+        return after, None
     if before and at - before.end <= 1:
         active = near and state == "blocked"  # the user has blocked you
         return (after, before) if active else (before, None)

@@ -247,7 +247,8 @@ class Rules:
                 if not text.kind or not rule.kind or text.kind in rule.kind:
                     whole = all(pair)
                     words = f"{' '.join(p or '-' for p in pair)}: {said}"
-                    hits.append(self._hit(4 if whole else 5.5, rule, text, None, words))
+                    place = (4.2 if pair[1] == "faulty" else 4) if whole else 5.5
+                    hits.append(self._hit(place, rule, text, None, words))
         return hits
 
     def _said(self, text: texts.Read) -> dict[concepts.Pair, str]:
@@ -261,12 +262,12 @@ class Rules:
     def _hit(self, place: float, rule: Rule, text: texts.Read, code=None, said="") -> Hit:
         # without a kind, e-mail's rules come last: their words are common words on other channels
         late = text.kind is None and rule.kind == {"email"}
-        sure = "code" if code else "concept" if place == 4 else "text"
+        sure = "code" if code else "concept" if 4 <= place < 5 else "text"
         return Hit(
             (rule.rank[0], place, late, rule.rank[1]),
             rule,
             code,
-            "guess" if place > 4 else sure,
+            "guess" if place > 4.3 else sure,
             said,
         )
 
@@ -275,7 +276,8 @@ class Rules:
         if hit.rule.verdict != "never" or hit.rule.rank[0] == 0 or hit.order[1] in (0, 0.5, 1, 3):
             return False
         told = {s for s, state in self._said(text) if s and state not in _MILD}
-        sender = self._roles.get(f"sender-{text.kind}") or self._roles.get("sender", frozenset())
+        kind = "email" if hit.rule.kind == {"email"} else text.kind
+        sender = self._roles.get(f"sender-{kind}") or self._roles.get("sender", frozenset())
         told = {s for s in told if s.startswith("by-")} or told  # who did it, where that is said
         return bool(told & sender) and not told & self._roles["person"]
 
