@@ -135,7 +135,8 @@ def coverage() -> str:
             "both": f"{code}: {text}" if code else None,
         }
         known = [
-            None if form is None
+            None
+            if form is None
             else explain(form, kind, rules, provider=row["provider"] * ("named" in name)).rule
             is not None
             for name, form in forms.items()

@@ -14,7 +14,7 @@ import click
 from .bench import parameters
 from .common.exceptions import RebroadcastError, speak, visible
 from .common.language import Language, language
-from .show.words import cause_name, confidence_name, confidence_name, disposition_name, verdict_name
+from .show.words import cause_name, confidence_name, disposition_name, verdict_name
 
 
 @click.group(name="rebroadcast", context_settings={"help_option_names": ["-h", "--help"]})

@@ -13,10 +13,14 @@ _ROLE = re.compile(  # from and to are persons where they are quoted, or stand b
     r"['\"`](from|to)['\"`]"
     r"|\b(from|to)[ _-](?=(?:phone[ _-])?(?:number|address|addr|id|profile)\b)|^\W*(from|to)\b(?= is | must )"
 )
-_KEY = re.compile(r"[\"'][\w-]+[\"']\s*(?::|=>)|\b\w+:\s?(?=['\"])")  # the name of a value is no word of the error
+_KEY = re.compile(
+    r"[\"'][\w-]+[\"']\s*(?::|=>)|\b\w+:\s?(?=['\"])"
+)  # the name of a value is no word of the error
 _ELISION = re.compile(r"\b(?:l|d|qu|n|s|c|j|m|t)'(?=\w)")  # French articles
 _ROLES = {"from": " sender ", "to": " recipient "}
-_BEFORE_ITS_NOUN = frozenset("invalid unknown missing unsupported unregistered expired".split())
+_BEFORE_ITS_NOUN = frozenset(
+    ["invalid", "unknown", "missing", "unsupported", "unregistered", "expired"]
+)
 REACH = 7  # words between a subject and what is said of it
 MOST = 240  # words that are read
 

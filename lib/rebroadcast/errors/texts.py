@@ -61,14 +61,14 @@ _WRAPPING = re2.compile(
     r"|\bin /\S+:\d+|\bat [\w.$<>]+ ?\([^)]*:\d+(?::\d+)?\)|Stack trace:.*"
     r"|\b(?:[a-z_]\w*\.){2,}([A-Z])|\w[\w\\]*\\([A-Z])"
 )
-_QUOTES = str.maketrans("‘’´`“”«»‐‑–—‹›", "''''\"\"\"\"----<>")
+_VARIANTS = str.maketrans("‘’´`“”«»‐‑–—‹›łŁıøđ", "''''\"\"\"\"----<>lLiod")
 
 
 def fold(text: str) -> str:
     """Return text without accents and typographic variants."""
     if text.isascii():
         return text
-    return re.sub("[\u0300-\u036f]", "", unicodedata.normalize("NFKD", text.translate(_QUOTES)))
+    return re.sub("[\u0300-\u036f]", "", unicodedata.normalize("NFKD", text.translate(_VARIANTS)))
 
 
 def plain_text(masked: str) -> str:
@@ -94,7 +94,8 @@ def find_codes(plain: str) -> dict[str, bool]:
     found = {c: True for c, rest in _CODE_KEY.findall(plain) if not rest}
     found |= {c: True for pattern in (_CODE_ALONE, _CODE_SMTP) for c in pattern.findall(plain)}
     found = {c.lstrip("0") or c: True for c in found}
-    found |= {f"{int(c, 16):#x}": True for c in _CODE_HEX.findall(plain)}
+    if "0x" in plain:
+        found |= {f"{int(c, 16):#x}": True for c in _CODE_HEX.findall(plain)}
     long = {c: c in found or bool(_CODE_META.fullmatch(c)) for c in _CODE_LONG.findall(plain)}
     return found | long | names
 
@@ -112,7 +113,7 @@ def find_words(plain: str) -> str:
     """Return a text for the patterns to search: without SMTP codes and what a program wraps around
     an error, and with names split into words.
     """
-    if any(sign in plain for sign in _WRAPPED):
+    for _ in range(2 if any(sign in plain for sign in _WRAPPED) else 0):  # also after a path
         plain = _WRAPPING.sub(lambda m: m[1] or m[2] or " ", plain)
     words = " ".join(_SMTP_PREFIX.sub(" ", plain).split()) if _DIGIT.search(plain) else plain
     if names := _NAMES.findall(words):  # receiverNotSubscribed, USER_IS_BLOCKED
