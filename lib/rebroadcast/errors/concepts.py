@@ -1,5 +1,6 @@
 """What a text is about: its words as pairs of a subject and what is wrong with it, which rules name."""
 
+import functools
 import re
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
@@ -52,7 +53,8 @@ class Lexicon:
         self._exact: dict[str, tuple[str, ...]] = {}
         self._stems: dict[str, tuple[str, ...]] = {}
         self._firsts: set[str] = set()
-        self._known: dict[str, tuple[str, ...]] = {}
+        self._tags = functools.lru_cache(50_000)(self._look_up)
+        self._clause = functools.lru_cache(50_000)(self._read_clause)  # texts repeat their clauses
         for group, names in tables.items():
             for name, lists in names.items():
                 if group in ("over", "role"):
@@ -75,18 +77,14 @@ class Lexicon:
             if "_" in stem:
                 self._firsts.add(stem.partition("_")[0])
 
-    def _tags(self, word: str) -> tuple[str, ...]:
-        """The concepts of one word: u + subject, t + state, ~ + state behind a negation, o + small word."""
-        if word not in self._known:
-            if len(self._known) > 50_000:
-                self._known.clear()
-            tags = self._exact.get(word, ())
-            for size in range(len(word), 1, -1):
-                if "_" in word[size:]:  # of several words the last only may have an ending
-                    break
-                tags += tuple(t for t in self._stems.get(word[:size], ()) if t not in tags)
-            self._known[word] = tags
-        return self._known[word]
+    def _look_up(self, word: str) -> tuple[str, ...]:
+        """The concepts of a word: u + subject, t + state, ~ + state behind a negation, o + other."""
+        tags = self._exact.get(word, ())
+        for size in range(len(word), 1, -1):
+            if "_" in word[size:]:  # of several words the last only may have an ending
+                break
+            tags += tuple(t for t in self._stems.get(word[:size], ()) if t not in tags)
+        return tags
 
     def _tagged(self, clause: str) -> list[tuple[str, tuple[str, ...]]]:
         words, tagged, at = _TOKEN.findall(clause)[:MOST], [], 0
@@ -115,7 +113,8 @@ class Lexicon:
         said = Said({}, {})
         for clause in _CLAUSE.split(text):
             if clause and not clause.isspace():
-                self._clause(self._tagged(clause), said)
+                pairs, subjects = self._clause(clause.strip())
+                said = Said(pairs | said.pairs, subjects | said.subjects)
         if "template" in said.subjects:  # its variables, wherever the sentence names them
             for subject, state in list(said.pairs):
                 if subject == "parameter":
@@ -145,7 +144,8 @@ class Lexicon:
             for n in nouns
         ]
 
-    def _clause(self, tagged: list[tuple[str, tuple[str, ...]]], said: Said) -> None:
+    def _read_clause(self, clause: str) -> Said:
+        tagged, said = self._tagged(clause), Said({}, {})
         nouns, told = self._nouns(tagged), set()
         for noun in nouns:
             for subject in noun.subjects:
@@ -168,6 +168,7 @@ class Lexicon:
             none = any("onone" in t for _, t in tagged[max(0, noun.start - 2) : noun.start])
             for subject in noun.subjects if none and noun not in told else ():
                 said.pairs.setdefault((subject, "missing"), f"no {tagged[noun.start][0]}")
+        return said
 
 
 def _about(
@@ -191,6 +192,6 @@ def _about(
         active = near and state == "blocked"  # the user has blocked you
         return (after, before) if active else (before, None)
     if near:
-        return after, before
+        return after, before if state == "blocked" else None
     here = next((n for n in nouns if n.start <= at < n.end), None)
     return before or after or here, None

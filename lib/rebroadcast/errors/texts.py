@@ -41,17 +41,7 @@ _SMTP_PREFIX = _ascii(
     r"\b(?:[245]\d\d[ -]#?[245]\.\d{1,3}\.\d{1,3}|[245]\d\d-|\(#[245]\.\d\.\d\))(?:[ =:]|\b)"
 )
 _NAMES = _ascii(r"\b(?:[A-Za-z]+(?:_[A-Za-z]+)+|[A-Za-z][a-z]+(?:[A-Z][a-z]+)+)\b")
-_WRAPPED = (
-    "xception",
-    "Error",
-    "(caused by",
-    "request_params",
-    "ethod",
-    ".php",
-    ".java",
-    ".js",
-    "\\",
-)
+_WRAPPED = ("xception", "Error", "(caused by", "request_params", "ethod'", "ethod:", ".php:", ".js:")
 # What programs add: names of exceptions that say nothing, the parameters of the request, traces.
 _WRAPPING = re2.compile(
     r"\b(?:OAuth|IG|Api|API|Graph|Method|Facebook|FB|Wx|Weixin|Http|HTTP|Client|Request|Runtime"
@@ -109,12 +99,17 @@ def guess_kind(plain: str) -> str | None:
     return next((kind for sign, kind in _SIGNS.items() if sign in plain), None)
 
 
+def _unwrapped(match) -> str:
+    return match[1] or match[2] or " "
+
+
 def find_words(plain: str) -> str:
     """Return a text for the patterns to search: without SMTP codes and what a program wraps around
     an error, and with names split into words.
     """
-    for _ in range(2 if any(sign in plain for sign in _WRAPPED) else 0):  # also after a path
-        plain = _WRAPPING.sub(lambda m: m[1] or m[2] or " ", plain)
+    if any(sign in plain for sign in _WRAPPED):
+        plain = _WRAPPING.sub(_unwrapped, plain)
+        plain = _WRAPPING.sub(_unwrapped, plain)  # what stood behind a path
     words = " ".join(_SMTP_PREFIX.sub(" ", plain).split()) if _DIGIT.search(plain) else plain
     if names := _NAMES.findall(words):  # receiverNotSubscribed, USER_IS_BLOCKED
         words += " | " + re.sub(r"(?<=[a-z])(?=[A-Z])|_", " ", " | ".join(names))
