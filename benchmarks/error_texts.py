@@ -47,7 +47,9 @@ def patterns() -> dict[str, list[str]]:
     """Return the patterns of each packaged rule, folded."""
     rules = tomllib.loads(PACKAGED.read_text(encoding="utf-8"))["rule"]
     listed = {r["id"]: r["text"] for r in rules if "text" in r}
-    return {i: [texts.fold(t) for t in ([p] if isinstance(p, str) else p)] for i, p in listed.items()}
+    return {
+        i: [texts.fold(t) for t in ([p] if isinstance(p, str) else p)] for i, p in listed.items()
+    }
 
 
 def used(rows: list[tuple]) -> list[set[tuple]]:
@@ -72,7 +74,11 @@ def used(rows: list[tuple]) -> list[set[tuple]]:
             own.update(words.get(token, ()))
             for size in range(2, len(token) + 1):
                 own.update(words.get(f"{token[:size]}*", ()))
-        own |= {("code", row.provider, row.code) for c in read.codes for row in known.tables.by_code.get(c, ())}
+        own |= {
+            ("code", row.provider, row.code)
+            for c in read.codes
+            for row in known.tables.by_code.get(c, ())
+        }
         met.append(own)
     return met
 

@@ -1,5 +1,6 @@
 """What a text is about: its words as pairs of a subject and what is wrong with it, which rules name."""
 
+import functools
 import re
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
@@ -13,9 +14,14 @@ _ROLE = re.compile(  # from and to are persons where they are quoted, or stand b
     r"['\"`](from|to)['\"`]"
     r"|\b(from|to)[ _-](?=(?:phone[ _-])?(?:number|address|addr|id|profile)\b)|^\W*(from|to)\b(?= is | must )"
 )
-_KEY = re.compile(r"[\"'][\w-]+[\"']\s*(?::|=>)")  # the name of a value is no word of the error
+_KEY = re.compile(
+    r"[\"'][\w-]+[\"']\s*(?::|=>)|\b\w+:\s?(?=['\"])"
+)  # the name of a value is no word of the error
 _ELISION = re.compile(r"\b(?:l|d|qu|n|s|c|j|m|t)'(?=\w)")  # French articles
 _ROLES = {"from": " sender ", "to": " recipient "}
+_BEFORE_ITS_NOUN = frozenset(
+    ["invalid", "unknown", "missing", "unsupported", "unregistered", "expired"]
+)
 REACH = 7  # words between a subject and what is said of it
 MOST = 240  # words that are read
 
@@ -47,7 +53,8 @@ class Lexicon:
         self._exact: dict[str, tuple[str, ...]] = {}
         self._stems: dict[str, tuple[str, ...]] = {}
         self._firsts: set[str] = set()
-        self._known: dict[str, tuple[str, ...]] = {}
+        self._tags = functools.lru_cache(50_000)(self._look_up)
+        self._clause = functools.lru_cache(50_000)(self._read_clause)  # texts repeat their clauses
         for group, names in tables.items():
             for name, lists in names.items():
                 if group in ("over", "role"):
@@ -70,18 +77,14 @@ class Lexicon:
             if "_" in stem:
                 self._firsts.add(stem.partition("_")[0])
 
-    def _tags(self, word: str) -> tuple[str, ...]:
-        """The concepts of one word: u + subject, t + state, ~ + state behind a negation, o + small word."""
-        if word not in self._known:
-            if len(self._known) > 50_000:
-                self._known.clear()
-            tags = self._exact.get(word, ())
-            for size in range(len(word), 1, -1):
-                if "_" in word[size:]:  # of several words the last only may have an ending
-                    break
-                tags += tuple(t for t in self._stems.get(word[:size], ()) if t not in tags)
-            self._known[word] = tags
-        return self._known[word]
+    def _look_up(self, word: str) -> tuple[str, ...]:
+        """The concepts of a word: u + subject, t + state, ~ + state behind a negation, o + other."""
+        tags = self._exact.get(word, ())
+        for size in range(len(word), 1, -1):
+            if "_" in word[size:]:  # of several words the last only may have an ending
+                break
+            tags += tuple(t for t in self._stems.get(word[:size], ()) if t not in tags)
+        return tags
 
     def _tagged(self, clause: str) -> list[tuple[str, tuple[str, ...]]]:
         words, tagged, at = _TOKEN.findall(clause)[:MOST], [], 0
@@ -110,7 +113,8 @@ class Lexicon:
         said = Said({}, {})
         for clause in _CLAUSE.split(text):
             if clause and not clause.isspace():
-                self._clause(self._tagged(clause), said)
+                pairs, subjects = self._clause(clause.strip())
+                said = Said(pairs | said.pairs, subjects | said.subjects)
         if "template" in said.subjects:  # its variables, wherever the sentence names them
             for subject, state in list(said.pairs):
                 if subject == "parameter":
@@ -124,7 +128,9 @@ class Lexicon:
             if not subjects:
                 continue
             last = nouns[-1] if nouns else None
-            if last and all("olink" in t for _, t in tagged[last.end : at]):
+            gap = [t for _, t in tagged[last.end : at]] if last else []
+            joined = all("olink" in t for t in gap) or ("error" in subjects and gap == [()])
+            if last and joined:
                 subjects |= nouns.pop().subjects
                 at_start = last.start
             else:
@@ -138,11 +144,14 @@ class Lexicon:
             for n in nouns
         ]
 
-    def _clause(self, tagged: list[tuple[str, tuple[str, ...]]], said: Said) -> None:
+    def _read_clause(self, clause: str) -> Said:
+        tagged, said = self._tagged(clause), Said({}, {})
         nouns, told = self._nouns(tagged), set()
         for noun in nouns:
             for subject in noun.subjects:
                 said.subjects.setdefault(subject, tagged[noun.end - 1][0])
+                if subject != "error" and "error" in noun.subjects:  # "network error"
+                    said.pairs.setdefault((subject, "faulty"), f"{subject} error")
         for at, (word, tags) in enumerate(tagged):
             for tag in tags:
                 negated = tag[0] == "~" and any("onot" in t for _, t in tagged[max(0, at - 5) : at])
@@ -159,6 +168,7 @@ class Lexicon:
             none = any("onone" in t for _, t in tagged[max(0, noun.start - 2) : noun.start])
             for subject in noun.subjects if none and noun not in told else ():
                 said.pairs.setdefault((subject, "missing"), f"no {tagged[noun.start][0]}")
+        return said
 
 
 def _about(
@@ -168,16 +178,20 @@ def _about(
     before = next((n for n in reversed(nouns) if n.end <= at and at - n.end <= REACH), None)
     after = next((n for n in nouns if n.start > at and n.start - at <= REACH), None)
     between = [t for _, tags in tagged[at + 1 : after.start] for t in tags] if after else []
+    near = after and after.start - at <= 2 and "obefore" not in between
     agent = after if "oby" in between and after.start - at <= 4 else None
     if agent:
         return before, agent
     if before and any("obe" in tags for _, tags in tagged[before.end : at]):
         return before, None
-    near = after and after.start - at <= 2 and "obefore" not in between
+    if near and after.start == at + 1 and state in _BEFORE_ITS_NOUN:
+        return after, None
+    if near and "overb" in tagged[at][1]:  # "could not find the address"
+        return after, None
     if before and at - before.end <= 1:
         active = near and state == "blocked"  # the user has blocked you
         return (after, before) if active else (before, None)
     if near:
-        return after, before
+        return after, before if state == "blocked" else None
     here = next((n for n in nouns if n.start <= at < n.end), None)
     return before or after or here, None

@@ -1,6 +1,7 @@
 """Published codes: what a code means depends on the provider that says it."""
 
 import csv
+import functools
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -72,22 +73,11 @@ class Row(NamedTuple):
     rule: str
     weak: bool
     text: str
-    words: frozenset[str]
     source: str
     date: str
 
 
-class Spoken(NamedTuple):
-    """A row that speaks for a text: whether its provider is known, whether the texts agree, and
-    whether it is the provider that speaks on this channel unless another is named.
-    """
-
-    row: Row
-    sure: bool
-    agrees: bool
-    native: bool
-
-
+@functools.lru_cache(4096)
 def words_of(text: str) -> frozenset[str]:
     """Return the words of a text that tell it from others."""
     return frozenset(_WORD.findall(fold(text).lower())) - _COMMON
@@ -121,45 +111,61 @@ class Tables:
         self.by_code: dict[str, list[Row]] = {}
         self.by_text: dict[frozenset[str], list[Row]] = {}
         for row in self.rows:
-            for code in spread(row.code):
+            for code in spread(row.code) if row.code else ():
                 self.by_code.setdefault(code, []).append(row)
-            if len(row.words) > 2:
-                self.by_text.setdefault(row.words, []).append(row)
+            if not row.code:
+                self.by_text.setdefault(words_of(row.text), []).append(row)
 
     def speaking(
-        self, codes: Iterable[str], lower: str, kind: str | None, provider: str | None
-    ) -> Iterator[Spoken]:
-        """Yield the rows that speak for a text which holds these codes."""
+        self, codes: Iterable[str], plain: str, kind: str | None, provider: str | None
+    ) -> Iterator[tuple[Row, str]]:
+        """Yield the rows that speak for a text which holds these codes, and why: `agrees` with the
+        published text, `named` provider, `native` to the channel and long enough to be sure, or
+        else how much the code alone tells: `own`, `long`, `short`, `weak`.
+        """
         rows = [(c, r) for c in codes for r in self.by_code.get(c, ())]
         rows = [(c, r) for c, r in rows if not kind or not r.kinds or kind in r.kinds]
         if not rows:
             return
-        said = words_of(lower)
-        form = _FORMS.search(lower)
+        lower = plain.lower()
+        said, form = words_of(lower), _FORMS.search(lower)
         told = form.lastgroup if form else None  # a part of the named provider may be told
         named = told if not provider or (told or "").startswith(f"{provider}_") else provider
-        best = max((_agreement(r, said) for _, r in rows), default=0)
-        for code, row in rows:
-            agrees = _agreement(row, said) == best >= AGREES
-            native = NATIVE.get(kind) == row.provider or (not kind and _OWN_FORM.fullmatch(code))
+        shares = [_agreement(words_of(r.text), said) for _, r in rows]
+        for (code, row), share in zip(rows, shares, strict=True):
             same = [r for c, r in rows if c == code]
             theirs = named in (row.provider, row.provider.partition("_")[0])
-            heard = [r for r in same if r.provider.partition("_")[0] == named] if theirs else same
-            if not agrees and len({r.rule for r in heard if theirs or _kin(r, row)}) > 1:
-                continue  # its provider gives this code several meanings, and the text is of none
-            alone = len({r.rule for r in same}) == 1
-            if theirs or agrees or row.provider == "http":
-                yield Spoken(row, theirs and not row.weak, agrees, bool(native))
-            elif (native and (len(code) > 4 or "." in code)) or (
-                alone and (native or len(code) > (3 if kind else 4))
-            ):
-                sure = bool(native) and len(code) > 4 and "." not in code
-                yield Spoken(row, sure, False, bool(native))
+            ours = [r for r in same if _brand(r) == (named if theirs else row.provider)]
+            if share == max(shares) and share >= AGREES:
+                yield row, "weak" if row.weak else "agrees"
+            elif len({r.rule for r in ours}) < 2:  # else its provider gives it several meanings
+                alone = len({r.rule for r in same}) == 1
+                if why := _standing(row, code, kind, theirs, alone):
+                    yield row, "weak" if row.weak else why
 
     def published(self, lower: str, kind: str | None) -> Row | None:
-        """Return the row whose text this is, word for word."""
-        rows = self.by_text.get(words_of(lower), ())
+        """Return the row without a code whose text this is, word for word."""
+        rows = self.by_text.get(words_of(lower), ()) if len(lower) < 200 else ()
         return next((r for r in rows if not kind or kind in r.kinds), None)
+
+
+def _standing(row: Row, code: str, kind: str | None, theirs: bool, alone: bool) -> str | None:
+    """Why a code speaks whose text is not the published one, None where it does not."""
+    if theirs:
+        return "named"
+    native = NATIVE.get(kind) == row.provider or (not kind and bool(_OWN_FORM.fullmatch(code)))
+    long = len(code) > 4 and "." not in code
+    if native and (alone or long or "." in code):
+        return "native" if long else "own"
+    if row.provider == "http":
+        return "own"
+    if alone and len(code) > (3 if kind else 4):
+        return "long" if len(code) > 4 else "short"
+    return None
+
+
+def _brand(row: Row) -> str:
+    return row.provider.partition("_")[0]
 
 
 _OWN_FORM = re.compile(
@@ -167,14 +173,10 @@ _OWN_FORM = re.compile(
 )
 
 
-def _kin(one: Row, other: Row) -> bool:
-    return one.provider == other.provider
-
-
-def _agreement(row: Row, said: frozenset[str]) -> float:
-    """The share of a row's words that a text holds; one word alone tells little of a longer text."""
-    share = len(row.words & said) / len(row.words) if row.words else 0.0
-    return share if len(row.words) > 1 or not said else share / len(said)
+def _agreement(published: frozenset[str], said: frozenset[str]) -> float:
+    """The share of published words that a text holds; one alone tells little of a longer text."""
+    share = len(published & said) / len(published) if published else 0.0
+    return share if len(published) > 1 or not said else share / len(said)
 
 
 def load(folder: Path = FOLDER) -> Tables:
@@ -190,7 +192,6 @@ def load(folder: Path = FOLDER) -> Tables:
                     r["rule"],
                     r["weak"] == "yes",
                     r["text"],
-                    words_of(r["text"]),
                     r["source"],
                     r["date"],
                 )

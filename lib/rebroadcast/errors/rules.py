@@ -24,6 +24,8 @@ _MILD = (
     "kicked",
     "unreachable",
 )  # states that blame nobody, or a person
+# Where a published code stands among texts (2), concepts (4) and weak texts (5).
+_PLACES = {"agrees": 0.5, "named": 1, "native": 1, "own": 3, "long": 3.5, "short": 4.5, "weak": 6}
 _LONGEST = 366 * 86400  # seconds: a wait that a text names is no longer
 
 _ALIASES = {
@@ -211,24 +213,10 @@ class Rules:
                     place = 6 if rule.weak else 1 if long else 3
                     hits.append(self._hit(place, rule, text, code))
         told = [c for c, named in text.codes.items() if named or len(c) < 5]
-        for row, sure, agrees, native in self.tables.speaking(
-            told, text.plain.lower(), kind, provider
-        ):
+        for row, why in self.tables.speaking(told, text.plain, kind, provider):
             if rule := self.by_id.get(row.rule):
-                place = (
-                    0.5
-                    if agrees
-                    else 1
-                    if sure
-                    else 6
-                    if row.weak
-                    else 3
-                    if native
-                    else 3.5
-                    if len(row.code) > 4
-                    else 4.5
-                )
-                hits.append(self._hit(place, rule, text, row.code, f"{row.provider} {row.code}"))
+                said = f"{row.provider} {row.code}"
+                hits.append(self._hit(_PLACES[why], rule, text, row.code, said))
         agreed = {h.rule.cause for h in hits if h.code}
         hits = [
             h._replace(order=(1, 0.6, *h.order[2:]))
@@ -245,9 +233,10 @@ class Rules:
         for pair, said in self._said(text).items():
             for rule in self._about.get(pair, ()):
                 if not text.kind or not rule.kind or text.kind in rule.kind:
-                    whole = all(pair)
+                    whole = all(pair) or pair[1] == "opted_out"  # a state of persons only
                     words = f"{' '.join(p or '-' for p in pair)}: {said}"
-                    hits.append(self._hit(4 if whole else 5.5, rule, text, None, words))
+                    place = (4.2 if pair[1] == "faulty" else 4) if whole else 5.5
+                    hits.append(self._hit(place, rule, text, None, words))
         return hits
 
     def _said(self, text: texts.Read) -> dict[concepts.Pair, str]:
@@ -261,12 +250,12 @@ class Rules:
     def _hit(self, place: float, rule: Rule, text: texts.Read, code=None, said="") -> Hit:
         # without a kind, e-mail's rules come last: their words are common words on other channels
         late = text.kind is None and rule.kind == {"email"}
-        sure = "code" if code else "concept" if place == 4 else "text"
+        sure = "code" if code else "concept" if 4 <= place < 5 else "text"
         return Hit(
             (rule.rank[0], place, late, rule.rank[1]),
             rule,
             code,
-            "guess" if place > 4 else sure,
+            "guess" if place > 4.3 else sure,
             said,
         )
 
@@ -275,7 +264,8 @@ class Rules:
         if hit.rule.verdict != "never" or hit.rule.rank[0] == 0 or hit.order[1] in (0, 0.5, 1, 3):
             return False
         told = {s for s, state in self._said(text) if s and state not in _MILD}
-        sender = self._roles.get(f"sender-{text.kind}") or self._roles.get("sender", frozenset())
+        kind = "email" if hit.rule.kind == {"email"} else text.kind
+        sender = self._roles.get(f"sender-{kind}") or self._roles.get("sender", frozenset())
         told = {s for s in told if s.startswith("by-")} or told  # who did it, where that is said
         return bool(told & sender) and not told & self._roles["person"]
 

@@ -219,5 +219,5 @@ def _pairs(listed: list[str], words: Mapping, where: str, check) -> Iterable[Pai
         for name in subjects.split():
             check(where, "subject", name.removeprefix("by-"), words["subject"])
         for name in states.split():
-            check(where, "state", name, words["state"])
+            check(where, "state", name, {*words["state"], "faulty"})
         yield from product(subjects.split() or [None], states.split() or [None])

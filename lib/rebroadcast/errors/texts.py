@@ -41,34 +41,24 @@ _SMTP_PREFIX = _ascii(
     r"\b(?:[245]\d\d[ -]#?[245]\.\d{1,3}\.\d{1,3}|[245]\d\d-|\(#[245]\.\d\.\d\))(?:[ =:]|\b)"
 )
 _NAMES = _ascii(r"\b(?:[A-Za-z]+(?:_[A-Za-z]+)+|[A-Za-z][a-z]+(?:[A-Z][a-z]+)+)\b")
-_WRAPPED = (
-    "xception",
-    "Error",
-    "(caused by",
-    "request_params",
-    "ethod",
-    ".php",
-    ".java",
-    ".js",
-    "\\",
-)
+_WRAPPED = ("xception", "Error", "(caused by", "request_params", "ethod'", "ethod:", ".php:", ".js:")
 # What programs add: names of exceptions that say nothing, the parameters of the request, traces.
 _WRAPPING = re2.compile(
     r"\b(?:OAuth|IG|Api|API|Graph|Method|Facebook|FB|Wx|Weixin|Http|HTTP|Client|Request|Runtime"
     r"|Telegram|Twilio|Rest|Messenger|Line|LINE|Bot|VK|Vk|Viber|WhatsApp|RPC|Rpc|Axios|Net|SDK|Sdk"
-    r"|Unhandled|Bad|Response)*(?:Exception|Error)\b"
+    r"|Unhandled|Bad|Response)+(?:Exception|Error)\b"
     r"|\(caused by [^)]{1,80}\)|\brequest_params\W{1,5}[^}]*\}?|\b[Mm]ethod\W{1,5}[a-z]+\.\w+"
     r"|\bin /\S+:\d+|\bat [\w.$<>]+ ?\([^)]*:\d+(?::\d+)?\)|Stack trace:.*"
     r"|\b(?:[a-z_]\w*\.){2,}([A-Z])|\w[\w\\]*\\([A-Z])"
 )
-_QUOTES = str.maketrans("‘’´`“”«»‐‑–—‹›", "''''\"\"\"\"----<>")
+_VARIANTS = str.maketrans("‘’´`“”«»‐‑–—‹›łŁıøđ", "''''\"\"\"\"----<>lLiod")
 
 
 def fold(text: str) -> str:
     """Return text without accents and typographic variants."""
     if text.isascii():
         return text
-    return re.sub("[\u0300-\u036f]", "", unicodedata.normalize("NFKD", text.translate(_QUOTES)))
+    return re.sub("[\u0300-\u036f]", "", unicodedata.normalize("NFKD", text.translate(_VARIANTS)))
 
 
 def plain_text(masked: str) -> str:
@@ -94,7 +84,8 @@ def find_codes(plain: str) -> dict[str, bool]:
     found = {c: True for c, rest in _CODE_KEY.findall(plain) if not rest}
     found |= {c: True for pattern in (_CODE_ALONE, _CODE_SMTP) for c in pattern.findall(plain)}
     found = {c.lstrip("0") or c: True for c in found}
-    found |= {f"{int(c, 16):#x}": True for c in _CODE_HEX.findall(plain)}
+    if "0x" in plain:
+        found |= {f"{int(c, 16):#x}": True for c in _CODE_HEX.findall(plain)}
     long = {c: c in found or bool(_CODE_META.fullmatch(c)) for c in _CODE_LONG.findall(plain)}
     return found | long | names
 
@@ -108,12 +99,17 @@ def guess_kind(plain: str) -> str | None:
     return next((kind for sign, kind in _SIGNS.items() if sign in plain), None)
 
 
+def _unwrapped(match) -> str:
+    return match[1] or match[2] or " "
+
+
 def find_words(plain: str) -> str:
     """Return a text for the patterns to search: without SMTP codes and what a program wraps around
     an error, and with names split into words.
     """
     if any(sign in plain for sign in _WRAPPED):
-        plain = _WRAPPING.sub(lambda m: m[1] or m[2] or " ", plain)
+        plain = _WRAPPING.sub(_unwrapped, plain)
+        plain = _WRAPPING.sub(_unwrapped, plain)  # what stood behind a path
     words = " ".join(_SMTP_PREFIX.sub(" ", plain).split()) if _DIGIT.search(plain) else plain
     if names := _NAMES.findall(words):  # receiverNotSubscribed, USER_IS_BLOCKED
         words += " | " + re.sub(r"(?<=[a-z])(?=[A-Z])|_", " ", " | ".join(names))
