@@ -193,7 +193,7 @@ def _params(*more: str) -> list[click.Parameter]:
     return [EXPORTS, *(option for name, option in OPTIONS.items() if name in (*COMMON, *more))]
 
 
-@app.command(params=_params("attempted", "compare"))
+@app.command(params=_params("attempted", "compare", "contacts", "exclude_tag"))
 def report(**given: object) -> None:
     """What failed and why, as one HTML file."""
     _run("failure_report", given)
