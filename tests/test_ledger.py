@@ -360,6 +360,7 @@ def test_one_run_of_several_broadcasts_tags_each_contact_for_its_own(tmp_path, c
     assert ids(ledger.tagged(con, night)) == [3] and ids(ledger.tagged(con, "am")) == [1, 2]
     claim = ledger.claim(con, "b", both.mutate(broadcast=ibis.literal("pm")), [night], NOW)
     assert ids(claim.table) == [1, 2]
+    assert ledger.broadcasts() == [morning, night]
     assert ledger.runs()[0]["broadcast"] == "SMS, 01T09:00, SMS, 01T20:00"
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from rebroadcast.common.exceptions import QuotaError
 from rebroadcast.limits.limit import Limit, Window, period
-from rebroadcast.limits.load import capacity, load, reached
+from rebroadcast.limits.load import capacity, counting, load, reached, together
 from rebroadcast.limits.overflow import ceilings, compare_tiers, infer, overflow
 
 START = datetime(2026, 11, 2, 15, tzinfo=UTC)
@@ -89,6 +89,37 @@ def test_load_reads_a_table_of_the_engine_with_every_kind_of_window():
     windows = [Window(), Window("day", None, "America/Mexico_City"), Window("month")]
     limits = [Limit(w.kind, ("1",), 50, w) for w in windows]
     assert reached(load(engine.table("sent"), limits), limits)["peak"].tolist() == [50, 50, 50]
+
+
+@pytest.mark.parametrize("window", [Window(), Window("day"), Window("month")])
+def test_loads_of_other_contacts_add_up(window):
+    limits = [Limit("a", ("1001",), 9, window), Limit("b", ("1002",), 9, window)]
+    sent = burst(5) + burst(3, START + 30 * H, "1002")
+    planned = burst(4, START + 20 * H, prefix="p") + burst(2, START + 5 * H, "1002", "p")
+    both = together(load(table(sent), limits), load(table(planned), limits)).to_pandas()
+    whole = load(table(sent + planned), limits).to_pandas()
+    order = ["limit", "at"]
+    for frame in (both, whole):
+        frame.sort_values(order, inplace=True, ignore_index=True)
+    assert both[[*order, "load"]].to_numpy().tolist() == whole[[*order, "load"]].to_numpy().tolist()
+
+
+def test_what_answers_a_contact_within_a_day_does_not_count():
+    schema = {"sent_at": "timestamp('UTC')", "contact_id": "string", "channel_id": "string"}
+    schema |= {"message_id": "string", "cause": "string"}
+    wrote = [("a", 0, "1001"), ("b", 0, "1002"), ("c", 0, "2001"), ("d", 30, "1001")]
+    sent = [("a", 23.9, "1001"), ("a", 24, "1001"), ("b", 1, "1001"), ("c", 1, "2001")]
+    sent += [("d", 29, "1001"), ("e", 1, "1001"), ("d", 31, "1001")]
+    rows = [
+        ibis.memtable(
+            [(START + h * H, who, where, f"{who}{h}", None) for who, h, where in part],
+            schema=schema,
+        )
+        for part in (sent, wrote)
+    ]
+    found = counting(*rows, ["1001", "1002"]).message_id.to_pandas()
+    assert sorted(found) == ["a24", "b1", "c1", "d29", "e1"]
+    assert counting(rows[0], rows[1], []).count().execute() == len(sent)
 
 
 def test_load_needs_times_with_a_zone():
@@ -256,6 +287,7 @@ def test_ceilings_are_the_highest_load_of_each_run():
         ([1990], 1000, 2000, False),
         ([600], None, None, None),
         ([251], 250, 250, True),
+        ([1960], 2000, 2000, True),
     ],
 )
 def test_compare_tiers(observed, configured, tier, agrees):

@@ -216,7 +216,7 @@ def test_existing_tags_stay_in_the_cell(write, tmp_path):
     ]
     assert result.missing == 1
     twice = write([["1", ""], ["1", ""]], "twice.csv", ["ContactID", "Tags"])
-    with pytest.raises(InputError, match="more than once, such as 1"):
+    with pytest.raises(InputError, match="1 contact IDs more than once"):
         recover(exports=str(path), contacts=str(twice))
 
 

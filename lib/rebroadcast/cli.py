@@ -5,7 +5,7 @@ parameters.
 import json
 import sys
 from dataclasses import asdict
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -94,6 +94,10 @@ OPTIONS = {
         _option("ledger", "The ledger folder: who was tagged before."),
         _option("engine", "duckdb (default), or Spark: spark://host:7077, local[2], local[*]."),
         _option("tag", "The tag for the contacts, such as 'failed broadcast {date:%d%m%y}'."),
+        _option(
+            "exclude_tag",
+            "Leave out contacts that have this tag, such as unsubscribed (several with commas).",
+        ),
         _option("fixed", "Causes that have been mended, such as template."),
         _option(
             "broadcast",
@@ -131,6 +135,7 @@ RECOVER = (
     "text",
     "waves",
     "contacts",
+    "exclude_tag",
     "tag",
     "fixed",
     "decided_by",
@@ -189,7 +194,7 @@ def _params(*more: str) -> list[click.Parameter]:
     return [EXPORTS, *(option for name, option in OPTIONS.items() if name in (*COMMON, *more))]
 
 
-@app.command(params=_params("attempted", "compare"))
+@app.command(params=_params("attempted", "compare", "contacts", "exclude_tag"))
 def report(**given: Any) -> None:
     """What failed and why, as one HTML file."""
     _run("failure_report", given)
@@ -381,6 +386,54 @@ def convert(exports: tuple[str, ...], out: Path, date_format: str, overwrite: bo
             f" {found['files']} files"
         )
     _say(out)
+
+
+@app.command(
+    params=[
+        _argument("folder", "The ledger folder.", type=FOLDER, metavar="DIR"),
+        _option("release", "Give up this run, so that its contacts may be tagged again."),
+        _option("reason", "Why it is given up; the ledger keeps it.", default=""),
+        _option("speech", "Language of the answer: en or es.", default="en", flags="--language"),
+        _option("as_json", "Print the answer as JSON.", flags="--json", is_flag=True),
+    ]
+)
+def ledger(folder: Path, release: str | None, reason: str, speech: str, as_json: bool) -> None:
+    """What a ledger holds: broadcasts, runs, contacts, due times. Every file is verified first."""
+    from .engine.connect import connect
+    from .ledger.ledger import open_ledger
+
+    speak(speech)
+    lang, opened = language(speech), open_ledger(folder, create=False)
+    if release:
+        opened.release(release, reason, datetime.now(UTC))
+    with connect() as engine:
+        found = opened.contents(engine.con)
+    names = ("broadcasts", "runs", "released")
+    tables = {name: getattr(found, name).to_dict("records") for name in names}
+    files = opened.verify()
+    if as_json:
+        return _json({"workspace": found.workspace, "files": files, **tables})
+    _ = lang.gettext
+    _list({_("Workspace"): found.workspace or "—", _("Files, as they were written"): files})
+    heads = (_("Broadcasts"), _("Runs"), _("Given up"))
+    for head, rows in zip(heads, tables.values(), strict=True):
+        if rows:
+            _say(head)
+        for entry in rows:
+            _say(
+                "  ".join([f"{lang.number(int(entry.pop('contacts'))):>10}", *_cells(entry, lang)])
+            )
+
+
+def _cells(entry: dict, lang: Language) -> list[str]:
+    """The values of a row of a ledger, times in words."""
+    due = [entry.pop(name, None) for name in ("due_from", "due_to")]
+    due = [f"{lang.datetime(at)} UTC" for at in due if at is not None and at == at]
+    texts = [str(v) for v in entry.values() if isinstance(v, str) and v]
+    return [
+        *texts,
+        *([lang.gettext("due {span}", span=" – ".join(dict.fromkeys(due)))] * bool(due)),
+    ]
 
 
 @app.command(

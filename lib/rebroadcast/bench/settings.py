@@ -38,6 +38,7 @@ NAMES = (
     "compare",
     "tag",
     "fixed",
+    "exclude_tag",
     "waves",
     "reserve",
     "start",
@@ -115,6 +116,7 @@ class Settings:
     compare: str
     tag: Tag | None
     fixed: frozenset[str]
+    exclude_tag: tuple[str, ...]
     decided_by: str
     waves: bool
     sending: Sending
@@ -154,6 +156,7 @@ class Settings:
             compare=asked.text("compare"),
             tag=asked.tag(),
             fixed=fixed_causes(asked.list("fixed"), rules.causes),
+            exclude_tag=asked.list("exclude_tag"),
             decided_by=asked.text("decided_by"),
             waves=bool(asked.given.get("waves")),
             sending=Sending(

@@ -1,7 +1,5 @@
 """The tables of one run, each made once from the engine and the settings, and only read after."""
 
-import hashlib
-import json
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -16,10 +14,12 @@ from .. import errors
 from ..common.exceptions import ColumnError, InputError, ParameterError, did_you_mean, sentence
 from ..engine.connect import connect
 from ..engine.engine import Engine
+from ..ledger import record
 from ..ledger.ledger import Broadcast, Ledger, open_ledger
 from ..reading import exports, files
-from ..recovery import broadcasts, messages
+from ..recovery import broadcasts, messages, tag_import
 from ..recovery import fates as fates_
+from ..recovery import people as people_
 from . import matching
 from .settings import FILES, OWN, Selection, Settings
 
@@ -77,6 +77,11 @@ class Inputs:
     def contacts(self) -> exports.Export | None:
         """The contacts export, or None where none was given."""
         return self._read(self.settings.contacts, "contacts")
+
+    @cached_property
+    def people(self) -> people_.People | None:
+        """Which contacts are one person; None without a contacts export."""
+        return self.contacts and people_.people(self.contacts.table, self.engine.keep)
 
     @property
     def all_read(self) -> dict[str, exports.Export]:
@@ -327,16 +332,32 @@ class Tables:
         Columns of `recovery.fates.fates`.
         """
         _ = self.failed  # says where nothing is left
+        delivered, tagged_before, people = self.delivered, self.tagged_before, self.inputs.people
+        if people and delivered is not None:
+            delivered = people_.arrived(delivered, people)
+        if people and tagged_before is not None:
+            tagged_before = people_.spread(tagged_before, people)
         rows = fates_.fates(
             self.inputs.all_failed,
             self.recoverable_rows,
             self.audience_of(self.inputs.all_failed),
             self.settings.fixed,
-            self.delivered,
-            self.tagged_before,
+            delivered,
+            tagged_before,
             self.settings.reached,
         )
-        return self.engine.keep(rows)
+        if self.settings.exclude_tag:
+            rows = people_.without(rows, self._excluded())
+        return self.engine.keep(people_.unite(rows, people) if people else rows)
+
+    def _excluded(self) -> ibis.Table:
+        """The contacts with a tag that was to be left out, under all of their IDs."""
+        if self.inputs.contacts is None:
+            raise ParameterError(
+                "Tags are known from a contacts export only; name one (contacts).", "exclude_tag"
+            )
+        carriers = tag_import.carrying(self.inputs.contacts.table, self.settings.exclude_tag)
+        return people_.spread(carriers, self.inputs.people)
 
     @cached_property
     def known(self) -> tuple[Broadcast, ...]:
@@ -387,8 +408,7 @@ class Tables:
             name: sorted(s.sha256 for s in files_) for name, files_ in self.inputs.sources.items()
         }
         own = [Path(p).read_text("utf-8", "replace") for p in settings.own_files]
-        content = json.dumps([asked, read, own], sort_keys=True, default=str)
-        return hashlib.sha256(content.encode()).hexdigest()[:24]
+        return record.identity(asked, read, own)
 
     @cached_property
     def tagged_before(self) -> ibis.Table | None:

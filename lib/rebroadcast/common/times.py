@@ -76,10 +76,13 @@ def _offset_hint(minutes: int) -> str:
     named = ", ".join([*cities[1], *cities[2]][:CITIES])
     fixed = f"Etc/GMT{-minutes // 60:+d}" if minutes else "UTC"
     if minutes % 60 == 0 and fixed in available_timezones():
-        told = sentence("Did you mean '{name}' (its sign is the other way round)", name=fixed)
-        if not minutes:
+        if not minutes or not named:
             return _meant(fixed)
-        return f" {told}{sentence(', or a city such as {cities}', cities=named) if named else ''}?"
+        return " " + sentence(
+            "Did you mean '{name}' (its sign is turned round), or a city such as {cities}?",
+            name=fixed,
+            cities=named,
+        )
     return " " + sentence("Did you mean a city such as {cities}?", cities=named) if named else ""
 
 

@@ -247,6 +247,30 @@ class Ledger:
         with self._store.locked():
             self._confirm(run_id)
 
+    def claimed(self, con, run_id: str, results: str | Path | None = None) -> "ibis.Table | None":
+        """Return what a run tagged (COLUMNS), where it was made and confirmed before, else None;
+        results as in `claim`. Raises LedgerError.
+        """
+        with self._store.locked():
+            records = self._settle(None, _place(results))
+            mine = [r for r in records if r["run_id"] == run_id and r["state"] == "done"]
+            return self._rows(con, mine) if mine else None
+
+    def settle(self) -> None:
+        """Confirm or give up the claims of dead processes, as far as it is known what became of
+        them. Raises LedgerError.
+        """
+        with self._store.locked():
+            self._settle(None, None)
+
+    def take_back(self, run_id: str) -> None:
+        """Give up the claim of a run that was refused or failed, unless it was confirmed. Raises
+        LedgerError.
+        """
+        with self._store.locked():
+            if (self._store.pending / f"{run_id}.json").exists():
+                self._discard(run_id)
+
     def discard(self, run_id: str) -> None:
         """Give up a claim that is not confirmed, so that others may tag its contacts. Raises
         LedgerError.
@@ -416,20 +440,20 @@ class Ledger:
                     "older ledger",
                     "By channel and date, this broadcast is taken to be what the ledger calls"
                     " '{names}'; {n} contacts tagged for that are not tagged again.",
-                    {"names": names, "n": (n := sum(r["rows"] for r in taken))},
-                    n,
+                    {"names": names, "n": (before := sum(r["rows"] for r in taken))},
+                    before,
                 )
             )
         others = [r for r in older if not any(b.same(k) for b in asked for k in _known(r))]
-        if others and (n := _shared(claimed, self._rows(con, others))):
+        if others and (both := _shared(claimed, self._rows(con, others))):
             names = ", ".join(sorted({r["broadcast"] for r in others}))
             found.append(
                 Doubt(
                     "older ledger",
                     "{n} contacts tagged now were tagged before for '{names}'; if that is this"
                     " broadcast, give it that name (broadcast).",
-                    {"names": names, "n": n},
-                    n,
+                    {"names": names, "n": both},
+                    both,
                 )
             )
         return tuple(found)

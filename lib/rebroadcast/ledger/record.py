@@ -23,6 +23,17 @@ def file_entry(path: Path, name: str) -> dict:
     return {"name": name, "bytes": path.stat().st_size, "sha256": sha256}
 
 
+def identity(asked: dict, *parts: object) -> str:
+    """One ID for the same parameters, input files and settings (anything that JSON takes), so that
+    a rerun is the same run.
+
+    >>> identity({"tag": "t"}, ["ab"]) == identity({"tag": "t"}, ["ab"])
+    True
+    """
+    text = json.dumps([asked, *parts], sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
 def outputs(folder: Path) -> list[dict]:
     """The files of a results folder, but for the record itself."""
     files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name != NAME)

@@ -193,19 +193,27 @@ class Channels:
             row = self._strictest(members)
             facts = {"names": ", ".join(c.name for c in members), "size": row and row.limit}
             if row and not any(self._content.channel[c.id].portfolio for c in members):
-                text = (
-                    "{names} are taken to share one limit of {size}, as all numbers of a business"
-                    ' portfolio do; if they belong to several, say so with portfolio = "…" in the'
-                    " channels file."
+                found.append(
+                    Doubt(
+                        "portfolio",
+                        "{names} are taken to share one limit of {size}, as all numbers of a business"
+                        ' portfolio do; if they belong to several, say so with portfolio = "…" in the'
+                        " channels file.",
+                        facts,
+                        len(members),
+                    )
                 )
-                found.append(Doubt("portfolio", text, facts, len(members)))
             stated = {self._content.channel[c.id].limit for c in members} - {None}
             if len(stated) > 1:
-                text = (
-                    "The channels file states several limits for the numbers of one portfolio"
-                    " ({names}), which has only one; the smallest is used, {size}."
+                found.append(
+                    Doubt(
+                        "portfolio",
+                        "The channels file states several limits for the numbers of one portfolio"
+                        " ({names}), which has only one; the smallest is used, {size}.",
+                        facts | {"portfolio": name},
+                        len(members),
+                    )
                 )
-                found.append(Doubt("portfolio", text, facts | {"portfolio": name}, len(members)))
         return tuple(found)
 
     def _portfolios(self) -> list[tuple[str, list[Channel]]]:

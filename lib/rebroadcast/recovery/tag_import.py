@@ -3,11 +3,12 @@
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..common import sheets
+from ..common.doubts import Doubt
 from ..common.exceptions import InputError
 from ..common.lazy import ibis
 
@@ -19,6 +20,14 @@ if TYPE_CHECKING:
 MOST_ROWS = 199_999
 MOST_BYTES = 19_000_000
 HEADER = ("Contact ID", "Tags")
+# Tags that people give to whoever does not want to be written to; a warning, no verdict.
+OPT_OUT = (
+    r"\b(un-?subscrib|opt(ed)?[ _-]?out|stop\b|do[ _-]?not[ _-]?(contact|disturb|message|send|call)"
+    r"|dn[cd]\b|no[ _-](molest|contact|envi|escrib|llam|quiere|mensaj)|dess?u[bs]?scri|dar(se)?[ _-]de"
+    r"[ _-]baja|(de|dad[oa]|pidi[oó]|solicit[a-zó]*)[ _-]baja|bloquead|blocked|black-?list"
+    r"|lista[ _-]negra)|^bajas?$"
+)
+MOST_TAGS = 3  # that a warning names one by one
 
 
 def cells(tagged: "ibis.Table", contacts: "ibis.Table | None" = None) -> "ibis.Table":
@@ -50,14 +59,94 @@ def cells(tagged: "ibis.Table", contacts: "ibis.Table | None" = None) -> "ibis.T
 def check_contacts(contacts: "ibis.Table") -> None:
     """Raise InputError where a contacts export names a contact twice."""
     twice = contacts.group_by("contact_id").aggregate(n=contacts.count()).filter(lambda t: t.n > 1)
-    found = twice.aggregate(n=twice.count(), one=twice.contact_id.min()).execute().iloc[0]
-    if found["n"]:
+    if n := int(twice.count().execute()):
         raise InputError(
-            "The contacts export has {n} contact IDs more than once, such as {one}; expected one"
-            " row per contact. Export the contacts again.",
-            n=found["n"],
-            one=found["one"],
+            "The contacts export has {n} contact IDs more than once; expected one row per contact."
+            " Export the contacts again.",
+            n=n,
         )
+
+
+def labels(contacts: "ibis.Table") -> "ibis.Table":
+    """The tags of contacts, and the stage of their lifecycle where the export has it: contact_id,
+    label (lower case).
+    """
+    own = contacts.select("contact_id", label=contacts.tags.fill_null("").split(",").unnest())
+    if "lifecycle" in contacts.columns:
+        own = own.union(contacts.select("contact_id", label=contacts.lifecycle.fill_null("")))
+    own = own.mutate(label=own.label.strip().lower())
+    return own.filter(own.label != "").distinct()
+
+
+def carrying(contacts: "ibis.Table", tags: Collection[str]) -> "ibis.Table":
+    """Return the contacts (contact_id) that have one of the tags, or are at that stage; case and
+    spaces at the ends do not count.
+
+    >>> carrying(contacts, ["no molestar"])  # doctest: +SKIP
+    """
+    own = labels(contacts)
+    asked = [tag.strip().lower() for tag in tags]
+    return own.filter(own.label.isin(asked)).select("contact_id").distinct()
+
+
+def doubts(
+    contacts: "ibis.Table", tagged: "ibis.Table", excluded: Collection[str] = ()
+) -> tuple[Doubt, ...]:
+    """What a contacts export says against a plan to tag (tagged: contact_id, tag): others that
+    carry the tag already, so that the segment would hold them too, tags that read like an opt-out,
+    and tags to be left out (excluded) that nobody has.
+
+    >>> doubts(contacts, audience)  # doctest: +SKIP
+    """
+    own, tagged = labels(contacts), tagged.select("contact_id", "tag").distinct()
+    sizes = tagged.group_by("tag").aggregate(mine=tagged.count())
+    sizes = sizes.mutate(label=sizes.tag.strip().lower())
+    carriers = own.join(sizes, "label").anti_join(tagged, ["contact_id", "tag"])
+    others = carriers.group_by("tag", "mine").aggregate(n=carriers.count())
+    others = others.order_by(others.n.desc(), "tag").to_pandas()
+    found = [
+        Doubt(
+            "tag in use",
+            "{n} other contacts carry the tag '{tag}' already: a segment of it will hold {all}, not"
+            " {mine}. Take another tag, or take it off them first.",
+            {"n": int(more), "tag": tag, "all": int(mine + more), "mine": int(mine)},
+            int(more),
+        )
+        for tag, mine, more in others.head(MOST_TAGS).itertuples(index=False)
+    ]
+    if len(others) > MOST_TAGS:
+        facts = {"n": len(others) - MOST_TAGS}
+        found.append(
+            Doubt(
+                "tag in use",
+                "Other contacts carry {n} more of these tags already.",
+                facts,
+                int(others["n"].iloc[MOST_TAGS]),
+            )
+        )
+    against = own.semi_join(tagged, "contact_id").filter(lambda t: t.label.re_search(OPT_OUT))
+    if asked_out := int(against.contact_id.nunique().execute()):
+        names = against.group_by("label").aggregate(n=against.count())
+        names = names.order_by(names.n.desc(), "label").limit(MOST_TAGS).execute()["label"]
+        found.append(
+            Doubt(
+                "opt-out",
+                "{n} of the contacts to tag have tags that read like an opt-out ({tags}); to leave them"
+                " out, name the tags (exclude_tag).",
+                {"n": asked_out, "tags": ", ".join(names)},
+                asked_out,
+            )
+        )
+    for tag in excluded:
+        if not carrying(contacts, [tag]).count().execute():
+            found.append(
+                Doubt(
+                    "exclude_tag",
+                    "No contact has the tag '{tag}', so that nobody was left out by it (exclude_tag).",
+                    {"tag": tag},
+                )
+            )
+    return tuple(found)
 
 
 def write(engine: "Engine", rows: "ibis.Table", folder: Path, tags: Iterable[str]) -> list[dict]:

@@ -114,8 +114,8 @@ def limit_sentence(reader: Reader, row: dict) -> str:
     )
     if not known.get("open"):
         return told
-    n = reader.number(known["open"])
-    return f"{told} {_('{n} more had written within 24 hours before and do not count.', n=n)}"
+    count = reader.number(known["open"])
+    return f"{told} " + _("{n} more had written within 24 hours before and do not count.", n=count)
 
 
 def limit_windows(reader: Reader, found: Assessment) -> HTML | None:

@@ -5,12 +5,14 @@ data.
 import os
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from ..bench import parameters
 from ..bench import settings as settings_
 from ..common import exceptions
 from ..common.exceptions import (
+    LedgerError,
     OutputError,
     ParameterError,
     RebroadcastError,
@@ -24,6 +26,7 @@ from ..common.language import Language, language
 from ..common.lazy import nbformat
 from ..ledger import record
 from ..ledger.ledger import open_ledger
+from ..ledger.store import CARD
 from ..show.words import TITLES, word
 
 NOTEBOOKS = Path(__file__).resolve().parents[3] / "notebooks"
@@ -105,7 +108,10 @@ def run(
         for folder in reversed(made):
             if not any(folder.iterdir()):
                 folder.rmdir()
+        _take_back(checked)
         raise
+    if failure:
+        _take_back(checked)
     if claim := content.get("ledger"):
         open_ledger(claim["path"]).confirm(claim["run_id"])
     if failure:
@@ -113,6 +119,16 @@ def run(
             "{failure} The run record is in {file}.", failure=failure, file=out / record.NAME
         )
     return content
+
+
+def _take_back(checked: Mapping[str, object]) -> None:
+    """Have the ledger give up what a run claimed that was refused or failed: its process has
+    ended.
+    """
+    ledger = str(checked.get("ledger") or "")
+    if checked.get("tag") and (Path(ledger) / CARD).is_file():
+        with suppress(LedgerError):  # what the run met is said, not what follows from it
+            open_ledger(ledger).settle()
 
 
 def _check_place(checked: Mapping[str, object], out: Path) -> None:

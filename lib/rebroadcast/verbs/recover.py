@@ -88,11 +88,13 @@ def recover(settings: Settings, tables: Tables, results: Results | None = None) 
     if contacts:
         tag_import.check_contacts(contacts.table)
     facts = summarise.look(tables)
-    audience, planned = _in_waves(settings, tables)
-    tags = _tags(settings, tables, audience, len(planned.waves) if planned else 1)
-    audience = tables.engine.keep(audience.join(tags, ["audience", "wave"]))
-    fates, claim = tables.fates, None
     published = results and results.folder
+    audience, planned = _as_before(settings, tables) if published else (None, None)
+    if audience is None:
+        audience, planned = _in_waves(settings, tables)
+        tags = _tags(settings, tables, audience, len(planned.waves) if planned else 1)
+        audience = tables.engine.keep(audience.join(tags, ["audience", "wave"]))
+    fates, claim = tables.fates, None
     if settings.ledger and published:
         claim = _claim(settings, tables, audience, planned, results)
         audience, fates = _claimed(tables, audience, fates, claim)
@@ -101,13 +103,19 @@ def recover(settings: Settings, tables: Tables, results: Results | None = None) 
         kept = _keep(tables, fates, audience, folder)
         counts = _counts(tables, kept)
         files, missing = _files(tables, audience, folder / "import")
+        told = _people(settings, tables, audience, folder)
     except BaseException:
         if claim and not claim.repeated:
-            open_ledger(settings.ledger).discard(claim.run_id)
+            open_ledger(settings.ledger).take_back(claim.run_id)
         raise
     listed = summarise.broadcasts(settings, tables)
     waves = _waves(tables, audience, planned)
-    doubts = [*facts.doubts, *(claim.doubts if claim else ()), *_begun(settings, tables, published)]
+    doubts = [
+        *facts.doubts,
+        *told,
+        *(claim.doubts if claim else ()),
+        *_begun(settings, tables, published),
+    ]
     return Recovery(
         facts=facts,
         broadcasts=listed,
@@ -125,6 +133,57 @@ def recover(settings: Settings, tables: Tables, results: Results | None = None) 
         claim=_recorded(settings, tables, claim),
         doubts=tuple(doubts),
     )
+
+
+def _as_before(settings: Settings, tables: Tables) -> tuple[ibis.Table | None, Plan | None]:
+    """The audience with the waves and tags that this very run gave before, whatever was planned
+    since; None where it was not made before.
+    """
+    ledger = tables.ledger
+    before = ledger and ledger.claimed(tables.engine.con, tables.run_id)
+    if before is None:
+        return None, None
+    rows = before.select("wave", "tag", "due_at", to="contact_id", on=before.channel_id)
+    audience = tables.audience
+    same = [
+        audience.contact_id == rows.to,
+        audience.channel_id.fill_null("") == rows.on.fill_null(""),
+    ]
+    audience = tables.engine.keep(audience.join(rows, same).drop("to", "on"))
+    if not settings.waves:
+        return audience.drop("due_at"), None
+    names = {c: x.name for x in settings.limits for c in x.channels}
+    frame = audience.group_by("wave", "channel_id")
+    frame = frame.aggregate(start=audience.due_at.min(), size=audience.contact_id.nunique())
+    frame = frame.order_by("wave").to_pandas()
+    frame = frame.assign(end=frame["start"], limit=frame["channel_id"].map(names))
+    frame = frame[["wave", "start", "end", "size", "limit", "channel_id"]]
+    audience = audience.drop("due_at")
+    return audience, Plan(frame, audience.select("contact_id", "channel_id", "wave"))
+
+
+def _people(
+    settings: Settings, tables: Tables, audience: ibis.Table, folder: Path
+) -> tuple[Doubt, ...]:
+    """What a contacts export says against tagging; list the failed contacts that share a person, as
+    `data/same_person.csv`.
+    """
+    contacts, people = tables.inputs.contacts, tables.inputs.people
+    if contacts is None:
+        return ()
+    doubts = tag_import.doubts(contacts.table, audience, settings.exclude_tag)
+    doubts += people.doubts()
+    rows = tables.fates.join(people.table, "contact_id")
+    rows = rows.select("contact_id", "person", "audience", "disposition")
+    if not (sharing := int(rows.contact_id.nunique().execute())):
+        return doubts
+    order = ["person", "contact_id", "audience"]
+    tables.engine.to_csv(rows.order_by(order), folder / "data" / "same_person.csv")
+    text = _(
+        "{n} contacts share a phone number or an e-mail address with another one, and count as one"
+        " person with it (data/same_person.csv)."
+    )
+    return (*doubts, Doubt("people", text, {"n": sharing}, sharing))
 
 
 def _in_waves(settings: Settings, tables: Tables) -> tuple[ibis.Table, Plan | None]:

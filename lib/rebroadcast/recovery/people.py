@@ -1,0 +1,183 @@
+"""People behind contact IDs: a contacts export may have one person under several."""
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import NamedTuple
+
+from ..common.doubts import Doubt
+from ..common.lazy import ibis
+
+MOST = 3  # contacts that share a number: where more do, it is a placeholder or a shop's own
+# WhatsApp writes mobile numbers of Mexico and Argentina with a digit that may be left out.
+MOBILE = (r"^521(\d{10})$", r"52\1"), (r"^549(\d{10})$", r"54\1")
+KEYS = ["contact_id", "person"]
+PAUSE = timedelta(hours=6)  # a longer one separates two broadcasts
+
+
+class People(NamedTuple):
+    """Who is one person: `table` has contact_id, person (the same for all contacts of one) and
+    active_at, for those contacts only that share a phone number or an e-mail address.
+
+    `crowded` is how many contacts share one with so many others that it tells nothing.
+    """
+
+    table: "ibis.Table"
+    crowded: int
+
+    def doubts(self) -> tuple[Doubt, ...]:
+        """What is not certain about who is one person."""
+        facts = {"n": self.crowded, "most": MOST}
+        return (
+            Doubt(
+                "people",
+                "{n} contacts have a phone number or an e-mail address that more than {most} contacts"
+                " share; it is taken for a placeholder, and each contact for a person.",
+                facts,
+                self.crowded,
+            ),
+        ) * bool(self.crowded)
+
+
+def people(contacts: "ibis.Table", keep: "Callable[[ibis.Table], ibis.Table]") -> People:
+    """Find the contacts that share a phone number or an e-mail address, also through a third one.
+
+    contacts has contact_id, phone, email and, where known, last_active (text); numbers are compared
+    by their digits. keep has the engine work a table out once.
+
+    >>> people(contacts, engine.keep).table.count()  # doctest: +SKIP
+    """
+    active = contacts.last_active if "last_active" in contacts.columns else ibis.null("string")
+    contacts = contacts.mutate(active_at=active.strip().try_cast("timestamp"))
+    keys = ibis.union(
+        *(
+            contacts.select("contact_id", key=name + ibis.literal(":") + value)
+            for name, value in (
+                (ibis.literal("phone"), digits(contacts.phone)),
+                (ibis.literal("email"), contacts.email.fill_null("").strip().lower()),
+            )
+        )
+    )
+    keys = keys.filter(keys.key.contains("@") | keys.key.re_search("^phone:[0-9]")).distinct()
+    sizes = keys.group_by("key").aggregate(n=keys.count())
+    shared = keep(keys.semi_join(sizes.filter(sizes.n.between(2, MOST)), "key"))
+    crowd = keys.semi_join(sizes.filter(sizes.n > MOST), "key")
+    labels = _joined(shared, keep)
+    activity = contacts.group_by("contact_id").aggregate(active_at=contacts.active_at.max())
+    table = labels.join(activity, "contact_id")
+    return People(keep(table), int(crowd.contact_id.nunique().execute()))
+
+
+def spread(rows: "ibis.Table", people: People) -> "ibis.Table":
+    """Repeat what is known of a contact (rows with contact_id) for the other contacts of the same
+    person.
+
+    >>> spread(tagged_before, people)  # doctest: +SKIP
+    """
+    return rows.union(_for_others(rows, people))
+
+
+def arrived(delivered: "ibis.Table", people: People) -> "ibis.Table":
+    """Repeat delivered messages (contact_id, sender_type, sent_at) for the other contacts of the
+    same person.
+
+    A broadcast reaches each contact once: one that arrived under another contact up to PAUSE before
+    this one's failed is the same broadcast, so those messages count from then on.
+
+    >>> arrived(delivered, people)  # doctest: +SKIP
+    """
+    others = _for_others(delivered, people)
+    later = others.sent_at + ibis.interval(seconds=int(PAUSE.total_seconds()))
+    of_broadcast = (others.sender_type.lower() == "broadcast").fill_null(False)
+    return delivered.union(others.mutate(sent_at=of_broadcast.ifelse(later, others.sent_at)))
+
+
+def _for_others(rows: "ibis.Table", people: People) -> "ibis.Table":
+    one = people.table.select(*KEYS)
+    other = one.rename(other_="contact_id", person_="person")
+    pairs = one.join(other, [one.person == other.person_, one.contact_id != other.other_])
+    pairs = pairs.select(known_="contact_id", other_="other_")
+    more = rows.join(pairs, rows.contact_id == pairs.known_).mutate(contact_id=ibis._.other_)
+    return more.select(*rows.columns)
+
+
+def unite(
+    fates: "ibis.Table", people: People, within: Sequence[str] = ("audience",)
+) -> "ibis.Table":
+    """Treat the contacts of one person as one, in each group of `within`.
+
+    fates has contact_id and disposition (see `fates.fates`). Whoever is final, was reached or was
+    tagged under one of their contacts is so under all; of those who are left, the contact that was
+    active last is tagged (of several, the lowest ID), and the others are `repeated`.
+
+    >>> unite(fates, people)  # doctest: +SKIP
+    """
+    mine = fates.join(people.table, "contact_id")
+    own = {"group_by": ["person", *within]}
+    told = [
+        (mine.disposition == name).any().over(ibis.window(**own))
+        for name in ("never", "reached_later", "tagged_before")
+    ]
+    tagged = mine.disposition == "tagged"
+    order = [
+        tagged.desc(),
+        mine.active_at.desc(nulls_first=False),
+        mine.contact_id.length(),
+        mine.contact_id,
+    ]
+    place = ibis.row_number().over(ibis.window(**own, order_by=order))
+    disposition = ibis.cases(
+        (~tagged, mine.disposition),
+        (told[0], "never"),
+        (told[1], "reached_later"),
+        (told[2], "tagged_before"),
+        (place > 0, "repeated"),
+        else_="tagged",
+    )
+    changed = mine.mutate(disposition=disposition).select(*fates.columns)
+    return fates.anti_join(people.table, "contact_id").union(changed)
+
+
+def without(fates: "ibis.Table", excluded: "ibis.Table") -> "ibis.Table":
+    """Leave contacts out that the user does not want (excluded: contact_id): where they would be
+    tagged they are `filtered`.
+    """
+    left = excluded.select(excluded_="contact_id").distinct()
+    rows = fates.left_join(left, fates.contact_id == left.excluded_)
+    out = rows.excluded_.notnull() & (rows.disposition == "tagged")
+    return rows.mutate(disposition=out.ifelse("filtered", rows.disposition)).select(*fates.columns)
+
+
+def digits(phone: "ibis.Value") -> "ibis.Value":
+    """A phone number's digits, as they are compared; "" for what is no phone number."""
+    text = phone.fill_null("").strip().re_replace(r"^00", "+")
+    number = text.re_replace("[^0-9]", "")
+    for pattern, plain in MOBILE:
+        number = number.re_replace(pattern, plain)
+    return text.re_search("^[+(]?[0-9][0-9 ().+\u00a0/-]{6,}$").ifelse(number, "")
+
+
+def _joined(shared: "ibis.Table", keep: "Callable[[ibis.Table], ibis.Table]") -> "ibis.Table":
+    """Give all contacts that are joined by keys (key, contact_id) one label: contact_id, person.
+
+    Every round joins each group to the lowest of its neighbours, and follows that to its end.
+    """
+    labels = keep(shared.select("contact_id", person="contact_id").distinct())
+    while True:
+        lowest = shared.join(labels, "contact_id").group_by("key")
+        lowest = lowest.aggregate(low=lambda t: t.person.min())
+        near = (
+            shared.join(lowest, "key").group_by("contact_id").aggregate(low=lambda t: t.low.min())
+        )
+        steps = (
+            labels.join(near, "contact_id").group_by("person").aggregate(to=lambda t: t.low.min())
+        )
+        steps = keep(steps)
+        if not steps.filter(steps.to != steps.person).count().execute():
+            return labels
+        for _again in range(2):
+            on = steps.view()
+            steps = keep(
+                steps.join(on, steps.to == on.person).select(person=steps.person, to=on.to)
+            )
+        moved = labels.join(steps, "person")
+        labels = keep(moved.select("contact_id", person="to"))
