@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from .bench import parameters
+from .common.doubts import loudest_first
 from .common.exceptions import RebroadcastError, speak, visible
 from .common.language import Language, language
 from .show.words import cause_name, disposition_name, verdict_name
@@ -84,6 +85,11 @@ OPTIONS = {
         _option("timezone", "Time zone of the export's times, such as America/Mexico_City."),
         _option("date_format", "Order of ambiguous dates: DMY, MDY or a pattern such as %d/%m/%Y."),
         _option(
+            "profile",
+            "What the export is, where two profiles fit: a name of `rebroadcast profiles`, or your"
+            " own profile file (TOML).",
+        ),
+        _option(
             "attempted", "Messages attempted on a channel, such as 1001=1500 (several with commas)."
         ),
         _option("compare", "Folder of an earlier report: shows what rose and fell."),
@@ -92,10 +98,21 @@ OPTIONS = {
         _option("ledger", "The ledger folder: who was tagged before."),
         _option("engine", "duckdb (default), or Spark: spark://host:7077, local[2], local[*]."),
         _option("tag", "The tag for the contacts, such as 'failed broadcast {date:%d%m%y}'."),
+        _option(
+            "for_",
+            "Whose import the contacts are for, such as respondio, wati or numbers (default: that of"
+            " the export's vendor).",
+            flags="--for",
+        ),
         _option("fixed", "Causes that have been mended, such as template."),
         _option(
             "broadcast",
-            "What the ledger calls the broadcast (default: its channels and first day).",
+            "Only this broadcast: its key or its name (see the command broadcasts).",
+        ),
+        _option(
+            "reached",
+            "What counts as reached: the same message or its resend (message), or any.",
+            default="message",
         ),
         _option(
             "decided_by",
@@ -115,7 +132,7 @@ OPTIONS = {
     )
 }
 PLAN = ("reserve", "start", "quiet", "deadline")
-RESEND = ("ledger", "broadcast")
+RESEND = ("ledger", "reached")
 RECOVER = (
     *PLAN,
     *RESEND,
@@ -125,6 +142,7 @@ RECOVER = (
     "waves",
     "contacts",
     "tag",
+    "for_",
     "fixed",
     "decided_by",
     "dry_run",
@@ -171,8 +189,7 @@ def _run(notebook: str, given: dict) -> None:
         return _json(content)
     _counts(content.get("counts", {}), lang)
     _waves(content.get("waves", []), content.get("timezone"), lang)
-    for warning in content.get("warnings", []):
-        _say(lang.gettext("Warning: {text}", text=warning), err=True)
+    _warn(content.get("warnings", []), lang)
     for entry in content["outputs"]:
         if entry["name"].endswith(".html") or entry["name"].startswith("import/"):
             _say(out / entry["name"])
@@ -209,38 +226,42 @@ def check(**given: object) -> None:
 
 def _dry_run(asked: dict, out: Path) -> None:
     """What a recovery would do, in the terminal."""
-    from .bench import workbench
+    from .bench import settings as settings_
+    from .bench.workbench import Workbench
     from .report import reports
     from .verbs.preview import preview
 
     known = parameters.declared(reports.locate("tag_import"))
     checked = {name: d.default for name, d in known.items()} | parameters.check(known, asked)
-    workbench.check(checked)
-    bench = workbench.Workbench(checked, "tag_import")
-    found, _, number = preview(bench, out), bench.lang.gettext, bench.lang.number
-    _counts(found.counts, bench.lang)
-    _waves(bench.waves, bench.timezone, bench.lang)
+    settings_.check(checked)
+    bench = Workbench(settings_.Settings.parse(checked | {"out": ""}, "tag_import"))
+    found, reader = preview(bench.settings, bench.tables, out), bench.reader
+    _, recovery = reader.gettext, found.recovery
+    _counts(recovery.counts, reader.lang)
+    _waves(recovery.waves, reader.zone, reader.lang)
+    _warn([reader.said(doubt) for doubt in loudest_first(recovery.doubts)], reader.lang)
     _say(_("First rows of the import files:"))
-    for contact, tag in found.first.itertuples(index=False):
-        _say(f"  {contact},{tag}")
+    for line in found.first:
+        _say(f"  {line}")
     if found.new is None:
         _say(_("There is no earlier run to compare with."))
     else:
-        facts = {
-            "new": number(len(found.new)),
-            "gone": number(len(found.gone)),
-            "since": found.since,
-        }
-        _say(_("Compared with {since}: new contacts {new}, gone {gone}.", **facts))
+        counts = {name: reader.number(len(getattr(found, name))) for name in ("new", "gone")}
+        since = _(
+            "Compared with {since}: new contacts {new}, gone {gone}.", since=found.since, **counts
+        )
+        _say(since)
         for sign, frame in (("+", found.new), ("-", found.gone)):
-            for contact, now in frame.head(20).itertuples(index=False):
-                fate = (
-                    disposition_name(now, bench.lang)
-                    if now == now and now
-                    else _("not in this export")
-                )
-                _say(f"  {sign} {contact}  {fate}")
+            for contact, fate in frame.head(20).itertuples(index=False):
+                known_ = fate == fate and fate
+                told = disposition_name(fate, reader.lang) if known_ else _("not in this export")
+                _say(f"  {sign} {contact}  {told}")
     _say(_("Dry run: nothing was written."))
+
+
+def _warn(warnings: list[str], lang: Language) -> None:
+    for warning in warnings:
+        _say(lang.gettext("Warning: {text}", text=warning), err=True)
 
 
 def _counts(counts: dict[str, int], lang: Language) -> None:
@@ -265,6 +286,41 @@ def _waves(waves: list[dict], zone: str, lang: Language) -> None:
         _say(f"{lang.number(wave['contacts']):>10}  {wave['tag']}  {when}".rstrip())
 
 
+@app.command(params=_params("attempted"))
+def broadcasts(**given: object) -> None:
+    """One row per broadcast, in the terminal."""
+    from .bench.settings import Settings
+    from .bench.workbench import Workbench
+    from .verbs import summarise
+
+    as_json = given.pop("as_json")
+    speak(given["language"])
+    stated = {k: v for k, v in given.items() if v is not None and k not in ("out", "overwrite")}
+    bench = Workbench(Settings.parse(stated | {"exports": list(given["exports"])}))
+    listed = summarise.broadcasts(bench.settings, bench.tables)
+    doubts = summarise.look(bench.tables).doubts
+    if as_json:
+        return _json(summarise.as_json(listed))
+    _warn([bench.reader.said(doubt) for doubt in loudest_first(doubts)], bench.reader.lang)
+    _table(summarise.titled(listed, bench.reader))
+
+
+def _table(frame) -> None:
+    """Print a small frame; the headings are its columns."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE)
+    for name in frame.columns:
+        right = frame[name].map(lambda cell: str(cell)[:1].isdigit() or cell == "—").all()
+        table.add_column(name, justify="right" if right else "left")
+    for row in frame.itertuples(index=False):
+        table.add_row(*(Text(visible(cell)) for cell in row))
+    Console(highlight=False, width=None if sys.stdout.isatty() else 200).print(table)
+
+
 @app.command(
     params=[
         _argument("contacts", "The contacts export that the broadcast is for."),
@@ -277,19 +333,20 @@ def _waves(waves: list[dict], zone: str, lang: Language) -> None:
 )
 def preflight(**given: object) -> None:
     """A planned broadcast, checked before it is sent."""
+    from .bench.settings import Settings
     from .bench.workbench import Workbench
     from .verbs import preflight as verb
 
     as_json, speech = given.pop("as_json"), given.pop("language")
     speak(speech)
     earlier = [p for p in (given.pop("failed") or "").split(",") if p]
-    bench = Workbench(
-        {k: v for k, v in given.items() if v is not None} | {"exports": earlier, "language": speech}
-    )
-    found = verb.preflight(bench)
+    stated = {k: v for k, v in given.items() if v is not None}
+    bench = Workbench(Settings.parse(stated | {"exports": earlier, "language": speech}))
+    found = verb.preflight(bench.settings, bench.tables)
     if as_json:
         return _json(asdict(found))
-    _ = bench.lang.gettext
+    reader = bench.reader
+    _ = reader.gettext
     lines = {
         _("Channel"): f"{found.channel} ({found.kind})",
         _("Contacts"): found.contacts,
@@ -302,11 +359,11 @@ def preflight(**given: object) -> None:
         _("Limit"): found.limit,
         _("Room in the limit at the start"): found.left,
         _("Waves"): found.waves,
-        _("Done by"): found.finish and bench.lang.datetime(bench.wall_clock(found.finish)),
+        _("Done by"): found.finish and reader.instant(found.finish),
         _("Segments needed"): found.segments,
         _("Segments allowed"): found.segment_limit,
     }
-    number = bench.lang.number
+    number = reader.lang.number
     _list(
         {
             name: number(value) if isinstance(value, int) else value or "—"
@@ -335,6 +392,23 @@ def convert(exports: tuple[str, ...], out: Path, date_format: str, overwrite: bo
             f" {found['files']} files"
         )
     _say(out)
+
+
+@app.command(
+    params=[
+        _argument("file", "An export: print a profile for it, to complete.", required=False)
+    ]
+)
+def profiles(file: str | None) -> None:
+    """The exports that are known, by vendor: name, grade of evidence, date, what for, source."""
+    from .reading import files, profile
+
+    if file:
+        return _say(files.stub(Path(file)))
+    for name, one in profile.packaged().items():
+        uses = ", ".join(profile.uses(one))
+        _say(f"{name:<12}{one.grade}  {one.date}  {one.title}: {uses}")
+        _say(f"{'':<24}{one.source}")
 
 
 @app.command(

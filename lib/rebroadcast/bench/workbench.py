@@ -22,6 +22,7 @@ from ..engine import engine as engines
 from ..ledger import ledger as ledgers
 from ..ledger import record
 from ..reading import exports, files
+from ..reading import profile as profiles
 from ..recovery import fates as fates_
 from ..recovery import messages as messages_
 from ..recovery import tags as tags_
@@ -98,7 +99,14 @@ class Workbench(Settings):
     def _read(self, name: str, kind: str) -> exports.Export | None:
         if not (paths := self.paths(name)):
             return None
-        return exports.read(self.engine, paths, kind, self.timezone, self.text("date_format"))
+        return exports.read(
+            self.engine,
+            paths,
+            kind,
+            self.timezone,
+            self.text("date_format"),
+            profile=self.text("profile"),
+        )
 
     @cached_property
     def export(self) -> exports.Export:
@@ -120,13 +128,30 @@ class Workbench(Settings):
 
     @cached_property
     def messages(self) -> exports.Export | None:
-        """The messages export, or None where none was given."""
-        return self._read("messages", "messages")
+        """The messages export, or what the log of another vendor tells of all messages; None where
+        there is neither.
+        """
+        given = self._read("messages", "messages")
+        return given or (self.export.messages if self.paths("exports") else None)
 
     @cached_property
     def contacts(self) -> exports.Export | None:
         """The contacts export, or None where none was given."""
         return self._read("contacts", "contacts")
+
+    @cached_property
+    def recipient(self) -> str:
+        """What contact IDs are: contact (IDs), phone or address."""
+        fit = self.export.sources[0].fit
+        return fit.form.recipient if fit else "contact"
+
+    @cached_property
+    def target(self) -> profiles.Target:
+        """What the import takes that contacts are written for: as named, else that of the vendor
+        whose export it is; a plain list where that vendor has none.
+        """
+        fit = self.export.sources[0].fit
+        return profiles.target(self.text("for_"), fit and fit.profile)
 
     @cached_property
     def all_failed(self) -> "ibis.Table":
@@ -292,6 +317,8 @@ class Workbench(Settings):
         """Raise InputError where the messages export ends before the failures do (with start: or
         begins after).
         """
+        if not self.text("messages"):  # the same file
+            return
         (begin, end), (first, last) = (
             _days(rows) for rows in (self.messages.table, self.broadcasts)
         )

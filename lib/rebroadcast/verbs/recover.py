@@ -11,7 +11,7 @@ from ..common.exceptions import ParameterError
 from ..common.lazy import ibis, pd
 from ..engine.engine import reader_path
 from ..errors import advice
-from ..recovery import tag_import
+from ..recovery import tag_import, targets
 from ..recovery.tags import check_tag, fill_tag
 from . import assess as assessing
 from . import plan as planning
@@ -177,8 +177,10 @@ def _files(bench: "Workbench", audience: "ibis.Table", folder: Path) -> tuple[li
         tag_import.check_contacts(contacts)
     waves = {tag: int(wave) for wave, tag, _n in _sizes(audience)}
     cells = tag_import.cells(audience, contacts)
+    people = targets.recipients(bench.engine, cells, bench.target, bench.recipient, contacts)
     files = [
-        f | {"wave": waves[f["tag"]]} for f in tag_import.write(bench.engine, cells, folder, waves)
+        f | {"wave": waves[f["tag"]]}
+        for f in tag_import.write(bench.engine, people, folder, waves, bench.target)
     ]
     return files, (
         0 if contacts is None else int(cells.anti_join(contacts, "contact_id").count().execute())
