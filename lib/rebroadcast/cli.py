@@ -86,6 +86,11 @@ OPTIONS = {
         _option("timezone", "Time zone of the export's times, such as America/Mexico_City."),
         _option("date_format", "Order of ambiguous dates: DMY, MDY or a pattern such as %d/%m/%Y."),
         _option(
+            "profile",
+            "What the export is, where two profiles fit: a name of `rebroadcast profiles`, or your"
+            " own profile file (TOML).",
+        ),
+        _option(
             "attempted", "Messages attempted on a channel, such as 1001=1500 (several with commas)."
         ),
         _option("compare", "Folder of an earlier report: shows what rose and fell."),
@@ -97,6 +102,12 @@ OPTIONS = {
         _option(
             "exclude_tag",
             "Leave out contacts that have this tag, such as unsubscribed (several with commas).",
+        ),
+        _option(
+            "for_",
+            "Whose import the contacts are for, such as respondio, wati or numbers (default: that of"
+            " the export's vendor).",
+            flags="--for",
         ),
         _option("fixed", "Causes that have been mended, such as template."),
         _option(
@@ -137,6 +148,7 @@ RECOVER = (
     "contacts",
     "exclude_tag",
     "tag",
+    "for_",
     "fixed",
     "decided_by",
     "dry_run",
@@ -278,6 +290,21 @@ def _waves(waves: list[dict], zone: str, lang: Language) -> None:
             else ""
         )
         _say(f"{lang.number(wave['contacts']):>10}  {wave['tag']}  {when}".rstrip())
+
+
+@app.command(
+    params=[_argument("file", "An export: print a profile for it, to complete.", required=False)]
+)
+def profiles(file: str | None) -> None:
+    """The exports that are known, by vendor: name, grade of evidence, date, what for, source."""
+    from .reading import files, profile
+
+    if file:
+        return _say(files.stub(Path(file)))
+    for name, one in profile.packaged().items():
+        uses = ", ".join(profile.uses(one))
+        _say(f"{name:<12}{one.grade}  {one.date}  {one.title}: {uses}")
+        _say(f"{'':<24}{one.source}")
 
 
 @app.command(params=_params("attempted"))

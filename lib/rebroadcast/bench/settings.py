@@ -31,12 +31,14 @@ NAMES = (
     "sender_type",
     "timezone",
     "date_format",
+    "profile",
     "cause",
     "verdict",
     "text",
     "attempted",
     "compare",
     "tag",
+    "for_",
     "fixed",
     "exclude_tag",
     "waves",
@@ -113,6 +115,8 @@ class Settings:
     zone: str
     zone_given: bool
     date_format: str
+    profile: str
+    target: str
     compare: str
     tag: Tag | None
     fixed: frozenset[str]
@@ -153,6 +157,8 @@ class Settings:
             zone=zone,
             zone_given=bool(stated_zone),
             date_format=asked.text("date_format"),
+            profile=asked.text("profile"),
+            target=asked.text("for_"),
             compare=asked.text("compare"),
             tag=asked.tag(),
             fixed=fixed_causes(asked.list("fixed"), rules.causes),

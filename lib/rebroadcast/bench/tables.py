@@ -16,7 +16,7 @@ from ..engine.connect import connect
 from ..engine.engine import Engine
 from ..ledger import record
 from ..ledger.ledger import Broadcast, Ledger, open_ledger
-from ..reading import exports, files
+from ..reading import exports, files, profile
 from ..recovery import broadcasts, messages, tag_import
 from ..recovery import fates as fates_
 from ..recovery import people as people_
@@ -46,7 +46,14 @@ class Inputs:
         if not paths:
             return None
         asked = self.settings
-        return exports.read(self.engine, list(paths), kind, asked.zone, asked.date_format)
+        return exports.read(
+            self.engine,
+            list(paths),
+            kind,
+            asked.zone,
+            asked.date_format,
+            profile=asked.profile,
+        )
 
     @cached_property
     def export(self) -> exports.Export:
@@ -70,8 +77,11 @@ class Inputs:
 
     @cached_property
     def messages(self) -> exports.Export | None:
-        """The messages export, or None where none was given."""
-        return self._read(self.settings.messages, "messages")
+        """The messages export, or what the log of another vendor tells of all messages; None where
+        there is neither.
+        """
+        given = self._read(self.settings.messages, "messages")
+        return given or (self.export.messages if self.settings.exports else None)
 
     @cached_property
     def contacts(self) -> exports.Export | None:
@@ -82,6 +92,20 @@ class Inputs:
     def people(self) -> people_.People | None:
         """Which contacts are one person; None without a contacts export."""
         return self.contacts and people_.people(self.contacts.table, self.engine.keep)
+
+    @cached_property
+    def recipient(self) -> str:
+        """What contact IDs are: contact (IDs), phone or address."""
+        fit = self.export.sources[0].fit
+        return fit.form.recipient if fit else "contact"
+
+    @cached_property
+    def target(self) -> profile.Target:
+        """What the import takes that contacts are written for: as named, else that of the vendor
+        whose export it is; a plain list where that vendor has none.
+        """
+        fit = self.export.sources[0].fit
+        return profile.target(self.settings.target, fit and fit.profile)
 
     @property
     def all_read(self) -> dict[str, exports.Export]:
@@ -310,6 +334,8 @@ class Tables:
         """Raise InputError where the messages export ends before the failures do (with start: or
         begins after).
         """
+        if not self.settings.messages:  # the same file
+            return
         exported, failed = days(self.inputs.messages.table), days(self.broadcasts)
         (begin, end), (first, last) = exported, failed
         if None in (*exported, *failed):

@@ -41,7 +41,16 @@ _SMTP_PREFIX = _ascii(
     r"\b(?:[245]\d\d[ -]#?[245]\.\d{1,3}\.\d{1,3}|[245]\d\d-|\(#[245]\.\d\.\d\))(?:[ =:]|\b)"
 )
 _NAMES = _ascii(r"\b(?:[A-Za-z]+(?:_[A-Za-z]+)+|[A-Za-z][a-z]+(?:[A-Z][a-z]+)+)\b")
-_WRAPPED = ("xception", "Error", "(caused by", "request_params", "ethod'", "ethod:", ".php:", ".js:")
+_WRAPPED = (
+    "xception",
+    "Error",
+    "(caused by",
+    "request_params",
+    "ethod'",
+    "ethod:",
+    ".php:",
+    ".js:",
+)
 # What programs add: names of exceptions that say nothing, the parameters of the request, traces.
 _WRAPPING = re2.compile(
     r"\b(?:OAuth|IG|Api|API|Graph|Method|Facebook|FB|Wx|Weixin|Http|HTTP|Client|Request|Runtime"

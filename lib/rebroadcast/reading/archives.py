@@ -21,6 +21,7 @@ LARGEST = 64 * 2**30  # bytes that one file may unpack to
 RATIO = 250  # and how many times its size, beyond the first ROOM bytes; exports pack 5 to 40 times
 ROOM = 64 * 2**20
 MEMBERS = 1_000  # files in one archive
+TABLES = (".csv", ".txt", ".tsv", ".json", ".jsonl", ".ndjson", ".log")
 WIDEST, LONGEST = 1_000, 2**20  # columns and rows of a workbook
 EXACT = 2**53  # up to it a workbook's number is exact
 HIDDEN = re.compile(rb"<(?:\w+:)?row\b[^>]*\shidden=[\"'](?:1|true)[\"']")
@@ -59,8 +60,7 @@ def unpack(path: Path, target: Path, headings: Callable[[list[str]], int]) -> li
         members = [
             member
             for member in archive.infolist()
-            if member.filename.lower().endswith((".csv", ".txt", ".tsv"))
-            and "__MACOSX" not in member.filename
+            if member.filename.lower().endswith(TABLES) and "__MACOSX" not in member.filename
         ]
         if not members or len(names) > MEMBERS:
             raise InputError(

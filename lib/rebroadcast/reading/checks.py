@@ -270,6 +270,17 @@ def message_ids_lost(source: Source, n: int) -> Doubt:
     )
 
 
+def under_way(sources: Sequence[Source], n: int) -> Doubt:
+    """Say that some messages have neither failed nor arrived."""
+    return Doubt(
+        "under way",
+        "{files}: {n} messages were handed on, and nothing tells whether they arrived; they count"
+        " neither as delivered nor as failed. Export again later.",
+        {"files": _names([source.name for source in sources]), "n": n},
+        n,
+    )
+
+
 def shown(cell: str) -> str:
     """A cell of a column of dates as it may be shown: what is no word or number of a date could be
     a person's, and is left out.

@@ -13,7 +13,7 @@ from ..common.exceptions import InputError, sentence
 from ..common.lazy import ibis, pd
 from ..common.times import check_zone
 from ..engine.engine import Engine
-from . import cache, checks, dates, salvage
+from . import cache, checks, dates, documents, mapping, salvage
 from .files import Source, check_unchanged, find, headings, known, open_source, stamps, title
 
 IDS = ("contact_id", "channel_id", "message_id")
@@ -65,11 +65,12 @@ REASONS = {
 class Export:
     """One or more files of a kind, read.
 
-    `table`: a lazy Ibis table, the columns of columns.toml for that kind as text, `sent_at` as
+    `table`: a lazy Ibis table, the columns of respond.io's profile for that kind as text, `sent_at` as
     instants (UTC), `local_at` as the wall clock of `timezone`, `source_file`, `row` (record in its
     file, from 1) and `row_id` (unique over all files); `channel_id` is "" where it is not said. `rejected`: file, line, reason, text. `rows`
     counts the good ones. `doubts`: what makes its numbers less sure. `clock`: which zone the IDs
-    of its messages show, None where they show none.
+    of its messages show, None where they show none. `messages`: what a log of all messages, as other
+    vendors keep it, tells of those that failed or arrived.
     """
 
     kind: str
@@ -80,6 +81,7 @@ class Export:
     timezone: str
     doubts: tuple[Doubt, ...] = ()
     clock: checks.Clock | None = None
+    messages: "Export | None" = None
 
 
 @dataclass
@@ -91,7 +93,8 @@ class _Part:
     total: int  # rows, without those that are no record
     doubts: list[Doubt]
     no_date: tuple[int, str] | None = None  # line and cell of the first date that is none
-    parsed: tuple | None = None  # what the cache keeps
+    parsed: tuple[tuple, ...] = ()  # what the cache keeps
+    log: "ibis.Table | None" = None  # all messages of it that failed or arrived
 
 
 def read(
@@ -101,13 +104,15 @@ def read(
     timezone: str = "UTC",
     date_format: str = "",
     as_text: bool = False,
+    profile: str = "",
 ) -> Export:
     """Read exports of one kind ("failed", "messages", "contacts" or "log").
 
     patterns are file names, globs or folders of Parquet files. With as_text, `sent_at` is text that
     says the same in every time zone's export (and there is no `local_at`): for `convert`. timezone
     is that of the files' wall-clock times. date_format settles dates that could be read two ways:
-    "DMY", "MDY" or a pattern such as "%d/%m/%Y". Raises InputError, ColumnError or DateError, each
+    "DMY", "MDY" or a pattern such as "%d/%m/%Y". profile is the name or file of the profile that
+    decides what the files are. Raises InputError, ColumnError or DateError, each
     with one sentence that names the file.
 
     >>> read(engine, "data/samples/failed_messages.csv").rows  # doctest: +SKIP
@@ -116,7 +121,7 @@ def read(
     dates.date_order(date_format)
     before = stamps(find(patterns, kind))
     engine.files.expect(sum(stamp[1] for stamp in before.values() if stamp))
-    sources = [s for path in before for s in open_source(path, kind, engine.scratch)]
+    sources = [s for path in before for s in open_source(path, kind, engine.scratch, profile)]
     _check_twins(sources)
     sources = _named(sources)
     as_read = _As(kind, "" if as_text else timezone, date_format)
@@ -126,8 +131,8 @@ def read(
         offset += parts[-1].total
     check_unchanged(before)
     for part in parts:
-        if part.parsed:
-            cache.store(*part.parsed)
+        for parsed in part.parsed:
+            cache.store(*parsed)
     tables = [part.good for part in parts]
     table = ibis.union(*tables) if len(tables) > 1 else tables[0]
     rejected = pd.concat([part.rejected for part in parts], ignore_index=True)
@@ -135,9 +140,18 @@ def read(
     doubts = [doubt for source in sources for doubt in source.doubts]
     doubts += [doubt for part in parts for doubt in part.doubts]
     doubts += checks.doubts(kind, sources, rejected, seen, timezone)
-    return Export(
+    read_now = Export(
         kind, table, rejected, tuple(sources), seen.rows, timezone, tuple(doubts), seen.clock
     )
+    logs = [part.log for part in parts if part.log is not None]
+    if len(logs) < len(parts):
+        return read_now
+    log = ibis.union(*logs) if len(logs) > 1 else logs[0]
+    rows = int(log.count().execute())
+    messages = replace(
+        read_now, kind="messages", table=log, rejected=rejected[:0], rows=rows, doubts=()
+    )
+    return replace(read_now, messages=messages)
 
 
 @dataclass(frozen=True)
@@ -175,13 +189,71 @@ def _check_twins(sources: list[Source]) -> None:
 def _read_group(engine: Engine, group: list[Source], as_read: _As, offset: int) -> _Part:
     """Read a CSV file, or Parquet files of the same columns; InputError where no row is good."""
     source = group[0]
-    if source.delimiter:
+    if source.fit:
+        part = _read_messages(engine, group, as_read, offset)
+    elif source.delimiter:
         part = _read_csv(engine, source, as_read, offset)
     else:
         part = _read_parquet(engine, group, as_read, offset)
     if not part.good.limit(1).count().execute():
         raise _nothing_good(source, as_read.kind, part)
     return part
+
+
+def _read_messages(engine: Engine, group: list[Source], as_read: _As, offset: int) -> _Part:
+    """Read files of one form of another vendor's."""
+    parsed = [(source, *_csv(engine.files, source)) for source in group]
+    cells = [(source, raw) for source, raw, _, _ in parsed]
+    rows = mapping.messages(
+        engine.files, cells, as_read.kind, as_read.zone, as_read.date_format, as_read.columns
+    )
+    bad = rows.filter(rows.problem.notnull()).select("file", "problem", "said", row="place")
+    bad, frames, places = bad.to_pandas(), [], {}
+    for number, (source, raw, refused, total) in enumerate(parsed):
+        own = _told(raw, source, bad[bad["file"] == number].drop(columns="file"))
+        frames.append(_rejected(source, refused, own, "line" in raw.columns))
+        places[number] = source.name, offset
+        offset += total
+    good = engine.adopt(engine.files.view(rows.filter(rows.problem.isnull())))
+    good = good.mutate(
+        source_file=good.file.cases(*((n, name) for n, (name, _) in places.items())),
+        row=good.place,
+        row_id=good.file.cases(*((n, before) for n, (_, before) in places.items()))
+        + good.place
+        - 1,
+    ).drop("file", "place", "problem", "said")
+    log = good.filter(good.state != "open")
+    under_way = int(good.filter(good.state == "open").count().execute())
+    failed = log.filter(log.state == "failed") if as_read.kind == "failed" else log
+    log = (
+        log.drop("state", "error")
+        if as_read.kind == "failed" and group[0].fit.form.states
+        else None
+    )
+    first, more = checks.dates_refused(group[0], bad)
+    more += [checks.under_way(group, under_way)] if under_way else []
+    total = sum(total for *_, total in parsed)
+    frame = pd.concat(frames, ignore_index=True)
+    parsed = tuple(one[:3] for one in parsed)
+    return _Part(failed.drop("state"), frame, total, more, first, parsed, log)
+
+
+def _told(raw: "ibis.Table", source: Source, bad: "pd.DataFrame") -> "pd.DataFrame":
+    """The rows of a file that cannot be used, with their text and line."""
+    cells = [_text(raw[c]).fill_null("").left(LONGEST) for c in raw.columns[: len(source.header)]]
+    line = {"line": raw.line.cast("int64")} if "line" in raw.columns else {}
+    text = ibis.literal(source.delimiter).join(cells)
+    told = raw.select(row=raw.file_row_number + 1, text=text, **line)
+    told = told.join(
+        ibis.memtable(bad, schema=dict.fromkeys(bad.columns, "string") | {"row": "int64"}), "row"
+    )
+    frame = _with_lines(raw, source, told)
+    if source.document:
+        places = documents.locate(source, set(frame["line"]))
+        texts = zip(frame["line"], frame["text"], strict=True)
+        frame["text"] = [places[line][1] or text for line, text in texts]
+        frame["line"] = [places[line][0] for line in frame["line"]]
+    return frame
 
 
 def _read_parquet(engine: Engine, group: list[Source], as_read: _As, offset: int) -> _Part:
@@ -223,11 +295,18 @@ def _read_csv(engine: Engine, source: Source, as_read: _As, offset: int) -> _Par
     frame = _rejected(source, refused, bad, "line" in raw.columns)
     first, more = checks.dates_refused(source, bad)
     doubts += [*more, *checks.ends_early(source, frame)]
-    return _Part(engine.adopt(good), frame, total, doubts, first, (source, raw, refused))
+    return _Part(engine.adopt(good), frame, total, doubts, first, ((source, raw, refused),))
 
 
 def _nothing_good(source: Source, kind: str, part: _Part) -> InputError:
     facts = {"file": source.name, "title": title(kind)}
+    if part.log is not None and (messages := int(part.log.count().execute())):
+        return InputError(
+            "{file}: none of its {n} messages failed; there is nothing to report or to send again.",
+            source.path,
+            n=messages,
+            **facts,
+        )
     if not len(part.rejected):
         return InputError(
             "{file}: it has a header but no rows; expected the rows of a {title}.",
@@ -253,10 +332,14 @@ def _nothing_good(source: Source, kind: str, part: _Part) -> InputError:
 
 
 def _groups(sources: Iterable[Source]) -> list[list[Source]]:
-    """Each CSV file alone; Parquet files of the same columns together."""
+    """Each CSV file alone; Parquet files of the same columns together, and other vendors' files of
+    one form: what became of a message may stand in the next one.
+    """
     groups: dict[object, list[Source]] = {}
     for source in sources:
-        groups.setdefault(id(source) if source.delimiter else source.header, []).append(source)
+        form = source.fit and (source.fit.profile.name, source.fit.form.name, source.document)
+        own = id(source) if source.delimiter else source.header
+        groups.setdefault(form or own, []).append(source)
     return list(groups.values())
 
 
@@ -264,7 +347,8 @@ def _csv(engine: Engine, source: Source) -> tuple["ibis.Table", "pd.DataFrame", 
     import duckdb
 
     try:
-        raw, refused = cache.load(engine, source) or salvage.read(engine, source)
+        read_now = documents.read if source.document else salvage.read
+        raw, refused = cache.load(engine, source) or read_now(engine, source)
     except (FileNotFoundError, duckdb.IOException) as error:
         if source.path.exists():
             raise

@@ -4,9 +4,10 @@ header read.
 
 import csv
 import glob
+import gzip
 import io
-import tomllib
-import unicodedata
+import json
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cache
@@ -14,12 +15,40 @@ from pathlib import Path
 
 from ..common.doubts import Doubt
 from ..common.exceptions import ColumnError, InputError, did_you_mean, reason, sentence
-from . import archives
+from . import archives, profile
 from .encodings import Survey, clean, encoding, survey
+from .profile import Fit, Profile, key
 
 HEADER_LINES = 20  # how far down the header row is looked for
-SMALL_WORDS = {"de", "del", "la", "el", "los", "y", "and", "of", "the"}
 UNFINISHED = (".crdownload", ".part", ".partial", ".download", ".opdownload")
+DOCUMENT = 2**20  # characters of a JSON document that tell what it is
+# Columns that only other vendors' files fill, and what `convert` made of them.
+MORE = {"failed": ("provider",), "messages": ("provider",)}
+STUB = """# A profile to complete: replace each "?", or take its line out; then name this file with --profile.
+# The file's columns:
+{cells}
+
+title = "?"
+source = "?"   # who says what the columns and states mean
+grade = "C"    # A: the vendor; B: two independent sources; C: one
+date = "?"
+provider = ""  # whose error codes they are: meta, twilio, vonage …
+
+[[form]]
+name = "log of messages"
+{rows}required = ["contact_id", "state"]  # it is recognised by these
+recipient = "phone"                 # contact (an ID), phone or address
+zone = ""                           # of times that name none, such as UTC; empty: as the user says
+
+[form.columns]  # ours = the file's, several where the first may be empty
+{columns}
+
+[form.states]  # which values of a column of ours say what; "*" is any
+failed = {{ state = ["failed"] }}
+reached = {{ state = ["delivered", "read"] }}
+open = {{ state = ["sent", "queued"] }}
+incoming = {{ state = ["received"] }}
+"""
 FOREIGN = {
     b"%PDF": "a PDF document",
     b"\x89PNG": "an image",
@@ -38,7 +67,9 @@ class Source:
 
     `columns` maps the file's own header to our column names (None: an extra column); `skip` is the
     number of lines up to and including the header; `sha256` and `size` are those of the user's
-    file, and `longer_name` its path as it was given; `doubts` are what its packing told.
+    file, and `longer_name` its path as it was given; `doubts` are what its packing told. `fit` is
+    the profile's form that another vendor's file has; `document` how a JSON file is written
+    ("newline_delimited", "array" or "unstructured"): its header are paths.
     """
 
     name: str
@@ -51,25 +82,29 @@ class Source:
     columns: tuple[str | None, ...] = ()
     doubts: tuple[Doubt, ...] = ()
     longer_name: str = ""
+    fit: Fit | None = None
+    document: str = ""
+
+    @property
+    def profile_name(self) -> str:
+        """The profile that knows it."""
+        return self.fit.profile.name if self.fit else profile.HOME
 
 
 @cache
 def known() -> dict:
-    """The column names and exports of columns.toml."""
-    return tomllib.loads((Path(__file__).parent / "columns.toml").read_text("utf-8"))
-
-
-def key(name: str) -> str:
-    """Fold a column name: no case, accents, spaces, punctuation or small words.
-
-    >>> key("ID de Contacto")
-    'idcontacto'
-    """
-    plain = "".join(
-        c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c)
-    ).lower()
-    words = "".join(c if c.isalnum() else " " for c in plain).split()
-    return "".join(w for w in words if w not in SMALL_WORDS)
+    """The exports of the platform, by kind: their title, columns, and those that are required."""
+    forms = profile.packaged()[profile.HOME].form
+    plain = {
+        form.kind: {
+            "title": form.name,
+            "required": form.required,
+            "columns": [*form.columns, *MORE.get(form.kind, ())],
+        }
+        for form in forms
+        if not form.rows
+    }
+    return {"exports": plain}
 
 
 def find(patterns: str | list[str], export: str = "failed") -> list[Path]:
@@ -150,11 +185,12 @@ def _matches(base: Path, pattern: str, export: str) -> list[Path]:
     return sorted(p for h in glob.glob(str(exact), recursive=True) if (p := Path(h)).is_file())
 
 
-def open_source(path: Path, export: str, scratch: Path) -> list[Source]:
+def open_source(path: Path, export: str, scratch: Path, wanted: str = "") -> list[Source]:
     """Make one file of the user's ready for the engine and match its columns for a kind of export.
 
-    export is "failed", "messages", "contacts" or "log". A zip gives one source per member. Raises
-    InputError or ColumnError with one sentence that names the file.
+    export is "failed", "messages", "contacts" or "log"; wanted a profile's name or file. A zip
+    gives one source per member. Raises InputError or ColumnError with one sentence that names the
+    file.
     """
     if path.suffix.lower() in UNFINISHED:
         raise InputError(
@@ -162,6 +198,7 @@ def open_source(path: Path, export: str, scratch: Path) -> list[Source]:
             path,
             path=path,
         )
+    profiles = profile.asked(wanted)
     try:
         seen = survey(path)
     except OSError as error:
@@ -183,24 +220,19 @@ def open_source(path: Path, export: str, scratch: Path) -> list[Source]:
             what=what,
         )
     if start.startswith(b"PAR1"):
-        return [_match(replace(source, delimiter=""), _parquet_header(path), export)]
+        home = [profile.packaged()[profile.HOME]]
+        return [_match(replace(source, delimiter=""), _parquet_header(path), export, home)]
     if start.startswith((b"PK\x03\x04", b"\x1f\x8b")):
-        found = archives.unpack(path, scratch / f"{seen.sha256}.csv", _known_headings)
-        return [
-            _open_csv(
-                replace(
-                    source,
-                    name=f"{path.name}{one.name}",
-                    longer_name=f"{path}{one.name}",
-                    path=one.path,
-                    doubts=one.doubts,
-                ),
-                export,
-                scratch,
-            )
-            for one in found
-        ]
-    return [_open_csv(source, export, scratch, seen)]
+        packed = archives.unpack(
+            path, scratch / f"{seen.sha256}.csv", lambda cells: _known(profiles, cells)
+        )
+        found = []
+        for one in packed:
+            names = {"name": f"{path.name}{one.name}", "longer_name": f"{path}{one.name}"}
+            member = replace(source, path=one.path, doubts=one.doubts, **names)
+            found.append(_open_text(member, export, scratch, profiles))
+        return found
+    return [_open_text(source, export, scratch, profiles, seen)]
 
 
 def _parquet_header(path: Path) -> list[str]:
@@ -214,7 +246,13 @@ def _parquet_header(path: Path) -> list[str]:
         ) from None
 
 
-def _open_csv(source: Source, export: str, scratch: Path, seen: Survey | None = None) -> Source:
+def _open_text(
+    source: Source,
+    export: str,
+    scratch: Path,
+    profiles: list[Profile],
+    seen: Survey | None = None,
+) -> Source:
     seen = seen or survey(source.path)
     code = "utf-8" if seen.utf8 else encoding(source.path)
     if code not in ("utf-8", "utf-8-sig"):
@@ -237,7 +275,7 @@ def _open_csv(source: Source, export: str, scratch: Path, seen: Survey | None = 
             ) from None
         source = replace(source, path=decoded)
     with source.path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-        start = file.read(2**16)
+        start = file.read(DOCUMENT)
     if start.count("\0") > len(start) // 50 or "\0" in start[:100]:
         raise InputError(
             "{file} is not a text file; expected the CSV file of a data export.",
@@ -250,23 +288,64 @@ def _open_csv(source: Source, export: str, scratch: Path, seen: Survey | None = 
             source.path,
             file=source.name,
         )
-    found = [
-        (row, sum(key(c) in _aliases() for c in cells), lines, delimiter, cells)
+    if start.lstrip()[0] in "{[":
+        return _match_document(source, start, export, profiles)
+    return _open_csv(source, start[: 2**16], export, profiles)
+
+
+def _open_csv(source: Source, start: str, export: str, profiles: list[Profile]) -> Source:
+    """Find the header of a CSV file and its delimiter: the row of which a form knows most columns,
+    the first of several. A row below the first must know two, and more than the first does.
+    """
+    seen = [
+        (_known(profiles, cells), -row, lines, delimiter, cells)
         for delimiter in ",;\t|"
         for row, cells, lines in _rows(start, delimiter)
         if not any("\n" in c and ('"' in c or delimiter in c) for c in cells)
     ]  # a quote that swallowed lines
-    first = max((f for f in found if f[0] == 0), key=lambda f: f[1], default=(0, 0, 1, ",", []))
-    # A header below a title or "sep=;" line must know more names than the first line does.
-    _, score, skip, delimiter, cells = max(
-        (f for f in found if f[1] > max(1, first[1])), key=lambda f: (f[1], -f[0]), default=first
-    )
+    tops = [one for one in seen if one[1] == 0 or one[0] > 1]
+    score, _, skip, delimiter, cells = max(tops, key=lambda one: one[:2], default=(0, 0, 1, "", []))
     if not score:
-        raise _no_header(source, start)
+        for delimiter in ",;\t|":
+            rows = [cells for _, cells, _ in _rows(start, delimiter) if cells]
+            if bare := profile.fits_cells(profiles, rows):
+                cells = [str(n) for n, _ in enumerate(rows[0], 1)]
+                source = replace(source, delimiter=delimiter, skip=0)
+                return _accept(source, cells, export, bare)
+        raise _no_header(source, start, profiles)
     below = [row for _, row, lines in _rows(start, delimiter) if lines > skip and row]
     if below and all(len(row) == len(cells) + 1 and not row[-1] for row in below):
         cells = [*cells, ""]  # each row ends with a delimiter, the header does not
-    return _match(replace(source, delimiter=delimiter, skip=skip), cells, export)
+    return _match(replace(source, delimiter=delimiter, skip=skip), cells, export, profiles)
+
+
+def _known(profiles: list[Profile], cells: list[str]) -> int:
+    """How many cells of a row the form knows that knows most of them."""
+    forms = (form for one in profiles for form in one.form if not form.rows and not form.cells)
+    return max((sum(map(bool, profile.places(form, cells))) for form in forms), default=0)
+
+
+def _match_document(source: Source, start: str, export: str, profiles: list[Profile]) -> Source:
+    """Find the form of a JSON document from its beginning."""
+    lines = start.lstrip().splitlines()
+    whole = lines if len(start) < DOCUMENT else lines[:-1]
+    good = sum(map(_is_object, whole[:1000]))
+    if good and good * 2 >= sum(bool(line.strip()) for line in whole[:1000]):
+        kind, known = "newline_delimited", set().union(*map(profile.paths, whole))
+    else:
+        kind = "array" if start.lstrip()[0] == "[" else "unstructured"
+        known = profile.paths(start)
+    fits = profile.fits_paths(profiles, known)
+    if not fits:
+        raise _unknown(source, sorted(known), profiles)
+    return _accept(replace(source, document=kind), [], export, fits)
+
+
+def _is_object(line: str) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except ValueError:
+        return False
 
 
 def _rows(start: str, delimiter: str):
@@ -279,7 +358,7 @@ def _rows(start: str, delimiter: str):
             return
 
 
-def _no_header(source: Source, start: str) -> InputError:
+def _no_header(source: Source, start: str, profiles: list[Profile]) -> InputError:
     cells = max(
         (cells for d in ",;\t|" for _, cells, _ in list(_rows(start, d))[:1]), key=len, default=[]
     )
@@ -289,7 +368,7 @@ def _no_header(source: Source, start: str) -> InputError:
             source.path,
             file=source.name,
         )
-    if any(c.strip()[:1].isdigit() for c in cells):
+    if any(c.strip()[:1].isdigit() or sum(map(str.isdigit, c)) > 5 for c in cells):
         return InputError(
             "{file} has no header row: its first line holds data ({n} values); expected column"
             " names such as 'Contact ID' and 'Error'.",
@@ -297,28 +376,46 @@ def _no_header(source: Source, start: str) -> InputError:
             file=source.name,
             n=len(cells),
         )
+    return _unknown(source, cells, profiles)
+
+
+def _unknown(source: Source, cells: list[str], profiles: list[Profile]) -> ColumnError:
     return ColumnError(
-        "{file} has no column that is known; found: {columns}.",
+        "{file} has no column that is known; found: {columns}.{hint}",
         source.path,
         file=source.name,
         columns=_listed(cells),
+        hint=_how_to_add(source, cells, profiles),
     )
+
+
+def _how_to_add(source: Source, cells: list[str], profiles: list[Profile]) -> str:
+    """Name the profile that knows most of a file's columns, and the way to one of its own."""
+    near = profile.nearest(profiles, cells)
+    said = sentence("The nearest profile is {title}.", title=near.title) if near else ""
+    told = sentence(
+        "For a profile to complete, run: rebroadcast profiles {file}",
+        file=source.name.split("/")[0],
+    )
+    return f" {said} {told}".replace("  ", " ")
 
 
 @cache
 def _aliases() -> dict[str, str]:
+    """The names of all forms of CSV files; the platform's come first."""
+    forms = [form for one in profile.packaged().values() for form in one.form if not form.rows]
     return {
-        alias: name for name, aliases in known()["names"].items() for alias in [*aliases, key(name)]
+        key(part): ours
+        for form in reversed(forms)
+        for ours, names in form.columns.items()
+        for name in names
+        for part in name.split(" + ")
     }
 
 
 def headings(cells: Iterable[str]) -> list[str | None]:
     """Our names of the columns that a row of headings names; None for each that is unknown."""
     return [_aliases().get(key(cell)) for cell in cells]
-
-
-def _known_headings(cells: Iterable[str]) -> int:
-    return len({name for name in headings(cells) if name})
 
 
 def _listed(cells: list[str]) -> str:
@@ -341,32 +438,82 @@ def _label(name: str) -> str:
     )
 
 
-def _other(header: list[str], export: str) -> str:
-    """Say which other export these columns are of, and where that is named; "" where they are of
-    none.
-    """
-    found, kinds = set(headings(header)), known()["exports"]
-    fits = {
-        k: len(found & {*row["columns"]})
-        for k, row in kinds.items()
-        if k != export and found >= {*row["required"]}
-    }
-    other = max(fits, key=fits.get, default=export)
-    if fits.get(other, 0) < max(2, len(found & {*kinds[export]["columns"]})):
+def _other(fits: list[Fit], export: str) -> str:
+    """Say which other export a file is, and where that is named; "" where it is none."""
+    other = max(fits, key=lambda fit: fit.known, default=None)
+    if not other or other.known < 2:
         return ""
-    option = {"failed": "exports", "log": "exports"}.get(other, f"{other} (--{other})")
+    kind = other.form.kind
+    option = {"failed": "exports", "log": "exports"}.get(kind, f"{kind} (--{kind})")
     return " " + sentence(
-        "It looks like a {title}; give it as {option}.", title=title(other), option=option
+        "It looks like a {title}; give it as {option}.",
+        title=sentence(other.form.name),
+        option=option,
     )
 
 
-def _match(source: Source, header: list[str], export: str) -> Source:
-    """Name the columns of a header; ColumnError where a required one is missing or two fit."""
-    kind = known()["exports"][export]
-    names = [name if name in kind["columns"] else None for name in headings(header)]
-    for name in kind["columns"]:
+def _match(source: Source, header: list[str], export: str, profiles: list[Profile]) -> Source:
+    """Find the form that a header has; ColumnError where a required column is missing."""
+    fits = profile.fits(profiles, header)
+    if any(_serves(fit, export) for fit in fits):
+        return _accept(source, header, export, fits)
+    home = next((one for one in profiles if one.name == profile.HOME), profiles[0])
+    form = next((f for f in home.form if f.kind == export and not f.rows), None)
+    if form is None:
+        raise _unknown(source, header, profiles)
+    names = profile.places(form, header)
+    missing = next(name for name in form.required if name not in names)
+    label = _label(missing)
+    extra = [cell for cell, n in zip(header, names, strict=True) if n is None]
+    hint = _other(fits, export) or did_you_mean(label, extra)
+    raise ColumnError(
+        "{file} has no '{column}' column, which a {title} needs; found: {columns}.{hint}",
+        source.path,
+        file=source.name,
+        column=label,
+        title=sentence(form.name),
+        columns=_listed(header),
+        hint=hint or _how_to_add(source, header, profiles),
+    )
+
+
+def _serves(fit: Fit, export: str) -> bool:
+    """Whether files of a form are what was asked for: a log of messages tells which failed."""
+    return fit.form.kind == export or (export == "failed" and bool(fit.form.states))
+
+
+def _accept(source: Source, header: list[str], export: str, fits: list[Fit]) -> Source:
+    """Take the form that knows most of a file's columns; a user's own, which comes first, before
+    the others. ColumnError where two know as much, or two columns both fit one.
+    """
+    serving = [fit for fit in fits if _serves(fit, export)]
+    if not serving:
+        raise ColumnError(
+            "{file} is of {title}; expected a {wanted}.{hint}",
+            source.path,
+            file=source.name,
+            title=fits[0].title,
+            wanted=title(export),
+            hint=_other(fits, export),
+        )
+    own = [fit for fit in serving if fit.profile not in profile.packaged().values()]
+    most = max(fit.known for fit in own or serving)
+    best = [fit for fit in own or serving if fit.known == most]
+    if len({fit.profile.name for fit in best}) > 1:
+        raise ColumnError(
+            "{file} could be of {profiles}; say which with profile.",
+            source.path,
+            file=source.name,
+            profiles=", ".join(fit.profile.name for fit in best),
+        )
+    fit = best[0]
+    if source.document:
+        return replace(source, header=tuple(profile.within(fit)), fit=fit)
+    names = profile.places(fit.form, header)
+    twice = [n for n, times in Counter(filter(None, names)).items() if times > 1]
+    for name in twice:
         both = [cell for cell, n in zip(header, names, strict=True) if n == name]
-        if len(both) > 1:
+        if not fit.form.fallback or len({key(cell) for cell in both}) < len(both):
             raise ColumnError(
                 "{file} has two columns that both fit '{column}': {columns}; rename or remove one.",
                 source.path,
@@ -374,20 +521,43 @@ def _match(source: Source, header: list[str], export: str) -> Source:
                 column=_label(name),
                 columns=_listed(both),
             )
-    for name in kind["required"]:
-        if name not in names:
-            extra, label = (
-                [cell for cell, n in zip(header, names, strict=True) if n is None],
-                _label(name),
-            )
-            hint = _other(header, export) or did_you_mean(label, extra)
-            raise ColumnError(
-                "{file} has no '{column}' column, which a {title} needs; found: {columns}.{hint}",
-                source.path,
-                file=source.name,
-                column=label,
-                title=title(export),
-                columns=_listed(header),
-                hint=hint,
-            )
-    return replace(source, header=tuple(header), columns=tuple(names))
+    other = fit.profile.name != profile.HOME
+    return replace(source, header=tuple(header), columns=tuple(names), fit=fit if other else None)
+
+
+def stub(path: Path) -> str:
+    """A profile for an export that no profile knows, to complete (TOML). Raises InputError for a
+    file that cannot be read.
+    """
+    [path] = find([str(path)])
+    try:
+        with path.open("rb") as file:
+            packed = file.read(2) == b"\x1f\x8b"
+        with (gzip.open if packed else open)(
+            path, "rt", encoding="utf-8-sig", errors="replace"
+        ) as file:
+            start = file.read(DOCUMENT)
+    except (OSError, EOFError) as error:
+        raise InputError(
+            "{path} cannot be read: {reason}.", path, path=path, reason=reason(error)
+        ) from None
+    rows = ""
+    if start.lstrip()[:1] in ("{", "["):
+        cells = sorted(profile.paths(start))
+        lists = Counter(cell.rpartition("[]")[0] for cell in cells)
+        rows = lists.most_common(1)[0][0] + "[]" if lists and lists.most_common(1)[0][0] else ""
+        cells = [cell.removeprefix(f"{rows}.") for cell in cells if cell.startswith(rows)]
+        rows = f'rows = ["{rows}"]\n'
+    else:
+        tops = [row for d in ",;\t|" for _, row, _ in _rows(start, d)]
+        cells = max(tops, key=len, default=[])
+    ours = dict(zip(headings(c.rpartition(".")[2] for c in cells), cells, strict=True))
+    wanted = dict.fromkeys(("contact_id", "message_id", "sent_at", "state", "code", "reason"), "?")
+    columns = {name: ours.get(name, "?") for name in {**wanted, **ours} if name}
+    return STUB.format(
+        rows=rows,
+        cells="\n".join(f"#   {json.dumps(cell, ensure_ascii=False)}" for cell in cells),
+        columns="\n".join(
+            f"{name} = [{json.dumps(cell, ensure_ascii=False)}]" for name, cell in columns.items()
+        ),
+    )

@@ -1,4 +1,4 @@
-"""The CSV files that the platform's contact import takes: contact IDs and the tag to add."""
+"""The CSV files that a vendor's contact import takes: whom to reach again, and the tag to add."""
 
 import re
 import unicodedata
@@ -11,15 +11,12 @@ from ..common import sheets
 from ..common.doubts import Doubt
 from ..common.exceptions import InputError
 from ..common.lazy import ibis
+from .targets import BY_HAND, Target, filled
 
 if TYPE_CHECKING:
     from ..engine.engine import Engine
 
 
-# The platform's contact import: CSV only, under 20 MB and fewer than 200,000 rows.
-MOST_ROWS = 199_999
-MOST_BYTES = 19_000_000
-HEADER = ("Contact ID", "Tags")
 # Tags that people give to whoever does not want to be written to; a warning, no verdict.
 OPT_OUT = (
     r"\b(un-?subscrib|opt(ed)?[ _-]?out|stop\b|do[ _-]?not[ _-]?(contact|disturb|message|send|call)"
@@ -28,6 +25,7 @@ OPT_OUT = (
     r"|lista[ _-]negra)|^bajas?$"
 )
 MOST_TAGS = 3  # that a warning names one by one
+HAND = {"Recipient": "{contact_id}", "Tag": "{tag}"}  # a list for whoever sends to them by hand
 
 
 def cells(tagged: "ibis.Table", contacts: "ibis.Table | None" = None) -> "ibis.Table":
@@ -149,47 +147,53 @@ def doubts(
     return tuple(found)
 
 
-def write(engine: "Engine", rows: "ibis.Table", folder: Path, tags: Iterable[str]) -> list[dict]:
-    """Write import rows (contact_id, tag, tags) as CSV files, one per tag, sorted, split where the
-    platform's limits ask for it.
+def write(
+    engine: "Engine", rows: "ibis.Table", folder: Path, tags: Iterable[str], target: Target
+) -> list[dict]:
+    """Write import rows (`targets.recipients` of tag and tags) as CSV files, one per tag and kind of
+    recipient, sorted, split where the target's limits ask for it.
 
     Returns one dict per file, in the order of the tags: file, contacts, tag. The same rows give the
     same bytes.
     """
-    own = {"group_by": "tag", "order_by": "contact_id"}
-    most = rows.contact_id.length() + rows.tags.length() * 4 + 4  # bytes, at the most
-    rows = engine.keep(
-        rows.mutate(most=most, by_rows=ibis.row_number().over(ibis.window(**own)) // MOST_ROWS)
-    )
-    parts, sizes = ["by_rows"], rows.group_by("tag", "by_rows").aggregate(bytes=rows.most.sum())
-    if (
-        sizes.bytes.max().execute() or 0
-    ) > MOST_BYTES:  # both together, so that a file keeps to both limits
-        rows = engine.keep(
-            rows.mutate(
-                by_bytes=rows.most.sum().over(ibis.window(**own, rows=(None, 0))) // MOST_BYTES
-            )
-        )
+    own = {"group_by": ["tag", "kind"], "order_by": "contact_id"}
+    most = rows.contact_id.length() + rows.tags.length() * 4 + _constant(target)  # bytes
+    by_rows = ibis.row_number().over(ibis.window(**own)) // target.rows
+    rows = engine.keep(rows.mutate(most=most, by_rows=by_rows))
+    parts = ["by_rows"]
+    sizes = rows.group_by("tag", "kind", "by_rows").aggregate(bytes=rows.most.sum())
+    if (sizes.bytes.max().execute() or 0) > target.bytes:  # a file keeps to both limits
+        so_far = rows.most.sum().over(ibis.window(**own, rows=(None, 0)))
+        rows = engine.keep(rows.mutate(by_bytes=so_far // target.bytes))
         parts.append("by_bytes")
-    sizes = rows.group_by("tag", *parts).aggregate(n=rows.count()).order_by(parts).to_pandas()
+    sizes = rows.group_by("tag", "kind", *parts).aggregate(n=rows.count())
+    sizes = sizes.order_by("kind", *parts).to_pandas()
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     written, names = [], Counter()
     for tag in tags:
         split, name = sizes[sizes["tag"] == tag], file_name(tag)
         names[name] += 1  # tags that differ in signs only, or in letters that are not Latin
         name += f"-tag{names[name]}" if names[name] > 1 else ""
-        for number, (_tag, *place, contacts) in enumerate(split.itertuples(index=False), 1):
-            file = f"{name}.csv" if len(split) == 1 else f"{name}-{number}of{len(split)}.csv"
-            one = rows.filter(
-                rows.tag == tag, *(rows[part] == at for part, at in zip(parts, place, strict=True))
-            ).order_by("contact_id")
-            engine.to_csv(
-                one.select(**dict(zip(HEADER, (one.contact_id, one.tags), strict=True))),
-                folder / file,
-            )
-            (folder / file).chmod(0o600)
-            written.append({"file": file, "contacts": int(contacts), "tag": tag})
+        kinds = list(dict.fromkeys(split["kind"]))
+        for kind in kinds:
+            alone = len(kinds) == 1 and kind != BY_HAND
+            of_kind = name if alone else f"{name}-{kind.replace(' ', '-')}"
+            places = split[split["kind"] == kind].drop(columns=["tag", "kind"])
+            for number, (*place, contacts) in enumerate(places.itertuples(index=False), 1):
+                part = "" if len(places) == 1 else f"-{number}of{len(places)}"
+                tests = [rows[one] == at for one, at in zip(parts, place, strict=True)]
+                one = rows.filter(rows.tag == tag, rows.kind == kind, *tests)
+                cells = filled(one, target.columns.get(kind, HAND))
+                file = f"{of_kind}{part}.csv"
+                engine.to_csv(one.order_by("contact_id").select(**cells), folder / file)
+                (folder / file).chmod(0o600)
+                written.append({"file": file, "contacts": int(contacts), "tag": tag})
     return written
+
+
+def _constant(target: Target) -> int:
+    """The bytes of a row beside its recipient and tags, at the most."""
+    return max(sum(len(t) + 1 for t in columns.values()) for columns in target.columns.values())
 
 
 def file_name(tag: str) -> str:

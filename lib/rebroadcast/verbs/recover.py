@@ -18,7 +18,7 @@ from ..errors import advice
 from ..ledger.ledger import Claim, open_ledger
 from ..limits.waves import Plan
 from ..recovery import fates as fates_
-from ..recovery import tag_import
+from ..recovery import tag_import, targets
 from . import assess, plan, summarise
 
 _ = str  # marks a message for the catalogue; it is translated where it is shown
@@ -356,7 +356,9 @@ def _files(tables: Tables, audience: ibis.Table, folder: Path) -> tuple[list[dic
     contacts = tables.inputs.contacts and tables.inputs.contacts.table
     waves = {tag: int(wave) for wave, tag, _n, _key in _sizes(audience)}
     cells = tag_import.cells(audience, contacts)
-    written = tag_import.write(tables.engine, cells, folder, waves)
+    inputs = tables.inputs
+    people = targets.recipients(tables.engine, cells, inputs.target, inputs.recipient, contacts)
+    written = tag_import.write(tables.engine, people, folder, waves, inputs.target)
     files = [file | {"wave": waves[file["tag"]]} for file in written]
     if contacts is None:
         return files, 0

@@ -1,0 +1,115 @@
+"""JSON documents, read by the engine: their records as a table of texts, and the lines that are
+none.
+"""
+
+import json
+import re
+from collections.abc import Collection
+
+from ..common.exceptions import InputError
+from ..common.lazy import ibis, pd
+from ..engine.engine import Engine, reader_path
+from .files import Source
+
+LINE, LARGEST = 2**24, 2**30  # bytes of a line, and of another value: some hold everything
+STEP = re.compile(r"[^.\[\]]+|\[\d*\]")
+KEPT = 10_000  # characters that are kept of a line that is no JSON
+
+
+def read(engine: Engine, source: Source) -> tuple["ibis.Table", "pd.DataFrame"]:
+    """Read the records of a JSON document: a column c0, c1, … for each path of its header, as text.
+
+    Returns them with `line` (the number of the value that a record lies in) and `broken` (a value
+    that is none of the form: no record), and of these what was refused: line, error_type, csv_line.
+    In JSON lines a line that is no JSON is refused; of any other document InputError is raised.
+    """
+    records = engine.new_file(".parquet")
+    try:
+        engine.con.raw_sql(f"COPY ({_query(source)}) TO {_quoted(records)}")
+    except Exception as error:
+        if "JSON" not in str(error) and "object" not in str(error):
+            raise
+        raise InputError(
+            "{file} is a damaged JSON document; download it again.", source.path, file=source.name
+        ) from None
+    raw = engine.con.read_parquet(records, file_row_number=True)
+    broken = raw.filter(raw.broken).line.name("line").as_table().to_pandas()["line"]
+    refused = [
+        (line, "a record of another form" if _is_object(text) else "no JSON object", text)
+        for line, text in locate(source, set(broken)).values()
+    ]
+    return raw, pd.DataFrame(refused, columns=["line", "error_type", "csv_line"])
+
+
+def _is_object(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text), dict)
+    except ValueError:
+        return False
+
+
+def _query(source: Source) -> str:
+    """The query that gives each record of a document a row, and each path its column."""
+    shape: dict = {}
+    for path in source.header:
+        place = shape
+        for step in STEP.findall(path):
+            place = place.setdefault("[]" if step[0] == "[" else step, {})
+    lines = source.document == "newline_delimited"
+    # JSON lines are read in parts of this size, other documents need room for their largest value.
+    size = LINE if lines else max(LINE, min(LARGEST, source.path.stat().st_size + 1))
+    foreign = " AND ".join(f"r0.{_name(part)} IS NULL" for part in shape)
+    query = f"""
+        SELECT *, r0 IS NULL OR ({foreign}) AS broken FROM (
+            SELECT row_number() OVER () AS line,
+                json_transform(json, {_quoted(json.dumps(_told(shape)))}) AS r0
+            FROM read_json_objects({_quoted(reader_path(source.path))},
+                format = '{source.document}', ignore_errors = {lines}, maximum_object_size = {size})
+        )"""
+    start = ".".join(filter(None, [source.fit.inside, source.fit.start]))
+    lists = {"": "r0"}  # the path of each list that records lie in → what an entry is called
+    for number, end in enumerate((m.end() for m in re.finditer(r"\[\]", start)), 1):
+        entries = f"CASE WHEN broken THEN [NULL] ELSE {_value(lists, start[: end - 2])} END"
+        query = f"SELECT *, unnest({entries}) AS r{number} FROM ({query})"
+        lists[start[:end]] = f"r{number}"
+    columns = [f"{_value(lists, path)} AS c{i}" for i, path in enumerate(source.header)]
+    return f"SELECT {', '.join(columns)}, line, broken FROM ({query})"
+
+
+def locate(source: Source, numbers: Collection[int]) -> dict[int, tuple[int, str]]:
+    """The line on which each of these values of a document begins, and its text; a document that
+    is not of lines has its number only.
+    """
+    if source.document != "newline_delimited" or not numbers:
+        return {number: (number, "") for number in sorted(numbers)}
+    found, number = {}, 0
+    with source.path.open("rb") as file:
+        for line, text in enumerate(file, 1):
+            number += bool(text.strip())  # the engine passes over blank lines
+            if number in numbers and number not in found:
+                found[number] = line, text[:KEPT].decode("utf-8", "backslashreplace").strip()
+    return found
+
+
+def _quoted(text: object) -> str:
+    return "'{}'".format(str(text).replace("'", "''"))
+
+
+def _name(step: str) -> str:
+    return '"{}"'.format(step.replace('"', '""'))
+
+
+def _told(shape: dict) -> object:
+    """What is taken, as `json_transform` takes it: a text for each value without parts."""
+    if not shape:
+        return "VARCHAR"
+    return [_told(shape["[]"])] if "[]" in shape else {k: _told(v) for k, v in shape.items()}
+
+
+def _value(lists: dict[str, str], path: str) -> str:
+    """What a path leads to, from the innermost list that it goes through."""
+    above = max((p for p in lists if path.startswith(p)), key=len)
+    steps = STEP.findall(path[len(above) :].removesuffix("[]"))
+    parts = [f"[{int(s[1:-1]) + 1}]" if s[0] == "[" else f".{_name(s)}" for s in steps]
+    value = lists[above] + "".join(parts)
+    return f"array_to_string({value}, ',')" if path.endswith("[]") and steps else value

@@ -1,0 +1,181 @@
+"""Another vendor's rows as ours: one row per message, with its recipient, state, time and error."""
+
+from functools import reduce
+
+from ..common.lazy import ibis
+from ..engine.engine import Engine
+from . import dates
+from .checks import NO_DATE
+from .files import Source
+from .profile import STATES, Form, full, key
+
+RANK, FILE = 60, 40  # bits: a record's state, file and place, as one number that orders them
+LONG = r"^([0-9]{7,})[.]0+$"  # what pandas makes of a column of numbers
+# As people and APIs write a phone number: what is between the digits is dropped after a "+" only.
+PHONE = r"^'?(?:[a-z_]+:)?(?:[+][0-9][0-9 ().-]*|[0-9]+)$"
+DIGITS = r"^[1-9][0-9]{6,14}$"  # E.164 without its "+"
+USER = r"^[A-Z]{2}[.][A-Za-z0-9.]+$"  # WhatsApp's ID of a user whose number a business does not see
+EMAIL = r"^[A-Za-z0-9_][^\s@,;\"]*@[^\s@,;\"]+$"  # begins no formula
+CONTACT = r"^(?:[A-Za-z0-9][A-Za-z0-9_.:@-]*|[+][1-9][0-9]{6,14})$"
+DAMAGED = r"^[0-9]+([.,][0-9]+)?[eE]\+?[0-9]+$"
+
+
+def messages(
+    engine: Engine,
+    parts: list[tuple[Source, "ibis.Table"]],
+    kind: str,
+    zone: str,
+    date_format: str,
+    columns: list[str],
+) -> "ibis.Table":
+    """The messages (or contacts) of files of one form, each once, as an export of that kind.
+
+    parts are the files and their cells as text. To the columns come `state` (failed, reached, open;
+    null where it is not known), `problem` (why a row cannot be used), `said` (a date that is none),
+    `file` (its number) and `place` (from 1). `sent_at` is an instant (UTC), without zone the text
+    that `convert` keeps. A message that several records tell of has its furthest state and its
+    first time: one that failed and was delivered after all has not failed.
+    """
+    form, document = parts[0][0].fit.form, parts[0][0].document
+    rows = [_rows(engine, n, *part, zone, date_format, columns) for n, part in enumerate(parts)]
+    rows = ibis.union(*rows) if len(rows) > 1 else rows[0]
+    if form.states:
+        rows = _once(rows.filter(~rows.state.isin(["incoming", "none"]).fill_null(False)), document)
+    rows = _recipients(rows, form)
+    ours = {n: rows[n] if n in rows.columns else ibis.null("string") for n in columns}
+    if form.provider and "provider" in columns:
+        ours["provider"] = ibis.literal(form.provider)
+    if zone and "sent_at" in columns:
+        ours["local_at"] = engine.to_wall_clock(rows.sent_at, zone)
+    more = {n: rows[n] for n in ("state", "file", "place", "said")}
+    return engine.keep(rows.select(**ours, **more, problem=_problem(rows, form)))
+
+
+def _rows(
+    engine: Engine,
+    number: int,
+    source: Source,
+    raw: "ibis.Table",
+    zone: str,
+    date_format: str,
+    wanted: list[str],
+) -> "ibis.Table":
+    """The records of one file: our columns as the file says them, and their state."""
+    raw = raw.filter(~raw.broken) if source.document else raw
+    form, said = source.fit.form, _said(source, raw)
+    signs = [
+        (ours, values, state)
+        for state in ("incoming", "none", "reached", "failed", "open")
+        for ours, values in form.states.get(state, {}).items()
+        if ours in said
+    ]
+    signs.sort(key=lambda sign: sign[1] == ["*"])  # what is filled tells less than what it says
+    tests = [(_says(said[ours], values), state) for ours, values, state in signs]
+    place = raw.file_row_number.cast("int64") + 1
+    code, why = (said.get(n, ibis.null("string")) for n in ("code", "reason"))
+    own = ibis.literal(f"{source.sha256[:8]} {source.name}:") + place.cast("string")
+    columns = {n: said.get(n, ibis.null("string")) for n in form.columns if n in wanted}
+    rows = raw.select(
+        **columns
+        | {
+            "message_id": ibis.coalesce(said.get("message_id", ibis.null("string")), own),
+            "error": ibis.coalesce(said.get("error"), code + ": " + why, code, why),
+            "state": ibis.cases(*tests) if tests else ibis.literal("failed"),
+            "file": ibis.literal(number, "int64"),
+            "place": place,
+        }
+    )
+    if "sent_at" not in columns:
+        return rows.mutate(sent_at=ibis.null("timestamp('UTC')"), said=ibis.null("string"))
+    times = dates.read(engine, rows.sent_at, source, form.zone or zone, date_format)
+    rows = rows.rename(date_="sent_at")
+    rows = rows.left_join(times.rename(as_said="said"), rows.date_ == times.said)
+    at = rows["at"]
+    if not zone:
+        zoned = ibis.literal(form.zone != "") | rows.zoned
+        at = engine.to_wall_clock(at, "UTC").cast("string") + zoned.ifelse("+00:00", "")
+    unread = rows["at"].isnull().ifelse(rows.date_, None)
+    return rows.mutate(sent_at=at, said=unread).drop("date_", "as_said", "at", "zoned", "serial")
+
+
+def _said(source: Source, raw: "ibis.Table") -> dict[str, "ibis.Value"]:
+    """Our columns as a file says them: the first of several that is filled, null for nothing."""
+    fit, form, fold = source.fit, source.fit.form, str if source.document else key
+    cells = dict(reversed([*zip(map(fold, source.header), raw.columns, strict=False)]))
+    said = {}
+    for ours, aliases in form.columns.items():
+        found = []
+        for alias in aliases:
+            parts = [full(alias, fit.start, fit.inside)] if source.document else alias.split(" + ")
+            if {*map(fold, parts)} <= cells.keys():
+                values = [raw[cells[fold(part)]] for part in parts]
+                values = values if source.document else [value.strip() for value in values]
+                values = [value.nullif("") for value in values]
+                values = [reduce(lambda v, none: v.nullif(none), form.empty, v) for v in values]
+                found.append(reduce(lambda left, right: left + right, values))
+        if found:
+            said[ours] = ibis.coalesce(*found)
+    return said
+
+
+def _says(value: "ibis.Value", values: list[str]) -> "ibis.Value":
+    """Whether a cell has one of the values that say a state."""
+    if values == ["*"]:
+        return value.notnull()
+    return value.lower().isin([v.lower() for v in values]).fill_null(False)
+
+
+def _once(rows: "ibis.Table", document: str) -> "ibis.Table":
+    """Each message once, in its furthest state; a record whose state is not known stays alone.
+
+    In a CSV file a spreadsheet can have given several messages one ID, so that the recipient counts
+    too; in a document a record without one is of the recipient that another of the message names.
+    """
+    rank = rows.state.cases(*((state, n) for n, state in enumerate(STATES, 1)), else_=0)
+    place = rank.cast("int64") * 2**RANK + rows.file * 2**FILE + rows.place
+    alone = ibis.ifelse(rows.state.isnull(), rows.place, 0)
+    keys = {"message_id": rows.message_id, "alone": alone}
+    keys |= {} if document else {"contact_id": rows.contact_id}
+    own = {
+        "decisive": place.max(),
+        "sent_at": rows.sent_at.min(),
+        "said": rows.said.min(),
+        "error": rows.error.argmax(place, where=rows.state == "failed"),
+    }
+    known = {*own, *keys, "state", "file", "place"}
+    rest = {n: rows[n].min() for n in rows.columns if n not in known}
+    once = rows.group_by(**keys).aggregate(**own, **rest)
+    return once.mutate(
+        state=(once.decisive >> RANK).cases(*enumerate(STATES, 1)),
+        file=(once.decisive >> FILE) & (2 ** (RANK - FILE) - 1),
+        place=once.decisive & (2**FILE - 1),
+    )
+
+
+def _recipients(rows: "ibis.Table", form: Form) -> "ibis.Table":
+    """Phone numbers as their digits, country code first; other recipients as they are."""
+    said = rows.contact_id.re_replace(LONG, r"\1")
+    if form.recipient == "contact":
+        return rows.mutate(contact_id=said)
+    digits = said.re_replace("[^0-9]", "")
+    phone = said.re_search(PHONE) & digits.re_search(DIGITS)
+    return rows.mutate(contact_id=phone.ifelse(digits, said))
+
+
+def _problem(rows: "ibis.Table", form: Form) -> "ibis.Value":
+    """Why a row cannot be used; null for a good one."""
+    kinds = {
+        "contact": ("a contact ID that is none", [CONTACT]),
+        "phone": ("a phone number that is none", [DIGITS, USER]),
+        "address": ("a phone number and an e-mail address that are none", [DIGITS, EMAIL]),
+    }
+    words, patterns = kinds[form.recipient]
+    to = rows.contact_id
+    return ibis.cases(
+        (rows.state.isnull(), "a state that its profile does not know"),
+        (to.isnull(), "no contact ID" if form.recipient == "contact" else "no recipient"),
+        (to.re_search(DAMAGED), "a contact ID damaged by a spreadsheet"),
+        (~ibis.or_(*(to.re_search(pattern) for pattern in patterns)), words),
+        (rows.message_id.re_search(DAMAGED), "a message ID damaged by a spreadsheet"),
+        (rows.said.notnull(), NO_DATE),
+    )

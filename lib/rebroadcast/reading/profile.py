@@ -1,0 +1,308 @@
+"""What an export looks like, as data: one TOML file per vendor, and which of them fits a file.
+
+The files in profiles/ come with the package; a user's own file of the same form goes before them.
+"""
+
+import re
+import tomllib
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from itertools import product
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+
+from ..common.exceptions import InputError, did_you_mean, reason
+
+PACKAGED = Path(__file__).parent / "profiles"
+HOME = "respondio"  # its names fit loosely, and it is what a file is measured by that none knows
+SMALL_WORDS = {"de", "del", "la", "el", "los", "y", "and", "of", "the"}
+STATES = ("open", "failed", "reached")  # the furthest is last
+INDEX = re.compile(r"\[\d+\]")
+TOKEN = re.compile(r'"((?:[^"\\]|\\.)*+)"(\s*+:)?|[{}\[\]]')
+
+
+class _Data(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Form(_Data):
+    """One kind of file of a vendor's.
+
+    `columns`: our name → the file's names for it (of a JSON document: paths from the record, or
+    with / from the document), in the order in which they are looked at; "A + B" is both, joined.
+    `required`: ours that a file must have to be of this form. `states`: failed, reached, open,
+    incoming or none → our name → the values that say so ("*": any).
+    """
+
+    name: str
+    kind: Literal["failed", "messages", "contacts", "log"] = "messages"
+    columns: dict[str, list[str]]
+    required: list[str]
+    fallback: bool = True  # where a file has several names of one column, the first filled counts
+    cells: list[str] = []  # patterns of the cells of a file without header
+    rows: list[str] = []  # where the records of a JSON document lie; none: a CSV file
+    inside: list[str] = []  # what may be wrapped around the document
+    states: dict[Literal["failed", "reached", "open", "incoming", "none"], dict] = {}
+    recipient: Literal["contact", "phone", "address"] = "contact"
+    empty: list[str] = []  # values that say nothing
+    zone: str = ""  # of the times that say none; "": as the user says
+    provider: str = ""  # whose error codes they are
+
+
+class Target(_Data):
+    """What a vendor's import of contacts takes: `columns` by the kind of recipient, heading →
+    text with {contact}, {phone}, {country}, {national}, {address}, {tag} or {tags}; and its limits.
+    """
+
+    columns: dict[Literal["contact", "phone", "address"], dict[str, str]]
+    rows: int = 199_999
+    bytes: int = 19_000_000
+    steps: dict[str, list[str]] = {}  # language → what to click, where that is known
+
+
+class Profile(_Data):
+    """One vendor's files: see profiles/ for examples. `grade`: A the vendor's own page or code,
+    B two independent sources, C one.
+    """
+
+    title: str
+    source: str
+    grade: str
+    date: str
+    provider: str = ""
+    names: dict[str, list[str]] = {}  # columns that several forms share
+    form: list[Form] = []
+    target: Target | None = None
+    name: str = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _shared(cls, told: dict) -> dict:
+        """Give the forms that name shared columns their names, and the profile's provider."""
+        names, own = told.get("names", {}), {"provider": told.get("provider", "")}
+        for form in told.get("form", []):
+            if isinstance(columns := form.get("columns"), list):
+                form["columns"] = {name: names.get(name, []) for name in columns}
+        return told | {"form": [own | form for form in told.get("form", [])]}
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A form that fits a file, by how many of its columns; a document's records lie at start, in
+    what is wrapped around it.
+    """
+
+    profile: Profile
+    form: Form
+    known: int
+    start: str = ""
+    inside: str = ""
+
+    @property
+    def title(self) -> str:
+        """What the file is, for people."""
+        return f"{self.profile.title}, {self.form.name}"
+
+
+def key(name: str) -> str:
+    """Fold a column name: no case, accents, spaces, punctuation or small words.
+
+    >>> key("ID de Contacto")
+    'idcontacto'
+    """
+    plain = "".join(
+        c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c)
+    ).lower()
+    words = "".join(c if c.isalnum() else " " for c in plain).split()
+    return "".join(w for w in words if w not in SMALL_WORDS)
+
+
+@cache
+def packaged() -> dict[str, Profile]:
+    """The profiles that come with the package, by name; respond.io's is the first."""
+    files = sorted(PACKAGED.glob("*.toml"), key=lambda path: (path.stem != HOME, path.stem))
+    return {path.stem: load(path) for path in files}
+
+
+def load(path: Path) -> Profile:
+    """Read a profile file. Raises InputError with what is wrong in it and where."""
+    try:
+        return Profile(**tomllib.loads(path.read_text("utf-8")), name=path.stem)
+    except (OSError, UnicodeDecodeError) as error:
+        why = reason(error)
+    except tomllib.TOMLDecodeError as error:
+        why = str(error)
+    except (ValidationError, TypeError, AttributeError) as error:
+        first = error.errors()[0] if isinstance(error, ValidationError) else {"msg": error}
+        why = f"{'.'.join(map(str, first.get('loc', ())))}: {first['msg']}".strip(": ")
+    raise InputError(
+        "The profile {path} cannot be used ({why}); `rebroadcast profiles FILE` writes one to"
+        " complete.",
+        path,
+        path=path,
+        why=why,
+    )
+
+
+def asked(name: str) -> list[Profile]:
+    """The profiles that may fit, in their order: all; that of a name; or that of the user's own
+    file, and then all. Raises InputError for a name that is none.
+    """
+    if not name:
+        return list(packaged().values())
+    if name.endswith(".toml"):
+        return [load(Path(name)), *packaged().values()]
+    if name not in packaged():
+        raise InputError(
+            "There is no profile '{name}'.{hint} Known: {known}.",
+            name=name,
+            hint=did_you_mean(name, packaged()),
+            known=", ".join(packaged()),
+        )
+    return [packaged()[name]]
+
+
+def places(form: Form, header: Iterable[str]) -> list[str | None]:
+    """Our name for each column of a CSV file's header, None for one that the form does not know."""
+    aliases = {}
+    for ours, names in form.columns.items():
+        for name in names:
+            for part in name.split(" + "):
+                aliases.setdefault(key(part), ours)
+    return [aliases.get(key(cell)) for cell in header]
+
+
+def fits(profiles: Iterable[Profile], header: Iterable[str]) -> list[Fit]:
+    """The forms of CSV files that have all that they require in a header."""
+    found, header = [], list(header)
+    there = set(map(key, header))
+    for profile in profiles:
+        for form in profile.form:
+            ours = {
+                name
+                for name, names in form.columns.items()
+                if any(there.issuperset(map(key, alias.split(" + "))) for alias in names)
+            }
+            if not form.rows and not form.cells and ours.issuperset(form.required):
+                found.append(Fit(profile, form, sum(map(bool, places(form, header)))))
+    return found
+
+
+def fits_cells(profiles: Iterable[Profile], rows: list[list[str]]) -> list[Fit]:
+    """The forms without header whose patterns all cells of these first rows have."""
+    return [
+        Fit(profile, form, len(form.cells))
+        for profile in profiles
+        for form in profile.form
+        if form.cells and rows and all(_alike(form.cells, row) for row in rows)
+    ]
+
+
+def _alike(patterns: list[str], row: list[str]) -> bool:
+    return len(row) == len(patterns) and all(map(re.fullmatch, patterns, row))
+
+
+def fits_paths(profiles: Iterable[Profile], known: set[str]) -> list[Fit]:
+    """The forms of JSON documents that have all that they require among the paths of a document."""
+    found = []
+    for profile in profiles:
+        for form in profile.form:
+            for inside, start in product(["", *form.inside], form.rows):
+                ours = {
+                    name
+                    for name, names in form.columns.items()
+                    if any(_key(full(p, start, inside)) in known for p in names)
+                }
+                if ours.issuperset(form.required):
+                    found.append(Fit(profile, form, len(ours), start, inside))
+    return found
+
+
+def _key(path: str) -> str:
+    """A path as `paths` gives that of its key."""
+    return INDEX.sub("[]", path).removesuffix("[]")
+
+
+def full(path: str, start: str, inside: str = "") -> str:
+    """A column's path from the top of a document, whose records lie at start.
+
+    >>> full("errors[0].code", "statuses[]"), full("/field", "statuses[]", "body")
+    ('statuses[].errors[0].code', 'body.field')
+    """
+    parts = [inside, path[1:]] if path.startswith("/") else [inside, start, path]
+    return ".".join(filter(None, parts))
+
+
+def within(fit: Fit) -> list[str]:
+    """All paths of a form that a record can have: through no other lists than it lies in."""
+    own = [
+        full(path, fit.start, fit.inside) for names in fit.form.columns.values() for path in names
+    ]
+    start = full("", fit.start, fit.inside)
+    lists = {path: path.removesuffix("[]").rpartition("[]") for path in own}
+    return [p for p, (above, sign, _) in lists.items() if start.startswith(above + sign)]
+
+
+def nearest(profiles: Iterable[Profile], names: Iterable[str]) -> Profile | None:
+    """The profile that knows most of a file's columns (or paths); None where none knows any."""
+
+    def last(name: str) -> str:
+        return key(INDEX.sub("", name.replace("[]", "")).split(".")[-1])
+
+    there = set(map(last, names))
+    counts = {
+        profile.name: len(there & {last(n) for names in form.columns.values() for n in names})
+        for profile in profiles
+        for form in profile.form
+    }
+    best = max(counts, key=counts.get, default="")
+    return next((one for one in profiles if one.name == best and counts[best]), None)
+
+
+def paths(text: str) -> set[str]:
+    """The paths of all keys in the beginning of a JSON document, or in one line.
+
+    >>> sorted(paths('[{"a": [{"b": 1}], "c": {"d'))
+    ['a', 'a[].b', 'c']
+    """
+    known, base, last, above = set(), "", "", []
+    for token in TOKEN.finditer(text):
+        sign = token[0]
+        if token[2]:
+            last = f"{base}.{token[1]}".lstrip(".")
+            known.add(last)
+        elif sign == "{":
+            above.append((base, last))
+            base = last
+        elif sign == "[":
+            above.append((base, last))
+            last += "[]" if last else ""
+        elif sign in ("}", "]") and above:
+            base, last = above.pop()
+    return known
+
+
+def target(name: str, vendor: Profile | None) -> Target:
+    """What the import takes of a name (or of a user's own profile file), else of the vendor of an
+    export (None: respond.io), else a plain list. InputError for a name that has none.
+    """
+    if not name:
+        own = vendor or packaged()[HOME]
+        return own.target or packaged()["numbers"].target
+    found = asked(name)[0]
+    if found.target is None:
+        raise InputError(
+            "It is not known what an import of {title} takes; known: {known}.",
+            title=found.title,
+            known=", ".join(known for known, one in packaged().items() if one.target),
+        )
+    return found.target
+
+
+def uses(profile: Profile) -> list[str]:
+    """What a profile is good for: the forms that it reads, and whether it writes imports."""
+    return [form.name for form in profile.form] + ["import"] * bool(profile.target)

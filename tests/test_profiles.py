@@ -1,0 +1,591 @@
+"""Other vendors' exports: each is known by its form, and read with its own states and codes; what
+is like them, and what only seems so.
+"""
+
+import csv
+import gzip
+import io
+import json
+import zipfile
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from rebroadcast.common.exceptions import ColumnError, InputError
+from rebroadcast.reading import exports, files, profile
+
+VENDORS = Path(__file__).parent / "data" / "vendors"
+DAY = "2026-10-05 "
+US, UK = "1202555", "447700900"
+# What each file says, read by eye: the profile; of each failed message its recipient, the instant
+# (UTC; of times without a zone: as if they were of UTC), and error; who was reached; how many are
+# under way; and the lines that cannot be used.
+LOGS = {
+    "altur_campaign.csv": (
+        "altur",
+        {f"{UK}272": ("14:00:06", None), f"{UK}273": ("14:00:06", None)},
+        [f"{UK}271", f"{UK}275"],
+        1,
+        [],
+    ),
+    "bulksms_history.tsv": (
+        "bulksms",
+        {
+            f"{UK}252": ("14:00:01", "22"),
+            f"{UK}254": ("14:00:02", "28"),
+            f"{UK}256": ("14:00:03", "50"),
+        },
+        [f"{UK}251", f"{UK}253"],
+        2,
+        [],
+    ),
+    "connectly_campaign_report.csv": (
+        "connectly",
+        {
+            f"{UK}172": (None, "131026: Message Undeliverable."),
+            f"{UK}174": (
+                "14:00:02",
+                "131049: This message was not delivered to maintain healthy ecosystem engagement.",
+            ),
+            f"{UK}177": (None, '132015: Template is paused, "spring_sale_es".'),
+            UK: (None, "Invalid phone number"),
+        },
+        [f"{UK}171", f"{UK}173", f"{UK}176"],
+        1,
+        [],
+    ),
+    "gc_notify_report_en.csv": (
+        "gcnotify",
+        {
+            "16135550102": ("14:01:00", "No such number"),
+            "16135550103": ("14:02:00", "Carrier issue"),
+            "447700900104": ("14:03:00", "Can't send to this international number"),
+            "16135550106": ("14:05:00", "Tech issue"),
+            "16135550102 again": ("14:07:00", "Failed"),
+        },
+        ["16135550101"],
+        2,
+        [],
+    ),
+    "gc_notify_report_fr.csv": (
+        "gcnotify",
+        {
+            "16135550102": ("14:01:00", "Numéro inexistant"),
+            "16135550103": ("14:02:00", "Problème du fournisseur"),
+            "447700900104": ("14:03:00", "Can't send to this international number"),
+            "16135550106": ("14:05:00", "Problème technique"),
+            "16135550102 again": ("14:07:00", "Échec"),
+        },
+        ["16135550101"],
+        2,
+        [],
+    ),
+    "infobip_logs.json": (
+        "infobip",
+        {
+            f"{UK}232": ("14:00:01", "EC_ABSENT_SUBSCRIBER: Absent Subscriber"),
+            f"{UK}233": ("14:00:01", "EC_UNKNOWN_SUBSCRIBER: Unknown Subscriber"),
+            f"{UK}234": ("14:00:01", "REJECTED_NETWORK: Network is forbidden"),
+            f"{UK}235": ("14:00:01", "EXPIRED_EXPIRED: Message expired"),
+        },
+        [f"{UK}231"],
+        1,
+        [],
+    ),
+    "kaleyra_tabular_report.csv": (
+        "kaleyra",
+        {
+            f"{UK}192": ("14:00:00", "Template params not matching."),
+            f"{UK}193": ("14:00:00", "Message undeliverable"),
+            f"{UK}195": ("14:00:00", None),
+        },
+        [f"{UK}191", f"{UK}194"],
+        1,
+        [],
+    ),
+    "postman_sg_report.csv": (
+        "postman",
+        {
+            "6580000262": ("06:00:06", "30003"),
+            "6580000263": ("06:00:06", "30008"),
+            "6580000265": ("06:00:07", "21211"),
+        },
+        [],
+        2,
+        [],
+    ),
+    "respondio_api_messages.json": (
+        "respondio",
+        {
+            "500004": ("14:00:04", "131047: Re-engagement message"),
+            "500003": (
+                "14:00:03",
+                "This message was not delivered to maintain healthy ecosystem engagement.",
+            ),
+            "500002": ("14:00:02", "Message undeliverable"),
+        },
+        ["500001"],
+        0,
+        [],
+    ),
+    "twilio_bulk_export.jsonl": (
+        "twilio",
+        {
+            f"{US}0122": ("14:00:02", "30003"),
+            f"{US}0123": ("14:00:02", "30034"),
+            f"{UK}124": ("14:00:03", "63032"),
+            f"{US}0128": ("14:00:09", "30008"),
+        },
+        [f"{US}0121", f"{UK}125"],
+        1,
+        [],
+    ),
+    "twilio_console.csv": (
+        "twilio",
+        {
+            f"{US}0112": ("14:00:01", "30003"),
+            f"{US}0113": ("14:00:02", "21610"),
+            "442079460114": ("14:00:02", "30005"),
+            f"{UK}116": ("14:00:03", "63016"),
+            f"{UK}117": ("14:00:04", "63024"),
+            f"{US}0112 again": ("2026-10-06 14:00:02", "30007"),
+        },
+        [f"{US}0111", f"{UK}115"],
+        2,
+        [],
+    ),
+    "twilio_messages.json": (
+        "twilio",
+        {
+            f"{US}0132": ("14:00:02", "30003: Unreachable destination handset"),
+            f"{US}0133": ("14:00:02", "21610: Attempt to send to unsubscribed recipient"),
+        },
+        [f"{US}0131"],
+        1,
+        [],
+    ),
+    "vonage_sms_report.csv": (
+        "vonage",
+        {
+            f"{UK}222": ("14:00:01", "1: Unknown"),
+            f"{UK}223": ("14:00:01", "7: Number Barred"),
+            f"{UK}224": ("14:00:01", "2: Absent Subscriber - Temporary"),
+            f"{UK}225": ("14:00:01", "3: Absent Subscriber - Permanent"),
+            f"{UK}227": ("14:00:01", "9: Illegal Number"),
+        },
+        [f"{UK}221"],
+        2,
+        [],
+    ),
+    "wati_webhooks.jsonl": (
+        "wati",
+        {
+            f"{UK}152": ("14:00:01", "131026: Message undeliverable"),
+            f"{UK}153": (
+                "14:00:01",
+                "131049: This message was not delivered to maintain healthy ecosystem engagement.",
+            ),
+        },
+        [f"{UK}151"],
+        0,
+        [8],
+    ),
+    "wolkvox_campaign_records.csv": (
+        "wolkvox",
+        {
+            f"{UK}202": ("09:00:01", "(131026) Message undeliverable"),
+            f"{UK}204": (
+                "09:00:02",
+                "This message was not delivered to maintain healthy ecosystem engagement.",
+            ),
+            f"{UK}207": ("10:00:00", None),
+        },
+        [f"{UK}201", f"{UK}203"],
+        2,
+        [9],
+    ),
+    "yellowai_campaign_report.csv": (
+        "yellowai",
+        {
+            f"{UK}182": ("14:00:03", "131026: Message undeliverable"),
+            f"{UK}184": (
+                "14:00:00",
+                "132000: Number of parameters does not match the expected number of params",
+            ),
+            f"{UK}185": ("14:00:04", "21211: Invalid destination"),
+            "zoe@example.com": ("14:00:04", "550 5.1.1 mailbox unavailable"),
+            f"{UK}189": ("14:00:00", None),
+        },
+        [f"{UK}181", f"{UK}183"],
+        2,
+        [],
+    ),
+}
+META = {
+    f"{UK}162": ("14:00:02", "131026: Message undeliverable"),
+    f"{UK}164": (
+        "14:00:02",
+        "131049: This message was not delivered to maintain healthy ecosystem engagement.",
+    ),
+    f"{UK}165": ("14:00:02", "131047: Re-engagement message"),
+    f"{UK}166": (
+        "14:00:02",
+        "131050: Unable to deliver the message. This recipient has chosen to stop receiving"
+        " marketing messages on WhatsApp from your business",
+    ),
+    f"{UK}170": ("14:00:04", "132015: Template is paused"),
+}
+LOGS["meta_status_webhooks.jsonl"] = ("meta", META, [f"{UK}161", f"{UK}163", f"{UK}169"], 1, [8])
+LOGS["n8n_whatsapp_trigger.jsonl"] = ("meta", META, [f"{UK}161", f"{UK}163", f"{UK}169"], 1, [9])
+CONTACTS = {
+    "chatwoot_contact_import.csv": (
+        "chatwoot",
+        [f"{UK}161", f"{UK}162", f"{UK}164", "sam@example.com", f"{US}0165"],
+    ),
+    "interakt_contact_import.csv": (
+        "interakt",
+        [f"{UK}281", f"{US}0182", f"{UK}283", f"{UK}284", f"{UK}285"],
+    ),
+    "wati_contact_import.csv": (
+        "wati",
+        [f"{UK}141", f"{UK}142", f"{US}0143", f"{UK}144", f"{UK}145"],
+    ),
+    "respondio_api_contacts.json": ("respondio", [f"50000{n}" for n in range(1, 6)]),
+}
+
+
+def said(export: exports.Export) -> Counter:
+    """Recipient, instant and error of each failed message."""
+    rows = export.table.select("contact_id", "sent_at", "error").to_pyarrow().to_pylist()
+    return Counter(
+        (r["contact_id"], r["sent_at"] and f"{r['sent_at']:%Y-%m-%d %H:%M:%S}", r["error"])
+        for r in rows
+    )
+
+
+def right(name: str) -> Counter:
+    """The same, as it stands in the file."""
+    return Counter(
+        (to.split()[0], at and (at if " " in at else DAY + at), error)
+        for to, (at, error) in LOGS[name][1].items()
+    )
+
+
+def reached(export: exports.Export) -> list[str]:
+    """Who was reached, from the same file."""
+    log, failed = export.messages.table, export.table
+    return sorted(log.anti_join(failed, "message_id").contact_id.execute())
+
+
+def under_way(export: exports.Export) -> int:
+    return sum(doubt.weight for doubt in export.doubts if doubt.kind == "under way")
+
+
+@pytest.mark.parametrize("name", LOGS)
+def test_each_vendors_log_is_read_as_it_stands_in_the_file(engine, name):
+    vendor, _, there, open_, lines = LOGS[name]
+    export = exports.read(engine, VENDORS / name)
+    assert export.sources[0].fit.profile.name == vendor
+    assert said(export) == right(name)
+    assert reached(export) == sorted(there)
+    assert under_way(export) == open_
+    assert export.rejected["line"].tolist() == lines
+    assert export.messages.rows == export.rows + len(there)
+
+
+@pytest.mark.parametrize("name", CONTACTS)
+def test_contact_lists_of_other_vendors_are_read(engine, name):
+    vendor, people = CONTACTS[name]
+    export = exports.read(engine, VENDORS / name, "contacts")
+    assert export.sources[0].profile_name == vendor
+    assert export.table.order_by("row_id").contact_id.execute().tolist() == people
+
+
+def test_a_log_without_failures_says_so_and_still_tells_who_was_reached(engine):
+    path = VENDORS / "smseagle_sentitems.csv"
+    with pytest.raises(InputError, match=r"none of its 2 messages failed"):
+        exports.read(engine, path)
+    export = exports.read(engine, path, "messages")
+    assert sorted(export.table.contact_id.execute()) == [f"{UK}241", f"{UK}243"]
+    assert export.rejected["line"].tolist() == [6]  # *101# is nobody's number
+    assert under_way(export) == 1
+
+
+# --- strangers: the same forms, as others have them
+
+
+def rewrite(name, delimiter=",", order=None, more=(), terminator="\r\n") -> str:
+    """A CSV sample with another delimiter, order of columns and columns more."""
+    source = VENDORS / name
+    given = ";" if name.startswith("smseagle") else ","
+    rows = list(csv.reader(source.open(encoding="utf-8", newline=""), delimiter=given))
+    order = order or range(len(rows[0]))
+    out = io.StringIO()
+    writer = csv.writer(out, delimiter=delimiter, lineterminator=terminator)
+    for number, row in enumerate(rows):
+        writer.writerow([row[i] for i in order] + [c if number else h for h, c in more])
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("delimiter", [";", "\t", "|"])
+def test_another_delimiter_order_and_more_columns_change_nothing(engine, tmp_path, delimiter):
+    name = "twilio_console.csv"
+    text = rewrite(name, delimiter, range(12, -1, -1), [("Note", "x; y"), ("Shortened", "FALSE")])
+    path = tmp_path / "log.csv"
+    path.write_text("\ufeff" + text, encoding="utf-8")
+    export = exports.read(engine, path)
+    assert (said(export), reached(export)) == (right(name), sorted(LOGS[name][2]))
+
+
+def test_packed_files_and_several_files_of_a_form_are_one_log(engine, tmp_path):
+    lines = (VENDORS / "meta_status_webhooks.jsonl").read_text("utf-8").splitlines(keepends=True)
+    with gzip.open(tmp_path / "1.jsonl.gz", "wt", encoding="utf-8") as file:
+        file.writelines(lines[:9])
+    with zipfile.ZipFile(tmp_path / "2.zip", "w") as archive:
+        archive.writestr("hooks/status.ndjson", "".join(lines[9:]))
+    export = exports.read(engine, [str(tmp_path / "1.jsonl.gz"), str(tmp_path / "2.zip")])
+    name = "meta_status_webhooks.jsonl"  # …169 failed in one file, and was delivered in the next
+    assert (said(export), reached(export)) == (right(name), sorted(LOGS[name][2]))
+    assert export.table.row_id.nunique().execute() == export.rows
+
+
+@pytest.mark.parametrize("form", ["array", "pretty", "concatenated", "wrapped", "blank lines"])
+def test_json_is_read_in_each_of_its_forms(engine, tmp_path, form):
+    name = "meta_status_webhooks.jsonl"
+    values = [json.loads(line) for line in (VENDORS / name).read_text("utf-8").splitlines()]
+    told = {
+        "array": json.dumps(values),
+        "pretty": "\n".join(json.dumps(v, indent=2) for v in values),
+        "concatenated": "".join(json.dumps(v) for v in values),
+        "wrapped": "\n".join(json.dumps({"query_params": [], "body_params": v}) for v in values),
+        "blank lines": "\n\n" + "\r\n \r\n".join(json.dumps(v) for v in values) + "\n\n",
+    }
+    path = tmp_path / "hooks.json"
+    path.write_text(told[form], encoding="utf-8")
+    export = exports.read(engine, path)
+    assert (said(export), reached(export)) == (right(name), sorted(LOGS[name][2]))
+    assert len(export.rejected) == 1
+    if form == "blank lines":
+        assert export.rejected["line"].tolist() == [3 + 2 * 7]
+
+
+def test_lines_that_are_no_json_are_rejected_with_their_number_and_the_others_are_read(
+    engine, tmp_path
+):
+    name = "twilio_bulk_export.jsonl"
+    lines = (VENDORS / name).read_bytes().splitlines()
+    damaged = {
+        2: lines[0][:-20],  # cut off
+        4: b"connection reset by peer",
+        5: b'{"sid": "SM1", "body": "\xff\xfe"}',
+        6: b"[1, 2, 3]",
+        8: b'{"level": "info", "msg": "restarted"}',
+        9: b'"{""sid"":""SM2""}"',
+    }
+    rest = iter(lines)
+    mixed = [damaged.get(n) or next(rest) for n in range(1, 1 + len(lines) + len(damaged))]
+    path = tmp_path / "2026-10-05.json"
+    path.write_bytes(b"\n".join(mixed))
+    export = exports.read(engine, path)
+    assert (said(export), reached(export)) == (right(name), sorted(LOGS[name][2]))
+    assert export.rejected["line"].tolist() == sorted(damaged)
+    assert set(export.rejected["file"]) == {"2026-10-05.json"}
+
+
+def test_a_damaged_document_is_refused_in_one_sentence(engine, tmp_path):
+    text = (VENDORS / "infobip_logs.json").read_text("utf-8")
+    for place, damage in enumerate([text[:-30], text.replace('"to": ', '"to" ', 1)]):
+        path = tmp_path / f"{place}.json"
+        path.write_text(damage, encoding="utf-8")
+        with pytest.raises(InputError, match="damaged JSON") as caught:
+            exports.read(engine, path)
+        assert UK not in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_the_furthest_state_wins_in_any_order_and_a_failure_keeps_its_error(engine, tmp_path):
+    def hook(to, state, at, **more):
+        status = {"id": f"wamid.{to}", "status": state, "timestamp": str(at), "recipient_id": to}
+        value = {"messaging_product": "whatsapp", "metadata": {"phone_number_id": "1"}}
+        change = {"value": value | {"statuses": [status | more]}, "field": "messages"}
+        return json.dumps({"object": "x", "entry": [{"id": "0", "changes": [change]}]})
+
+    error = {"errors": [{"code": 131026, "title": "Message undeliverable"}]}
+    lines = [
+        hook("491511234567", "read", 1791208830),
+        hook("491511234567", "failed", 1791208900, **error),
+        hook("491511234568", "failed", 1791208802, **error),
+        hook("491511234568", "sent", 1791208801),
+        hook("491511234569", "sent", 1791208801),
+        hook("491511234570", "gone", 1791208801),
+    ]
+    path = tmp_path / "hooks.log"
+    path.write_text("\n".join(lines))
+    export = exports.read(engine, path)
+    assert said(export) == Counter(
+        [("491511234568", DAY + "14:00:01", "131026: Message undeliverable")]
+    )
+    assert reached(export) == ["491511234567"] and under_way(export) == 1
+    assert export.rejected[["line", "reason"]].values.tolist() == [
+        [6, "a state that its profile does not know"]
+    ]
+
+
+@pytest.mark.parametrize(
+    ("recipient", "contact"),
+    [
+        ("+1 (202) 555-0111", "12025550111"),
+        ("'+12025550111", "12025550111"),
+        ("12025550111.0", "12025550111"),
+        ("whatsapp:+525555550001", "525555550001"),
+        ("(202) 555-0111", None),  # whose country nobody knows
+        ("0044 7700 900111", None),
+        ("1.2E+10", None),
+        ("*101#", None),
+        ("", None),
+    ],
+)
+def test_a_phone_number_is_never_reshaped_on_a_guess(engine, tmp_path, recipient, contact):
+    rows = [["To", "Status", "Sid", "Direction", "SentDate", "ErrorCode"]]
+    rows.append([recipient, "failed", "SM1", "outbound-api", "2026-10-05T14:00:01Z", "30003"])
+    rows.append(["+12025550119", "failed", "SM2", "outbound-api", "2026-10-05T14:00:01Z", "30003"])
+    path = tmp_path / "log.csv"
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows(rows)
+    export = exports.read(engine, path)
+    people = set(export.table.contact_id.execute()) - {"12025550119"}
+    assert people == ({contact} if contact else set())
+    assert export.rejected["line"].tolist() == ([] if contact else [2])
+
+
+def test_columns_that_were_renamed_by_hand_keep_their_states(engine, tmp_path):
+    path = tmp_path / "renamed.csv"
+    path.write_text(
+        "Channel ID,Contact ID,Status,Date & Time,Error,Message ID,Type\n"
+        "+15005550006,+15005550101,failed,2025-09-23T21:19:04+05:30,21610,SM1,outbound-api\n"
+        "+15005550101,+15005550006,received,2025-09-23T21:19:05+05:30,0,SM2,inbound\n"
+        "+15005550006,+15005550102,delivered,2025-09-23T20:10:00+05:30,0,SM3,outbound-api\n"
+        "+15005550006,+15005550103,undelivered,2025-09-23T20:10:00+05:30,30005,SM4,outbound-api\n"
+    )
+    export = exports.read(engine, path)
+    assert said(export) == Counter(
+        [
+            ("+15005550101", "2025-09-23 15:49:04", "21610"),
+            ("+15005550103", "2025-09-23 14:40:00", "30005"),
+        ]
+    )
+    assert reached(export) == ["+15005550102"]
+
+
+# --- which profile
+
+
+OWN = """
+title = "Acme"
+source = "Acme's help"
+grade = "A"
+date = "2026-11"
+provider = "acme"
+
+[[form]]
+name = "log"
+required = ["contact_id", "state"]
+recipient = "phone"
+zone = "America/Bogota"
+
+[form.columns]
+contact_id = ["Ziel"]
+sent_at = ["Zeit"]
+state = ["Zustand"]
+code = ["Fehler"]
+
+[form.states]
+failed = { state = ["fehlgeschlagen"] }
+reached = { state = ["zugestellt"] }
+"""
+GERMAN = (
+    "Zeit;Ziel;Zustand;Fehler\n"
+    "05.10.2026 14:00:01;+491511234567;fehlgeschlagen;E7\n"
+    "25.10.2026 14:00:02;+491511234568;zugestellt;\n"
+)
+
+
+def test_a_users_own_profile_reads_what_no_packaged_one_knows(engine, tmp_path):
+    log, own = tmp_path / "log.csv", tmp_path / "acme.toml"
+    log.write_text(GERMAN)
+    own.write_text(OWN)
+    with pytest.raises(ColumnError, match=r"'Zeit', 'Ziel'.*rebroadcast profiles log\.csv"):
+        exports.read(engine, log)
+    export = exports.read(engine, log, profile=str(own))
+    assert said(export) == Counter([("491511234567", DAY + "19:00:01", "E7")])
+    assert export.table.provider.execute().tolist() == ["acme"]
+    assert reached(export) == ["491511234568"]
+
+
+def test_a_users_own_profile_goes_before_a_packaged_one(engine, tmp_path):
+    own = tmp_path / "mine.toml"
+    own.write_text(
+        OWN.replace('["Ziel"]', '["To"]')
+        .replace('["Zustand"]', '["Status"]')
+        .replace('["fehlgeschlagen"]', '["queued"]')
+        .replace('["zugestellt"]', '["*"]')
+        .replace('["Zeit"]', '["SentDate"]')
+    )
+    export = exports.read(engine, VENDORS / "twilio_console.csv", profile=str(own))
+    assert export.table.contact_id.execute().tolist() == ["12025550119"]
+
+
+def test_where_two_profiles_fit_the_user_is_asked_and_a_name_decides(engine, tmp_path, monkeypatch):
+    other = profile.packaged()["twilio"].model_copy(update={"name": "resold", "title": "Resold"})
+    both = {**profile.packaged(), "resold": other}
+    monkeypatch.setattr(profile, "packaged", lambda: both)
+    path = VENDORS / "twilio_console.csv"
+    with pytest.raises(ColumnError, match=r"could be of resold, twilio|twilio, resold.*profile"):
+        exports.read(engine, path)
+    assert exports.read(engine, path, profile="twilio").rows == 6
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("twillio", "Did you mean 'twilio'"),
+        ("vonage", "expected|no column|no 'Error'"),
+        ("missing.toml", "cannot be used"),
+    ],
+)
+def test_a_profile_that_does_not_fit_is_refused_in_one_sentence(engine, name, words):
+    with pytest.raises(InputError, match=words):
+        exports.read(engine, VENDORS / "twilio_console.csv", profile=name)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (('grade = "A"\n', ""), "grade"),
+        (('recipient = "phone"', 'recipient = "person"'), "recipient"),
+        (("[form.states]", "[form.stats]"), "stats"),
+        (("title", "title ="), "cannot be used"),
+    ],
+)
+def test_a_profile_file_that_is_wrong_says_where(tmp_path, change, words):
+    own = tmp_path / "acme.toml"
+    own.write_text(OWN.replace(*change, 1))
+    with pytest.raises(InputError, match=words):
+        profile.load(own)
+
+
+def test_a_file_that_no_profile_knows_gets_one_to_complete(engine, tmp_path):
+    log, own = tmp_path / "log.csv", tmp_path / "own.toml"
+    log.write_text("Wann,To,Ausgang,ErrorCode\n2026-10-05 14:00:01,+491511234567,failed,7\n")
+    own.write_text(files.stub(log).replace('state = ["?"]', 'state = ["Ausgang"]'))
+    export = exports.read(engine, log, profile=str(own))
+    assert said(export) == Counter([("491511234567", None, "7")])
+
+
+def test_every_profile_says_where_it_comes_from():
+    for name, one in profile.packaged().items():
+        assert one.title and one.source and one.grade in "ABC" and one.date, name
+        for form in one.form:
+            assert {*form.required} <= form.columns.keys(), (name, form.name)
+            named = {ours for tests in form.states.values() for ours in tests}
+            assert named <= form.columns.keys(), (name, form.name)
