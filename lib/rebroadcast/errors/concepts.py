@@ -80,7 +80,7 @@ class Lexicon:
     def _look_up(self, word: str) -> tuple[str, ...]:
         """The concepts of a word: u + subject, t + state, ~ + state behind a negation, o + other."""
         tags = self._exact.get(word, ())
-        for size in range(len(word), 1, -1):
+        for size in range(len(word) if word.isalpha() or "_" in word else 0, 1, -1):
             if "_" in word[size:]:  # of several words the last only may have an ending
                 break
             tags += tuple(t for t in self._stems.get(word[:size], ()) if t not in tags)
@@ -105,9 +105,11 @@ class Lexicon:
 
     def read(self, lower: str) -> Said:
         """Return what a text in lower case says; agents are subjects with "by " before them."""
-        text = _KEY.sub(" | ", lower)
-        text = _ELISION.sub("", text)
-        text = _ROLE.sub(lambda m: _ROLES[m[1] or m[2] or m[3]], text)
+        text = lower
+        if "'" in text or '"' in text:
+            text = _ELISION.sub("", _KEY.sub(" | ", text))
+        if "from" in text or "to" in text:
+            text = _ROLE.sub(lambda m: _ROLES[m[1] or m[2] or m[3]], text)
         if _WIDE.search(text):
             text = self._wide.sub(lambda m: f" {m[0]} ", text)
         said = Said({}, {})

@@ -128,7 +128,9 @@ class Tables:
         if not rows:
             return
         lower = plain.lower()
-        said, form = words_of(lower), _FORMS.search(lower)
+        said = words_of(lower)
+        open_ = any(len(c) < 5 or r.provider != NATIVE.get(kind) for c, r in rows)
+        form = _FORMS.search(lower) if open_ else None
         told = form.lastgroup if form else None  # a part of the named provider may be told
         named = told if not provider or (told or "").startswith(f"{provider}_") else provider
         shares = [_agreement(words_of(r.text), said) for _, r in rows]

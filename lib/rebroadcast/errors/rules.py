@@ -212,19 +212,20 @@ class Rules:
                 if not rule.kind or (kind in rule.kind if kind else long or "." in code):
                     place = 6 if rule.weak else 1 if long else 3
                     hits.append(self._hit(place, rule, text, code))
-        told = [c for c, named in text.codes.items() if named or len(c) < 5]
+        told = [*(c for c, named in text.codes.items() if named or len(c) < 5), *text.names]
         for row, why in self.tables.speaking(told, text.plain, kind, provider):
             if rule := self.by_id.get(row.rule):
                 said = f"{row.provider} {row.code}"
                 hits.append(self._hit(_PLACES[why], rule, text, row.code, said))
         agreed = {h.rule.cause for h in hits if h.code}
         hits = [
-            h._replace(order=(1, 0.6, *h.order[2:]))
+            h._replace(order=(h.order[0], 0.6, *h.order[2:]))
             if h.order[1] == 2 and h.rule.cause in agreed
             else h
             for h in hits
         ]
-        if row := self.tables.published(text.lower, kind):
+        known = any(h.order[1] <= 2 for h in hits)
+        if row := None if known else self.tables.published(text.lower, kind):
             hits.append(self._hit(2.5, self.by_id[row.rule], text, None, row.text))
         return hits
 

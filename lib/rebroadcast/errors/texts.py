@@ -25,7 +25,6 @@ _CODE_ALONE = _ascii(
 )
 _CODE_LONG = _ascii(r"\b(\d{5,7})\b")
 _CODE_HEX = _ascii(r"(?i)\b0x([0-9a-f]{2,8})\b")
-_CODE_NAME = _ascii(r"\b[A-Z][A-Z0-9]+(?:_[A-Za-z0-9]+)+\b|\b[a-z]+(?:[A-Z][a-z]+){1,5}\b")
 _CODE_SMTP = _ascii(r"\b([245]\.\d{1,3}\.\d{1,3})\b")
 _CODE_META = _ascii(r"13[0-5]\d{3}|137000|2018\d{3}|2534\d{3}|2494\d{3}")
 _EMAIL = _ascii(
@@ -87,16 +86,15 @@ def plain_text(masked: str) -> str:
 
 def find_codes(plain: str) -> dict[str, bool]:
     """Return the codes that a text holds, and whether it calls them codes (Meta's need no name)."""
-    names = dict.fromkeys(_CODE_NAME.findall(plain), True)
     if not _DIGIT.search(plain):
-        return names
+        return {}
     found = {c: True for c, rest in _CODE_KEY.findall(plain) if not rest}
     found |= {c: True for pattern in (_CODE_ALONE, _CODE_SMTP) for c in pattern.findall(plain)}
     found = {c.lstrip("0") or c: True for c in found}
     if "0x" in plain:
         found |= {f"{int(c, 16):#x}": True for c in _CODE_HEX.findall(plain)}
     long = {c: c in found or bool(_CODE_META.fullmatch(c)) for c in _CODE_LONG.findall(plain)}
-    return found | long | names
+    return found | long
 
 
 def guess_kind(plain: str) -> str | None:
@@ -116,22 +114,28 @@ def find_words(plain: str) -> str:
     """Return a text for the patterns to search: without SMTP codes and what a program wraps around
     an error, and with names split into words.
     """
+    return _words_and_names(plain)[0]
+
+
+def _words_and_names(plain: str) -> tuple[str, list[str]]:
     if any(sign in plain for sign in _WRAPPED):
-        plain = _WRAPPING.sub(_unwrapped, plain)
-        plain = _WRAPPING.sub(_unwrapped, plain)  # what stood behind a path
+        once = _WRAPPING.sub(_unwrapped, plain)
+        plain = once if once == plain else _WRAPPING.sub(_unwrapped, once)  # also behind a path
     words = " ".join(_SMTP_PREFIX.sub(" ", plain).split()) if _DIGIT.search(plain) else plain
     if names := _NAMES.findall(words):  # receiverNotSubscribed, USER_IS_BLOCKED
         words += " | " + re.sub(r"(?<=[a-z])(?=[A-Z])|_", " ", " | ".join(names))
-    return words
+    return words, names
 
 
 class Read:
-    """A masked text as it is read: plain, its codes, its words, and the kind that it is of."""
+    """A masked text as it is read: plain, its codes and names (which may be codes), its words, and
+    the kind that it is of.
+    """
 
     def __init__(self, masked: str, kind: str | None):
         self.plain = plain_text(masked)
         self.codes = find_codes(self.plain)
-        self.words = find_words(self.plain)
+        self.words, self.names = _words_and_names(self.plain)
         self.kind = kind or guess_kind(self.plain)
         self.lower = self.words.lower()
         self.said: dict | None = None
