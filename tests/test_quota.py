@@ -96,12 +96,12 @@ def test_loads_of_other_contacts_add_up(window):
     limits = [Limit("a", ("1001",), 9, window), Limit("b", ("1002",), 9, window)]
     sent = burst(5) + burst(3, START + 30 * H, "1002")
     planned = burst(4, START + 20 * H, prefix="p") + burst(2, START + 5 * H, "1002", "p")
-    both = together(load(table(sent), limits), load(table(planned), limits)).to_pandas()
-    whole = load(table(sent + planned), limits).to_pandas()
-    order = ["limit", "at"]
-    for frame in (both, whole):
-        frame.sort_values(order, inplace=True, ignore_index=True)
-    assert both[[*order, "load"]].to_numpy().tolist() == whole[[*order, "load"]].to_numpy().tolist()
+    both = together(load(table(sent), limits), load(table(planned), limits))
+    whole = load(table(sent + planned), limits)
+    rows = [
+        t.order_by("limit", "at").select("limit", "at", "load").to_pandas() for t in (both, whole)
+    ]
+    assert rows[0].to_numpy().tolist() == rows[1].to_numpy().tolist()
 
 
 def test_what_answers_a_contact_within_a_day_does_not_count():
