@@ -6,15 +6,18 @@ import csv
 import json
 from pathlib import Path
 
+import ibis
+import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from conftest import BLOCKED, HEADER, LIMIT, SAMPLES, row
-from rebroadcast.bench import warnings, workbench
+from rebroadcast.bench import workbench
 from rebroadcast.common.exceptions import InputError, OutputError, ParameterError, RunError
+from rebroadcast.reading import profile
 from rebroadcast.recovery import fates as fates_
-from rebroadcast.recovery import tag_import
+from rebroadcast.recovery import tag_import, targets
 from rebroadcast.verbs import recover as recovering
 
 SAMPLE = {
@@ -28,20 +31,19 @@ def recover(out=None, **given):
     bench = workbench.open(
         {"tag": "again", "timezone": "UTC", "out": str(out or "")} | given, "tag_import"
     )
-    recovery = recovering.recover(bench)
-    table = bench.__dict__
+    recovery = recovering.recover(bench.settings, bench.tables, bench.results)
     rows = None
     if out:
-        bench.finish()
+        bench.finish(recovery)
         rows = {
             p.name: list(csv.reader(p.open(encoding="utf-8")))
             for p in sorted((Path(out) / "import").glob("*.csv"))
         }
-    return bench, recovery, rows, table
+    return recovery, rows
 
 
 def tagged(path, out, **given):
-    _bench, recovery, files, _ = recover(out, exports=str(path), **given)
+    recovery, files = recover(out, exports=str(path), **given)
     contacts = [r[0] for rows in files.values() for r in rows[1:]]
     assert all(rows[0] == ["Contact ID", "Tags"] for rows in files.values())
     assert sum(f["contacts"] for f in recovery.files) == len(contacts)
@@ -50,18 +52,20 @@ def tagged(path, out, **given):
 
 def test_sample_gives_exactly_the_contacts_that_its_script_knows(truth, tmp_path):
     tag = "failed broadcast {date:%d%m%y}"
-    for number, channel in enumerate(("1001", "3001")):
-        for messages, key in (
-            ("", "recoverable"),
-            (str(SAMPLES / "messages.csv"), "recoverable_with_messages"),
-        ):
-            out = tmp_path / f"{number}{key}"
-            bench, _, files, _ = recover(out, **SAMPLE, channel=channel, messages=messages, tag=tag)
-            (rows,) = files.values()
-            assert [r[0] for r in rows[1:]] == sorted(truth["recovery"][channel][key])
-            assert sum(bench.counts.values()) == truth["rows"]["failed_messages.csv"]
-            if channel == "1001":
-                assert {r[1] for r in rows[1:]} == {"failed broadcast 110122"}
+    messages = str(SAMPLES / "messages.csv")
+    for number, (given, key) in enumerate(
+        (
+            ({}, "recoverable"),
+            ({"messages": messages}, "recoverable"),  # an agent's message reaches nobody
+            ({"messages": messages, "reached": "any"}, "recoverable_with_messages"),
+        )
+    ):
+        found, files = recover(tmp_path / str(number), **SAMPLE, **given, channel="1001", tag=tag)
+        (rows,) = files.values()
+        assert [r[0] for r in rows[1:]] == sorted(truth["recovery"]["1001"][key])
+        assert {r[1] for r in rows[1:]} == {"failed broadcast 110122"}
+        assert sum(found.counts.values()) == truth["rows"]["failed_messages.csv"]
+        assert found.recoverable == len(truth["recovery"]["1001"][key])
 
 
 def test_a_rerun_gives_the_same_bytes(tmp_path):
@@ -80,25 +84,23 @@ def test_a_rerun_gives_the_same_bytes(tmp_path):
 def test_any_never_keeps_a_contact_out_and_otherwise_the_latest_failure_decides(write, tmp_path):
     path = write(
         [
-            row("1", "11", BLOCKED, "2022-01-10 10:00:00"),
-            row("1", "12", LIMIT, "2022-01-11 10:00:00"),
-            row("2", "21", LIMIT, "2022-01-10 10:00:00"),
-            row("2", "22", TEMPLATE, "2022-01-11 10:00:00"),
-            row("3", "31", TEMPLATE, "2022-01-10 10:00:00"),
-            row("3", "32", LIMIT, "2022-01-11 10:00:00"),
-            row("4", "41", BLOCKED, "2022-01-10 10:00:00", channel="2001"),
+            row("1", "11", BLOCKED, "2022-01-11 10:00:00"),
+            row("1", "12", LIMIT, "2022-01-11 12:00:00"),
+            row("2", "21", LIMIT, "2022-01-11 10:00:00"),
+            row("2", "22", TEMPLATE, "2022-01-11 12:00:00"),
+            row("3", "31", TEMPLATE, "2022-01-11 10:00:00"),
+            row("3", "32", LIMIT, "2022-01-11 12:00:00"),
+            row("4", "41", BLOCKED, "2022-01-11 10:00:00", channel="2001"),
             row("4", "42", LIMIT),
             row("5", "51", "who knows what"),
         ]
     )
     assert tagged(path, tmp_path / "a", channel="1001") == ["3", "4"]
-    # With all channels under one tag, a contact that is final on one of them stays out.
-    assert tagged(path, tmp_path / "b") == ["3"]
-    bench, _, files, _ = recover(tmp_path / "c", exports=str(path), tag="again {channel}")
+    found, files = recover(tmp_path / "c", exports=str(path), tag="again {channel}")
     assert {name: [r[0] for r in rows[1:]] for name, rows in files.items()} == {
         "again-channel-1001.csv": ["3", "4"]
     }
-    assert bench.counts == {
+    assert found.counts == {
         "rejected": 0,
         "filtered": 0,
         "repeated": 3,
@@ -114,7 +116,7 @@ def test_any_never_keeps_a_contact_out_and_otherwise_the_latest_failure_decides(
 def test_other_channels_dates_and_senders_are_filtered(write, tmp_path):
     path = write(
         [
-            row("1", "1"),
+            row("1", "1", at="2022-01-11 20:00:00"),
             row("2", "2", channel="2001"),
             row("3", "3", sender="user"),
             row("4", "4", at="2022-01-12 00:00:00"),
@@ -130,15 +132,35 @@ def test_other_channels_dates_and_senders_are_filtered(write, tmp_path):
 
 
 def test_contacts_that_a_later_message_reached_are_left_out(write, tmp_path):
-    path = write([row("1", "1"), row("2", "2"), row("3", "3")])
+    path = write([row("1", "1"), row("2", "2"), row("3", "3"), row("4", "4")])
     later = [
+        *(row(str(n), str(n), None) for n in (1, 2, 3, 4)),
         row("1", "91", None, "2022-01-12 10:00:00"),
         row("2", "92", None, "2022-01-10 10:00:00"),
         row("3", "93", None, "2022-01-12 10:00:00", channel="2001"),
-        row("3", "3", None, "2022-01-13 10:00:00"),
+        row("4", "94", None, "2022-01-12 10:00:00", sender="user"),
     ]
-    messages = write(later, "messages.csv", HEADER[:-1])
-    assert tagged(path, tmp_path / "a", messages=str(messages)) == ["2", "3"]
+    messages = str(write(later, "messages.csv", HEADER[:-1]))
+    # The same message, on any channel of the contact; an agent's is none, unless that is asked for.
+    assert tagged(path, tmp_path / "a", messages=messages) == ["2", "4"]
+    assert tagged(path, tmp_path / "b", messages=messages, reached="any") == ["2", "3"]
+
+
+def test_two_broadcasts_get_two_tags_or_are_refused(write, tmp_path):
+    path = write([row("1", "1"), row("2", "2", channel="2001"), row("2", "3")])
+    with pytest.raises(ParameterError, match=r"2 broadcasts would get the tag 'again'.*1001.*2001"):
+        recover(tmp_path / "a", exports=str(path))
+    assert not (tmp_path / "a").exists()
+    found, files = recover(tmp_path / "b", exports=str(path), tag="again {channel} {time}")
+    assert {name: [r[0] for r in rows[1:]] for name, rows in files.items()} == {
+        "again-channel-1001-1500.csv": ["1", "2"],
+        "again-channel-2001-1500.csv": ["2"],
+    }
+    assert found.recoverable == 2  # people
+    key = found.broadcasts.loc[found.broadcasts["channel_id"] == "2001", "broadcast"].iloc[0]
+    assert tagged(path, tmp_path / "c", broadcast=key) == ["2"]
+    with pytest.raises(ParameterError, match="There is no broadcast"):
+        recover(exports=str(path), broadcast="nothing")
 
 
 def test_what_has_been_mended_moves_to_the_audience(write, tmp_path):
@@ -157,25 +179,20 @@ def test_what_makes_the_numbers_less_sure_is_said_and_recorded(write, tmp_path):
     asked = {
         "exports": str(write(months)),
         "timezone": "UTC",
-        "tag": "again",
+        "tag": "again {date}",
         "ledger": str(tmp_path / "ledger"),
     }
     for number, begun in enumerate((True, False)):
         bench = workbench.open(asked | {"out": str(tmp_path / str(number))}, "tag_import")
-        recovering.recover(bench)
-        said = " ".join(warnings.warnings(bench))
-        assert "same day of different months" in said and "are of 2 channels" in said
-        assert ("A new ledger was begun" in said) == begun
-        assert (
-            bench.finish()["warnings"]
-            == json.loads((tmp_path / str(number) / "run.json").read_text())["warnings"]
-            == bench.warned
-        )
-    quiet = workbench.open(
-        {"exports": str(write(months[:2])), "timezone": "UTC", "tag": "{channel} again"},
-        "tag_import",
-    )
-    assert not warnings.warnings(quiet)
+        found = recovering.recover(bench.settings, bench.tables, bench.results)
+        said = [bench.reader.said(doubt) for doubt in found.doubts]
+        assert "same day of different months" in " ".join(said)
+        assert any("A new ledger was begun" in text for text in said) == begun
+        kept = bench.finish(found)["warnings"]
+        assert kept == json.loads((tmp_path / str(number) / "run.json").read_text())["warnings"]
+        assert sorted(kept) == sorted(said)
+    quiet, _files = recover(exports=str(write(months[:2])), tag="{channel} {date} again")
+    assert not quiet.doubts
 
 
 def test_messages_of_two_contacts_that_a_spreadsheet_gave_one_id_both_count(write):
@@ -185,12 +202,12 @@ def test_messages_of_two_contacts_that_a_spreadsheet_gave_one_id_both_count(writ
         row("2", "1642000000000000"),
     ]
     bench = workbench.open({"exports": str(write(rows)), "timezone": "UTC"})
-    assert bench.failed.count().execute() == 2 and bench.repeats == 1
+    assert bench.tables.failed.count().execute() == 2 and bench.tables.repeats == 1
 
 
 def test_every_input_row_has_one_line_and_a_lost_row_fails_the_run(write, tmp_path, engine):
     path = write([row("1", "1"), row("", "2"), row("1", "3"), ["too", "few"]])
-    bench, _, _, _ = recover(tmp_path / "a", exports=str(path))
+    found, _ = recover(tmp_path / "a", exports=str(path))
     frame = engine.con.read_parquet(tmp_path / "a" / "data" / "dispositions.parquet").to_pandas()
     assert frame["disposition"].tolist() == ["repeated", "tagged", "rejected", "rejected"]
     assert frame["line"].tolist()[2:] == [3, 5]
@@ -199,7 +216,7 @@ def test_every_input_row_has_one_line_and_a_lost_row_fails_the_run(write, tmp_pa
             bench_rows := engine.con.read_parquet(tmp_path / "a" / "data" / "dispositions.parquet"),
             5,
         )
-    assert sum(bench.counts.values()) == bench_rows.count().execute()
+    assert sum(found.counts.values()) == bench_rows.count().execute()
 
 
 def test_existing_tags_stay_in_the_cell(write, tmp_path):
@@ -207,7 +224,7 @@ def test_existing_tags_stay_in_the_cell(write, tmp_path):
     contacts = write(
         [["1", "vip, norte"], ["2", "again"], ["9", "x"]], "contacts.csv", ["ContactID", "Tags"]
     )
-    _, result, files, _ = recover(tmp_path / "a", exports=str(path), contacts=str(contacts))
+    result, files = recover(tmp_path / "a", exports=str(path), contacts=str(contacts))
     assert files["again.csv"] == [
         ["Contact ID", "Tags"],
         ["1", "norte,vip,again"],
@@ -220,10 +237,10 @@ def test_existing_tags_stay_in_the_cell(write, tmp_path):
         recover(exports=str(path), contacts=str(twice))
 
 
-def test_files_are_split_where_the_platform_asks_for_it(engine, tmp_path, monkeypatch):
-    import ibis
-
-    monkeypatch.setattr(tag_import, "MOST_ROWS", 3)
+def test_files_are_split_where_the_platform_asks_for_it(engine, tmp_path):
+    platform = profile.target("respondio", None)
+    assert (platform.rows, platform.bytes) == (199_999, 19_000_000)
+    few = platform.model_copy(update={"rows": 3})
     ids = [f"{n:04d}" for n in range(10)]
     tags = {"again": ids, "other": ids[:4], "Again!": ids[:1]}
     rows = ibis.memtable(
@@ -232,7 +249,8 @@ def test_files_are_split_where_the_platform_asks_for_it(engine, tmp_path, monkey
             "tag": [t for t, own in tags.items() for _ in own],
         }
     )
-    files = tag_import.write(engine, tag_import.cells(rows), tmp_path, tags)
+    rows = targets.recipients(engine, tag_import.cells(rows), few, "contact")
+    files = tag_import.write(engine, rows, tmp_path, tags, few)
     again = [(f"again-{i}of4.csv", n) for i, n in enumerate([3, 3, 3, 1], 1)]
     assert [(f["file"], f["contacts"]) for f in files] == [
         *again,
@@ -248,8 +266,8 @@ def test_files_are_split_where_the_platform_asks_for_it(engine, tmp_path, monkey
             for r in list(csv.reader((tmp_path / f["file"]).open()))[1:]
         ]
         assert read == [[i, tag] for i in own]
-    monkeypatch.setattr(tag_import, "MOST_BYTES", 50)
-    assert len(tag_import.write(engine, tag_import.cells(rows), tmp_path / "small", ["again"])) > 4
+    small = few.model_copy(update={"bytes": 50})
+    assert len(tag_import.write(engine, rows, tmp_path / "small", ["again"], small)) > 4
     assert (tmp_path / "again-1of4.csv").stat().st_mode & 0o777 == 0o600
 
 
@@ -344,15 +362,19 @@ def test_dispositions_partition_the_rows_and_a_messages_export_never_adds_a_cont
     found = {}
     for name, given_messages in (("without", ""), ("with", str(messages))):
         bench = workbench.open(
-            {"exports": str(path), "tag": "t", "timezone": "UTC", "messages": given_messages}
+            {
+                "exports": str(path),
+                "tag": "{broadcast} {channel} {wave}",
+                "timezone": "UTC",
+                "messages": given_messages,
+            }
         )
-        recovery = recovering.recover(bench)
-        assert sum(bench.counts.values()) == len(rows)
-        kept = bench.engine.con.read_parquet(bench.engine.scratch / "dispositions.parquet")
-        frame = kept.to_pandas()
+        recovery = recovering.recover(bench.settings, bench.tables)
+        assert sum(recovery.counts.values()) == len(rows)
+        frame = pd.read_parquet(recovery.dispositions)
         found[name] = set(frame.loc[frame["disposition"] == "tagged", "contact_id"])
-        assert sum(f["contacts"] for f in recovery.files) == len(found[name])
-        bench.finish()
+        assert recovery.recoverable == len(found[name])
+        bench.close()
     blocked = {str(c) for c, e, _, _ in rows if e == BLOCKED}
     assert not found["without"] & blocked
     assert found["with"] <= found["without"]
