@@ -146,11 +146,18 @@ class Rules:
 
     @functools.cached_property
     def _searches(self) -> list[tuple[re2.Filter, list[Rule]]]:
-        """All patterns in a few filters, so that few of them search a text."""
+        """All patterns in a few filters, so that few of them search a text: those of e-mail, those
+        of other channels, and those of any.
+        """
         patterns = [r for r in self.by_id.values() if r.text]
+        groups = ([], [], [])
+        for rule in patterns:
+            other = 1 if rule.kind and "email" not in rule.kind else 2
+            groups[0 if rule.kind == {"email"} else other].append(rule)
         searches = [
-            (re2.Filter(), patterns[i : i + PER_FILTER])
-            for i in range(0, len(patterns), PER_FILTER)
+            (re2.Filter(), group[i : i + PER_FILTER])
+            for group in groups
+            for i in range(0, len(group), PER_FILTER)
         ]
         for search, rules in searches:
             for rule in rules:
@@ -159,6 +166,14 @@ class Rules:
                 search.Add(f"(?{'i' * bool(_CASED.search(rule.text))}s){rule.text}", re2.Options())
             search.Compile()
         return searches
+
+    def _matching(self, text: texts.Read) -> Iterable[Rule]:
+        """The rules whose patterns a text matches; a group of other channels is not searched."""
+        for search, rules in self._searches:
+            mail = rules[0].kind == {"email"}
+            other = bool(rules[0].kind) and "email" not in rules[0].kind
+            if not text.kind or not (mail if text.kind != "email" else other):
+                yield from (rules[i] for i in search.Match(text.lower) or ())
 
     def find(self, masked: str, kind: str | None, provider: str | None = None) -> Finding:
         """Return the best rule for a masked text of a kind of channel, said by a provider.
@@ -199,9 +214,7 @@ class Rules:
     def _sure(self, text: texts.Read, provider: str | None) -> list[Hit]:
         """The hits of patterns and codes."""
         kind, hits = text.kind, []
-        for rule in (
-            rules[i] for search, rules in self._searches for i in search.Match(text.lower) or ()
-        ):
+        for rule in self._matching(text):
             code = next((c for c in text.codes if c in rule.code), None)
             if (code or not rule.code) and (not kind or not rule.kind or kind in rule.kind):
                 place = 5 if rule.weak else 0 if code else 2
@@ -217,13 +230,13 @@ class Rules:
             if rule := self.by_id.get(row.rule):
                 said = f"{row.provider} {row.code}"
                 hits.append(self._hit(_PLACES[why], rule, text, row.code, said))
-        agreed = {h.rule.cause for h in hits if h.code}
-        hits = [
-            h._replace(order=(h.order[0], 0.6, *h.order[2:]))
-            if h.order[1] == 2 and h.rule.cause in agreed
-            else h
-            for h in hits
-        ]
+        if agreed := {h.rule.cause for h in hits if h.code}:  # a text that a code bears out
+            hits = [
+                h._replace(order=(h.order[0], 0.6, *h.order[2:]))
+                if h.order[1] == 2 and h.rule.cause in agreed
+                else h
+                for h in hits
+            ]
         known = any(h.order[1] <= 2 for h in hits)
         if row := None if known else self.tables.published(text.lower, kind):
             hits.append(self._hit(2.5, self.by_id[row.rule], text, None, row.text))
