@@ -183,9 +183,12 @@ class Rules:
         each, the order of the file. Words about the sender lead to no `never`.
         """
         text = texts.Read(masked, kind)
-        best = self._best(self._sure(text, provider), text)
-        if not best or best.order[:2] >= (1, 4):
-            best = self._best([*self._concept_hits(text), *([best] if best else ())], text)
+        sure = self._sure(text, provider)
+        best = self._best(sure, text)
+        never = best and best.rule.verdict == "never" and best.order[:2] == (1, 1)
+        if not best or never or best.order[:2] >= (1, 4):
+            hits = _borne_out(self._concept_hits(text), 4, sure if never else [])
+            best = self._best([*hits, *([best] if best else ())], text)
         first = max(text.codes, key=len, default=None)
         if not best:
             return Finding(None, first, None, None)
@@ -230,13 +233,7 @@ class Rules:
             if rule := self.by_id.get(row.rule):
                 said = f"{row.provider} {row.code}"
                 hits.append(self._hit(_PLACES[why], rule, text, row.code, said))
-        if agreed := {h.rule.cause for h in hits if h.code}:  # a text that a code bears out
-            hits = [
-                h._replace(order=(h.order[0], 0.6, *h.order[2:]))
-                if h.order[1] == 2 and h.rule.cause in agreed
-                else h
-                for h in hits
-            ]
+        hits = _borne_out(hits, 2, hits)
         known = any(h.order[1] <= 2 for h in hits)
         if row := None if known else self.tables.published(text.lower, kind):
             hits.append(self._hit(2.5, self.by_id[row.rule], text, None, row.text))
@@ -282,6 +279,17 @@ class Rules:
         sender = self._roles.get(f"sender-{kind}") or self._roles.get("sender", frozenset())
         told = {s for s in told if s.startswith("by-")} or told  # who did it, where that is said
         return bool(told & sender) and not told & self._roles["person"]
+
+
+def _borne_out(hits: list[Hit], place: float, others: list[Hit]) -> list[Hit]:
+    """Put the hits of a place first whose cause a code names too."""
+    causes = {h.rule.cause for h in others if h.code}
+    return [
+        h._replace(order=(h.order[0], 0.6, *h.order[2:]), confidence="code")
+        if h.order[1] == place and h.rule.cause in causes
+        else h
+        for h in hits
+    ]
 
 
 def _matched(rule: Rule, words: str) -> str:
