@@ -263,6 +263,149 @@ def test_huge_texts_are_cut():
     assert len(explain("9" * 6 + " x" * 10**6).masked) == MASK_LENGTH
 
 
+# ---- other providers, other wordings
+# ---------------------------------------------------------------------------------------------------
+SETS = {  # file, columns of cause and verdict, least shares of both
+    "error_examples.csv": ("cause", "verdict", 0.98, 0.98),
+    "error_examples_2.csv": ("cause", "verdict", 0.98, 0.98),
+    "error_gaps.csv": ("expected_cause", "expected_verdict", 0.95, 0.95),
+    "error_examples_3.csv": ("cause", "verdict", 0.91, 0.93),
+}
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_each_collection_of_texts_is_read_well_and_no_never_is_wrong(name):
+    cause_column, verdict_column, cause_share, verdict_share = SETS[name]
+    counts = defaultdict(lambda: [0, 0, 0])
+    for row in csv.DictReader((DATA / name).open(encoding="utf-8")):
+        told, verdicts = explain(row["text"], row["kind"]), row[verdict_column].split("|")
+        marks = (1, told.cause in row[cause_column].split("|"), told.verdict in verdicts)
+        for group in (row["kind"], "all"):
+            counts[group] = [a + b for a, b in zip(counts[group], marks, strict=True)]
+        assert told.verdict != "never" or "never" in verdicts, row["text"]
+        assert told.verdict != "wait" or verdicts != ["never"], row["text"]
+    for group, (rows, cause, verdict) in sorted(counts.items()):
+        print(
+            f"{name} {group:<10} {rows:>4}   cause {cause / rows:6.1%}   verdict {verdict / rows:6.1%}"
+        )
+    rows, cause, verdict = counts["all"]
+    assert cause / rows >= cause_share and verdict / rows >= verdict_share
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Originator not on the approved list",
+        "The sender ID has been blacklisted by the operator",
+        "Source number unknown to this campaign",
+        "Your account was blocked for unpaid invoices",
+        "You have blocked this contact",
+        "El remitente no existe",
+        "Remetente inválido",
+        "Nieprawidłowy nadawca",
+        "Gönderici başlığı geçersiz",
+        "Отправитель заблокирован",
+        "Message blocked by the carrier",
+        "The access token of this number is invalid",
+    ],
+)
+@pytest.mark.parametrize("kind", ["sms", "whatsapp", None])
+def test_words_about_the_sender_never_leave_a_contact_out(text, kind):
+    assert explain(text, kind).verdict != "never"
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "cause"),
+    [
+        ("The subscriber has blocked messages from you", "sms", "opted_out"),
+        ("This customer unsubscribed", "sms", "opted_out"),
+        ("Recipient does not exist", "sms", "invalid_recipient"),
+        ("El número del destinatario no existe", "sms", "invalid_recipient"),
+        ("Numer odbiorcy jest nieprawidłowy", "sms", "invalid_recipient"),
+        ("Alıcı numarası geçersiz", "sms", "invalid_recipient"),
+        ("收件人号码无效", "sms", "invalid_recipient"),
+    ],
+)
+def test_words_about_the_person_do(text, kind, cause):
+    told = explain(text, kind)
+    assert (told.cause, told.verdict) == (cause, "never")
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "provider", "cause", "confidence"),
+    [
+        ("error code: 30003", "whatsapp", "twilio", "unreachable", "code"),
+        (
+            "30017 EX_MEDIA_UPLOAD_ERROR unsupported media type",
+            "whatsapp",
+            "exotel",
+            "media",
+            "code",
+        ),
+        ("error code: 7010", "whatsapp", "infobip", "outside_window", "code"),
+        ("submit_sm_resp 0x00000014", "sms", None, "rate_limit", "code"),
+        ("发送失败errcode:45047", "wechat", None, "quota", "code"),
+        ('{"error": "{\\"code\\": 131049}"}', "whatsapp", None, "recipient_cap", "code"),
+        ("The wallet of this workspace has insufficient funds", "sms", None, "account", "text"),
+        ("Gönderici başlığı geçersiz", "sms", None, "configuration", "concept"),
+        ("Too Many Requests", "line", None, "rate_limit", "text"),
+        ("try again", None, None, "outage", "guess"),
+        ("Flux capacitor misaligned", "whatsapp", None, "unknown", None),
+    ],
+)
+def test_how_sure_an_answer_is_is_said(text, kind, provider, cause, confidence):
+    told = explain(text, kind, provider=provider)
+    assert (told.cause, told.confidence) == (cause, confidence)
+
+
+def test_a_name_of_an_exception_is_no_word_of_the_error():
+    for wrapped in ("{}", "OAuthException: {}", "com.acme.http.HttpClientException: {}"):
+        assert explain(wrapped.format("(#100) No matching user found"), "messenger").cause == (
+            "invalid_recipient"
+        )
+
+
+def test_why_names_what_decided_and_what_was_left_aside():
+    told = errors.reasons("Source address blacklisted", "sms")
+    assert told[0][2] == explain("Source address blacklisted", "sms").rule
+    assert ("not", "opted-out") in [(how, rule) for how, _, rule in told]
+
+
+def test_a_user_adds_words_and_rules_about_them(tmp_path):
+    path = write(
+        tmp_path,
+        """
+        [subject.recipient]
+        own = "paciente*"
+
+        [[rule]]
+        id = "ours"
+        about = ["recipient : suspended"]
+        cause = "opted_out"
+        """,
+    )
+    told = explain("Paciente desactivado", "sms", load_rules(path))
+    assert (told.rule, told.confidence) == ("ours", "concept")
+    with pytest.raises(RulesError, match=r"Did you mean 'recipient'"):
+        load_rules(
+            write(tmp_path, '[[rule]]\nid = "a"\nabout = ["recipent : invalid"]\ncause = "quota"')
+        )
+
+
+def test_the_code_tables_are_those_that_the_catalogues_give():
+    import sys
+
+    from conftest import ROOT
+
+    sys.path.insert(0, str(ROOT / "data" / "codes"))
+    import make_tables
+
+    for provider, rows in make_tables.tables().items():
+        with (make_tables.TABLES / f"{provider}.csv").open(encoding="utf-8", newline="") as file:
+            kept = [(r["code"], r["kind"], r["text"], r["rule"]) for r in csv.DictReader(file)]
+        assert sorted((r["code"], r["kind"], r["text"], r["rule"]) for r in rows) == sorted(kept)
+
+
 # ---- masking
 # -----------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(

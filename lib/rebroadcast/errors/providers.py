@@ -128,7 +128,7 @@ class Tables:
         if not rows:
             return
         lower = plain.lower()
-        said = words_of(lower)
+        said = frozenset(_WORD.findall(lower))
         open_ = any(len(c) < 5 or r.provider != NATIVE.get(kind) for c, r in rows)
         form = _FORMS.search(lower) if open_ else None
         told = form.lastgroup if form else None  # a part of the named provider may be told
@@ -147,7 +147,8 @@ class Tables:
 
     def published(self, lower: str, kind: str | None) -> Row | None:
         """Return the row without a code whose text this is, word for word."""
-        rows = self.by_text.get(words_of(lower), ()) if len(lower) < 200 else ()
+        words = frozenset(_WORD.findall(lower)) - _COMMON if len(lower) < 200 else None
+        rows = self.by_text.get(words, ())
         return next((r for r in rows if not kind or kind in r.kinds), None)
 
 
@@ -178,7 +179,7 @@ _OWN_FORM = re.compile(
 def _agreement(published: frozenset[str], said: frozenset[str]) -> float:
     """The share of published words that a text holds; one alone tells little of a longer text."""
     share = len(published & said) / len(published) if published else 0.0
-    return share if len(published) > 1 or not said else share / len(said)
+    return share if len(published) > 1 or not share else share / len(said - _COMMON)
 
 
 def load(folder: Path = FOLDER) -> Tables:

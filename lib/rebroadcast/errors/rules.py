@@ -146,11 +146,18 @@ class Rules:
 
     @functools.cached_property
     def _searches(self) -> list[tuple[re2.Filter, list[Rule]]]:
-        """All patterns in a few filters, so that few of them search a text."""
+        """All patterns in a few filters, so that few of them search a text: those of e-mail, those
+        of other channels, and those of any.
+        """
         patterns = [r for r in self.by_id.values() if r.text]
+        groups = ([], [], [])
+        for rule in patterns:
+            other = 1 if rule.kind and "email" not in rule.kind else 2
+            groups[0 if rule.kind == {"email"} else other].append(rule)
         searches = [
-            (re2.Filter(), patterns[i : i + PER_FILTER])
-            for i in range(0, len(patterns), PER_FILTER)
+            (re2.Filter(), group[i : i + PER_FILTER])
+            for group in groups
+            for i in range(0, len(group), PER_FILTER)
         ]
         for search, rules in searches:
             for rule in rules:
@@ -160,6 +167,14 @@ class Rules:
             search.Compile()
         return searches
 
+    def _matching(self, text: texts.Read) -> Iterable[Rule]:
+        """The rules whose patterns a text matches; a group of other channels is not searched."""
+        for search, rules in self._searches:
+            mail = rules[0].kind == {"email"}
+            other = bool(rules[0].kind) and "email" not in rules[0].kind
+            if not text.kind or not (mail if text.kind != "email" else other):
+                yield from (rules[i] for i in search.Match(text.lower) or ())
+
     def find(self, masked: str, kind: str | None, provider: str | None = None) -> Finding:
         """Return the best rule for a masked text of a kind of channel, said by a provider.
 
@@ -168,9 +183,12 @@ class Rules:
         each, the order of the file. Words about the sender lead to no `never`.
         """
         text = texts.Read(masked, kind)
-        best = self._best(self._sure(text, provider), text)
-        if not best or best.order[:2] >= (1, 4):
-            best = self._best([*self._concept_hits(text), *([best] if best else ())], text)
+        sure = self._sure(text, provider)
+        best = self._best(sure, text)
+        never = best and best.rule.verdict == "never" and best.order[:2] == (1, 1)
+        if not best or never or best.order[:2] >= (1, 4):
+            hits = _borne_out(self._concept_hits(text), 4, sure if never else [])
+            best = self._best([*hits, *([best] if best else ())], text)
         first = max(text.codes, key=len, default=None)
         if not best:
             return Finding(None, first, None, None)
@@ -199,9 +217,7 @@ class Rules:
     def _sure(self, text: texts.Read, provider: str | None) -> list[Hit]:
         """The hits of patterns and codes."""
         kind, hits = text.kind, []
-        for rule in (
-            rules[i] for search, rules in self._searches for i in search.Match(text.lower) or ()
-        ):
+        for rule in self._matching(text):
             code = next((c for c in text.codes if c in rule.code), None)
             if (code or not rule.code) and (not kind or not rule.kind or kind in rule.kind):
                 place = 5 if rule.weak else 0 if code else 2
@@ -217,13 +233,7 @@ class Rules:
             if rule := self.by_id.get(row.rule):
                 said = f"{row.provider} {row.code}"
                 hits.append(self._hit(_PLACES[why], rule, text, row.code, said))
-        agreed = {h.rule.cause for h in hits if h.code}
-        hits = [
-            h._replace(order=(h.order[0], 0.6, *h.order[2:]))
-            if h.order[1] == 2 and h.rule.cause in agreed
-            else h
-            for h in hits
-        ]
+        hits = _borne_out(hits, 2, hits)
         known = any(h.order[1] <= 2 for h in hits)
         if row := None if known else self.tables.published(text.lower, kind):
             hits.append(self._hit(2.5, self.by_id[row.rule], text, None, row.text))
@@ -269,6 +279,17 @@ class Rules:
         sender = self._roles.get(f"sender-{kind}") or self._roles.get("sender", frozenset())
         told = {s for s in told if s.startswith("by-")} or told  # who did it, where that is said
         return bool(told & sender) and not told & self._roles["person"]
+
+
+def _borne_out(hits: list[Hit], place: float, others: list[Hit]) -> list[Hit]:
+    """Put the hits of a place first whose cause a code names too."""
+    causes = {h.rule.cause for h in others if h.code}
+    return [
+        h._replace(order=(h.order[0], 0.6, *h.order[2:]), confidence="code")
+        if h.order[1] == place and h.rule.cause in causes
+        else h
+        for h in hits
+    ]
 
 
 def _matched(rule: Rule, words: str) -> str:

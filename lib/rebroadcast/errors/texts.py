@@ -90,7 +90,7 @@ def find_codes(plain: str) -> dict[str, bool]:
         return {}
     found = {c: True for c, rest in _CODE_KEY.findall(plain) if not rest}
     found |= {c: True for pattern in (_CODE_ALONE, _CODE_SMTP) for c in pattern.findall(plain)}
-    found = {c.lstrip("0") or c: True for c in found}
+    found = {c.lstrip("0") or "0" if c[0] == "0" else c: True for c in found}
     if "0x" in plain:
         found |= {f"{int(c, 16):#x}": True for c in _CODE_HEX.findall(plain)}
     long = {c: c in found or bool(_CODE_META.fullmatch(c)) for c in _CODE_LONG.findall(plain)}
