@@ -104,6 +104,13 @@ LOGS = {
         1,
         [],
     ),
+    "plivo_message_records.csv": (
+        "plivo",
+        {f"{UK}302": ("14:00:02", "030"), f"{UK}303": ("14:00:03", "200")},
+        [f"{UK}301"],
+        1,
+        [],
+    ),
     "postman_sg_report.csv": (
         "postman",
         {

@@ -132,7 +132,12 @@ class Inputs:
         kinds = {c: channels.kind(c) or "" for c in self.present}
         channel = table.channel_id.fill_null("")
         kind = channel.substitute(kinds, else_="") if kinds else ibis.literal("")
-        return errors.classify(table.mutate(kind=kind), self.settings.rules, keep=self.engine.keep)
+        return errors.classify(
+            table.mutate(kind=kind),
+            self.settings.rules,
+            keep=self.engine.keep,
+            provider_column="provider",
+        )
 
     @cached_property
     def groups(self) -> broadcasts.Broadcasts:

@@ -303,6 +303,15 @@ def target(name: str, vendor: Profile | None) -> Target:
     return found.target
 
 
+def steps(target: Target, language: str = "en") -> list[str]:
+    """What to click for an import, in a language (else in English); empty where that is not known.
+
+    >>> steps(packaged()["respondio"].target)[0]
+    'Open Contacts, the arrow beside Add Contact, then Import; or Settings > Data Import.'
+    """
+    return target.steps.get(language) or target.steps.get("en", [])
+
+
 def uses(profile: Profile) -> list[str]:
     """What a profile is good for: the forms that it reads, and whether it writes imports."""
     return [form.name for form in profile.form] + ["import"] * bool(profile.target)
