@@ -130,22 +130,22 @@ def test_what_a_failed_run_leaves_behind_says_why_in_spanish(write, tmp_path, mo
 def test_the_explorer_says_in_spanish_what_is_wrong(write, tmp_path):
     with pytest.raises(ParameterError, match="Parámetro desconocido 'tagg'"):
         explorer.show({"tagg": "x", "language": "es"})
-    face = explorer.show({"exports": str(write([row()])), "timezone": "UTC", "language": "es"})
-    face.task.result(300)
-    face.tag.value = "a, b"
-    face.task.result(300)
-    assert "tiene una coma, que separa etiquetas" in face.panel.value
+    lab = explorer.show({"exports": str(write([row()])), "timezone": "UTC", "language": "es"})
+    lab.task.result(300)
+    lab.face.tag.value = "a, b"
+    lab.task.result(300)
+    assert "tiene una coma, que separa etiquetas" in lab.face.panel.value
     (tmp_path / "file").write_text("")
-    face.tag.value, face.folder.value = "t", str(tmp_path / "file" / "below")
-    face.task.result(300)
-    for act in (face.save, lambda: face.run(dry=True), face.run):
-        face.safely(act)
-        face.task.result(300)
+    lab.face.tag.value, lab.face.folder.value = "t", str(tmp_path / "file" / "below")
+    lab.task.result(300)
+    for act in (lab.save, lambda: lab.run(dry=True), lab.run):
+        lab.safely(act)
+        lab.task.result(300)
     assert (
-        "No se puede crear" in face.status.value
-        and "below (no es una carpeta); indique otra carpeta (out)." in face.status.value
+        "No se puede crear" in lab.face.status.value
+        and "below (no es una carpeta); indique otra carpeta (out)." in lab.face.status.value
     )
-    face.settle()
+    lab.settle()
 
 
 def test_a_batch_speaks_its_own_language(tmp_path):

@@ -24,6 +24,8 @@ import yaml
 from conftest import BLOCKED, CHROMIUM, HEADER, LIMIT, ROOT, SAMPLES, row
 from rebroadcast.batch import batchfile
 from rebroadcast.bench import workbench
+from rebroadcast.bench.settings import Selection
+from rebroadcast.bench.tables import narrowing
 from rebroadcast.common.exceptions import ParameterError, RebroadcastError
 from rebroadcast.explorer import explorer, selection, tonight
 from rebroadcast.explorer.selection import Filters
@@ -61,20 +63,20 @@ def opened(write):
 
     def opened(**given):
         rows = [*SIX, SIX[0], ["too", "few"]]
-        face = explorer.Explorer({"exports": str(write(rows)), "timezone": "UTC"} | given)
-        made.append(face)
-        face.open()
-        face.task.result(300)
-        return face
+        lab = explorer.Explorer({"exports": str(write(rows)), "timezone": "UTC"} | given)
+        made.append(lab)
+        lab.open()
+        lab.task.result(300)
+        return lab
 
     yield opened
-    for face in made:
-        face.settle()
+    for lab in made:
+        lab.settle()
 
 
-def rest(face):
+def rest(lab):
     """Wait until nothing is at work."""
-    while face.task and not face.task.done():
+    while lab.task and not lab.task.done():
         time.sleep(0.02)
 
 
@@ -152,24 +154,22 @@ def test_the_sample_adds_up_as_its_script_knows(truth):
     ready = prepared(
         SAMPLES / "failed_messages.csv", channels=str(SAMPLES / "channels.toml"), timezone=""
     )
-    read = ready.bench.export
-    assert (
-        ready.total + ready.bench.repeats + len(read.rejected)
-        == truth["rows"]["failed_messages.csv"]
-    )
+    read = ready.tables.inputs.export
+    assert ready.total + ready.repeats + len(read.rejected) == truth["rows"]["failed_messages.csv"]
     for filters in (
         Filters(),
         Filters(channel=("1001",)),
         Filters(verdict=("wait", "fix"), text="limit"),
     ):
         found = selection.frames(ready, filters)
-        asked = selection.view(ready.bench, filters)  # what the import files follow
-        rows = ready.rows.filter(asked.selected(ready.rows), *asked.narrowing(ready.rows))
+        asked = selection.view(ready, filters, tag="t")  # what the import files follow
+        narrow = narrowing(ready.rows, asked.settings.selection)
+        rows = ready.rows.filter(asked.selected(ready.rows), *narrow)
         assert {int(f["failed"].sum()) for f in found.values()} == {int(rows.count().execute())}
 
 
 def test_parameters_of_the_notebook_are_the_first_filters(opened):
-    face = opened(
+    lab = opened(
         channel="2001",
         from_="2022-01-12",
         to="2022-01-12",
@@ -177,104 +177,110 @@ def test_parameters_of_the_notebook_are_the_first_filters(opened):
         text="limit",
         language="es",
     )
-    assert face.filters == Filters(
-        ("2001",), "2022-01-12 00:00:00", "2022-01-13 00:00:00", (), ("quota",), (), "limit"
+    assert lab.filters == Filters(
+        "", ("2001",), "2022-01-12 00:00:00", "2022-01-13 00:00:00", (), ("quota",), (), "limit"
     )
-    assert "Se muestra 1 de 6" in face.state.value
-    face.choose(**dict.fromkeys(face.controls))
-    assert face.filters == Filters()
-    assert "6 de 6" in face.state.value
+    assert "Se muestra 1 de 6" in lab.face.state.value
+    lab.choose(**dict.fromkeys(lab.face.controls))
+    assert lab.filters == Filters()
+    assert "6 de 6" in lab.face.state.value
     with pytest.raises(
         ParameterError, match=r"Ningún mensaje fallido tiene cause 'qota'. ¿Quiso decir 'quota'\?"
     ):
-        selection.wanted(face.prepared, {"cause": "qota"})
+        selection.wanted(lab.prepared, Selection(cause=("qota",)))
 
 
 # What is seen
 
 
 def test_a_click_filters_everything_and_a_second_one_takes_it_back(opened):
-    face = opened()
-    assert "6 of 6 failed messages are shown" in face.state.value
-    assert "repeated rows 1, unreadable rows 1" in face.state.value
-    causes = face.drawn["causes"].data[0]
+    lab = opened()
+    assert "6 of 6 failed messages are shown" in lab.face.state.value
+    assert "repeated rows 1, unreadable rows 1" in lab.face.state.value
+    causes = lab.drawn["causes"].data[0]
     at = list(causes.customdata).index("template")
-    before = {n: f.figure for n, f in face.figures.items()}
-    face._clicked("causes", face.click_cause, {"curve": 0, "point": at})
-    assert face.filters == Filters(cause=("template",))
+    before = {n: f.figure for n, f in lab.face.figures.items()}
+    lab.click("causes", {"curve": 0, "point": at})
+    assert lab.filters == Filters(cause=("template",))
     assert (
-        "1 of 6 failed messages is shown" in face.state.value
-        and "template problem" in face.state.value
+        "1 of 6 failed messages is shown" in lab.face.state.value
+        and "template problem" in lab.face.state.value
     )
-    assert all(face.figures[n].figure != before[n] for n in before)
-    assert [r for r in re.findall("<td[^>]*>(\\d)</td>", face.table.value) if r in "123456"] == [
-        "3"
-    ]
-    face._clicked("causes", face.click_cause, {"curve": 0, "point": at})
-    assert face.filters == Filters()
+    assert all(lab.face.figures[n].figure != before[n] for n in before)
+    assert [
+        r for r in re.findall("<td[^>]*>(\\d)</td>", lab.face.table.value) if r in "123456"
+    ] == ["3"]
+    lab.click("causes", {"curve": 0, "point": at})
+    assert lab.filters == Filters()
 
-    cells = face.drawn["errors"].data[0].customdata
+    cells = lab.drawn["errors"].data[0].customdata
     y, x = next(
         (y, x)
         for y, line in enumerate(cells)
         for x, c in enumerate(line)
         if c[0] == LIMIT and "2001" in c[1]
     )
-    face._clicked("errors", face.click_cell, {"curve": 0, "point": [y, x]})
-    assert face.filters == Filters(channel=("2001",), text=f"={LIMIT}")
-    assert face.drawn["errors"].layout.shapes[0].x0 == x - 0.5
-    face._clicked("errors", face.click_cell, {"curve": 0, "point": [y, x]})
+    lab.click("errors", {"curve": 0, "point": [y, x]})
+    assert lab.filters == Filters(channel=("2001",), text=f"={LIMIT}")
+    assert lab.drawn["errors"].layout.shapes[0].x0 == x - 0.5
+    lab.click("errors", {"curve": 0, "point": [y, x]})
 
     bars = next(
         i
-        for i, t in enumerate(face.drawn["times"].data)
+        for i, t in enumerate(lab.drawn["times"].data)
         if t.customdata is not None and t.customdata[0] == "quota"
     )
-    hour = [at.hour for at in face.drawn["times"].data[bars].x].index(15)
-    face._clicked("times", face.click_time, {"curve": bars, "point": hour})
-    assert (face.filters.from_, face.filters.to) == ("2022-01-11 15:00:00", "2022-01-11 16:00:00")
-    assert "2 of 6 failed messages are shown" in face.state.value
+    hour = [at.hour for at in lab.drawn["times"].data[bars].x].index(15)
+    lab.click("times", {"curve": bars, "point": hour})
+    assert (lab.filters.from_, lab.filters.to) == ("2022-01-11 15:00:00", "2022-01-11 16:00:00")
+    assert "2 of 6 failed messages are shown" in lab.face.state.value
 
 
 def test_the_table_pages_and_sorts(write):
-    face = explorer.Explorer(
+    lab = explorer.Explorer(
         {
             "exports": str(
                 write([row(str(n), str(n), at=f"2022-01-11 15:{n:02d}:00") for n in range(40)])
             )
         }
     )
-    face.load(face.given)
+    lab.load(lab.given)
 
     def contacts():
         return [
-            int(r) for r in re.findall(r"<td[^>]*>(\d+)</td><td[^>]*>\d+</td>", face.table.value)
+            int(r)
+            for r in re.findall(r"<td>(\d+)</td><td>\d+</td><td>broadcast", lab.face.table.value)
         ]
 
-    assert contacts() == list(range(39, 24, -1)) and "Messages 1 to 15 of 40" in face.place.value
+    assert (
+        contacts() == list(range(39, 24, -1)) and "Messages 1 to 15 of 40" in lab.face.place.value
+    )
     for _ in range(5):
-        face.turn(1)
-    assert contacts() == list(range(9, -1, -1)) and "Messages 31 to 40 of 40" in face.place.value
-    face.order("local_at")
+        lab.turn(1)
+    assert (
+        contacts() == list(range(9, -1, -1)) and "Messages 31 to 40 of 40" in lab.face.place.value
+    )
+    lab.order("local_at")
     assert contacts() == list(range(15))
-    face.turn(-1)
+    lab.turn(-1)
     assert contacts() == list(range(15))
-    face.order("contact_id")
+    lab.order("contact_id")
     assert contacts() == [int(n) for n in sorted(map(str, range(40)))[:15]]
-    face.content.value = True
-    assert "Hola" in face.table.value
-    rest(face)
+    lab.face.content.value = True
+    assert "Hola" in lab.face.table.value
+    rest(lab)
 
 
 def test_what_a_stranger_wrote_is_shown_as_text(write):
-    face = explorer.Explorer(
+    lab = explorer.Explorer(
         {"exports": str(write([row("1", "1", "<img src=x onerror=alert(1)>", content="<script>")]))}
     )
-    face.load(face.given)
-    face.content.value = True
-    for shown in (face.table, *face.captions.values(), face.panel, face.state):
+    lab.load(lab.given)
+    lab.face.content.value = True
+    assert "&lt;img" in lab.face.table.value and "&lt;script" in lab.face.table.value
+    for shown in (lab.face.table, *lab.face.captions.values(), lab.face.panel, lab.face.state):
         assert "<img" not in shown.value and "<script" not in shown.value
-    rest(face)
+    rest(lab)
 
 
 # The audience and its files
@@ -288,35 +294,40 @@ def contacts_of(folder):
 
 
 def test_dry_run_then_import_files_then_the_saved_run_does_the_same(tmp_path):
-    face = explorer.Explorer({"exports": "sample", "out": str(tmp_path / "made")})
-    face.load(face.given)
-    face.choose(cause=("quota",), channel=("1001",))
-    rest(face)
-    face.by_wave.value = True
-    rest(face)
+    lab = explorer.Explorer({"exports": "sample", "out": str(tmp_path / "made")})
+    lab.load(lab.given)
+    lab.choose(cause=("quota",), channel=("1001",))
+    rest(lab)
+    lab.face.by_wave.value = True
+    rest(lab)
     seen = int(
-        re.search(r"([\d,]+) contacts can be reached again", face.panel.value)[1].replace(",", "")
+        re.search(r"([\d,]+) contacts can be reached again", lab.face.panel.value)[1].replace(
+            ",", ""
+        )
     )
-    assert face.write.disabled
-    face.run()  # not before a dry run
+    assert lab.face.write.disabled
+    lab.run()  # not before a dry run
     assert not (tmp_path / "made").exists()
-    face.run(dry=True)
-    rest(face)
-    face.choose(cause=("quota", "template"))  # what was tried holds no longer
-    assert not face.result.value and face.write.disabled
-    face.choose(cause=("quota",))
-    rest(face)
-    face.run(dry=True)
-    rest(face)
-    assert "This would be written" in face.result.value and not (tmp_path / "made").exists()
-    face.run()
-    rest(face)
+    lab.run(dry=True)
+    rest(lab)
+    lab.choose(cause=("quota", "template"))  # what was tried holds no longer
+    assert not lab.face.result.value and lab.face.write.disabled
+    lab.choose(cause=("quota",))
+    rest(lab)
+    lab.run(dry=True)
+    rest(lab)
+    assert "This would be written" in lab.face.result.value and not (tmp_path / "made").exists()
+    lab.run()
+    rest(lab)
     written = tmp_path / "made" / "failed-broadcast"
     files = contacts_of(written / "import")
+    (download,) = lab.face.downloads.children
+    kept = b"".join((written / "import" / name).read_bytes() for name in files)
+    assert len(files) == 1 and (download.name, download.content) == (*files, kept)
     assert (
         len({c for found in files.values() for c in found}) == seen == sum(map(len, files.values()))
     )
-    face.save()
+    lab.save()
     parameters, batch = (
         tmp_path / "made" / f"failed-broadcast-2{end}" for end in (".yaml", ".toml")
     )
@@ -348,11 +359,11 @@ def test_contacts_whose_other_failures_are_final_are_not_reached_through_a_filte
             ]
         )
     )
-    asked = selection.view(ready.bench, Filters(cause=("quota",)), tag="again")
-    counts, contacts = selection.audience(asked)
-    assert counts["tagged"] == 1 and contacts.contact_id.execute().tolist() == ["2"]
-    recovering.recover(asked)
-    assert counts == asked.counts
+    asked = selection.view(ready, Filters(cause=("quota",)), tag="again")
+    seen = selection.audience(asked)
+    assert seen.people == 1 and seen.contacts.contact_id.execute().tolist() == ["2"]
+    found = recovering.recover(asked.settings, asked)
+    assert seen.counts == found.counts and seen.people == found.recoverable
 
 
 def test_contacts_in_the_ledger_are_left_out_here_too(write, tmp_path):
@@ -367,16 +378,13 @@ def test_contacts_in_the_ledger_are_left_out_here_too(write, tmp_path):
     first = workbench.open(
         given | {"out": str(tmp_path / "a"), "to": "2022-01-11 15:30"}, "tag_import"
     )
-    recovering.recover(first)
-    first.finish()
+    first.finish(recovering.recover(first.settings, first.tables, first.results))
     ready = prepared(
         write([row("1", "1"), row("3", "3")], "later.csv"), ledger=ledger, broadcast="b"
     )
-    counts, contacts = selection.audience(selection.view(ready.bench, Filters(), tag="t"))
-    assert (counts["tagged_before"], counts["tagged"]) == (
-        1,
-        1,
-    ) and contacts.contact_id.execute().tolist() == ["3"]
+    seen = selection.audience(selection.view(ready, Filters(), tag="t"))
+    assert (seen.counts["tagged_before"], seen.people) == (1, 1)
+    assert seen.contacts.contact_id.execute().tolist() == ["3"]
 
 
 def test_a_saved_entry_says_the_same_to_a_batch_whatever_is_in_it(tmp_path):
@@ -394,81 +402,168 @@ def test_a_saved_entry_says_the_same_to_a_batch_whatever_is_in_it(tmp_path):
     assert (name, tonight.free(tmp_path, "x")) == (tmp_path / "x", tmp_path / "x-2")
 
 
+def test_the_broadcast_is_the_first_filter_and_goes_with_the_run(opened, tmp_path):
+    lab = opened(out=str(tmp_path / "made"))
+    first = lab.face.controls["broadcast"]
+    assert next(iter(lab.face.controls)) == "broadcast"
+    assert [label for label, _key in first.options] == [
+        "All messages",
+        "1001, 11 Jan 2022, 15:10 · 3",
+        "2001, 12 Jan 2022, 09:00 · 2",
+    ]
+    key = first.options[1][1]
+    lab.choose(broadcast=key)
+    rest(lab)
+    assert "3 of 6" in lab.face.state.value and "1001, 11 Jan 2022" in lab.face.state.value
+    assert "2 contacts can be reached again" in lab.face.panel.value
+    assert tonight.job(lab.asked())["broadcast"] == key
+    lab.reset()
+    rest(lab)
+    assert "3 contacts can be reached again" in lab.face.panel.value  # 1, 2 and 6
+
+
+def test_people_are_counted_once_and_what_is_less_sure_is_said(write):
+    rows = [row("1", "11"), row("2", "12"), row("1", "13", at="2022-01-13 10:00:00")]
+    lab = explorer.Explorer({"exports": str(write([*rows, ["too", "few"]])), "timezone": "UTC"})
+    lab.load(lab.given)
+    lab.count()
+    assert len(lab.prepared.options["broadcast"]) == 2
+    assert "2 contacts can be reached again" in lab.face.panel.value
+    assert "rb-warning" in lab.face.panel.value
+    lab.choose(text="no such text", draw=False)
+    lab.count()
+    assert "0 contacts can be reached again" in lab.face.panel.value
+    lab.close()
+
+
+def test_another_language_shows_the_same(opened):
+    lab = opened()
+    lab.choose(cause=("quota",))
+    rest(lab)
+    lab.face.tag.value = "otra vez"
+    lab.face.language.value = "es"
+    rest(lab)
+    assert lab.filters == Filters(cause=("quota",)) and lab.face.tag.value == "otra vez"
+    assert "4 de 6" in lab.face.state.value and "se puede" in lab.face.panel.value.lower()
+    assert lab.page.children[1] is lab.face.ui
+    lab.face.language.value = "en"
+    rest(lab)
+    assert "4 of 6" in lab.face.state.value
+
+
+def test_a_second_run_of_the_cell_closes_what_the_first_one_opened(write):
+    given = {"exports": str(write(SIX)), "timezone": "UTC"}
+    first = explorer.show(given)
+    first.task.result(300)
+    second = explorer.show(given | {"Out": {2: first, 3: "x"}})
+    second.task.result(300)
+    assert first.prepared is None and "6 of 6" in second.face.state.value
+    second.close()
+
+
+def test_without_its_packages_one_sentence_says_what_to_install():
+    code = (
+        "import sys; sys.modules['anywidget'] = None\n"
+        "from rebroadcast import explorer\n"
+        "try: explorer.show({})\nexcept Exception as error: print(type(error).__name__, error)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("RebroadcastError The explorer needs the package")
+    assert 'pip install "rebroadcast[lab]"' in done.stdout
+
+
 # What goes wrong
 
 
 def test_errors_are_sentences_in_the_explorer(opened, tmp_path):
-    face = opened()
-    face.fields["exports"].value = str(tmp_path / "no.csv")
-    face.open()
-    rest(face)
-    assert "No such file" in face.status.value and "rb-error" in face.status.value
-    assert "6 of 6" in face.state.value and face.prepared.total == 6
-    face.tag.value = "a, b"
-    rest(face)
-    assert "comma" in face.panel.value
-    face.run(dry=True)
-    rest(face)
-    assert "comma" in face.status.value and not face.bar.value
-    assert "comma" in face.result.value  # beside the button that was pressed
-    face.tag.value = "again"
-    face.controls["from_"].value, face.controls["to"].value = (
+    lab = opened()
+    lab.face.fields["exports"].value = str(tmp_path / "no.csv")
+    lab.open()
+    rest(lab)
+    assert "No such file" in lab.face.status.value and "rb-error" in lab.face.status.value
+    assert "6 of 6" in lab.face.state.value and lab.prepared.total == 6
+    lab.face.tag.value = "a, b"
+    rest(lab)
+    assert "comma" in lab.face.panel.value
+    lab.run(dry=True)
+    rest(lab)
+    assert "comma" in lab.face.status.value and not lab.face.bar.value
+    assert "comma" in lab.face.result.value  # beside the button that was pressed
+    lab.face.tag.value = "again {channel}"
+    lab.face.controls["from_"].value, lab.face.controls["to"].value = (
         datetime(2022, 1, 12),
         datetime(2022, 1, 11),
     )
-    assert "lies after to" in face.status.value
-    face.choose(from_=datetime(2023, 1, 12), to=None)
-    rest(face)
-    assert "0 of 6" in face.state.value and "No failed message is left" in face.panel.value
-    face.choose(from_=None)
-    face.folder.value = str(tmp_path / "file")
+    assert "lies after to" in lab.face.status.value
+    lab.choose(from_=datetime(2023, 1, 12), to=None)
+    rest(lab)
+    assert "0 of 6" in lab.face.state.value and "No failed message is left" in lab.face.panel.value
+    lab.choose(from_=None)
+    lab.face.folder.value = str(tmp_path / "file")
     (tmp_path / "file").write_text("")
-    rest(face)
-    face.run(dry=True)
-    rest(face)
-    face.run()
-    rest(face)
-    assert "rb-error" in face.status.value and "file" in face.status.value
-    face.folder.value = str(tmp_path / "file" / "below")
-    face.safely(face.save)
-    assert "below cannot be made (Not a directory); name another folder" in face.status.value
+    rest(lab)
+    lab.run(dry=True)
+    rest(lab)
+    lab.run()
+    rest(lab)
+    assert "rb-error" in lab.face.status.value and "file" in lab.face.status.value
+    lab.face.folder.value = str(tmp_path / "file" / "below")
+    lab.safely(lab.save)
+    assert "below cannot be made (Not a directory); name another folder" in lab.face.status.value
     with pytest.raises(RebroadcastError, match="Did you mean 'exports'"):
         explorer.show({"export": "x"})
 
 
+def upload(lab, name, content, size):
+    """Send a file as a browser does: in pieces."""
+    for at in range(0, len(content), size):
+        piece = memoryview(content[at : at + size])
+        said = {"name": name, "size": len(content), "at": at}
+        lab.face.uploads["exports"].take(said, piece)
+
+
 def test_an_upload_is_explored_but_not_saved_for_tonight(opened, write):
-    face = opened()
+    lab = opened()
     content = write([row("9", "1")], "up.csv").read_bytes()
-    face.open({"name": "../up.csv", "content": memoryview(content)})
-    rest(face)
-    assert "1 of 1 failed messages is shown" in face.state.value
-    face.safely(face.save)
-    assert "up.csv was uploaded" in face.status.value
+    upload(lab, "../up.csv", content, 100)
+    rest(lab)
+    assert "1 of 1 failed messages is shown" in lab.face.state.value
+    lab.safely(lab.save)
+    assert "up.csv was uploaded" in lab.face.status.value
+    lab.open()  # again
+    rest(lab)
+    assert "rb-error" not in lab.face.status.value and "1 of 1" in lab.face.state.value
+    upload(lab, "bad.csv", b"no export", 4)
+    rest(lab)
+    assert "rb-error" in lab.face.status.value and "1 of 1" in lab.face.state.value
+    upload(lab, "bad.csv", content, 64)  # mended, under the same name
+    rest(lab)
+    assert "rb-error" not in lab.face.status.value and "1 of 1" in lab.face.state.value
 
 
 def test_long_work_can_be_stopped_and_what_was_open_stays(opened, monkeypatch):
-    face, begun = opened(), threading.Event()
+    lab, begun = opened(), threading.Event()
 
     def endless(bench, step):
         step("Reading")
         begun.set()
-        bench.engine.con.con.execute(
+        bench.tables.engine.con.con.execute(
             "SELECT count(*) FROM range(100000000) a, range(100000000) b"
         ).fetchall()
 
     monkeypatch.setattr(selection, "prepare", endless)
-    face.open()
+    lab.open()
     assert begun.wait(300)
-    assert face.bar.layout.visibility == "visible" and "Reading" in face.status.value
-    face.choose(cause=("quota",))
-    assert "Still at work" in face.status.value
-    face.stop.click()
-    face.task.result(300)
-    assert "Stopped." in face.status.value and face.bar.layout.visibility == "hidden"
-    assert "can be reached again" in face.panel.value
-    face.choose(cause=("template",))
-    rest(face)
-    assert "1 of 6" in face.state.value
+    assert lab.face.bar.layout.visibility == "visible" and "Reading" in lab.face.status.value
+    lab.choose(cause=("quota",))
+    assert "Still at work" in lab.face.status.value
+    lab.face.stop.click()
+    lab.task.result(300)
+    assert "Stopped." in lab.face.status.value and lab.face.bar.layout.visibility == "hidden"
+    assert "can be reached again" in lab.face.panel.value
+    lab.choose(cause=("template",))
+    rest(lab)
+    assert "1 of 6" in lab.face.state.value
 
 
 # In a real browser
@@ -608,7 +703,7 @@ def test_in_jupyterlab_a_hunch_becomes_import_files_and_tonights_run(workspace, 
         bars.first.click(force=True)
         shows(page, "549 of 2,555 failed messages are shown")
         page.wait_for_function(f"b => {shown}.every((text, i) => text !== b[i])", arg=before)
-        page.locator(".rebroadcast select").nth(2).select_option(label="WhatsApp México")
+        page.get_by_role("listbox").nth(3).select_option(label="WhatsApp México · 1,078")
         shows(page, "471 of 2,555 failed messages are shown")
         shows(page, "Filters: limit used up · WhatsApp México")
 
@@ -640,9 +735,9 @@ def test_in_jupyterlab_a_hunch_becomes_import_files_and_tonights_run(workspace, 
     asked = workbench.open(
         {"exports": "sample", "channel": "1001", "cause": "quota", "tag": "t"}, "tag_import"
     )
-    recovering.recover(asked)
-    assert asked.counts["tagged"] == len(contacts)
-    kept = asked.engine.con.read_parquet(asked.engine.scratch / "dispositions.parquet")
+    found = recovering.recover(asked.settings, asked.tables)
+    assert found.recoverable == len(contacts)
+    kept = asked.tables.engine.con.read_parquet(found.dispositions)
     assert sorted(kept.filter(kept.disposition == "tagged").contact_id.execute()) == contacts
 
     out = ["-p", "out", str(tmp_path / "tonight"), "--kernel", "python3", "--cwd", str(ROOT)]

@@ -240,6 +240,22 @@ def moment(value: str, name: str, end: bool = False) -> datetime | None:
         ) from None
 
 
+def period(start: str, end: str) -> tuple[datetime | None, datetime | None]:
+    """Read the dates asked for, the end not included.
+
+    Raises ParameterError where the first lies after the last.
+    """
+    first, last = moment(start, "from_"), moment(end, "to", end=True)
+    if first and last and first >= last:
+        raise ParameterError(
+            "from ({start}) lies after to ({end}); expected from before to.",
+            "from",
+            start=start,
+            end=end,
+        )
+    return first, last
+
+
 def from_namespace(namespace: Mapping[str, object], names: tuple[str, ...]) -> dict[str, object]:
     """Take the parameters called names from a notebook's variables.
 

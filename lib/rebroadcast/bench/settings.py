@@ -248,17 +248,9 @@ class _Given:
         return parameters.pairs(str(value))
 
     def selection(self) -> Selection:
-        period = tuple(parameters.moment(self.text(n), n, end=n == "to") for n in ("from_", "to"))
-        if all(period) and period[0] >= period[1]:
-            raise ParameterError(
-                "from ({start}) lies after to ({end}); expected from before to.",
-                "from",
-                start=self.text("from_"),
-                end=self.text("to"),
-            )
         return Selection(
             channel=self.list("channel"),
-            period=period,
+            period=parameters.period(self.text("from_"), self.text("to")),
             sender_type=tuple(s.lower() for s in self.list("sender_type")),
             cause=self.list("cause"),
             verdict=self.list("verdict"),

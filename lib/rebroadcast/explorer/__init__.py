@@ -1,5 +1,25 @@
 """The same verbs as widgets."""
 
-from .explorer import show
+from collections.abc import Mapping
+
+from ..common.exceptions import RebroadcastError
 
 __all__ = ["show"]
+
+
+def show(namespace: Mapping[str, object]):
+    """Open the explorer with a notebook's own variables; shown as a cell's last line:
+    `explorer.show(globals())`.
+
+    Raises ParameterError for a misspelt parameter or an unknown language, RebroadcastError where
+    the packages of the explorer are not installed; all else that is wrong is said in the explorer.
+    """
+    try:
+        from . import explorer
+    except ModuleNotFoundError as error:
+        raise RebroadcastError(
+            "The explorer needs the package {name}, which is not installed; install it with:"
+            ' pip install "rebroadcast[lab]"',
+            name=error.name,
+        ) from None
+    return explorer.show(namespace)

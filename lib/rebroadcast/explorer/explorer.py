@@ -1,63 +1,98 @@
-"""The explorer: an ipywidgets face of `selection`, with linked figures, messages, the audience and
-its import files.
+"""The explorer: what its widgets do with a `selection`, its linked figures, messages, audience and
+import files.
 """
 
+import io
 import json
 import re
 import time
+import zipfile
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import ipywidgets as w
+import plotly.graph_objects as go
+from plotly.offline import get_plotlyjs
 
 from ..bench import parameters, workbench
-from ..common.exceptions import InputError, RebroadcastError
+from ..bench.settings import NAMES
+from ..bench.tables import Tables
+from ..common.exceptions import InputError, RebroadcastError, speak
+from ..common.language import language
 from ..recovery import tag_import
-from ..recovery import tags as tags_
+from ..recovery.tags import Tag
 from ..show import drawing
 from ..show import failures as charts
-from ..show.words import CAUSES, VERDICTS, word
+from ..show.words import cause_name, verdict_name
 from . import sections, selection, tonight
-from .face import LISTS, Face
+from .face import FILES, LISTS, Download, Face, Figure
 
-NOTHING = {
-    "text": "",
-    "from_": None,
-    "to": None,
-}  # what the other filters are where they let all pass
+FIRST = {"broadcast": "", "text": "", "from_": None, "to": None}  # filters that let all pass
+TAKEN_OVER = ("tag", "fixed", "folder", "by_wave", "content")  # by a face in another language
 
 
 def show(namespace: Mapping[str, object]) -> "Explorer":
-    """Open the explorer with a notebook's own variables; shown as a cell's last line:
-    `explorer.show(globals())`.
+    """Open the explorer with a notebook's own variables; one that the same cell showed before is
+    closed.
 
     Raises ParameterError for a misspelt parameter or an unknown language; all else that is wrong is
     said in the explorer.
     """
-    explorer = Explorer(parameters.from_namespace(namespace, workbench.NAMES))
+    explorer = Explorer(parameters.from_namespace(namespace, NAMES))
+    for shown in list((namespace.get("Out") or {}).values()):
+        if isinstance(shown, Explorer):
+            shown.close()
     explorer.open()
     return explorer
 
 
-class Explorer(Face):
-    """The ipywidgets face of a selection. One thing at a time runs in a thread, so that it can be
-    stopped.
-    """
+class Explorer:
+    """What its `face` asks for. One thing at a time runs in a thread, so that it can be stopped."""
 
-    def __init__(self, given: dict):
-        super().__init__(given)
-        self.prepared, self.working, self.task, self.uploaded = None, None, None, ""
-        self.pool, self.quiet, self.front, self.stopped = ThreadPoolExecutor(1), False, False, False
-        self.number, self.shown, self.sort, self.descending = 0, 0, "local_at", True
-        self.tried, self.followed, self.told, self.seen, self.drawn, self.unit = (
-            None,
-            None,
-            None,
-            None,
-            {},
-            timedelta(hours=1),
-        )
+    def __init__(self, given: Mapping[str, object]):
+        self.given = dict(given)
+        self.lang = language(str(given.get("language") or "en"))
+        self._folder = TemporaryDirectory(prefix="rebroadcast-")
+        self.uploads: dict[str, Path] = {}  # what was uploaded last for each field
+        # The one thing at work.
+        self.pool = ThreadPoolExecutor(1)
+        self.task: Future | None = None
+        self.working: workbench.Workbench | None = None  # being read
+        self.front = False  # it does not give way to what the user does next
+        self.stopped = False
+        # What is shown.
+        self.prepared: selection.Prepared | None = None
+        self.quiet = False  # filters are being set, and nothing is to follow yet
+        self.number = 0  # of the page of messages
+        self.shown = 0  # messages that pass the filters
+        self.sort, self.descending = "local_at", True
+        self.drawn: dict[str, go.Figure] = {}
+        self.unit = timedelta(hours=1)  # of a bar of the timeline
+        # The filters and tag (see `key`) that things were done for.
+        self.seen: selection.Filters | None = None
+        self.followed = self.tried = self.told = None
+        self.face = self._face()
+        self.page = w.VBox([Figure(script=get_plotlyjs()), self.face.ui])
+
+    def _face(self) -> Face:
+        return Face(self.given, self.lang, Path(self._folder.name), self)
+
+    def _repr_mimebundle_(self, **_options) -> dict:
+        view = {"version_major": 2, "version_minor": 0, "model_id": self.page.model_id}
+        return {"text/plain": "Explorer", "application/vnd.jupyter.widget-view+json": view}
+
+    def close(self) -> None:
+        """Stop what is at work, and give back memory and files."""
+        self.halt()
+        self.pool.shutdown()
+        if self.prepared:
+            self.prepared.tables.inputs.close()
+        self.prepared = None
+        self._folder.cleanup()
 
     # One thing at a time
 
@@ -67,23 +102,22 @@ class Explorer(Face):
             action(*words)
         except Exception as error:
             if self.stopped:
-                self.say(self._("Stopped.") if self.front else "")
-                self.panel.value = self.panel.value if self.front else ""
+                self.say(self.lang.gettext("Stopped.") if self.front else "")
+                self.face.panel.value = self.face.panel.value if self.front else ""
                 return
-            facts = {"kind": type(error).__name__, "text": " ".join(str(error).split())[:200]}
-            text = (
-                str(error)
-                if isinstance(error, RebroadcastError)
-                else self._("That did not work: {kind}, {text}", **facts)
-            )
+            text = str(error)
+            if not isinstance(error, RebroadcastError):
+                facts = {"kind": type(error).__name__, "text": " ".join(text.split())[:200]}
+                text = self.lang.gettext("That did not work: {kind}, {text}", **facts)
             self.say(text, "error")
             self.tell(sections.said(text, "error"))  # also beside the buttons
 
-    def tell(self, text: str) -> None:
+    def tell(self, text: str, *downloads: Download) -> None:
         """Say below the buttons what came of them, for as long as filters and tag stay as they
         are.
         """
-        self.result.value, self.told = text, self.key
+        self.face.result.value, self.face.downloads.children = text, downloads
+        self.told = self.key
 
     def start(self, action: Callable[[], object], front: bool = True) -> None:
         """Do something in the thread; what is not in front gives way to whatever the user does
@@ -107,7 +141,7 @@ class Explorer(Face):
         """Whether the engine is free, now that what was not in front has been stopped."""
         if self.task and not self.task.done():
             if self.front:
-                self.say(self._("Still at work: wait, or press Stop."))
+                self.say(self.lang.gettext("Still at work: wait, or press Stop."))
                 return False
             self.halt()
         self.stopped = False
@@ -125,103 +159,165 @@ class Explorer(Face):
         """Interrupt the engine until the thread has noticed."""
         self.stopped = True
         while self.stopped and self.task and not self.task.done():
-            for bench in filter(None, (self.working, self.prepared and self.prepared.bench)):
-                if engine := bench.__dict__.get("engine"):
+            for at_work in filter(None, (self.working, self.prepared and self.prepared.tables)):
+                if engine := at_work.inputs.__dict__.get("engine"):
                     with suppress(Exception):  # it may just have been closed
                         engine.con.con.interrupt()
             time.sleep(0.02)
 
     def _busy(self, at_work: bool) -> None:
-        self.bar.value = 0
-        for shown in (self.bar, self.stop):
+        self.face.bar.value = 0
+        for shown in (self.face.bar, self.face.stop):
             shown.layout.visibility = "visible" if at_work else "hidden"
 
     def step(self, text: str) -> None:
         """Say what begins, or end here where the user has pressed Stop."""
-        self.bar.value += 1
+        self.face.bar.value += 1
         self.say(f"{text} …")
         if self.stopped:
             raise InterruptedError
 
     def say(self, text: str, kind: str = "note") -> None:
-        self.status.value = sections.said(text, kind)
+        self.face.status.value = sections.said(text, kind)
 
-    # Another export
+    # Another export, another language
 
-    def open(self, upload: Mapping | None = None) -> None:
-        """Open what the fields name, or a file that was uploaded (name, content)."""
-        typed = {
-            n: f.value.strip() for n, f in self.fields.items() if f.value.strip() != self._text(n)
-        }
-        typed |= {
-            n: v.split(",")
-            for n, v in typed.items()
-            if n in ("exports", "messages", "contacts") and "," in v
-        }
-        self.start(lambda: self.load(self.given | typed, upload))
+    def open(self) -> None:
+        """Open what the fields name."""
+        typed = {name: field.value.strip() for name, field in self.face.fields.items()}
+        typed = {name: text for name, text in typed.items() if text != self.face.text(name)}
+        for name in ("exports", "messages", "contacts"):
+            if "," in typed.get(name, ""):
+                typed[name] = typed[name].split(",")
+        self.start(lambda: self.load(self.given | typed))
 
-    def _uploaded(self) -> None:
-        if self.upload.value:
-            self.open(self.upload.value[0])
+    def upload(self, field: str, path: Path) -> None:
+        """Open a file that was uploaded, in the place of one field."""
+        self.uploads[field] = path
+        self.face.fields[field].value = path.name
+        self.open()
 
-    def load(self, given: dict, upload: Mapping | None = None) -> None:
+    def load(self, given: Mapping[str, object]) -> None:
         """Read an export and show it; the one before stays where that fails."""
-        name = Path(upload["name"]).name if upload else ""
-        given = given | ({"exports": name} if name else {})
-        asked = {k: v for k, v in given.items() if k not in selection.NAMES}
-        bench = self.working = workbench.open(asked, "explore")
+        prepared = self._prepare(given)
+        before = self.prepared, self.given, self._chosen()
+        asked = {name: value for name, value in given.items() if name not in selection.NAMES}
         try:
-            if upload:
-                path = bench.engine.scratch / name
-                path.write_bytes(upload["content"])
-                bench.given["exports"] = str(path)
-            prepared = selection.prepare(bench, self.step)
-            first = selection.wanted(prepared, given)
+            self._take(prepared, asked, selection.wanted(prepared, prepared.first))
         except BaseException:
-            bench._stack.close()
+            prepared.tables.inputs.close()
+            self.prepared = None
+            if before[0]:
+                self._take(*before)
+            raise
+        if before[0]:
+            before[0].tables.inputs.close()
+        self.say("")
+
+    def _prepare(self, given: Mapping[str, object]) -> selection.Prepared:
+        uploaded = {name: str(self.uploads[name]) for name in self._uploaded(given)}
+        asked = {name: value for name, value in given.items() if name != "out"} | uploaded
+        self.working = bench = workbench.open(asked, "explore")
+        try:
+            return selection.prepare(bench, self.step)
+        except BaseException:
+            bench.close()
             raise
         finally:
             self.working = None
-        before, self.prepared, self.given, self.uploaded = self.prepared, prepared, asked, name
-        if before:
-            before.bench._stack.close()
-        if upload:
-            self.fields["exports"].value, self.upload.value = name, ()
-        words, self.quiet = {"cause": CAUSES, "verdict": VERDICTS}, True
-        rows = max(7, min(14, max(map(len, prepared.options.values()))))
-        for field in LISTS:
-            called = (
-                bench.channels.name
-                if field == "channel"
-                else lambda v, f=field: word(words.get(f, {}), v, self.lang)
-            )
-            self.controls[field].value, self.controls[field].rows = (), rows
-            self.controls[field].options = [
-                (called(value), value) for value in prepared.options[field]
-            ]
-        self.choose(draw=False, **first)
-        self.number, self.result.value, self.panel.value, self.write.disabled = 0, "", "", True
+
+    def _uploaded(self, given: Mapping[str, object]) -> list[str]:
+        """The fields of FILES that name an uploaded file."""
+        return [
+            name
+            for name in FILES
+            if name in self.uploads and given.get(name) == self.uploads[name].name
+        ]
+
+    def _take(
+        self, prepared: selection.Prepared, given: Mapping[str, object], chosen: Mapping
+    ) -> None:
+        """Show an export, with filters."""
+        self.prepared, self.given, self.face.given = prepared, dict(given), given
+        self._offer()
+        self.choose(draw=False, **chosen)
+        self.number = 0
+        self.tell("")
+        self.face.panel.value, self.face.write.disabled = "", True
         self.draw()
-        self.say("")
+
+    def _offer(self) -> None:
+        """Fill the lists of filters, each value with its messages."""
+        lang, options = self.lang, self.prepared.options
+        words = {
+            "broadcast": lambda key: self.prepared.tables.names[key],
+            "channel": self.prepared.reader.channel,
+            "cause": lambda cause: cause_name(cause, lang),
+            "verdict": lambda verdict: verdict_name(verdict, lang),
+            "sender_type": str,
+        }
+        every = [(lang.gettext("All messages"), "")]
+        rows = max(map(len, (options[name] for name in LISTS)))
+        self.quiet = True
+        for name, called in words.items():
+            control, counts = self.face.controls[name], options[name]
+            control.rows = max(7, min(14, rows))
+            listed = [(f"{called(v)} · {lang.number(n)}", v) for v, n in counts.items()]
+            if name == "broadcast":
+                control.rows = max(2, min(8, len(counts) + 1))
+                control.options, control.value = every + listed, ""
+            else:
+                control.value, control.options = (), listed
+        self.quiet = False
+
+    def speak(self, code: str) -> None:
+        """Show the same in another language."""
+        if code == self.lang.code or not self.settle():
+            self.face.language.value = self.lang.code
+            return
+        before, chosen = self.face, self._chosen()
+        self.lang = language(code)
+        speak(code)
+        self.given = self.given | {"language": code}
+        self.face = self._face()
+        for name, field in before.fields.items():
+            self.face.fields[name].value = field.value
+        for name in TAKEN_OVER:
+            getattr(self.face, name).value = getattr(before, name).value
+        self.page.children = (self.page.children[0], self.face.ui)
+        if self.prepared:
+            self.prepared = self.prepared.spoken(self.lang)
+            self._offer()
+            self.choose(**chosen)
 
     # Filters
 
+    def _chosen(self) -> dict[str, object]:
+        return {name: control.value for name, control in self.face.controls.items()}
+
     @property
     def filters(self) -> selection.Filters:
-        found = {n: c.value for n, c in self.controls.items()}
-        found |= {n: f"{found[n]:%Y-%m-%d %H:%M:%S}" if found[n] else "" for n in ("from_", "to")}
-        return selection.Filters(**found | {"text": found["text"].strip()})
+        chosen = self._chosen()
+        for name in ("from_", "to"):
+            chosen[name] = f"{chosen[name]:%Y-%m-%d %H:%M:%S}" if chosen[name] else ""
+        texts = {"text": chosen["text"].strip(), "broadcast": chosen["broadcast"] or ""}
+        return selection.Filters(**chosen | texts)
 
     def choose(self, draw: bool = True, **values) -> None:
         """Set filters (None: all) and show what passes."""
         self.quiet = True
         try:
             for name, value in values.items():
-                self.controls[name].value = value or NOTHING.get(name, ())
+                self.face.controls[name].value = value or FIRST.get(name, ())
         finally:
             self.quiet = False
         if draw:
             self.refresh()
+
+    def reset(self) -> None:
+        """Let all messages pass."""
+        if self.prepared:
+            self.choose(**dict.fromkeys(self.face.controls))
 
     def refresh(self) -> None:
         """Show the present filters, then, in the thread, who can be reached again."""
@@ -233,101 +329,92 @@ class Explorer(Face):
 
     def draw(self) -> None:
         """Figures, messages, and how many they are."""
-        self.seen, lang = self.filters, self.lang
-        filters = self.seen
-        found = selection.frames(self.prepared, filters)
-        causes, unit = found["causes"], found["times"].attrs["unit"]
-        self.shown = int(
-            causes.loc[causes["cause"].isin(filters.cause or causes["cause"]), "failed"].sum()
-        )
+        filters = self.filters
+        frames = selection.frames(self.prepared, filters)
+        self.seen = filters
+        causes, unit = frames["causes"], frames["times"].attrs["unit"]
+        in_view = causes["cause"].isin(filters.cause or causes["cause"])
+        self.shown = int(causes.loc[in_view, "failed"].sum())
         self.unit = timedelta(**{f"{unit}s": 1})
         self.drawn = {
-            "causes": charts.failures_by_cause(causes, lang=lang),
-            "times": charts.failures_by_hour(found["times"], unit=unit, lang=lang),
-            "errors": charts.error_by_channel(found["errors"], lang=lang),
+            "causes": charts.failures_by_cause(causes, lang=self.lang),
+            "times": charts.failures_by_hour(frames["times"], unit=unit, lang=self.lang),
+            "errors": charts.error_by_channel(frames["errors"], lang=self.lang),
         }
         if filters.cause and causes["failed"].sum():
-            for bars in (
-                trace for trace in self.drawn["causes"].data if trace.customdata is not None
-            ):
-                bars.marker.opacity = [
-                    1 if cause in filters.cause else 0.3 for cause in bars.customdata
-                ]
-        errors = self.drawn["errors"]
-        for y, row in enumerate(
-            errors.data[0].customdata if errors.data and filters.text[:1] == "=" else ()
-        ):
+            self._mark_bars(filters.cause)
+        if filters.text.startswith("="):
+            self._mark_cell(filters)
+        for name, figure in self.drawn.items():
+            self._send(name, figure)
+        self.face.state.value = sections.state(self.prepared, self.shown, self._said(filters))
+        self.list_messages()
+
+    def _mark_bars(self, causes: tuple[str, ...]) -> None:
+        """Fade the causes that were not chosen."""
+        for bars in self.drawn["causes"].data:
+            if bars.customdata is not None:
+                bars.marker.opacity = [1 if c in causes else 0.3 for c in bars.customdata]
+
+    def _mark_cell(self, filters: selection.Filters) -> None:
+        """Frame the cell of the heat map that was chosen."""
+        figure = self.drawn["errors"]
+        for y, row in enumerate(figure.data[0].customdata if figure.data else ()):
             for x, cell in enumerate(row):
                 if self._cell(*cell) == (filters.text, filters.channel):
-                    errors.add_shape(
-                        x0=x - 0.5, x1=x + 0.5, y0=y - 0.5, y1=y + 0.5, line={"width": 3}
-                    )
-        for name, figure in self.drawn.items():
-            shown = json.loads(figure.to_json())
-            told = shown["layout"].pop("meta")["description"]
-            finding, subtitle = drawing.caption(shown["layout"])
-            self.captions[name].value = sections.said(finding, "lead") + sections.said(subtitle)
-            self.figures[name].figure = json.dumps(
-                shown | {"locale": lang.code, "format": drawing.format_(lang), "description": told}
-            )
-        ends = [(self.controls[n].description, self.controls[n].value) for n in ("from_", "to")]
-        chosen = [label for n in LISTS for label in self.controls[n].label] + [
-            filters.text.removeprefix("=")
-        ] * bool(filters.text)
-        chosen += [f"{text} {lang.datetime(value)}" for text, value in ends if value]
-        self.state.value = sections.state(self.prepared, self.shown, chosen)
-        self.list()
+                    place = {"x0": x - 0.5, "x1": x + 0.5, "y0": y - 0.5, "y1": y + 0.5}
+                    figure.add_shape(**place, line={"width": 3})
 
-    def _cell(self, error: str, channel: str) -> tuple:
+    def _send(self, name: str, figure: go.Figure) -> None:
+        """Show a figure, its title as text above it."""
+        shown = json.loads(figure.to_json())
+        told = shown["layout"].pop("meta")["description"]
+        finding, subtitle = drawing.caption(shown["layout"])
+        self.face.captions[name].value = sections.said(finding, "lead") + sections.said(subtitle)
+        local = {"locale": self.lang.code, "format": drawing.format_(self.lang)}
+        self.face.figures[name].figure = json.dumps(shown | local | {"description": told})
+
+    def _said(self, filters: selection.Filters) -> list[str]:
+        """What was chosen, in words."""
+        controls, reader = self.face.controls, self.prepared.reader
+        said = [self.prepared.tables.names[filters.broadcast]] if filters.broadcast else []
+        said += [cause_name(cause, self.lang) for cause in filters.cause]
+        said += [verdict_name(verdict, self.lang) for verdict in filters.verdict]
+        said += [*map(reader.channel, filters.channel), *filters.sender_type]
+        said += [filters.text.removeprefix("=")] if filters.text else []
+        ends = [(controls[n].description, controls[n].value) for n in ("from_", "to")]
+        return said + [f"{text} {self.lang.datetime(value)}" for text, value in ends if value]
+
+    # Clicks
+
+    def _cell(self, error: str, channel: str) -> tuple[str, tuple[str, ...]]:
         """The filters on text and channels that a cell of the heat map stands for."""
-        named = self.prepared.bench.channels.name
-        text = "=" if error == self._("(none)") else f"={error}"
+        named = self.prepared.tables.settings.channels.name
+        text = "=" if error == self.lang.gettext("(none)") else f"={error}"
         return text, tuple(c for c in self.prepared.options["channel"] if named(c) == channel)
 
-    def _clicked(self, name: str, action: Callable, said: Mapping) -> None:
-        if (
-            said["curve"] < len(self.drawn[name].data)
-            and self.drawn[name].data[said["curve"]].customdata is not None
-        ):
-            action(self.drawn[name].data[said["curve"]], said["point"])
-
-    def toggle(self, **values) -> None:
-        """Set filters, or take them away where they are just these."""
-        self.choose(
-            **(
-                dict.fromkeys(values)
-                if all(self.controls[n].value == v for n, v in values.items())
-                else values
-            )
-        )
-
-    def click_cause(self, trace, point: int) -> None:
-        self.toggle(cause=(trace.customdata[point],))
-
-    def click_cell(self, trace, point: list[int]) -> None:
-        self.toggle(
-            **dict(
-                zip(
-                    ("text", "channel"),
-                    self._cell(*trace.customdata[point[0]][point[1]]),
-                    strict=True,
-                )
-            )
-        )
-
-    def click_time(self, trace, point: int) -> None:
-        start = datetime.fromisoformat(str(trace.x[point])[:19])
-        self.toggle(from_=start, to=start + self.unit)
+    def click(self, name: str, said: Mapping) -> None:
+        """Filter by a bar or cell; a second click takes that back."""
+        traces, point = self.drawn[name].data, said["point"]
+        if said["curve"] >= len(traces) or (trace := traces[said["curve"]]).customdata is None:
+            return
+        if name == "causes":
+            values = {"cause": (trace.customdata[point],)}
+        elif name == "errors":
+            cell = self._cell(*trace.customdata[point[0]][point[1]])
+            values = dict(zip(("text", "channel"), cell, strict=True))
+        else:
+            start = datetime.fromisoformat(str(trace.x[point])[:19])
+            values = {"from_": start, "to": start + self.unit}
+        same = all(self.face.controls[name].value == value for name, value in values.items())
+        self.choose(**dict.fromkeys(values) if same else values)
 
     # Messages
 
     def order(self, column: str) -> None:
         """Sort by a column; by the same one again, the other way round."""
-        self.descending, self.sort, self.number = (
-            column == self.sort and not self.descending,
-            column,
-            0,
-        )
+        self.descending = column == self.sort and not self.descending
+        self.sort, self.number = column, 0
         self.relist()
 
     def turn(self, by: int) -> None:
@@ -337,67 +424,69 @@ class Explorer(Face):
 
     def relist(self) -> None:
         if self.prepared and self.settle():
-            self.list()
+            self.list_messages()
             self.follow()
 
-    def list(self) -> None:
+    def list_messages(self) -> None:
         """One page of messages."""
-        page = selection.page(
-            self.prepared, self.filters, self.number, self.sort, self.descending, self.content.value
-        )
-        for column, head in self.heads.items():
+        face, number, first = self.face, self.lang.number, self.number * selection.PAGE
+        order = (self.number, self.sort, self.descending, face.content.value)
+        page = selection.page(self.prepared, self.filters, *order)
+        for column, head in face.heads.items():
             arrow = (" ▼" if self.descending else " ▲") if column == self.sort else ""
-            head.description = self.names[column] + arrow
-        self.table.value = sections.messages(self.prepared.bench, page)
-        number, first = self.lang.number, self.number * selection.PAGE
+            head.description = face.names[column] + arrow
+        face.table.value = sections.messages(self.prepared.reader, page)
         facts = {
             "first": number(first + 1),
             "last": number(first + len(page)),
             "total": number(self.shown),
         }
-        self.place.value = sections.said(
-            self._("Messages {first} to {last} of {total}", **facts) if page else ""
-        )
-        self.back.disabled, self.on.disabled = not first, first + len(page) >= self.shown
+        place = self.lang.gettext("Messages {first} to {last} of {total}", **facts)
+        face.place.value = sections.said(place if page else "")
+        face.back.disabled, face.on.disabled = not first, first + len(page) >= self.shown
 
     # The audience and its files
 
     @property
     def key(self) -> tuple:
-        return id(self.prepared), self.filters, self.tag.value, self.fixed.value, self.by_wave.value
+        """Everything that an audience depends on."""
+        face = self.face
+        asked = (face.tag.value, face.fixed.value, face.by_wave.value)
+        return id(self.prepared), self.filters, *asked
 
-    def asked(self, **more) -> workbench.Workbench:
-        """The workbench of `tag_import` with the present filters and tag."""
+    def asked(self, **more) -> Tables:
+        """The tables of `tag_import` with the present filters and tag."""
+        Tag.parse(self.face.tag.value)
         more |= {
-            "tag": tags_.check_tag(self.tag.value),
-            "fixed": self.fixed.value,
-            "waves": self.by_wave.value,
+            "tag": self.face.tag.value,
+            "fixed": self.face.fixed.value,
+            "waves": self.face.by_wave.value,
         }
-        return selection.view(self.prepared.bench, self.filters, **more)
+        return selection.view(self.prepared, self.filters, **more)
 
     def follow(self) -> None:
         """Say in the thread who can be reached again."""
-        self.write.disabled = self.key != self.tried
+        self.face.write.disabled = self.key != self.tried
         if self.key != self.told:
-            self.result.value = ""
+            self.face.result.value, self.face.downloads.children = "", ()
         if self.prepared and self.key != self.followed and self.settle():
-            self.panel.value = sections.said(self._("Counting who can be reached again …"))
+            counting = self.lang.gettext("Counting who can be reached again …")
+            self.face.panel.value = sections.said(counting)
             self.start(self.count, front=False)
 
     def count(self) -> None:
         """Say who can be reached again, and when; what stands in the way is said there too."""
-        key, told = self.key, ""
+        key, told, reader = self.key, "", self.prepared.reader
         try:
             asked = self.asked()
-            counts, contacts = selection.audience(asked)
-            self.panel.value = told = sections.audience(asked, self.filters, counts)
-            if counts["tagged"]:
-                told += sections.waves(
-                    asked, selection.waves(self.prepared, asked, contacts), counts["tagged"]
-                )
+            audience = selection.audience(asked)
+            self.face.panel.value = told = sections.audience(reader, self.filters, audience)
+            if audience.people:
+                waves = selection.waves(self.prepared, asked, audience.contacts)
+                told += sections.waves(reader, *waves)
         except RebroadcastError as error:
             told += sections.said(str(error), "note" if told else "error")
-        self.panel.value, self.followed = told, key
+        self.face.panel.value, self.followed = told, key
 
     def run(self, dry: bool = False) -> None:
         """Write the import files as `tag_import` does, or (dry) say what they would be."""
@@ -405,35 +494,46 @@ class Explorer(Face):
             self.start(lambda: self._run(dry))
 
     def _run(self, dry: bool) -> None:
-        place, self.result.value, key = (
-            tonight.free(Path(self.folder.value), self.slug),
-            "",
-            self.key,
-        )
-        self.step(self._("Deciding for each row, and writing"))
-        asked = self.asked(out="" if dry else str(place))
-        found = selection.write(asked)
+        key, place = self.key, tonight.free(Path(self.face.folder.value), self.slug)
+        self.tell("")
+        self.step(self.lang.gettext("Deciding for each row, and writing"))
+        found = selection.write(self.asked(out="" if dry else str(place)))
         folder = found.folder if dry else place.absolute() / "import"
-        self.tell(sections.files(asked, found.files, folder, dry))
-        self.tried, self.write.disabled = key if dry else None, not dry
+        told = sections.files(self.prepared.reader, found.files, folder, dry)
+        self.tell(told, *([] if dry else self._downloads(folder)))
+        self.tried, self.face.write.disabled = key if dry else None, not dry
         self.say("")
+
+    def _downloads(self, folder: Path) -> list[Download]:
+        """The import files as one download: a CSV file, or a ZIP archive of several."""
+        paths = sorted(folder.glob("*")) if folder.is_dir() else []
+        if not paths:
+            return []
+        name, content = paths[0].name, paths[0].read_bytes()
+        if len(paths) > 1:
+            archive = io.BytesIO()
+            with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
+                for path in paths:
+                    file.write(path, path.name)
+            name, content = f"{folder.parent.name}.zip", archive.getvalue()
+        text = self.lang.gettext("Download {file}", file=name)
+        return [Download(name=name, content=content, text=text)]
 
     @property
     def slug(self) -> str:
         """What files for the present tag are called."""
-        return tag_import.file_name(re.sub(r"\{[^}]*\}", "", self.tag.value))
+        return tag_import.file_name(re.sub(r"\{[^}]*\}", "", self.face.tag.value))
 
     def save(self) -> None:
         """Write the present filters as parameters and as a batch entry, for tonight's run."""
-        if self.uploaded:
+        for name in self._uploaded(self.given):
             raise InputError(
                 "{name} was uploaded, and is gone when the explorer closes. Put it into a folder"
                 " and open it there.",
-                name=self.uploaded,
+                name=self.uploads[name].name,
             )
         if self.prepared and self.settle():
-            paths = tonight.save(
-                Path(self.folder.value).absolute(), self.slug, tonight.job(self.asked())
-            )
-            self.tell(sections.saved(self.lang, paths))
+            folder = Path(self.face.folder.value).absolute()
+            paths = tonight.save(folder, self.slug, tonight.job(self.asked()))
+            self.tell(sections.saved(self.prepared.reader, paths))
             self.follow()

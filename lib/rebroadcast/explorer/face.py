@@ -1,15 +1,15 @@
 """What the explorer looks like: its widgets, and where they stand."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from threading import Thread
+from typing import Protocol
 
 import anywidget
 import ipywidgets as w
 import traitlets
-from plotly.offline import get_plotlyjs
 
-from ..common.language import language
+from ..common.language import Language
 from . import sections
 
 HERE = Path(__file__).parent
@@ -17,6 +17,14 @@ RESULTS = (
     "../results/explorer" if Path.cwd().name == "notebooks" else "results/explorer"
 )  # where `make report` writes too
 LISTS = ("cause", "verdict", "channel", "sender_type")  # filters that are chosen from a list
+FIGURES = ("causes", "times", "errors")
+FILES = ("exports", "messages", "contacts", "channels")  # fields that take an upload
+LANGUAGES = (("English", "en"), ("Español", "es"))
+WIDE = {"layout": {"width": "auto"}}
+LOOKS = {
+    "style": {"description_width": "140px"},
+    "layout": {"width": "auto", "max_width": "640px", "flex": "1 1 320px"},
+}
 
 
 class Figure(anywidget.AnyWidget):
@@ -29,12 +37,87 @@ class Figure(anywidget.AnyWidget):
     script = traitlets.Unicode().tag(sync=True)
 
 
-class Face:
-    """The widgets, of which `ui` holds all; what they do is their heir's, `explorer.Explorer`."""
+class Upload(anywidget.AnyWidget):
+    """A place for a file of any size, which comes in pieces (name, size, at; the bytes) and is kept
+    in a folder; `done` is told its path when it is whole.
+    """
 
-    def __init__(self, given: dict):
-        self.given, self.lang = dict(given), language(str(given.get("language") or "en"))
-        self._ = _ = self.lang.gettext
+    _esm = HERE / "upload.js"
+    text = traitlets.Unicode().tag(sync=True)
+    called = traitlets.Unicode().tag(sync=True)
+    lost = traitlets.Unicode().tag(sync=True)
+    accept = traitlets.Unicode(".csv,.tsv,.txt,.zip,.gz,.xlsx,.parquet,.toml").tag(sync=True)
+
+    def __init__(self, folder: Path, done: Callable[[Path], None], **texts: str):
+        super().__init__(**texts)
+        self.folder, self.done = folder, done
+        self.on_msg(lambda _widget, said, pieces: self.take(said, pieces[0]))
+
+    def take(self, said: Mapping, piece: memoryview) -> None:
+        """Keep one piece, and say how much has come."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / Path(said["name"]).name
+        with path.open("ab" if said["at"] else "wb") as file:
+            file.write(piece)
+        came = said["at"] + len(piece)
+        self.send({"took": came})
+        if came >= said["size"]:
+            self.done(path)
+
+
+class Download(anywidget.AnyWidget):
+    """A link that saves a file on the reader's own computer."""
+
+    _esm = HERE / "download.js"
+    name = traitlets.Unicode().tag(sync=True)
+    text = traitlets.Unicode().tag(sync=True)
+    content = traitlets.Bytes().tag(sync=True)
+
+
+class Actions(Protocol):
+    """What widgets can ask for."""
+
+    def safely(self, action: Callable, *words: object) -> None: ...
+    def speak(self, code: str) -> None: ...
+    def open(self) -> None: ...
+    def upload(self, field: str, path: Path) -> None: ...
+    def halt(self) -> None: ...
+    def refresh(self) -> None: ...
+    def reset(self) -> None: ...
+    def click(self, name: str, said: Mapping) -> None: ...
+    def follow(self) -> None: ...
+    def run(self, dry: bool = False) -> None: ...
+    def save(self) -> None: ...
+    def order(self, column: str) -> None: ...
+    def turn(self, by: int) -> None: ...
+    def relist(self) -> None: ...
+
+
+class Face:
+    """The widgets in one language, of which `ui` holds all; what they do is given to them."""
+
+    def __init__(self, given: Mapping[str, object], lang: Language, folder: Path, acts: Actions):
+        self.given, self.lang, self.acts = given, lang, acts
+        self._ = lang.gettext
+        self.state, self.panel, self.result, self.place = (w.HTML() for _ in range(4))
+        figures = self._figures()
+        parts = [self._opening(folder), self._working(), self._filters(), self.state]
+        halves = [w.VBox(figures["causes"] + figures["errors"])]
+        halves += [w.VBox([*figures["times"], *self._job()])]
+        parts.append(_grid(halves, "repeat(auto-fit, minmax(min(440px, 100%), 1fr))", "8px 28px"))
+        self.ui = w.VBox([*parts, *self._messages()])
+        self.ui.add_class("rebroadcast")
+
+    def text(self, name: str) -> str:
+        """A parameter as a text field shows it."""
+        value = self.given.get(name) or ""
+        return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+
+    # The parts of the page, from its top
+
+    def _opening(self, folder: Path) -> w.Widget:
+        """The files, folded away, and the language."""
+        _ = self._
         names = {
             "exports": _("Failed messages"),
             "messages": _("Messages export"),
@@ -43,96 +126,111 @@ class Face:
             "timezone": _("Time zone"),
             "date_format": _("Order of dates"),
         }
-        self.fields = {n: self._field(text, self._text(n)) for n, text in names.items()}
-        self.upload = self._watched(
-            w.FileUpload(
-                accept=".csv,.zip,.xlsx,.parquet,.gz",
-                layout={"width": "auto"},
-                description=_("Upload (up to 9 MB)"),
-            ),
-            self._uploaded,
+        self.fields = {name: self._field(text, self.text(name)) for name, text in names.items()}
+        looks = {"flex_flow": "row wrap", "align_items": "center", "grid_gap": "2px 8px"}
+        self.uploads = {name: self._upload(name, names[name], folder / name) for name in FILES}
+        rows = [
+            w.HBox([field, *filter(None, [self.uploads.get(name)])], layout=looks)
+            for name, field in self.fields.items()
+        ]
+        opened = self._button(_("Open"), self.acts.open, "110px", button_style="primary")
+        files = w.Accordion([w.VBox([*rows, opened])], titles=[_("Another export")])
+        files.layout = {"flex": "1 1 320px"}
+        self.language = w.Dropdown(
+            options=LANGUAGES, value=self.lang.code, layout={"width": "auto"}
         )
-        opening = w.HBox(
-            [self._button(_("Open"), self.open, "110px", button_style="primary"), self.upload]
-        )
-        files = w.Accordion(
-            [w.VBox([*self.fields.values(), opening])], titles=[_("Another export")]
-        )
-        self.status, self.bar = (
-            w.HTML(),
-            w.IntProgress(max=4, layout={"visibility": "hidden", "width": "160px"}),
-        )
-        self.stop = self._button(
-            _("Stop"), lambda: Thread(target=self.halt, daemon=True).start(), "90px"
-        )
-        self.stop.layout.visibility = "hidden"
-        working = w.HBox(
-            [self.status, self.bar, self.stop],
-            layout={"align_items": "center", "min_height": "34px"},
+        self.language.tooltip = _("Language")
+        self._watched(self.language, lambda: self.acts.speak(self.language.value))
+        return w.HBox([files, self.language], layout={"flex_flow": "row wrap", "grid_gap": "8px"})
+
+    def _upload(self, name: str, called: str, folder: Path) -> Upload:
+        _ = self._
+        return Upload(
+            folder,
+            lambda path: self.acts.safely(self.acts.upload, name, path),
+            text=_("Drop the file here, or choose it"),
+            called=_("Upload: {file}", file=called),
+            lost=_("The connection was lost, and the file did not arrive whole. Choose it again."),
         )
 
-        wide = {"layout": {"width": "auto"}}
-        lists = {n: w.SelectMultiple(**wide) for n in LISTS}
-        times = {
-            n: w.NaiveDatetimePicker(description=text, style={"description_width": "58px"}, **wide)
-            for n, text in (("from_", _("From")), ("to", _("Before")))
-        }
-        text = w.Text(placeholder=_("Text in the error"), continuous_update=False, **wide)
-        self.controls = {
-            n: self._watched(c, self.refresh) for n, c in (lists | times | {"text": text}).items()
-        }
-        reset = self._button(
-            _("Reset"), lambda: self.choose(**dict.fromkeys(self.controls)), "110px"
+    def _working(self) -> w.Widget:
+        """What is being done, how far it is, and a way to stop it."""
+        self.status = w.HTML()
+        hidden = {"visibility": "hidden"}
+        self.bar = w.IntProgress(max=4, layout=hidden | {"width": "160px"})
+        self.stop = self._button(
+            self._("Stop"), lambda: Thread(target=self.acts.halt, daemon=True).start(), "90px"
         )
+        self.stop.layout.visibility = "hidden"
+        looks = {"align_items": "center", "min_height": "34px"}
+        return w.HBox([self.status, self.bar, self.stop], layout=looks)
+
+    def _filters(self) -> w.Widget:
+        _ = self._
+        lists = {name: w.SelectMultiple(**WIDE) for name in LISTS}
+        look = {"style": {"description_width": "58px"}} | WIDE
+        times = {
+            "from_": w.NaiveDatetimePicker(description=_("From"), **look),
+            "to": w.NaiveDatetimePicker(description=_("Before"), **look),
+        }
+        text = w.Text(placeholder=_("Text in the error"), continuous_update=False, **WIDE)
+        self.controls = {"broadcast": w.Select(**WIDE)} | lists | times | {"text": text}
+        for control in self.controls.values():
+            self._watched(control, self.acts.refresh)
+        reset = self._button(_("Reset"), self.acts.reset, "110px")
         boxes = [
+            (_("Broadcasts"), "1 1 100%", self.controls["broadcast"]),
             (_("Causes"), "5 1 215px", lists["cause"]),
-            (_("Verdicts"), "3 1 106px", lists["verdict"]),
-            (_("Channels"), "5 1 155px", lists["channel"]),
-            (_("Sender types"), "3 1 122px", lists["sender_type"]),
+            (_("Verdicts"), "3 1 130px", lists["verdict"]),
+            (_("Channels"), "5 1 170px", lists["channel"]),
+            (_("Sender types"), "3 1 130px", lists["sender_type"]),
             (_("Time and text"), "0 1 290px", *times.values(), text, reset),
         ]
         boxes = [
             w.VBox([w.HTML(sections.said(head, "head")), *box], layout={"flex": flex})
             for head, flex, *box in boxes
         ]
-        filters = w.HBox(boxes, layout={"flex_flow": "row wrap", "grid_gap": "4px 10px"})
+        return w.HBox(boxes, layout={"flex_flow": "row wrap", "grid_gap": "4px 10px"})
 
-        self.state, self.panel, self.result, self.place = w.HTML(), w.HTML(), w.HTML(), w.HTML()
-        clicks = {"causes": self.click_cause, "times": self.click_time, "errors": self.click_cell}
-        self.figures, self.captions = {n: Figure() for n in clicks}, {n: w.HTML() for n in clicks}
-        for name, click in clicks.items():
-            self.figures[name].on_msg(
-                lambda _w, said, _more, n=name, act=click: self.safely(self._clicked, n, act, said)
+    def _figures(self) -> dict[str, list[w.Widget]]:
+        """Each figure below its caption."""
+        self.figures = {name: Figure() for name in FIGURES}
+        self.captions = {name: w.HTML() for name in FIGURES}
+        for name, figure in self.figures.items():
+            figure.on_msg(
+                lambda _w, said, _more, name=name: self.acts.safely(self.acts.click, name, said)
             )
-        causes, times, errors = ([self.captions[n], self.figures[n]] for n in clicks)
-        self.tag = self._field(_("Tag"), self._text("tag") or _("failed broadcast {date:%d%m%y}"))
-        self.fixed = self._field(
-            _("Causes mended"), self._text("fixed"), placeholder=_("template, window, token")
-        )
-        self.folder = self._field(_("Folder"), self._text("out") or RESULTS)
+        return {name: [self.captions[name], self.figures[name]] for name in FIGURES}
+
+    def _job(self) -> list[w.Widget]:
+        """Who can be reached again, and what is done for them."""
+        _ = self._
+        self.tag = self._field(_("Tag"), self.text("tag") or _("failed broadcast {date:%d%m%y}"))
+        hint = _("template, window, token")
+        self.fixed = self._field(_("Causes mended"), self.text("fixed"), placeholder=hint)
+        self.folder = self._field(_("Folder"), self.text("out") or RESULTS)
         self.by_wave = w.Checkbox(
-            bool(given.get("waves")), description=_("One set of files per wave"), indent=False
+            bool(self.given.get("waves")), description=_("One set of files per wave"), indent=False
         )
         for control in (self.tag, self.fixed, self.by_wave):
-            self._watched(control, self.follow)
-        more = {
-            "disabled": True,
-            "button_style": "primary",
-            "tooltip": _("A dry run of the same filters and tag comes first."),
-        }
-        self.write = self._button(_("Write import files"), self.run, **more)
-        dry = self._button(_("Dry run"), lambda: self.run(dry=True))
-        jobs = w.HBox(
-            [dry, self.write, self._button(_("Save for tonight's run"), self.save)],
-            layout={"flex_flow": "row wrap"},
+            self._watched(control, self.acts.follow)
+        self.write = self._button(
+            _("Write import files"),
+            self.acts.run,
+            disabled=True,
+            button_style="primary",
+            tooltip=_("A dry run of the same filters and tag comes first."),
         )
-        job = [self.panel, self.tag, self.fixed, self.folder, self.by_wave, jobs, self.result]
-        halves = _grid(
-            [w.VBox([*causes, *errors]), w.VBox([*times, *job])],
-            "repeat(auto-fit, minmax(min(440px, 100%), 1fr))",
-            "8px 28px",
-        )
+        dry = self._button(_("Dry run"), lambda: self.acts.run(dry=True))
+        save = self._button(_("Save for tonight's run"), self.acts.save)
+        jobs = w.HBox([dry, self.write, save], layout={"flex_flow": "row wrap"})
+        self.downloads = w.HBox(layout={"flex_flow": "row wrap", "grid_gap": "8px"})
+        asked = [self.tag, self.fixed, self.folder, self.by_wave]
+        return [self.panel, *asked, jobs, self.result, self.downloads]
 
+    def _messages(self) -> list[w.Widget]:
+        """The messages themselves, a page at a time."""
+        _ = self._
         self.names = {
             "local_at": _("Time"),
             "channel_id": _("Channel"),
@@ -143,46 +241,25 @@ class Face:
             "masked": _("Error"),
         }
         self.heads = {
-            n: self._button(self.names[n], lambda n=n: self.order(n), f"{width}%", margin="0")
-            for n, width in sections.WIDTHS.items()
+            name: self._button(
+                self.names[name], lambda name=name: self.acts.order(name), f"{width}%", margin="0"
+            )
+            for name, width in sections.WIDTHS.items()
         }
-        self.content = self._watched(
-            w.Checkbox(description=_("Show what the messages say"), indent=False), self.relist
-        )
-        self.back, self.on = (
-            self._button(text, lambda by=by: self.turn(by), "110px")
-            for text, by in ((_("Previous"), -1), (_("Next"), 1))
-        )
+        self.content = w.Checkbox(description=_("Show what the messages say"), indent=False)
+        self._watched(self.content, self.acts.relist)
+        self.back = self._button(_("Previous"), lambda: self.acts.turn(-1), "110px")
+        self.on = self._button(_("Next"), lambda: self.acts.turn(1), "110px")
         looks = {"align_items": "center", "margin": "12px 0 4px", "flex_flow": "row wrap"}
         paging = w.HBox([self.back, self.on, self.place, self.content], layout=looks)
         sorts, self.table = w.HBox(list(self.heads.values())), w.HTML(layout={"width": "100%"})
         sorts.add_class("rb-sorts")
-        self.ui = w.VBox(
-            [
-                Figure(script=get_plotlyjs()),
-                files,
-                working,
-                filters,
-                self.state,
-                halves,
-                paging,
-                sorts,
-                self.table,
-            ]
-        )
-        self.ui.add_class("rebroadcast")
+        return [paging, sorts, self.table]
 
-    def _text(self, name: str) -> str:
-        """A parameter as a text field shows it."""
-        value = self.given.get(name) or ""
-        return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+    # Widgets of one kind
 
     def _field(self, text: str, value: str, **more) -> w.Text:
-        looks = {
-            "style": {"description_width": "140px"},
-            "layout": {"width": "auto", "max_width": "640px"},
-        }
-        return w.Text(value, description=text, continuous_update=False, **looks, **more)
+        return w.Text(value, description=text, continuous_update=False, **LOOKS, **more)
 
     def _button(
         self,
@@ -192,20 +269,13 @@ class Face:
         margin: str = "2px 4px 2px 0",
         **more,
     ) -> w.Button:
-        made = w.Button(
-            **{"description": text, "tooltip": text} | more,
-            layout={"width": width, "margin": margin},
-        )
-        made.on_click(lambda _made: self.safely(action))
+        words = {"description": text, "tooltip": text} | more
+        made = w.Button(**words, layout={"width": width, "margin": margin})
+        made.on_click(lambda _made: self.acts.safely(action))
         return made
 
-    def _watched(self, control: w.Widget, action: Callable) -> w.Widget:
-        control.observe(lambda _change: self.safely(action), "value")
-        return control
-
-    def _repr_mimebundle_(self, **_options) -> dict:
-        view = {"version_major": 2, "version_minor": 0, "model_id": self.ui.model_id}
-        return {"text/plain": "Explorer", "application/vnd.jupyter.widget-view+json": view}
+    def _watched(self, control: w.Widget, action: Callable) -> None:
+        control.observe(lambda _change: self.acts.safely(action), "value")
 
 
 def _grid(children: list[w.Widget], columns: str, gap: str) -> w.GridBox:

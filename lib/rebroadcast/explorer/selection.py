@@ -6,25 +6,27 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import ibis
+import pandas as pd
+import pyarrow as pa
+
+from ..bench import doubts as bench_doubts
 from ..bench import parameters
-from ..bench.settings import Settings
+from ..bench.settings import Selection, Settings
 from ..bench.tables import Tables
 from ..bench.workbench import Workbench
+from ..common.doubts import Doubt, loudest_first
 from ..common.exceptions import ParameterError, did_you_mean
 from ..common.folder import make
-from ..common.lazy import ibis, pd
+from ..common.language import Language
 from ..limits import load as loads
 from ..recovery import fates as fates_
+from ..show.reader import Reader
 from ..verbs import assess as assessing
 from ..verbs import plan as planning
 from ..verbs import recover as recovering
 from ..verbs.summarise import named, time_unit
-
-if TYPE_CHECKING:
-    import pyarrow as pa
-
 
 CELL = ("masked", "cause", "verdict", "channel_id", "sender_type", "broadcast")
 GROUPS = {  # of the figures
@@ -48,10 +50,10 @@ SEPARATOR = "\x1f"  # no value holds it
 @dataclass(frozen=True)
 class Filters:
     """What is looked at, with the names and meanings of the notebooks' parameters; empty is
-    everything.
+    everything. `broadcast` is the key of one.
     """
 
-    broadcast: tuple[str, ...] = ()
+    broadcast: str = ""
     channel: tuple[str, ...] = ()
     from_: str = ""
     to: str = ""
@@ -75,59 +77,87 @@ def given(filters: Filters) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Prepared:
-    """An export made ready: its workbench, its messages (each once), and their counts by `CELL` and
-    hour.
+    """An export made ready: its tables with nothing selected, its messages (each once), and their
+    counts by `CELL` and hour.
+
+    `options` has the messages of each value of a filter, most first; `first` is what was asked for;
+    `found` what is the same for all filters, once it has been asked for.
     """
 
-    bench: Workbench
-    rows: "ibis.Table"
-    cells: "ibis.Table"
+    tables: Tables
+    rows: ibis.Table
+    cells: ibis.Table
     total: int
-    options: dict[str, list[str]]  # what each filter can be, most frequent first
-    found: dict = field(
-        default_factory=dict
-    )  # what is the same for all filters, once it has been asked for
+    repeats: int
+    options: dict[str, dict[str, int]]
+    first: Selection
+    found: dict = field(default_factory=dict)
+
+    @property
+    def reader(self) -> Reader:
+        return self.tables.settings.reader
+
+    def spoken(self, lang: Language) -> "Prepared":
+        """The same for a reader of another language."""
+        settings = self.tables.settings
+        stated = dict(settings.stated) | {"language": lang.code}
+        return replace(self, tables=self.tables.over(replace(settings, lang=lang, stated=stated)))
 
 
 def prepare(bench: Workbench, step: Callable[[str], None] = lambda _text: None) -> Prepared:
     """Read and classify a workbench's export, and count it; step is told what begins."""
-    _, inputs, engine = bench.reader.gettext, bench.inputs, bench.tables.engine
+    _, inputs, first = bench.reader.gettext, bench.inputs, bench.settings.selection
     step(_("Reading the export"))
     _read = inputs.sources
     step(_("Saying why each message failed"))
     _classified = inputs.all_failed
     step(_("Counting"))
-    rows = bench.tables.failed.mutate(failed=ibis.literal(1, "int64"))
+    key = bench.tables.chosen
+    tables = _whole(bench, first.broadcast if not key else "")
+    rows = tables.failed.mutate(failed=ibis.literal(1, "int64"))
     rows = rows.select("row_id", "local_at", "contact_id", "message_id", *CELL, "failed")
     # In this order, and in parts of this size, the newest are found without a look at the rest.
-    rows = engine.keep(rows.order_by(ibis.desc("local_at"), "row_id"), ROW_GROUP_SIZE=20_480)
-    hours = rows.group_by(*CELL, local_at=rows.local_at.truncate("h")).aggregate(
-        failed=rows.count()
+    rows = rows.order_by(ibis.desc("local_at"), "row_id")
+    rows = tables.engine.keep(rows, ROW_GROUP_SIZE=20_480)
+    hours = rows.group_by(*CELL, local_at=rows.local_at.truncate("h"))
+    cells = tables.engine.keep(hours.aggregate(failed=rows.count()))
+    return Prepared(
+        tables=tables,
+        rows=rows,
+        cells=cells,
+        total=int(cells.failed.sum().execute()),
+        repeats=tables.repeats,
+        options={name.removesuffix("_id"): _options(cells, name) for name in CELL[1:]},
+        first=replace(first, broadcast=key),
     )
-    cells = engine.keep(hours)
-    options = {}
-    for name in CELL[1:]:
-        values = (
-            cells.group_by(name)
-            .aggregate(n=cells.failed.sum())
-            .filter(lambda t, n=name: t[n].notnull())
-        )
-        options[name.removesuffix("_id")] = (
-            values.order_by(ibis.desc("n"), name).to_pandas()[name].tolist()
-        )
-    return Prepared(bench, rows, cells, int(cells.failed.sum().execute()), options)
 
 
-def wanted(prepared: Prepared, asked: Mapping[str, object]) -> dict[str, object]:
-    """What each filter is under a notebook's parameters: texts, times (the end not included) and
-    tuples of options.
+def _whole(bench: Workbench, label: str) -> Tables:
+    """A workbench's tables with nothing selected; label is what the ledger calls the broadcast."""
+    settings = bench.settings
+    stated = {k: v for k, v in settings.stated.items() if k not in NAMES}
+    stated |= {"broadcast": label} if label else {}
+    return bench.tables.over(settings.narrowed(Selection(), stated=stated))
+
+
+def _options(cells: ibis.Table, name: str) -> dict[str, int]:
+    """The messages of each value of a column, most first."""
+    known = cells.filter(cells[name].notnull()).group_by(name)
+    counts = known.aggregate(n=lambda t: t.failed.sum()).order_by(ibis.desc("n"), name)
+    return {value: int(n) for value, n in counts.to_pandas().itertuples(index=False)}
+
+
+def wanted(prepared: Prepared, asked: Selection) -> dict[str, object]:
+    """What each filter is for a selection: texts, times (the end not included), tuples of options.
+
+    Raises ParameterError for a value that no message has.
     """
-    asked = Settings.parse({name: asked[name] for name in NAMES if name in asked}).selection
-    found = {"text": asked.text, "from_": asked.period[0], "to": asked.period[1]}
-    for name, known in prepared.options.items():
+    first = {"text": asked.text, "from_": asked.period[0], "to": asked.period[1]}
+    first["broadcast"] = asked.broadcast
+    for name in ("channel", "sender_type", "cause", "verdict"):
+        known = prepared.options[name]
         spelt = {option.lower(): option for option in known}
-        values = (asked.broadcast,) if name == "broadcast" else getattr(asked, name)
-        for value in filter(None, values):
+        for value in getattr(asked, name):
             if value.lower() not in spelt:
                 raise ParameterError(
                     "No failed message has {name} '{value}'.{hint} Present: {known}.",
@@ -137,30 +167,27 @@ def wanted(prepared: Prepared, asked: Mapping[str, object]) -> dict[str, object]
                     hint=did_you_mean(value, known),
                     known=", ".join(known),
                 )
-        found[name] = tuple(spelt[value.lower()] for value in filter(None, values))
-    return found
+        first[name] = tuple(spelt[value.lower()] for value in getattr(asked, name))
+    return first
 
 
 def view(prepared: Prepared, filters: Filters, **more) -> Tables:
     """The same inputs under other parameters of `tag_import`, without reading them again."""
-    bench = prepared.bench
-    stated = dict(bench.settings.stated) | given(filters) | more
-    stated.pop("out", None)
-    settings = Settings.parse(stated | {"out": more.get("out", "")}, "tag_import")
-    return bench.tables.over(settings)
+    stated = dict(prepared.tables.settings.stated) | given(filters) | more
+    return prepared.tables.over(Settings.parse(stated, "tag_import"))
 
 
-def passing(table: "ibis.Table", asked: Mapping[str, "ibis.Value"]) -> "ibis.Value":
+def passing(table: ibis.Table, asked: Mapping[str, ibis.Value]) -> ibis.Value:
     """Whether a row passes filters that the engine has as texts (see `bound`); an empty one lets
     all pass.
     """
 
-    def among(name: str, column: "ibis.Value") -> "ibis.Value":
+    def among(name: str, column: ibis.Value) -> ibis.Value:
         return (asked[name] == "") | asked[name].split(SEPARATOR).contains(column)
 
     start, end, text = asked["from_"], asked["to"], asked["text"].lower()
     tests = [
-        among("broadcast", table.broadcast),
+        (asked["broadcast"] == "") | (asked["broadcast"] == table.broadcast),
         among("channel", table.channel_id),
         among("sender_type", table.sender_type.lower()),
     ]
@@ -188,13 +215,12 @@ def bound(filters: Filters) -> dict[str, str]:
         n: v.strip() if isinstance(v, str) else SEPARATOR.join(v)
         for n, v in asdict(filters).items()
     }
-    ends = {"from_": parameters.moment(found["from_"], "from_")}
-    ends["to"] = parameters.moment(found["to"], "to", end=True)
-    texts = {name: str(at or "") for name, at in ends.items()}
+    ends = zip(("from_", "to"), parameters.period(found["from_"], found["to"]), strict=True)
+    texts = {name: str(at or "") for name, at in ends}
     return found | texts | {"sender_type": found["sender_type"].lower()}
 
 
-def ask(prepared: Prepared, filters: Filters, what: object, rows: bool = False) -> "pa.Table":
+def ask(prepared: Prepared, filters: Filters, what: object, rows: bool = False) -> pa.Table:
     """Of the messages that pass the filters, or (without rows) their counts: a key of `GROUPS`, or
     a page's (sort, descending, number).
 
@@ -213,11 +239,11 @@ def ask(prepared: Prepared, filters: Filters, what: object, rows: bool = False) 
             query = (
                 table.drop("failed").order_by([order, "row_id"]).limit(PAGE, offset=number * PAGE)
             )
-        prepared.found[what, rows] = prepared.bench.tables.engine.prepared(query, asked)
+        prepared.found[what, rows] = prepared.tables.engine.prepared(query, asked)
     return prepared.found[what, rows](bound(filters))
 
 
-def frames(prepared: Prepared, filters: Filters) -> dict[str, "pd.DataFrame"]:
+def frames(prepared: Prepared, filters: Filters) -> dict[str, pd.DataFrame]:
     """What the figures show: causes, errors (by channel) and times, one row per bar or cell, in any
     order.
 
@@ -242,7 +268,7 @@ def frames(prepared: Prepared, filters: Filters) -> dict[str, "pd.DataFrame"]:
     cell = {"text": "", "channel": ()} if asked["text"].startswith("=") else {}
     errors = ask(prepared, replace(filters, **cell), "errors", rows).to_pandas()
     causes = ask(prepared, replace(filters, cause=()), "causes", rows).to_pandas()
-    channels = prepared.bench.settings.channels
+    channels = prepared.tables.settings.channels
     return {"causes": causes, "errors": named(errors, channels), "times": times}
 
 
@@ -259,7 +285,7 @@ def page(
     """
     found = ask(prepared, filters, (sort, descending, number), True).to_pylist()
     if content and found:
-        read = prepared.bench.inputs.export.table
+        read = prepared.tables.inputs.export.table
         read = read.filter(read.row_id.isin([row["row_id"] for row in found])).select(
             "row_id", "content"
         )
@@ -268,20 +294,34 @@ def page(
     return found
 
 
-def audience(asked: Tables) -> tuple[dict[str, int], "ibis.Table", int]:
-    """Rows of each disposition for some filters, the contacts to reach again (one row per
-    audience), and how many different ones they are.
+@dataclass(frozen=True)
+class Audience:
+    """Who can be reached again: rows per disposition, the contacts (one row per audience), how many
+    different ones they are, what makes these numbers less sure, and whether messages of no
+    broadcast were left aside.
     """
+
+    counts: Mapping[str, int]
+    contacts: ibis.Table
+    people: int
+    doubts: tuple[Doubt, ...]
+    only_broadcasts: bool
+
+
+def audience(asked: Tables) -> Audience:
+    """Who can be reached again under some filters and a tag."""
     inputs = asked.inputs
     rows = fates_.dispositions(inputs.all_failed, asked.recoverable_rows, asked.fates)
     counts = fates_.counts(rows, inputs.export.rows) | {"rejected": len(inputs.export.rejected)}
     people = int(asked.audience.contact_id.nunique().execute())
-    return counts, asked.audience, people
+    doubts = loudest_first(bench_doubts.doubts(asked))
+    only = inputs.has_broadcasts and not asked.settings.selection.sender_type
+    return Audience(counts, asked.audience, people, doubts, only)
 
 
-def waves(prepared: Prepared, asked: Tables, contacts: "ibis.Table") -> "pd.DataFrame":
-    """The waves of an audience within the known limits (frame of `show.limits.waves`); QuotaError
-    where none is known.
+def waves(prepared: Prepared, asked: Tables, contacts: ibis.Table) -> tuple[pd.DataFrame, int]:
+    """The waves of an audience within the known limits (frame of `show.limits.waves`), and how many
+    contacts are on channels without one; QuotaError where none is known.
     """
     settings = asked.settings
     if asked.inputs.messages is not None:
@@ -289,9 +329,11 @@ def waves(prepared: Prepared, asked: Tables, contacts: "ibis.Table") -> "pd.Data
         if "load" not in prepared.found:
             sent = assessing.counted(settings, asked, asked.inputs.delivered)
             prepared.found["load"] = asked.engine.keep(loads.load(sent, settings.limits))
-    found = assessing.Assessment("", settings.limits, None, prepared.found.get("load"))
-    people = planning.covered(contacts, found)
-    return planning.plan_frame(settings, planning.plan(settings, asked, people, found))
+    known = assessing.Assessment("", settings.limits, None, prepared.found.get("load"))
+    people = planning.covered(contacts, known)
+    beyond = contacts.anti_join(people, "contact_id").contact_id.nunique().execute()
+    plan = planning.plan(settings, asked, people, known)
+    return planning.plan_frame(settings, plan), int(beyond)
 
 
 def write(asked: Tables) -> recovering.Recovery:

@@ -6,33 +6,36 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from ..bench import parameters, workbench
+from ..bench import parameters
+from ..bench.settings import FILES
+from ..bench.tables import Tables
 from ..common.folder import make
-
-if TYPE_CHECKING:
-    pass
+from ..verbs import plan
 
 
-def job(asked: workbench.Workbench) -> dict[str, object]:
-    """The parameters that make `tag_import` do, from any folder, what a workbench was asked for."""
-    found = {k: v for k, v in asked.stated.items() if k != "out" and v is not False}
-    for name in (*workbench.FILES, "ledger"):
+def job(asked: Tables) -> dict[str, object]:
+    """The parameters that make `tag_import` do, from any folder, what some tables were asked for.
+
+    The days of the sample are past, so that sending begins where the view did.
+    """
+    settings = asked.settings
+    found = {k: v for k, v in settings.stated.items() if k != "out" and v is not False}
+    for name in (*FILES, "ledger"):
         if name in found:
-            places = [(path, os.path.join("..", path)) for path in asked.paths(name)]
-            paths = [
-                os.path.abspath(
-                    next((p for p in pair if os.path.exists(p) or glob.glob(p)), pair[0])
-                )
-                for pair in places
-            ]
+            several = found[name] if isinstance(found[name], (list, tuple)) else [found[name]]
+            paths = [_absolute(str(path)) for path in several]
             found[name] = paths if len(paths) > 1 else paths[0]
-    if (
-        asked.given["exports"] == parameters.SAMPLE["exports"]
-    ):  # its days are past: begin where the view did
-        found["start"] = f"{asked.wall_clock(asked.start):%Y-%m-%d %H:%M}"
+    if settings.exports == (parameters.SAMPLE["exports"],):
+        start = settings.reader.wall_clock(plan.start_of(settings, asked))
+        found["start"] = f"{start:%Y-%m-%d %H:%M}"
     return found
+
+
+def _absolute(path: str) -> str:
+    """Where a path leads, seen from this folder or, from a notebook's, the one above."""
+    pair = (path, os.path.join("..", path))
+    return os.path.abspath(next((p for p in pair if os.path.exists(p) or glob.glob(p)), pair[0]))
 
 
 def batch_entry(name: str, asked: Mapping[str, object]) -> str:
