@@ -28,9 +28,9 @@ PAUSE = timedelta(hours=6)  # a longer one ends a broadcast
 DAY_BEGINS = timedelta(hours=5)  # of a key: the hour at which the fewest broadcasts run
 BUCKET = 60  # seconds: rows are looked up by channel, sender and minute
 RUN = 300  # seconds without a message, after which contents are sampled anew
-SAMPLE = 200  # contents of a run that are held against what was read of its group
+SAMPLE = 100  # contents of a run that are held against what was read of its group
 ROUNDS = 3  # of reading what fits none of the messages read so far
-FULL = 1_000_000  # rows whose contents are looked at in full, the smallest groups first
+FULL = 250_000  # rows whose contents are looked at in full, the smallest groups first
 RIVAL = 0.55  # of the largest version's rows: a version of this size can name the broadcast too
 RARE = 0.05  # of a broadcast's rows: versions below it are not kept in its shape
 SURE, LIKELY = 1e-6, 0.002  # chance of mixed versions to look like two broadcasts
@@ -40,6 +40,8 @@ RESENT = 0.8  # of a resend's contacts failed before
 SHORTEST = 4  # characters of the beginning of a key, or the part of a name
 HASH, HASHES = 2_654_435_761, 2**32  # spreads row numbers evenly (Knuth's multiplier)
 PLACE = ["channel", "sender", "minute"]
+RAW = ["channel", "written", "minute"]  # the sender's ID as the export writes it
+KIND = ["sender_type", "traffic_type", "message_type"]
 # The rows of both exports are the same, as far as both have them.
 TOTALS = {"rows": "max", "first": "min", "last": "max", "begins": "min", "ends": "max"}
 COLUMNS = ("broadcast", "channel_id", "sender_id", "template", "shape", "first", "last", "rows")
@@ -78,9 +80,8 @@ class Broadcasts:
             none = ibis.null("string")
             return table.mutate(broadcast=none, message=none)
         columns, places = table.columns, self.places
-        keys = _place(table, "sender_id" in self.basis)
-        table = table.mutate(**{f"{name}_of_row": value for name, value in keys.items()})
-        rows = table.left_join(places, [table[f"{n}_of_row"] == places[f"{n}_"] for n in PLACE])
+        table = table.mutate(**{f"{name}_of_row": value for name, value in _place(table).items()})
+        rows = table.left_join(places, [table[f"{n}_of_row"] == places[f"{n}_"] for n in RAW])
         none, belongs = (
             ibis.null("string"),
             _kind(rows).isin(["broadcast", "none"] if self.untyped else ["broadcast"]),
@@ -113,18 +114,21 @@ def find(
     key, see `keys`.
     """
     exports = [failed] if messages is None else [failed, messages]
-    rows = ibis.union(*(_narrow(table, i) for i, table in enumerate(exports)))
-    counted = _totals(rows, [*PLACE, "kind", "export"])
+    rows = engine.view(ibis.union(*(_narrow(table, i) for i, table in enumerate(exports))))
+    counted = _totals(rows, [*RAW, *KIND, "export"])
+    counted["kind"] = _kinds(counted)
     typed = set(counted[counted["kind"] != "none"]["export"])
     untyped = len(typed) < counted["export"].nunique()
     counted = counted[counted["kind"].isin(["broadcast", "none"] if untyped else ["broadcast"])]
     if counted.empty:
         return Broadcasts(_frame([]), (), untyped=untyped)
-    named = counted["rows"].where(counted["sender"] != "", 0).groupby(counted["export"]).sum()
+    sender = counted["written"].str.strip().str.replace("[.]0+$", "", regex=True)
+    named = counted["rows"].where(sender != "", 0).groupby(counted["export"]).sum()
     with_sender = bool((2 * named > counted.groupby("export")["rows"].sum()).all())
-    minutes = _grouped(counted if with_sender else counted.assign(sender=""), pause)
-    rows = rows.filter(rows.kind.isin(list(counted["kind"].unique())))
-    contents = _Contents(rows if with_sender else rows.mutate(sender=ibis.literal("")))
+    counted["sender"] = sender if with_sender else ""
+    minutes = _grouped(counted, pause)
+    rows = rows.filter(_kind(rows).isin(list(counted["kind"].unique())))
+    contents = _Contents(rows, counted[[*RAW, "sender"]].drop_duplicates(RAW))
     sample = contents.drawn(minutes[[*PLACE, "group", "run", "run_rows"]])
     groups = _read(sample)
     minutes = _versions(contents, minutes, sample, groups)
@@ -140,7 +144,9 @@ def find(
         "content": bool(groups),
     }
     basis = tuple(name for name, there in has.items() if there)
-    places, patterns = _places(engine, minutes, groups, found)
+    places, patterns = _places(minutes, groups, found)
+    places = contents.written(places).drop(columns="sender").rename(columns=lambda n: f"{n}_")
+    places = engine.keep(_table(places))
     result = Broadcasts(_frame(found), basis, places, patterns, untyped)
     _link(result, exports)
     return result
@@ -164,11 +170,18 @@ def _kind(table: "ibis.Table") -> "ibis.Value":
     )
 
 
+def _kinds(frame: "pd.DataFrame") -> "pd.Series":
+    """What `_kind` says, of few rows."""
+    kind, *came = (frame[name].str.lower() for name in KIND)
+    other = kind.notna() | (came[0] == "incoming") | (came[1] == "incoming")
+    return other.map({True: "other", False: "none"}).mask(kind == "broadcast", "broadcast")
+
+
 def _narrow(table: "ibis.Table", export: int) -> "ibis.Table":
     """The columns of an export's rows that the search looks at."""
     return table.select(
+        *KIND,
         **_place(table),
-        kind=_kind(table),
         export=ibis.literal(export, "int64"),
         sent_at=table.sent_at,
         local_at=table.local_at,
@@ -177,16 +190,13 @@ def _narrow(table: "ibis.Table", export: int) -> "ibis.Table":
     )
 
 
-def _place(table: "ibis.Table", with_sender: bool = True) -> "dict[str, ibis.Value]":
-    """Where a row is looked up; a spreadsheet can have made a decimal of the sender's ID."""
-    sender = table.sender_id.strip().re_replace("[.]0+$", "").fill_null("")
+def _place(table: "ibis.Table") -> "dict[str, ibis.Value]":
+    """Where a row is looked up."""
+    minute = (table.sent_at.epoch_seconds().cast("int64") / BUCKET).floor().cast("int64")
     return {
         "channel": table.channel_id.fill_null(""),
-        "sender": sender if with_sender else ibis.literal(""),
-        "minute": (table.sent_at.epoch_seconds().cast("int64") / BUCKET)
-        .floor()
-        .cast("int64")
-        .fill_null(-1),
+        "written": table.sender_id.fill_null(""),
+        "minute": minute.fill_null(-1),
     }
 
 
@@ -230,12 +240,16 @@ def _stretches(minutes: "pd.DataFrame", by: list[str], most: timedelta) -> "pd.S
 class _Contents:
     """The contents of the exports' broadcast messages (columns of `_narrow`), asked for by place."""
 
-    def __init__(self, rows: "ibis.Table"):
-        self.rows = rows.drop("kind")
+    def __init__(self, rows: "ibis.Table", senders: "pd.DataFrame"):
+        self.rows, self.senders = rows.drop(*KIND), senders
+
+    def written(self, places: "pd.DataFrame") -> "pd.DataFrame":
+        """Places with the sender's ID as it is written: a spreadsheet can make a decimal of it."""
+        return places.merge(self.senders, on=PLACE)
 
     def at(self, places: "pd.DataFrame") -> "ibis.Table":
         """The rows at places, with all that is said of these."""
-        return self.rows.join(_table(places), PLACE)
+        return self.rows.join(_table(self.written(places)), RAW)
 
     def drawn(self, places: "pd.DataFrame") -> "pd.DataFrame":
         """About SAMPLE contents of each run: group, run, content."""
@@ -582,24 +596,26 @@ def _link(broadcasts: Broadcasts, tables: "list[ibis.Table]") -> None:
     pairs = [r.select("broadcast", "message", "contact_id") for r in rows]
     failed = pairs[0].distinct()
     sent = ibis.union(*pairs, distinct=True) if len(pairs) > 1 else failed
-    sizes = sent.group_by("broadcast").aggregate(contacts=sent.count()).to_pandas()
-    sizes = dict(sizes.itertuples(index=False))
     failed = failed.rename(earlier="broadcast")
-    both = sent.join(failed, ["contact_id", "message"])
+    everyone = sent.select(earlier=ibis.literal(""), message="message", contact_id="contact_id")
+    both = sent.join(failed.union(everyone.distinct()), ["contact_id", "message"])
     both = both.filter(both["broadcast"] != both["earlier"])
     shared = both.group_by("broadcast", "earlier").aggregate(contacts=both.count()).to_pandas()
+    whole = shared["earlier"] == ""
+    sizes = dict(zip(shared["broadcast"][whole], shared["contacts"][whole], strict=True))
+    shared = shared[~whole]
     order = {key: i for i, key in enumerate(found["broadcast"])}
     resend: dict[str, str] = {}
     for later, earlier, contacts in shared.itertuples(index=False):
         mostly = contacts >= RESENT * sizes[later] and order[earlier] < order[later]
         if mostly and order[earlier] >= order.get(resend.get(later), -1):
             resend[later] = earlier
-    found["resend_of"] = found["broadcast"].map(resend).fillna("")
+    found["resend_of"] = [resend.get(key, "") for key in found["broadcast"]]
 
 
 def _places(
-    engine: Engine, minutes: "pd.DataFrame", groups: dict[int, Group], found: "pd.DataFrame"
-) -> tuple["ibis.Table", int]:
+    minutes: "pd.DataFrame", groups: dict[int, Group], found: "pd.DataFrame"
+) -> tuple["pd.DataFrame", int]:
     """The table in which `mark` looks up: per place the key of most rows, and, in groups of more
     than one broadcast, each pattern with its key; and how many patterns there are.
     """
@@ -621,8 +637,7 @@ def _places(
         for i in range(patterns):  # a version that a place does not have goes with the others
             for name in marks.columns:
                 places[f"{name}{i}"] = places[f"{name}{i}"].fillna(places[name])
-    places = places.drop(columns=["group", "run"]).rename(columns=lambda name: f"{name}_")
-    return engine.keep(_table(places)), patterns
+    return places.drop(columns=["group", "run"]), patterns
 
 
 # What a reader is told
