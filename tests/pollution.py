@@ -303,6 +303,29 @@ def two_stray_quotes(b: Base):
             yield f"rows {i} and {j} column {c}", new.chunks, frozenset(range(i, j + 1))
 
 
+def neighbours(b: Base):
+    """A stray quote in the same column of two rows that follow each other, at any place of the
+    cell.
+    """
+    places = ("start", "middle", "end")
+    for n, i in enumerate(b.picks[:-1]):
+        for c in range(len(b.header)):
+            first, second = places[(n + c) % 3], places[(n + c // 3) % 3]
+            new = b
+            for row, place in ((i, first), (i + 1, second)):
+                cells = b.cells(row)
+                at = {"start": 0, "middle": len(cells[c]) // 2, "end": len(cells[c])}[place]
+                while 0 < at < len(cells[c]) and cells[c][at] & 0xC0 == 0x80:
+                    at += 1
+                cells[c] = cells[c][:at] + b'"' + cells[c][at:]
+                new = replace_chunks(new, new.changed(row, b.join(cells)))
+            yield (
+                f"rows {i}, {i + 1} column {c} {first}, {second}",
+                new.chunks,
+                frozenset({i, i + 1}),
+            )
+
+
 def replace_chunks(b: Base, chunks: list[Chunk]) -> Base:
     new = replace(b)
     new.__dict__["chunks"] = chunks
@@ -841,6 +864,7 @@ FAMILIES: list[Callable] = [
     stray_quote,
     missing_quote,
     two_stray_quotes,
+    neighbours,
     quoting,
     delimiters,
     delimiter_lost_or_added,

@@ -220,14 +220,6 @@ def test_a_message_id_that_a_spreadsheet_cut_does_not_lose_the_row(engine):
     assert not book.doubts
 
 
-def test_failed_messages_that_are_not_in_the_messages_export_are_counted(engine):
-    failed = read(engine, CASES / "c25_failed_last_digit_zero.csv").table
-    intact = read(engine, CASES / "c25_failed_intact.csv").table
-    messages = read(engine, CASES / "c25_messages.csv", "messages").table
-    assert [d.kind for d in checks.unmatched(failed, messages)] == ["unmatched messages"]
-    assert checks.unmatched(intact, messages) == []
-
-
 # ---- cells
 @pytest.mark.parametrize("name", ["c17_failed_apostrophe", "c17b_failed_equals"])
 def test_what_a_spreadsheet_puts_around_an_id_is_taken_off(engine, name):

@@ -225,40 +225,6 @@ def rejected(exports: Sequence) -> "pd.DataFrame":
     )
 
 
-def unmatched(failed: "ibis.Table", messages: "ibis.Table") -> list[Doubt]:
-    """Say how many failed messages are not in the messages export, and how many of its IDs several
-    contacts share: neither can be told to be delivered or failed.
-    """
-    ids = failed.filter(failed.message_id.notnull()).select("contact_id", "message_id").distinct()
-    there = messages.select("contact_id", "message_id").distinct()
-    missing = ids.anti_join(there, ["contact_id", "message_id"])
-    shared = there.group_by("message_id").aggregate(n=there.contact_id.nunique())
-    n, missing_n = int(ids.count().execute()), int(missing.count().execute())
-    shared_n = int(shared.filter(shared.n > 1).count().execute())
-    said = []
-    if missing_n:
-        said.append(
-            Doubt(
-                "unmatched messages",
-                "{n} of {all} failed messages are not in the messages export (by contact and"
-                " message ID); whether they were delivered later cannot be told.",
-                {"n": missing_n, "all": n},
-                missing_n,
-            )
-        )
-    if shared_n:
-        said.append(
-            Doubt(
-                "shared message IDs",
-                "{n} message IDs of the messages export belong to several contacts, as after a"
-                " spreadsheet rounded them; messages are compared by contact and ID.",
-                {"n": shared_n},
-                shared_n,
-            )
-        )
-    return said
-
-
 def message_ids_lost(source: Source, n: int) -> Doubt:
     """Say that IDs of messages are no longer there."""
     return Doubt(

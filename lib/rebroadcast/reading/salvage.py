@@ -264,7 +264,8 @@ def sift(
 
     def refuse(number: int, part: str, reason: str, goes_on: bool = False) -> None:
         if goes_on and refused:
-            refused[-1] = (*refused[-1][:2], (refused[-1][2] + part)[:KEPT])
+            if len(refused[-1][2]) < KEPT:
+                refused[-1] = (*refused[-1][:2], (refused[-1][2] + part)[:KEPT])
         else:
             refused.append((number, reason, part[:KEPT]))
 
@@ -298,8 +299,13 @@ def sift(
             next(lines, None)
         waiting.extend(islice(lines, SEEN))
         sizes = Counter(len(part.split(source.delimiter)[0].strip('" ')) for _, part in waiting)
+        dated = source.columns[0] in TYPED
         usual = sizes.most_common(1)[0][0] if sizes and source.columns[0] == "contact_id" else 0
         while item := following():
+            if lost and dated and not item[1].strip('" \r\n'):  # quotes alone begin no such row
+                refuse(*item, "a stray quote", True)
+                last = last if last and last[1] else None
+                continue
             taken, odd, size = [item], item[1].count('"') % 2, len(item[1])
             while odd and size < LONGEST and (item := following()):
                 taken.append(item)
