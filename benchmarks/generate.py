@@ -53,11 +53,12 @@ ERRORS = (
     (20, "(#130429) Rate limit hit; retry after 2022-01-11 15:0{d}:00", "#130429", "wait"),
     (20, "(#131052) Media download error: fichero_{n}.jpg\nHTTP 404 Not Found", "#131052", "fix"),
 )
+# One broadcast per channel: a text with the contact's name, one on several lines, a template.
 CONTENT = """[
- '{{"type":"text","text":"Hola"}}',
- '{{"type":"text","text":"Hola, \\"promo\\" hoy"}}',
- '{{\n  "type": "text",\n  "text": "Su pedido va en camino"\n}}',
- '{{"type":"template","name":"oferta_' || (g % 900) || '"}}'][(1 + g // 7 % 4)::INT]"""
+ '{{"type":"text","text":"Hola ' || name || ', \\"promo\\" hoy"}}',
+ '{{\n  "type": "text",\n  "text": "Su pedido va en camino, ' || name || '"\n}}',
+ '{{"type":"template","name":"oferta_enero"}}'][(1 + g // 3 % 3)::INT]"""
+NAME = "'N' || chr((97 + g % 26)::INT) || chr((97 + g // 26 % 26)::INT) || 'a'"
 
 
 def _case() -> str:
@@ -91,9 +92,9 @@ def generate(rows: int, path: Path) -> Path:
                    1641400000000000 + i "Message ID", 'text' "Content Type", 'message' "Message Type",
                    {CONTENT.replace("{{", "{").replace("}}", "}")} "Content", (1001 + g // 3 % 6)::VARCHAR "Channel ID",
                    'outgoing' "Type", 'text' "Sub Type", {_case()} "Error"
-            FROM (SELECT i, h, xor(h, h >> 13) * 3266489917 % 4294967296 g
+            FROM (SELECT *, {NAME} AS name FROM (SELECT i, h, xor(h, h >> 13) * 3266489917 % 4294967296 g
                   FROM (SELECT i, xor(k, k >> 16) * 2246822507 % 4294967296 h
-                        FROM (SELECT range i, range::UBIGINT * 2654435761 % 4294967296 k FROM range({rows}))))
+                        FROM (SELECT range i, range::UBIGINT * 2654435761 % 4294967296 k FROM range({rows})))))
         ) TO '{part}' (HEADER, DELIMITER ',', QUOTE '"', ESCAPE '"')""")
     part.rename(path)
     return path

@@ -3,15 +3,14 @@
 import sys
 
 from rebroadcast.bench import workbench
-from rebroadcast.verbs import recover as recovering
-from rebroadcast.verbs import summarise as summaries
+from rebroadcast.verbs import recover, summarise
 
 path, out = sys.argv[1:]
 bench = workbench.open(
-    {"exports": path, "tag": "failed {date:%d%m%y}", "timezone": "UTC", "out": out}
+    {"exports": path, "tag": "failed {date:%d%m%y} {channel}", "timezone": "UTC", "out": out}
 )
-bench.table(summaries.by_cause(bench.failed), "by-cause")
-bench.table(summaries.error_by_channel(bench.failed, bench.channels), "error-by-channel")
-bench.table(summaries.by_time(bench.failed)[0], "by-hour")
-recovering.recover(bench)
-bench.finish()
+failed, channels = bench.tables.failed, bench.settings.channels
+bench.results.table(summarise.by_cause(failed), "by-cause")
+bench.results.table(summarise.error_by_channel(failed, channels), "error-by-channel")
+bench.results.table(summarise.by_time(failed)[0], "by-hour")
+bench.finish(recover.recover(bench.settings, bench.tables, bench.results))

@@ -2,8 +2,9 @@
 
 Every column is read as text; each distinct error text is masked with this library's pattern and
 given the verdict of the first phrase of `generate.ERRORS` that it holds; counts go to
-error-by-channel.csv and by-hour.csv; a contact with any `never` is left out, otherwise its latest
-failure decides; dispositions.parquet has a line per row, import.csv the contacts to tag. They check
+error-by-channel.csv and by-hour.csv; a contact with any `never` on a channel (each has one
+broadcast) is left out there, otherwise its latest failure decides, and of those of one second the
+most careful; dispositions.parquet has a line per row, import.csv the contacts to tag. They check
 nothing: neither damaged rows nor IDs, dates of one kind only. `floor` is DuckDB parsing every
 column once.
 """
@@ -20,6 +21,7 @@ from rebroadcast.common.masking import MASK_PATTERN, MASK_TOKEN
 PHRASES = [(phrase, verdict) for _, _, phrase, verdict in generate.ERRORS]
 ID, SENT, CHANNEL, ERROR = "Contact ID", "Date & Time", "Channel ID", "Error"
 FATES = {"never": "never", "fix": "fix_first", "unknown": "unknown", "wait": "tagged"}
+CARE = {"wait": 0, "unknown": 1, "fix": 2, "never": 3}
 KEPT = [ID, CHANNEL, "Message ID", "at", "verdict", "disposition"]
 
 
@@ -41,8 +43,11 @@ def with_pandas(path: str, out: Path) -> None:
     frame["at"] = pd.to_datetime(frame[SENT])
     frame.groupby([CHANNEL, "masked"]).size().to_csv(out / "error-by-channel.csv")
     frame.groupby([frame["at"].dt.floor("h"), "masked"]).size().to_csv(out / "by-hour.csv")
-    latest = frame.sort_values("at", kind="stable").drop_duplicates(ID, keep="last").index
-    never = frame[ID].isin(frame.loc[frame["verdict"] == "never", ID])
+    frame["care"] = frame["verdict"].map(CARE)
+    ordered = frame.sort_values(["at", "care"], kind="stable")
+    latest = ordered.drop_duplicates([ID, CHANNEL], keep="last").index
+    refused = (frame["verdict"] == "never").groupby([frame[ID], frame[CHANNEL]])
+    never = refused.transform("max")
     frame["disposition"] = frame["verdict"].map(FATES).where(~never, "never")
     frame["disposition"] = frame["disposition"].where(frame.index.isin(latest), "repeated")
     frame[KEPT].to_parquet(out / "dispositions.parquet")
@@ -58,8 +63,7 @@ def with_polars(path: str, out: Path) -> None:
     )
     read = Path(tempfile.gettempdir()) / "rows.parquet"
     rows.sink_parquet(read, compression="uncompressed")
-    order = pl.col("at").dt.epoch("s") * 2**32 + pl.col("row").cast(pl.Int64)
-    rows = pl.scan_parquet(read).with_row_index("row").with_columns(order=order)
+    rows = pl.scan_parquet(read).with_row_index("row")
     texts = rows.select(pl.col(ERROR).unique()).collect(engine="streaming")
     masked = pl.col(ERROR).str.replace_all(MASK_PATTERN, MASK_TOKEN)
     verdict = pl.coalesce(
@@ -69,8 +73,10 @@ def with_polars(path: str, out: Path) -> None:
         )
     )
     known = texts.with_columns(masked=masked).with_columns(verdict=verdict).lazy()
-    rows = rows.join(known, on=ERROR, how="left")
-    fates = rows.group_by(ID).agg(
+    care = pl.col("verdict").replace_strict(CARE, return_dtype=pl.Int64)
+    order = (pl.col("at").dt.epoch("s") * 4 + care) * 2**29 + pl.col("row").cast(pl.Int64)
+    rows = rows.join(known, on=ERROR, how="left").with_columns(order=order)
+    fates = rows.group_by(ID, CHANNEL).agg(
         never=(pl.col("verdict") == "never").any(), last=pl.col("order").max()
     )
     fate = (
@@ -78,7 +84,7 @@ def with_polars(path: str, out: Path) -> None:
         .then(pl.lit("never"))
         .otherwise(pl.col("verdict").replace_strict(FATES, return_dtype=pl.String))
     )
-    done = rows.join(fates, on=ID, how="left").with_columns(
+    done = rows.join(fates, on=[ID, CHANNEL], how="left").with_columns(
         disposition=pl.when(pl.col("order") != pl.col("last"))
         .then(pl.lit("repeated"))
         .otherwise(fate)

@@ -28,9 +28,9 @@ def parsed(monkeypatch):
     """The names of the files that were parsed, in turn."""
     names, real = [], salvage.read
 
-    def read(engine, source):
+    def read(engine, source, doubted):
         names.append(source.name)
-        return real(engine, source)
+        return real(engine, source, doubted)
 
     monkeypatch.setattr(salvage, "read", read)
     return names

@@ -13,7 +13,7 @@ import pandas as pd
 from .. import errors
 from ..common.exceptions import ColumnError, InputError, ParameterError, did_you_mean, sentence
 from ..engine.connect import connect
-from ..engine.engine import Engine
+from ..engine.engine import Engine, id_parts
 from ..ledger import record
 from ..ledger.ledger import Broadcast, Ledger, open_ledger
 from ..reading import exports, files, profile
@@ -126,20 +126,6 @@ class Inputs:
         return sorted(c for c in ids if c and isinstance(c, str))
 
     @cached_property
-    def classified(self) -> ibis.Table:
-        """Every readable failed message, with what `errors.classify` adds."""
-        table, channels = self.export.table, self.settings.channels
-        kinds = {c: channels.kind(c) or "" for c in self.present}
-        channel = table.channel_id.fill_null("")
-        kind = channel.substitute(kinds, else_="") if kinds else ibis.literal("")
-        return errors.classify(
-            table.mutate(kind=kind),
-            self.settings.rules,
-            keep=self.engine.keep,
-            provider_column="provider",
-        )
-
-    @cached_property
     def groups(self) -> broadcasts.Broadcasts:
         """The broadcasts of the exports, whatever was selected of them."""
         sent = self.messages and self.messages.table
@@ -148,7 +134,18 @@ class Inputs:
     @cached_property
     def all_failed(self) -> ibis.Table:
         """Every readable failed message, classified, with the key of its broadcast."""
-        return self.engine.view(self.groups.mark(self.classified).drop(*UNUSED))
+        table, channels = self.groups.mark(self.export.table), self.settings.channels
+        kinds = {c: channels.kind(c) or "" for c in self.present}
+        channel = table.channel_id.fill_null("")
+        kind = channel.substitute(kinds, else_="") if any(kinds.values()) else ibis.literal("")
+        classified = errors.classify(
+            table.mutate(kind=kind),
+            self.settings.rules,
+            engine=self.engine,
+            provider_column="provider" if "provider" in table.columns else None,
+            unused=UNUSED,
+        )
+        return self.engine.view(classified)
 
     @cached_property
     def outgoing(self) -> ibis.Table | None:
@@ -274,8 +271,10 @@ class Tables:
                 raise self._no_channel(channel)
         rows = self.inputs.all_failed.filter(self.selected(self.inputs.all_failed))
         count = rows.count()
-        named = rows.message_id.notnull().sum().fill_null(0)
-        seen = rows.aggregate(rows=count, named=named, unique=rows.message_id.nunique())
+        parts = [rows[part] for part in id_parts("message_id", rows)]
+        named = sum(part.notnull().sum().fill_null(0) for part in parts)
+        unique = sum(part.nunique() for part in parts)
+        seen = rows.aggregate(rows=count, named=named, unique=unique)
         counts = seen.execute().iloc[0]
         if not counts["rows"]:
             raise self._nothing_left()
@@ -379,7 +378,8 @@ class Tables:
         )
         if self.settings.exclude_tag:
             rows = people_.without(rows, self._excluded())
-        return self.engine.keep(people_.unite(rows, people) if people else rows)
+        rows = people_.unite(rows, people) if people else rows
+        return self.engine.keep_numbers(rows, "contact_id")
 
     def _excluded(self) -> ibis.Table:
         """The contacts with a tag that was to be left out, under all of their IDs."""

@@ -25,6 +25,8 @@ MEMORY_MOST = (
     1500  # MB, where files are of gigabytes: a sort that spills needs some memory for each part
 )
 
+PARQUET = {"DICTIONARY_SIZE_LIMIT": 20_000}  # none is tried for IDs: it would be as long as they
+
 
 @dataclass
 class Engine:
@@ -56,14 +58,26 @@ class Engine:
     def _zone_functions(self):
         import ibis.expr.datatypes as dt
 
-        def builtin(name, argument, result):
-            @ibis.udf.scalar.builtin(name=name, signature=((dt.string, argument), result))
+        def in_zone(argument, result):
+            @ibis.udf.scalar.builtin(name="timezone", signature=((dt.string, argument), result))
             def function(zone, at): ...
 
             return function
 
-        utc = dt.Timestamp("UTC")
-        return builtin("timezone", dt.timestamp, utc), builtin("timezone", utc, dt.timestamp)
+        def plain(name, argument, result):
+            @ibis.udf.scalar.builtin(name=name, signature=((argument,), result))
+            def function(at): ...
+
+            return function
+
+        def convert(of, to, maker):
+            micros, made = plain("epoch_us", of, dt.int64), plain(maker, dt.int64, to)
+            other = in_zone(of, to)
+            # UTC needs no calendar.
+            return lambda zone, at: made(micros(at)) if zone == "UTC" else other(zone, at)
+
+        wall, utc = dt.timestamp, dt.Timestamp("UTC")
+        return convert(wall, utc, "make_timestamptz"), convert(utc, wall, "make_timestamp")
 
     def to_utc(self, wall_clock: "ibis.Value", zone: str) -> "ibis.Value":
         """Turn wall-clock times of a zone (no zone in the type) into instants (UTC)."""
@@ -78,18 +92,59 @@ class Engine:
         options of the Parquet file.
         """
         target = self.new_file(".parquet")
-        table.to_parquet(target, **options)
+        table.to_parquet(target, **(PARQUET | options))
         kept = self.con.read_parquet(target)
         wide = {n: t for n, t in table.schema().items() if t.is_integer() and kept[n].type() != t}
         return (
             kept.cast(wide) if wide else kept
         )  # DuckDB's sums are wider than a Parquet integer, and become floats
 
+    def keep_numbers(self, table: "ibis.Table", *ids: str) -> "ibis.Table":
+        """Compute a table once, with its IDs in the parts that `id_parts` names."""
+        parts = {name: id_parts(name) for name in ids if id_parts(name)[0] in table.columns}
+        texts = {
+            text: table[number].isnull().ifelse(table[name], ibis.null("string"))
+            for name, (number, text) in parts.items()
+        }
+        return self.view(with_ids(self.keep(table.mutate(**texts).drop(*parts))))
+
+    def coded(self, table: "ibis.Table", *columns: str) -> "ibis.Table":
+        """Compute a small table of which the texts of some columns take a byte wherever it is
+        joined to; to whoever asks they are texts.
+        """
+        name, kept = f"coded_{secrets.token_hex(8)}", self.view(self.keep(table)).get_name()
+        for column in columns:
+            texts = f'SELECT DISTINCT "{column}" AS text FROM {kept} WHERE "{column}" IS NOT NULL'
+            self.con.raw_sql(
+                f"CREATE TYPE {name}_{column} AS ENUM (FROM ({texts} UNION SELECT '') ORDER BY text)"
+            )
+        types = ", ".join(f'"{column}"::{name}_{column} AS "{column}"' for column in columns)
+        self.con.raw_sql(f"CREATE TABLE {name} AS SELECT * REPLACE ({types}) FROM {kept}")
+        return self._table(name, table.schema())
+
+    def in_order(self, table: "ibis.Table", *keys: object) -> "ibis.Table":
+        """A table in an order that what is made of its columns afterwards keeps, so that numbers
+        are sorted, and not the texts made of them.
+        """
+        return self.view(table.order_by(*keys))
+
     def view(self, table: "ibis.Table") -> "ibis.Table":
         """Name a table that is cheap to work out again: of Parquet's dictionaries DuckDB looks at
         each text once.
         """
-        return self.con.create_view(f"view_{secrets.token_hex(8)}", table)
+        name = f"view_{secrets.token_hex(8)}"
+        self.con._run_pre_execute_hooks(table)  # as Ibis' own create_view does
+        self.con.raw_sql(f"CREATE VIEW {name} AS {self.con.compile(table)}")
+        return self._table(name, table.schema())
+
+    def _table(self, name: str, schema: "ibis.Schema") -> "ibis.Table":
+        """A table of which the columns are known: to ask for them takes longer than many an
+        answer.
+        """
+        from ibis.expr import operations as ops
+
+        kinds = {n: k.copy(scale=6) if k.is_timestamp() else k for n, k in schema.items()}
+        return ops.DatabaseTable(name=name, schema=kinds, source=self.con).to_expr()
 
     def prepared(
         self, table: "ibis.Table", values: Mapping[str, "ibis.Value"]
@@ -154,58 +209,27 @@ class Engine:
         os.close(handle)
         return Path(name)
 
-    def read_csv(
-        self, path: Path, columns: list[str], delimiter: str, skip: int
-    ) -> tuple["ibis.Table", Path]:
-        """Parse a UTF-8 CSV file once, every column as text, into a Parquet file in the scratch
-        folder.
 
-        Returns the table of the rows that could be parsed, and of the others (line, reason, text).
-        A row is refused rather than repaired: too few or too many columns, broken quotes, bad
-        UTF-8.
-        """
-        con, target = self.con, self.new_file(".parquet")
-        view = con.read_csv(
-            reader_path(path),
-            hive_partitioning=False,
-            columns=dict.fromkeys(columns, "VARCHAR"),
-            header=False,
-            skip=skip,
-            delim=delimiter,
-            quote='"',
-            escape='"',
-            store_rejects=True,
-            rejects_table="refused",
-            rejects_scan="refused_scan",
-            max_line_size=8_388_608,
-            buffer_size=33_554_432,
-        )
-        view.to_parquet(target)
-        refused = con.table("refused", database=("temp", "main"))
-        refused = (
-            refused.select("line_byte_position", "error_type", "csv_line").distinct().to_pandas()
-        )
-        refused["csv_line"] = refused.csv_line.fillna("").str.lstrip("\r\n")
-        refused.insert(0, "line", lines_at(path, refused.pop("line_byte_position").tolist()))
-        con.raw_sql("DROP TABLE refused; DROP TABLE refused_scan")
-        return con.read_parquet(target, file_row_number=True), refused
+def id_parts(name: str, table: "ibis.Table | None" = None) -> list[str]:
+    """The two columns that say an ID together, one of which is null: its number, where that says
+    the same as its text, and else its text. With a table that has them not both: the ID itself.
 
-
-def lines_at(path: Path, positions: list[int]) -> list[int]:
-    """Return the line (from 1) on which each byte position (from 1) of a file lies.
-
-    DuckDB's own line number counts records, not lines, where values hold line breaks.
+    >>> id_parts("contact_id")
+    ['contact_number', 'contact_text']
     """
-    found, line, offset = {}, 1, 0
-    if not positions:
-        return []
-    with path.open("rb") as file:
-        for position in sorted(set(positions)):
-            while offset < position:  # where lines end with CRLF, the position is that of the LF
-                block = file.read(min(2**20, position - offset))
-                line, offset = line + block.count(b"\n"), offset + (len(block) or position)
-            found[position] = line
-    return [found[p] for p in positions]
+    parts = [name.replace("_id", part) for part in ("_number", "_text")]
+    return parts if table is None or set(parts) <= set(table.columns) else [name]
+
+
+def with_ids(table: "ibis.Table") -> "ibis.Table":
+    """Add the IDs of which a table has the parts only."""
+    names = (c.replace("_text", "_id") for c in table.columns if c.endswith("_text"))
+    parts = {n: id_parts(n, table) for n in names if n not in table.columns}
+    ids = {
+        name: ibis.coalesce(*(table[part].cast("string") for part in of))
+        for name, of in parts.items()
+    }
+    return table.mutate(**ids)
 
 
 def reader_path(path: Path) -> str:

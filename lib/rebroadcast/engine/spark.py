@@ -235,6 +235,15 @@ class SparkEngine(Engine):
     def view(self, table: "ibis.Table") -> "ibis.Table":
         return self.keep(table)  # joins cost more here than reading again
 
+    def keep_numbers(self, table: "ibis.Table", *ids: str) -> "ibis.Table":
+        return self.keep(table)
+
+    def coded(self, table: "ibis.Table", *columns: str) -> "ibis.Table":
+        return table
+
+    def in_order(self, table: "ibis.Table", *keys: object) -> "ibis.Table":
+        return table.order_by(*keys)
+
     def prepared(self, table: "ibis.Table", values):
         sql = re.sub(
             r"'\$(\w+)'",

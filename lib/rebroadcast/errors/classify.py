@@ -1,13 +1,22 @@
 """A table of failed messages to the same table with what each error means."""
 
-from ..common.lazy import ibis
+from collections.abc import Collection
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from ..common.lazy import ibis, pd
 from ..common.masking import mask_expr
 from .explain import UNKNOWN
 from .providers import canonical_provider
 from .rules import Rules, canonical_kind
 from .rulesfile import load_rules
 
+if TYPE_CHECKING:
+    from ..engine.engine import Engine
+
 COLUMNS = ["rule", "code", "cause", "verdict", "scope", "confidence", "wait_s"]
+CODED = ["rule", "cause", "verdict", "scope", "confidence"]  # few texts, in many rows
+ASKED = ["masked", "of_kind_", "by_"]
 
 
 def classify(
@@ -15,15 +24,17 @@ def classify(
     rules: Rules | None = None,
     kind_column: str = "kind",
     error_column: str = "error",
-    keep=None,
+    engine: "Engine | None" = None,
     provider_column: str | None = None,
+    unused: Collection[str] = (),
 ) -> "ibis.Table":
     """Add masked, rule, code, cause, verdict, scope, confidence (text) and wait_s (seconds) to failed
-    messages; confidence is code, text, concept, guess, or null where no rule knows the error.
+    messages, and error_id, a number for all these; confidence is code, text, concept, guess, or null
+    where no rule knows the error.
 
     The engine finds the distinct texts and masks them; only the masked ones are explained in
-    Python. keep is what computes a table once (`Engine.keep`); with it the result holds no data of
-    Python's, and can be a view.
+    Python. With an engine all this is computed here and now, without the columns that are unused,
+    and the result holds no data of Python's, and can be a view.
     """
     rules = rules or load_rules()
     error = table[error_column].fill_null("")
@@ -33,23 +44,38 @@ def classify(
     )
     texts = table.select(error_=error, of_kind_=kind, by_=provider).distinct()
     texts = texts.mutate(masked=mask_expr(texts.error_))
+    texts = engine.keep(texts) if engine else texts.view()
+    asked = texts.select(*ASKED).distinct().to_pandas()
+    asked.insert(0, "error_id", range(len(asked)))
+    numbered = ibis.memtable(asked, schema={"error_id": "int32"} | dict.fromkeys(ASKED, "string"))
+    told = texts.join(numbered, ASKED).drop("masked")
+    keys = [error == told.error_]
+    if len(asked[["of_kind_", "by_"]].drop_duplicates()) > 1:  # else one key is enough, and faster
+        keys += [kind == told.of_kind_, provider == told.by_]
+    rows = table.left_join(told, keys).drop("error_", "of_kind_", "by_", *unused)
+    with ThreadPoolExecutor(1) as other:  # while the engine joins
+        explained = other.submit(_explained, asked, rules)
+        rows = engine.keep_numbers(rows, "contact_id", "message_id") if engine else rows
+    known = ibis.memtable(explained.result(), schema=TYPES)
+    return rows.join(engine.coded(known, *CODED) if engine else known, "error_id")
+
+
+TYPES = {
+    "error_id": "int32",
+    "masked": "string",
+    **dict.fromkeys(COLUMNS, "string"),
+    "wait_s": "float64",
+}
+
+
+def _explained(asked: "pd.DataFrame", rules: Rules) -> list[dict]:
+    """What masked texts on channels of a kind mean, by number."""
     rows = []
-    distinct = texts.select("masked", "of_kind_", "by_").distinct().to_pandas()
-    for text, of_kind, by in distinct.itertuples(index=False):
+    for number, text, of_kind, by in asked.itertuples(index=False):
         found = rules.find(text, canonical_kind(of_kind), canonical_provider(by or of_kind))
         rule, meaning = found.rule, UNKNOWN
         if rule:
             meaning = (rule.cause, rule.verdict, rule.scope)
         told = (rule and rule.id, found.code, *meaning, found.confidence, found.seconds)
-        rows.append((text, of_kind, by, *told))
-    names = ["masked", "of_kind_", "by_", *COLUMNS]
-    schema = ibis.schema(dict.fromkeys(names, "string") | {"wait_s": "float64"})
-    known = ibis.memtable([dict(zip(names, row, strict=True)) for row in rows], schema=schema)
-    known = texts.join(known, ["masked", "of_kind_", "by_"])
-    known = keep(known) if keep else known.view()
-    keys = [error == known.error_]
-    if (
-        known.aggregate(twice=known.count() > known.error_.nunique()).execute().twice.iloc[0]
-    ):  # else one key is faster
-        keys += [kind == known.of_kind_, provider == known.by_]
-    return table.left_join(known, keys).drop("error_", "of_kind_", "by_")
+        rows.append(dict(zip(TYPES, (number, text, *told), strict=True)))
+    return rows

@@ -26,7 +26,7 @@ MOST, OLDEST = (
 )  # bytes of all entries, and seconds since an entry was last used
 
 
-def _entry(source: Source) -> Path | None:
+def _entry(source: Source, doubted: bool) -> Path | None:
     if not (folder := os.environ.get(FOLDER)):
         return None
     told = (
@@ -37,13 +37,16 @@ def _entry(source: Source) -> Path | None:
         source.skip,
         source.header,
         source.columns,
+        doubted,
     )
     return Path(folder).absolute() / hashlib.sha256(repr(told).encode()).hexdigest()
 
 
-def load(engine: Engine, source: Source) -> tuple["ibis.Table", "pd.DataFrame"] | None:
+def load(
+    engine: Engine, source: Source, doubted: bool
+) -> tuple["ibis.Table", "pd.DataFrame"] | None:
     """What `salvage.read` gave for the same file, if it is in the cache."""
-    if not (entry := _entry(source)) or not entry.is_dir():
+    if not (entry := _entry(source, doubted)) or not entry.is_dir():
         return None
     rows = engine.new_file(".parquet")
     try:
@@ -59,18 +62,18 @@ def load(engine: Engine, source: Source) -> tuple["ibis.Table", "pd.DataFrame"] 
         return None
 
 
-def store(source: Source, raw: "ibis.Table", refused: "pd.DataFrame") -> None:
+def store(source: Source, rows: "ibis.Table", refused: "pd.DataFrame", doubted: bool) -> None:
     """Put what `salvage.read` gave into the cache, when the file is known not to have changed
     meanwhile.
     """
-    if not (entry := _entry(source)) or entry.exists():
+    if not (entry := _entry(source, doubted)) or entry.exists():
         return
     with suppress(OSError, ValueError):  # a cache that cannot be written is none
         entry.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(
             prefix=".partial-", dir=entry.parent
         ) as partial:  # mode 0700
-            raw.drop("file_row_number").to_parquet(Path(partial) / "rows.parquet")
+            rows.drop("file_row_number").to_parquet(Path(partial) / "rows.parquet")
             refused.to_parquet(Path(partial) / "refused.parquet")
             for path in Path(partial).iterdir():
                 path.chmod(0o600)

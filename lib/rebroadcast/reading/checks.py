@@ -72,19 +72,17 @@ def utc_offset(ahead: timedelta) -> str:
 def look(table: "ibis.Table", timed: bool = True) -> Seen:
     """Count the rows of an export, and see what its message IDs tell.
 
-    table has message_id, and with timed sent_at (UTC) and local_at. An ID of 16 digits is the time
+    table has message_id, its number, and with timed sent_at (UTC) and local_at. An ID of 16 digits is the time
     of the message in microseconds since 1970 (UTC); the clock is what the most of them show.
     """
-    if "message_id" not in table.columns:
+    if "message_number" not in table.columns:
         return Seen(int(table.count().execute()))
-    number = table.message_id.try_cast("int64")
+    number = table.message_number
     long = (number >= 10**DIGITS).fill_null(False)
-    kept = table.message_id.left(DIGITS).right(1)
     sums = {
         "rows": table.count(),
         "long": long.sum(),
         "zeros": (number % 10 == 0).sum(where=long),
-        "whole": (kept != "0").sum(where=long),
     }
     if timed:
         facts = _quarters(table, number)
@@ -98,7 +96,10 @@ def look(table: "ibis.Table", timed: bool = True) -> Seen:
     seen = {name: value or 0 for name, value in seen.items()}
     zeros, long_ids = seen["zeros"], seen["long"]
     chance = 0.1 * long_ids + 5 * math.sqrt(0.09 * long_ids) + 1
-    rounded = seen["whole"] and (zeros > chance or zeros == long_ids >= FEWEST)
+    rounded = zeros > chance or zeros == long_ids >= FEWEST
+    if rounded:  # unless zeros are all that they ever end in
+        kept = table.filter(long).message_id.left(DIGITS).right(1)
+        rounded = bool((kept != "0").any().execute())
     clock = None
     if timed and seen["told"]:
         if seen["level"] >= MOST * seen["told"]:

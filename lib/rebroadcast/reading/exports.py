@@ -12,22 +12,11 @@ from ..common.doubts import Doubt
 from ..common.exceptions import InputError, sentence
 from ..common.lazy import ibis, pd
 from ..common.times import check_zone
-from ..engine.engine import Engine
-from . import cache, checks, dates, documents, mapping, salvage
+from ..engine.engine import Engine, id_parts
+from . import cache, checks, dates, documents, mapping, salvage, scan
 from .files import Source, check_unchanged, find, headings, known, open_source, stamps, title
+from .scan import IDS, TEXTS, TOLD, UNSEEN
 
-IDS = ("contact_id", "channel_id", "message_id")
-TEXTS = {
-    "content",
-    "error",
-    "contact_name",
-    "first_name",
-    "last_name",
-    "channel",
-    "channels",
-    "tags",
-    "sender",
-}
 DAMAGED = (  # 1.0E+08, 1.234.567: digits are lost, or were set apart
     r"^(?:[0-9]+([.,][0-9]+)?[eE]\+?[0-9]+|[0-9]{1,3}(?:[.][0-9]{3})+|[0-9]{1,3}(?:,[0-9]{3})+)$"
 )
@@ -36,13 +25,9 @@ DECIMAL = r"^([0-9]+)[.,]0{1,2}$"  # 123.0: certainly 123
 CONTACT = r"^(?:[A-Za-z0-9][A-Za-z0-9_.:@-]*|[+][1-9][0-9]{6,14})$"
 # What keeps a spreadsheet from taking an ID for a number: '123 and ="123"; and unseen signs.
 WRAPPED = r"^(?:'+|=\"'?)([^\"]*)\"?$"
-UNSEEN = "^[{0}]+|[{0}]+$".format("\u00a0\u2000-\u200f\u202a-\u202f\u2060-\u2069\u3000\ufeff")
 PHONE = r"(?:[0-9][^0-9]*){4}"
-# As the platform writes them: cells that need no more care than these tests.
-PLAIN_ID, PLAIN_CONTACT = r"^(?:[0-9]{1,18}|[A-Za-z][!#-~]*)$", r"^[0-9]{1,18}$"
 LIST = r"^\[\s*[\"']?([^\\]*?)[\"']?\s*\]$"  # tags as a list of JSON or Python
 BETWEEN = r"[\"']\s*,\s*[\"']"
-LONGEST = 2_000  # characters of an error or content: more tell nothing, and take memory
 HELP = {"problem", "text", "line", "said", "lost_id"}  # columns beside those of good rows
 KEPT = {
     "source_file": "string",
@@ -51,6 +36,7 @@ KEPT = {
     "problem": "string",
     "text": "string",
 }  # what `convert` keeps of a row, beside its export's columns
+NUMBERED = ("contact_id", "message_id")  # the long ones: as numbers, too, where they are some
 REASONS = {
     "MISSING COLUMNS": "too few columns",
     "TOO MANY COLUMNS": "too many columns",
@@ -202,20 +188,25 @@ def _read_group(engine: Engine, group: list[Source], as_read: _As, offset: int) 
 
 def _read_messages(engine: Engine, group: list[Source], as_read: _As, offset: int) -> _Part:
     """Read files of one form of another vendor's."""
-    parsed = [(source, *_csv(engine.files, source)) for source in group]
-    cells = [(source, raw) for source, raw, _, _ in parsed]
+    parsed = [(source, *_scan(engine.files, source, True)) for source in group]
+    cells = [
+        (source, scanned if source.document else scan.doubtful(scanned))
+        for source, scanned, _, _ in parsed
+    ]
     rows = mapping.messages(
         engine.files, cells, as_read.kind, as_read.zone, as_read.date_format, as_read.columns
     )
     bad = rows.filter(rows.problem.notnull()).select("file", "problem", "said", row="place")
     bad, frames, places = bad.to_pandas(), [], {}
-    for number, (source, raw, refused, total) in enumerate(parsed):
-        own = _told(raw, source, bad[bad["file"] == number].drop(columns="file"))
-        frames.append(_rejected(source, refused, own, "line" in raw.columns))
+    for number, (source, scanned, refused, total) in enumerate(parsed):
+        own = bad[bad["file"] == number].drop(columns="file")
+        own = _told(cells[number][1], source, scanned, refused, own)
+        frames.append(_rejected(source, refused, own))
         places[number] = source.name, offset
         offset += total
     good = engine.adopt(engine.files.view(rows.filter(rows.problem.isnull())))
     good = good.mutate(
+        **_numbered({name: good[name] for name in NUMBERED if name in good.columns}),
         source_file=good.file.cases(*((n, name) for n, (name, _) in places.items())),
         row=good.place,
         row_id=good.file.cases(*((n, before) for n, (_, before) in places.items()))
@@ -234,20 +225,28 @@ def _read_messages(engine: Engine, group: list[Source], as_read: _As, offset: in
     more += [checks.under_way(group, under_way)] if under_way else []
     total = sum(total for *_, total in parsed)
     frame = pd.concat(frames, ignore_index=True)
-    parsed = tuple(one[:3] for one in parsed)
+    parsed = tuple((*one[:3], True) for one in parsed)
     return _Part(failed.drop("state"), frame, total, more, first, parsed, log)
 
 
-def _told(raw: "ibis.Table", source: Source, bad: "pd.DataFrame") -> "pd.DataFrame":
+def _told(
+    raw: "ibis.Table",
+    source: Source,
+    scanned: "ibis.Table",
+    refused: "pd.DataFrame",
+    bad: "pd.DataFrame",
+) -> "pd.DataFrame":
     """The rows of a file that cannot be used, with their text and line."""
-    cells = [_text(raw[c]).fill_null("").left(LONGEST) for c in raw.columns[: len(source.header)]]
+    cells = [_text(raw[c]).fill_null("").left(TOLD) for c in raw.columns[: len(source.header)]]
     line = {"line": raw.line.cast("int64")} if "line" in raw.columns else {}
     text = ibis.literal(source.delimiter).join(cells)
     told = raw.select(row=raw.file_row_number + 1, text=text, **line)
     told = told.join(
         ibis.memtable(bad, schema=dict.fromkeys(bad.columns, "string") | {"row": "int64"}), "row"
     )
-    frame = _with_lines(raw, source, told)
+    frame = told.order_by("row").to_pandas()
+    if "line" not in frame:
+        frame["line"] = scan.lines(scanned, source, refused, frame["row"].tolist())
     if source.document:
         places = documents.locate(source, set(frame["line"]))
         texts = zip(frame["line"], frame["text"], strict=True)
@@ -273,29 +272,28 @@ def _read_parquet(engine: Engine, group: list[Source], as_read: _As, offset: int
 
 
 def _read_csv(engine: Engine, source: Source, as_read: _As, offset: int) -> _Part:
-    reader = engine.files
-    raw, refused, total = _csv(reader, source)
-    plain, checked = None, None
-    rest = raw
-    if as_read.zone and not dates.turned(as_read.date_format):
-        rest = raw.filter(_doubt(raw, source))
-        times = _times(reader, raw, source, as_read.zone)
-        plain = reader.view(_plain(raw, source, as_read.kind, times, offset))
+    """Read a CSV file: only the rows in doubt are looked at closely."""
+    reader, doubted = engine.files, dates.turned(as_read.date_format)
+    scanned, refused, total = _scan(reader, source, doubted)
+    good, raw = (
+        reader.view(_plain(reader, scanned, source, as_read, offset)),
+        scan.doubtful(scanned),
+    )
     doubts = []
     bad = pd.DataFrame(columns=["line", "problem", "text", "said"])
-    if plain is None or rest.count().execute():
-        checked = reader.keep(_checked(reader, rest, source, as_read, offset))
+    if raw.count().execute():
+        checked = reader.keep(_checked(reader, raw, source, as_read, offset))
         doubts += _lost_ids(checked, source)
-        good = checked.filter(checked.problem.isnull()).drop(*HELP & set(checked.columns))
-        good = good if plain is None else good.union(plain.anti_join(checked, "row"))
-        good = reader.view(good)
-        bad = _with_lines(raw, source, checked.filter(checked.problem.notnull()))
-    else:
-        good = plain
-    frame = _rejected(source, refused, bad, "line" in raw.columns)
+        right = checked.filter(checked.problem.isnull()).drop(*HELP & set(checked.columns))
+        good = reader.view(good.union(right))
+        bad = checked.filter(checked.problem.notnull()).order_by("row").to_pandas()
+        if "line" not in bad:
+            bad["line"] = scan.lines(scanned, source, refused, bad["row"].tolist())
+    frame = _rejected(source, refused, bad)
     first, more = checks.dates_refused(source, bad)
     doubts += [*more, *checks.ends_early(source, frame)]
-    return _Part(engine.adopt(good), frame, total, doubts, first, ((source, raw, refused),))
+    parsed = (source, scanned, refused, doubted)
+    return _Part(engine.adopt(good), frame, total, doubts, first, (parsed,))
 
 
 def _nothing_good(source: Source, kind: str, part: _Part) -> InputError:
@@ -343,19 +341,23 @@ def _groups(sources: Iterable[Source]) -> list[list[Source]]:
     return list(groups.values())
 
 
-def _csv(engine: Engine, source: Source) -> tuple["ibis.Table", "pd.DataFrame", int]:
+def _scan(
+    engine: Engine, source: Source, doubted: bool
+) -> tuple["ibis.Table", "pd.DataFrame", int]:
     import duckdb
 
     try:
-        read_now = documents.read if source.document else salvage.read
-        raw, refused = cache.load(engine, source) or read_now(engine, source)
+        read_now = cache.load(engine, source, doubted)
+        if read_now is None and source.document:
+            read_now = documents.read(engine, source)
+        scanned, refused = read_now or salvage.read(engine, source, doubted)
     except (FileNotFoundError, duckdb.IOException) as error:
         if source.path.exists():
             raise
         raise InputError(
             "{file} was removed while it was read; run again when it is there.", file=source.name
         ) from error
-    return raw, refused, raw.count().execute()
+    return scanned, refused, scanned.count().execute()
 
 
 def _parquet(engine: Engine, group: list[Source]) -> tuple["ibis.Table", int]:
@@ -412,7 +414,7 @@ def _cells(raw: "ibis.Table", source: Source) -> dict[str, "ibis.Value"]:
 def _cell(ours: str, cell: "ibis.Value") -> "ibis.Value":
     """What a cell holds, without what a spreadsheet put around it."""
     if ours in ("content", "error"):
-        return cell.left(LONGEST)
+        return cell.left(TOLD)
     cell = cell.strip().nullif("")
     if ours in IDS or ours in ("sent_at", "phone"):
         return cell.re_replace(UNSEEN, "").re_replace(WRAPPED, r"\1").nullif("")
@@ -433,69 +435,51 @@ def _text(value: "ibis.Value") -> "ibis.Value":
     return value.cast("string")
 
 
-def _doubt(raw: "ibis.Table", source: Source) -> "ibis.Value":
-    """Whether any cell of a row is not as the platform writes it.
-
-    Each test is of one column and has no branches: DuckDB then looks at each text of a Parquet
-    dictionary once.
-    """
-    doubts = [ibis.literal(False)]
-    for name, column in zip(source.columns, raw.columns, strict=False):
-        cell = raw[column]
-        if name == "sent_at":
-            same = cell.try_cast("timestamp").cast("string") == cell.replace("T", " ")
-            doubts += [~same.fill_null(cell.isnull()), cell.length() != len("2022-01-11 15:16:00")]
-            doubts.append(~cell.between(str(dates.FIRST), str(dates.BEYOND)))
-        elif name in IDS:
-            doubts.append(~cell.re_search(PLAIN_CONTACT if name == "contact_id" else PLAIN_ID))
-        elif name and name not in ("content", "error"):
-            doubts += [
-                cell != cell.strip(),
-                cell == "",
-                *([cell.startswith("[")] if name == "tags" else []),
-                *([cell.re_search("^['=]") | cell.re_search(UNSEEN)] if name == "phone" else []),
-                *([] if name in TEXTS else [cell.contains('"')]),
-            ]
-        if name == "contact_id":
-            doubts.append(cell.isnull())
-        if name == "email":
-            doubts.append(~cell.contains("@"))
-    return ibis.or_(*(d.fill_null(False) for d in doubts))
-
-
 def _plain(
-    raw: "ibis.Table", source: Source, kind: str, times: "ibis.Table | None", offset: int
+    engine: Engine, scanned: "ibis.Table", source: Source, as_read: _As, offset: int
 ) -> "ibis.Table":
-    """What `_checked` makes of the rows that `_doubt` has none of; branches would cost as much as
-    all the rest.
-    """
-    cells = {ours: raw[c] for ours, c in zip(source.columns, raw.columns, strict=False) if ours}
-    cells |= {n: cells[n].left(LONGEST) for n in ("content", "error") if n in cells}
-    columns = {n: cells.get(n, ibis.null("string")) for n in known()["exports"][kind]["columns"]}
-    if times is not None:
-        raw = raw.left_join(times, cells["sent_at"] == times.said)
-        columns |= {
-            "sent_at": times.at.cast("timestamp('UTC')"),
-            "local_at": times.wall_clock.cast("timestamp"),
-        }
-    elif "sent_at" in columns:
-        columns |= _no_time()
-    columns |= _no_channel(columns)
-    row = raw["file_row_number"]
-    return raw.select(
-        **columns, source_file=ibis.literal(source.name), row=row + 1, row_id=row + offset
+    """What `_checked` makes of the rows of a scan that are in no doubt."""
+    rows = scanned.filter(scanned.cells.isnull())
+    places = {name: f"c{i}" for i, name in enumerate(source.columns) if name}
+    columns = {}
+    for name in as_read.columns:
+        cell = rows[places[name]] if name in places else ibis.null("string")
+        if name == "sent_at":
+            columns |= _times(engine, cell, as_read.zone)
+        elif name in NUMBERED and cell.type().is_integer():
+            columns |= {name: cell.cast("string"), id_parts(name)[0]: cell}
+        elif cell.type().is_string() and name not in ("content", "error"):
+            columns[name] = cell.strip().nullif("")
+        else:
+            columns[name] = cell.cast("string").nullif("")
+    columns |= _no_channel(columns) if as_read.zone else {}
+    row = rows["file_row_number"]
+    return rows.select(
+        **_numbered(columns),
+        source_file=ibis.literal(source.name),
+        row=row + 1,
+        row_id=row + offset,
     )
 
 
-def _times(engine: Engine, raw: "ibis.Table", source: Source, zone: str) -> "ibis.Table | None":
-    """The instant (`at`, UTC) and the wall clock of each date that a file writes as the platform
-    does (`said`).
+def _times(engine: Engine, said: "ibis.Value", zone: str) -> "dict[str, ibis.Value]":
+    """A date that is written as the platform does, as instant (UTC) and as wall clock; as text
+    without a zone.
     """
-    if "sent_at" not in source.columns:
-        return None
-    said = raw.select(said=raw[raw.columns[source.columns.index("sent_at")]]).distinct()
-    times = said.mutate(at=engine.to_utc(said.said.try_cast("timestamp"), zone))
-    return engine.keep(times.mutate(wall_clock=engine.to_wall_clock(times.at, zone)))
+    if not zone:
+        return {"sent_at": said.cast("string")}
+    at = engine.to_utc(said.try_cast("timestamp"), zone)
+    return {"sent_at": at, "local_at": engine.to_wall_clock(at, zone)}
+
+
+def _numbered(columns: "dict[str, ibis.Value]") -> "dict[str, ibis.Value]":
+    """Add the numbers of IDs (see `id_parts`) that columns have as text only."""
+    numbers = {}
+    for name in (n for n in NUMBERED if n in columns):
+        number = columns[name].try_cast("int64")
+        same = number.cast("string") == columns[name]
+        numbers[id_parts(name)[0]] = same.ifelse(number, ibis.null("int64"))
+    return dict(sorted((numbers | columns).items()))
 
 
 def _checked(
@@ -530,12 +514,12 @@ def _checked(
     for name in sorted(cells.keys() - TEXTS):
         problems.append((cells[name].contains('"'), "a stray quote"))
     problem = ibis.cases(*problems)
-    texts = [_text(raw[c]).fill_null("").left(LONGEST) for c in raw.columns[:width]]
+    texts = [_text(raw[c]).fill_null("").left(TOLD) for c in raw.columns[:width]]
     text = ibis.literal(source.delimiter or ",").join(texts)
     told = {"problem": problem, "text": problem.isnull().ifelse(None, text)}
     if "sent_at" in cells:
         told["said"] = (problem == checks.NO_DATE).ifelse(cells["sent_at"], None)
-    return raw.select(**columns, **told, **_places(raw, source, offset))
+    return raw.select(**_numbered(columns), **told, **_places(raw, source, offset))
 
 
 def _places(raw: "ibis.Table", source: Source, offset: int) -> "dict[str, ibis.Value]":
@@ -611,7 +595,9 @@ def _converted(
         columns |= {"sent_at": at, "local_at": engine.to_wall_clock(at, as_read.zone)}
     columns |= _no_channel(columns) if as_read.zone else {}
     kept = {k: raw[k] for k in KEPT} | {"problem": ibis.cases(*problems)}
-    return raw.select(**columns, **kept, row_id=raw.rows_before + raw.file_row_number + offset)
+    return raw.select(
+        **_numbered(columns), **kept, row_id=raw.rows_before + raw.file_row_number + offset
+    )
 
 
 def _lost_ids(checked: "ibis.Table", source: Source) -> list[Doubt]:
@@ -620,28 +606,6 @@ def _lost_ids(checked: "ibis.Table", source: Source) -> list[Doubt]:
         return []
     lost = int(checked.lost_id.sum().fill_null(0).execute())
     return [checks.message_ids_lost(source, lost)] if lost else []
-
-
-def _count_newlines(cell: "ibis.Value") -> "ibis.Value":
-    text = cell.cast("string").fill_null("")
-    return text.length() - text.replace("\n", "").length()
-
-
-def _with_lines(raw: "ibis.Table", source: Source, bad: "ibis.Table") -> "pd.DataFrame":
-    """The rows that cannot be used, with the line on which each starts."""
-    frame = bad.order_by("row").to_pandas()
-    if len(frame) and "line" not in frame:
-        before = ibis.window(order_by="row", rows=(None, -1))
-        newlines = sum(
-            (_count_newlines(raw[c]) for c in raw.columns[: len(source.header)]), ibis.literal(0)
-        )
-        lines = raw.select(row=raw["file_row_number"] + 1, newlines=newlines)
-        lines = lines.mutate(line=lines.row + lines.newlines.sum().over(before).fill_null(0))
-        lines = lines.semi_join(ibis.memtable(frame[["row"]]), "row").order_by("row")
-        frame["line"] = lines.line.to_list()
-    if len(frame):
-        frame["line"] += 0 if "line" in raw.columns else source.skip
-    return frame
 
 
 def _listed(bad: "pd.DataFrame") -> "pd.DataFrame":
@@ -667,25 +631,14 @@ def _heading(source: Source, line: int, text: str) -> str | None:
     return checks.HEADER_AGAIN
 
 
-def _rejected(
-    source: Source, refused: "pd.DataFrame", bad: "pd.DataFrame", sifted: bool
-) -> "pd.DataFrame":
+def _rejected(source: Source, refused: "pd.DataFrame", bad: "pd.DataFrame") -> "pd.DataFrame":
     """One frame of all rows of a file that cannot be used, in the order of the file."""
     refused = refused.drop_duplicates("line").sort_values("line")
     rows = [
         (int(line), REASONS.get(kind, kind.lower().replace("_", " ")), text)
         for line, kind, text in refused.itertuples(index=False)
     ]
-    spans = [(line, text.count("\n") + 1) for line, _, text in rows]
-    for line, problem, text in (
-        bad[["line", "problem", "text"]].itertuples(index=False) if len(bad) else ()
-    ):
-        line = int(line)
-        for start, span in (
-            () if sifted else spans
-        ):  # unreadable records before it are not among the counted rows
-            line += span if start <= line else 0
-        rows.append((line, problem, text))
+    rows += bad[["line", "problem", "text"]].itertuples(index=False, name=None)
     rows = [(line, _heading(source, line, text) or reason, text) for line, reason, text in rows]
     frame = pd.DataFrame(sorted(rows, key=lambda r: r[0]), columns=["line", "reason", "text"])
     frame.insert(0, "file", source.name)

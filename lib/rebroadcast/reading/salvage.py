@@ -5,7 +5,8 @@ not, with the reason.
 import csv
 import re
 from collections import Counter, deque
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -13,9 +14,10 @@ from ..common.exceptions import InputError
 from ..common.lazy import ibis, np, pd
 from ..common.masking import mask, mask_expr
 from ..engine.engine import Engine
+from . import scan
 from .files import Source, headings
+from .scan import LONGEST
 
-LONGEST = 8_388_608  # bytes of one record: the engine reads no longer ones
 KEPT = 10_000  # characters that are kept of a refused record
 AHEAD = 50  # lines in which the end of a broken record is looked for
 SEEN = 200  # first lines that tell how long contact IDs are
@@ -27,51 +29,59 @@ TYPED = {
 }
 
 
-def read(engine: Engine, source: Source) -> tuple["ibis.Table", "pd.DataFrame"]:
-    """Read a CSV file as `Engine.read_csv` does; where its reading is in doubt, sift the file
-    first.
+def read(engine: Engine, source: Source, doubted: bool) -> tuple["ibis.Table", "pd.DataFrame"]:
+    """Read a CSV file as `scan.read` does; where that reading is in doubt, sift the file first.
 
     Then the table has the line of each record as a last column `line`. Raises InputError where even
     that fails.
     """
     import duckdb
 
-    names = [f"c{i}" for i in range(len(source.header))]
     try:
-        raw, refused = engine.read_csv(source.path, names, source.delimiter, source.skip)
-        if not needed(raw, refused, source):
-            return raw, refused
+        rows, refused = scan.read(engine, source, _starts(source), doubted)
+        if not needed(rows, refused, source):
+            return rows, refused
     except duckdb.InvalidInputException:  # line ends of two kinds, for one
         engine.con.raw_sql("DROP TABLE IF EXISTS refused; DROP TABLE IF EXISTS refused_scan")
     target, cut = engine.new_file(".csv"), frozenset()
+    columns = (*source.columns, "line")
+    sifted = replace(source, path=target, delimiter=",", skip=0, columns=columns)
     for _ in range(2):
         good, refused, ends = sift(source, target, cut)
-        raw, left = engine.read_csv(target, [*names, "line"], ",", 0)
-        if len(left) or raw.count().execute() != good:
+        rows, left = scan.read(engine, sifted, _starts(sifted), doubted)
+        if len(left) or rows.count().execute() != good:
             raise InputError(
                 "{file} is too damaged to be read; export it again as CSV.",
                 source.path,
                 file=source.name,
             )
-        if cut or not (cut := cut_off(raw[names[-1]], ends)):
+        if cut or not (cut := cut_off(_last(rows, source), ends)):
             break
-    return raw, refused
+    return rows, refused
 
 
-def needed(raw: "ibis.Table", refused: "pd.DataFrame", source: Source) -> bool:
+def needed(rows: "ibis.Table", refused: "pd.DataFrame", source: Source) -> bool:
     """Whether the engine's reading is in doubt: quotes out of place, records unaccounted for, a
     value that swallowed rows, a last row that may be cut off.
     """
-    names, d = raw.columns[: len(source.header)], re.escape(source.delimiter)
-    count, broken, length, signs = _written(raw, names)
+    sums = {
+        name: rows[name].sum().fill_null(0).cast("int64") for name in ("size", "signs", "breaks")
+    }
+    said = rows.aggregate(count=rows.count(), swallowed=rows.swallowed.any(), **sums)
+    count, swallowed, length, signs, breaks = said.execute().iloc[0]
     seen = _bytes(source)
     # What is no value must be delimiters, line ends and quotes: two around a cell, and one more for
     # each within it.
-    quoted, ends = seen["quotes"] - 2 * signs, count * (len(names) + bool(seen["returns"]))
-    same = (
-        length + ends + seen["quotes"] - signs == seen["size"] and quoted >= 0 and quoted % 2 == 0
-    )
-    if not same or len(refused) or seen["zeros"] or seen["returns"] not in (0, count):
+    lost, end = _whole_lines(refused, source), 1 + bool(seen["returns"])
+    quotes = seen["quotes"] - sum(text.count('"') for text in lost)
+    quoted, width = quotes - 2 * signs, len(source.header) - 1 + end
+    size = length + count * width + quotes - signs + sum(len(t.encode()) + end for t in lost)
+    same = size == seen["size"] and quoted >= 0 and quoted % 2 == 0
+    records = count + len(lost)
+    # Values may break their lines as rows do.
+    breaks += sum(text.count("\n") for text in lost)
+    told = len(lost) == len(refused) and seen["returns"] in (0, records, records + breaks)
+    if not (same and told) or seen["zeros"]:
         records, whole = strict(source)
         if (
             whole != count
@@ -79,48 +89,32 @@ def needed(raw: "ibis.Table", refused: "pd.DataFrame", source: Source) -> bool:
             or not refused.error_type.isin(PLAIN).all()
         ):
             return True
-        if not refused.csv_line.map(
-            _begins(source)
-        ).all():  # what begins no row may be the rest of the one before
-            return True
+    # What begins no row may be the rest of the one before.
+    if not refused.csv_line.map(_begins(source)).all():
+        return True
     if not seen["ended"] and count:
-        last = (
-            raw.filter(raw.file_row_number == count - 1)[names[-1]].fill_null("").execute().iloc[0]
-        )
-        if cut_off(raw[names[-1]], [(0, last, "")]):
+        final = _last(rows.filter(rows.file_row_number == count - 1), source).execute().iloc[0]
+        if cut_off(_last(rows, source), [(0, final, "")]):
             return True
-    # A swallowed row: the first line of a value has the rest of its row, and the last line the
-    # start of another,
-    # or a line begins as rows do.
-    for name in broken:
-        i, value = names.index(name), raw.filter(raw[name].contains("\n"))[name]
-        cells = rf"([^{d}\n]*{d})"
-        own = (
-            rf"^{cells}{{{len(names) - 1 - i}}}[^\n]*\n(?s:.*\n)?{cells}{{{i}}}|\n{_starts(source)}"
-        )
-        if value.re_search(own).any().execute():
-            return True
-    return False
+    return bool(swallowed)
 
 
-def _written(raw: "ibis.Table", names: Sequence[str]) -> tuple[int, list[str], int, int]:
-    """How many rows a table has, which of its columns hold line breaks, and the bytes and quotes of
-    all values.
+def _whole_lines(refused: "pd.DataFrame", source: Source) -> list[str]:
+    """The refused records that consist of whole cells, only too few or too many of them: all that
+    can be said of such a file is said without a second look at it.
     """
+    d = re.escape(source.delimiter)
+    cell = rf'(?:"[^"]*+(?:""[^"]*+)*+"|[^{d}\r\n"]*+)'
+    columns = refused[refused.error_type.isin(PLAIN[:2])].drop_duplicates("line")
+    return [
+        t for t in columns.csv_line if re.fullmatch(rf"{cell}(?:{d}{cell})*+", t.rstrip("\r\n"))
+    ]
 
-    @ibis.udf.scalar.builtin(name="strlen", signature=(("string",), "int64"))
-    def size(text): ...
 
-    sums = {"count": raw.count()}
-    for c in names:
-        sums |= {
-            f"length {c}": size(raw[c]).sum(),
-            f"bare {c}": size(raw[c].replace('"', "")).sum(),
-            f"broken {c}": raw[c].contains("\n").any(),
-        }
-    found = raw.aggregate(**sums).to_pyarrow().to_pylist()[0]
-    length, bare = (sum(found[f"{what} {c}"] or 0 for c in names) for what in ("length", "bare"))
-    return found["count"], [c for c in names if found[f"broken {c}"]], length, length - bare
+def _last(rows: "ibis.Table", source: Source) -> "ibis.Value":
+    """The text of each row's last cell."""
+    place = len(source.header) - 1
+    return ibis.coalesce(rows.cells[place], rows[f"c{place}"].cast("string"), "")
 
 
 def _bytes(source: Source) -> dict[str, int]:

@@ -5,6 +5,7 @@ from collections.abc import Collection
 import ibis
 
 from ..common.exceptions import RunError
+from ..engine.engine import id_parts
 from . import broadcasts
 
 # In the order in which they are decided: the first that fits is a row's disposition.
@@ -51,9 +52,9 @@ def fates(
     """
     gone = failed.filter((failed.verdict == "never") & (failed.cause == "opted_out"))
     gone = gone.select(left=gone.contact_id, left_on=gone.channel_id.fill_null("")).distinct()
-    rows = failed.mutate(audience=audience).filter(selected)
+    rows, parts = failed.mutate(audience=audience).filter(selected), id_parts("contact_id", failed)
     rows = rows.select(
-        "contact_id",
+        *dict.fromkeys(["contact_id", *parts]),
         "row_id",
         "channel_id",
         "sent_at",
@@ -65,7 +66,7 @@ def fates(
         "audience",
         order=_order(rows),
     )
-    by_contact = rows.group_by("contact_id", "audience").aggregate(
+    by_contact = rows.group_by(*parts, "audience").aggregate(
         decisive=rows.order.max(),
         refused=(rows.verdict == "never").any(),
         waited_since=rows.sent_at.min(),
@@ -96,7 +97,7 @@ def fates(
     )
     return rows.select(
         "audience",
-        "contact_id",
+        *dict.fromkeys(["contact_id", *parts]),
         "row_id",
         "channel_id",
         "rule",
@@ -120,8 +121,8 @@ def dispositions(failed: "ibis.Table", selected: "ibis.Value", fates: "ibis.Tabl
     (waited_since, earliest) is null in the others.
     """
     rows = failed.mutate(selected=selected)
-    fates = fates.drop("audience", "contact_id", "channel_id", "rule", "cause")
-    fates = fates.rename(decided="row_id")
+    known = {"audience", *failed.columns} - {"row_id"}
+    fates = fates.drop(*known.intersection(fates.columns)).rename(decided="row_id")
     rows = rows.left_join(fates, rows.row_id == fates.decided)
     disposition = rows.selected.ifelse(rows.disposition.fill_null("repeated"), "filtered")
     return rows.mutate(disposition=disposition).drop("selected", "decided")

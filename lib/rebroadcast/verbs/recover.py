@@ -13,7 +13,7 @@ from ..bench.settings import Settings
 from ..bench.tables import Tables
 from ..common.doubts import Doubt
 from ..common.exceptions import ParameterError
-from ..engine.engine import reader_path
+from ..engine.engine import PARQUET, id_parts, reader_path, with_ids
 from ..errors import advice
 from ..ledger.ledger import Claim, open_ledger
 from ..limits.waves import Plan
@@ -93,7 +93,7 @@ def recover(settings: Settings, tables: Tables, results: Results | None = None) 
     if audience is None:
         audience, planned = _in_waves(settings, tables)
         tags = _tags(settings, tables, audience, len(planned.waves) if planned else 1)
-        audience = tables.engine.keep(audience.join(tags, ["audience", "wave"]))
+        audience = tables.engine.view(audience.join(tags, ["audience", "wave"]))
     fates, claim = tables.fates, None
     if settings.ledger and published:
         claim = _claim(settings, tables, audience, planned, results)
@@ -125,7 +125,7 @@ def recover(settings: Settings, tables: Tables, results: Results | None = None) 
         flow=_flow(audience, counts, planned),
         fix=_to_fix(settings, fates),
         missing=missing,
-        recoverable=int(audience.contact_id.nunique().execute()),
+        recoverable=int(_contacts(audience).execute()),
         plan=planned,
         folder=folder / "import",
         dispositions=kept,
@@ -307,9 +307,13 @@ def _begun(settings: Settings, tables: Tables, published: object) -> list[Doubt]
     return [Doubt("ledger begun", text, {"path": settings.ledger})]
 
 
+def _contacts(audience: ibis.Table) -> ibis.Value:
+    return sum(audience[part].nunique() for part in id_parts("contact_id", audience))
+
+
 def _sizes(audience: ibis.Table) -> list[tuple]:
     sizes = audience.group_by("wave", "tag").aggregate(
-        n=audience.contact_id.nunique(), audience=audience.audience.min()
+        n=_contacts(audience), audience=audience.audience.min()
     )
     return list(sizes.order_by("wave", "tag").to_pandas().itertuples(index=False))
 
@@ -375,29 +379,33 @@ def _keep(tables: Tables, fates: ibis.Table, audience: ibis.Table, folder: Path)
     """Write one line per input row, in the order of the files, to `data/dispositions.parquet`."""
     path = folder / "data" / "dispositions.parquet"
     path.parent.mkdir(mode=0o700, exist_ok=True)
-    sizes = _sizes(audience)
+    sizes, several = _sizes(audience), []
     if len(sizes) != 1:  # what is the same for all need not be looked up for each
-        tagged = audience.select("row_id", "wave", "tag").rename(place="row_id")
+        several = ["wave", "tag"]
+        tagged = audience.select("row_id", *several).rename(place="row_id")
         fates = fates.left_join(tagged, fates.row_id == tagged.place).drop("place")
     rows = fates_.dispositions(tables.inputs.all_failed, tables.recoverable_rows, fates)
-    if len(sizes) == 1:
+    parts = [part for name in COLUMNS for part in id_parts(name, rows) if name.endswith("_id")]
+    others = [name for name in COLUMNS if not name.endswith("_id")]
+    rows = rows.select("row_id", *others, *parts, *several)
+    rows = with_ids(tables.engine.in_order(rows, "row_id"))
+    if not several:
         wave, tag, *_rest = sizes[0]
         is_tagged = rows.disposition == "tagged"
         rows = rows.mutate(
             wave=is_tagged.ifelse(ibis.literal(int(wave), "int64"), None),
             tag=is_tagged.ifelse(ibis.literal(tag), None),
         )
-    rows = rows.select("row_id", *COLUMNS, "wave", "tag", line=ibis.null("int64"))
-    order = []
+    rows = rows.select(*COLUMNS, "wave", "tag", line=ibis.null("int64"))
     if len(lost := tables.inputs.export.rejected):
-        rows = rows.union(_unread(rows, lost))
-        order = ["source_file", "line"]
-    rows.order_by(rows.row_id.asc(nulls_first=False), *order).drop("row_id").to_parquet(path)
+        rows = _unread(rows, lost).union(rows)
+    rows.to_parquet(path, **PARQUET)
     return path
 
 
 def _unread(rows: ibis.Table, lost: pd.DataFrame) -> ibis.Table:
     """The rows that could not be read, by the line on which they start, in the columns of rows."""
+    lost = lost.sort_values(["file", "line"])
     given = {"source_file": lost["file"].tolist(), "line": lost["line"].tolist()}
     unread = ibis.memtable(given, schema={"source_file": "string", "line": "int64"})
     unread = unread.mutate(disposition=ibis.literal("rejected"))

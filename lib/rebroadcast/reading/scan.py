@@ -1,0 +1,229 @@
+"""One look at a CSV file, in DuckDB's own SQL: what is as the platform writes it is typed at once,
+rows in doubt keep all their cells, and every byte is accounted for.
+"""
+
+import csv
+import io
+import re
+from contextlib import suppress
+from pathlib import Path
+
+from ..common.lazy import ibis, pd
+from ..engine.engine import Engine, reader_path
+from . import dates
+from .files import Source
+
+IDS = ("contact_id", "channel_id", "message_id")  # those of channels are few: they stay texts
+TEXTS = {  # what people write: quotes and line breaks may be in them
+    "content",
+    "error",
+    "contact_name",
+    "first_name",
+    "last_name",
+    "channel",
+    "channels",
+    "tags",
+    "sender",
+}
+# As the platform writes them: cells that need no more care than these tests.
+NUMBER = r"0|[1-9][0-9]{0,17}"  # as a BIGINT says the same
+ID = r"[0-9]+|[A-Za-z][!#-~]*"
+CONTACT = r"[0-9]+|[A-Za-z][A-Za-z_:@-]*[0-9][A-Za-z0-9_:@-]*"
+TIME = r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}:[0-9]{2}"
+LONGEST = 8_388_608  # bytes of one record: the engine reads no longer ones
+TOLD = 2_000  # characters of an error or content: more tell nothing, and take memory
+_SIGNS = "\u00a0\u2000-\u200f\u202a-\u202f\u2060-\u2069\u3000\ufeff"
+UNSEEN = f"^[{_SIGNS}]+|[{_SIGNS}]+$"
+DRESSED = rf"^\s*['=]|[{_SIGNS}]"  # a phone number as spreadsheets write it
+START = 2**16  # bytes that tell how a file writes its IDs and dates
+
+
+def read(
+    engine: Engine, source: Source, row_start: str, doubted: bool = False
+) -> tuple["ibis.Table", "pd.DataFrame"]:
+    """Read a CSV file into a Parquet file in the scratch folder, a row per record, numbered from 0
+    as `file_row_number`.
+
+    Each known column is "c" and its place: a long ID as BIGINT and a date as TIMESTAMP where the start
+    of the file shows them so, else text. `cells` are all cells of a row in doubt, one that is not
+    as the platform writes it (with doubted, every row is); for the others it is null, and what is
+    typed says exactly what the file does. `size`, `signs` and `breaks` are the bytes, quotes and
+    line breaks within all values of a row, and `swallowed` tells whether another row may be among
+    them; row_start is the pattern for the start of a row. A column named `line` is kept as a
+    number.
+
+    Returns with it the records that could not be parsed (line, error_type, csv_line). A record is
+    refused rather than repaired: too few or too many columns, broken quotes, bad UTF-8.
+    """
+    target, run = engine.new_file(".parquet"), engine.con.con.execute
+    # No dictionary is tried for IDs: it would be as long as the column.
+    run(
+        f"COPY ({_query(source, row_start, doubted)}) TO {_literal(target)}"
+        " (FORMAT parquet, DICTIONARY_SIZE_LIMIT 20000)"
+    )
+    refused = run(
+        "SELECT DISTINCT line_byte_position, error_type::VARCHAR AS error_type, csv_line"
+        " FROM refused"
+    ).df()
+    run("DROP TABLE refused; DROP TABLE refused_scan")
+    refused["csv_line"] = refused.csv_line.fillna("").str.lstrip("\r\n")
+    refused.insert(0, "line", lines_at(source.path, refused.pop("line_byte_position").tolist()))
+    return engine.con.read_parquet(target, file_row_number=True), refused
+
+
+def _query(source: Source, row_start: str, doubted: bool) -> str:
+    """The look as SQL: cells as text, then typed, then doubted, then counted."""
+    names = dict(enumerate(source.columns[: len(source.header)]))
+    cells, kinds = [f"c{i}" for i in names], _kinds(source)
+    typed = [f"TRY_CAST(c{i} AS {kind[0]}) AS t{i}" for i, kind in kinds.items()]
+    doubts = [_doubt(f"c{i}", name, *kinds.get(i, ("", ""))) for i, name in names.items()]
+    doubt = "true" if doubted else " OR ".join(filter(None, doubts)) or "false"
+    written = [f"c{i}" for i, name in names.items() if name in TEXTS or not name]
+    kept = {
+        f"c{i}": f"t{i}" if i in kinds and name != "channel_id" else f"c{i}"
+        for i, name in names.items()
+        if name or i == len(names) - 1  # the last one shows whether the file ends early
+    }
+    for cell in (f"c{i}" for i, name in names.items() if name in ("content", "error")):
+        kept[cell] = f"CASE WHEN strlen({cell}) > {TOLD} THEN left({cell}, {TOLD}) ELSE {cell} END"
+    kept["size"] = f"({' + '.join(f'strlen({c})' for c in cells)})::UINTEGER"
+    for name, sign in (("signs", "'\"'"), ("breaks", "chr(10)")):
+        every, some = (" + ".join(_count(c, sign) for c in cs) or "0" for cs in (cells, written))
+        kept[name] = f"(CASE WHEN doubt THEN {every} ELSE {some} END)::UINTEGER"
+    every, some = (
+        " OR ".join(_swallowed(source, int(c[1:]), row_start) for c in cs) or "false"
+        for cs in (cells, written)
+    )
+    kept["swallowed"] = f"CASE WHEN doubt THEN {every} ELSE {some} END"
+    kept["cells"] = f"CASE WHEN doubt THEN [{', '.join(cells)}] END"
+    kept |= {"line": "line::BIGINT"} if "line" in source.columns else {}
+    return (
+        f"SELECT {', '.join(f'{value} AS {name}' for name, value in kept.items())} FROM"
+        f" (SELECT *, {doubt} AS doubt FROM"
+        f" (SELECT {', '.join([*typed, '*'])} FROM {_parsed(source, cells)}))"
+    )
+
+
+def _parsed(source: Source, cells: list[str]) -> str:
+    names = [*cells, *["line"] * ("line" in source.columns)]
+    columns = ", ".join(f"{_literal(name)}: 'VARCHAR'" for name in names)
+    return (
+        f"read_csv({_literal(reader_path(source.path))}, hive_partitioning=false, header=false, auto_detect=false, skip={source.skip},"
+        f" delim={_literal(source.delimiter)}, quote='\"', escape='\"',"
+        f" columns={{{columns}}},"
+        f" force_not_null=[{', '.join(map(_literal, names))}],"
+        " store_rejects=true, rejects_table='refused', rejects_scan='refused_scan',"
+        f" max_line_size={LONGEST}, buffer_size=33554432)"
+    )
+
+
+def _kinds(source: Source) -> dict[int, tuple[str, str]]:
+    """Columns (place) whose values can be typed without loss, by the start of the file: the type,
+    and the text that a typed value must give again.
+    """
+    with source.path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        for _ in range(source.skip):
+            file.readline()
+        start = io.StringIO(file.read(START), newline="")
+    rows = []
+    with suppress(csv.Error):
+        rows.extend(csv.reader(start, delimiter=source.delimiter))
+    kinds = {}
+    for i, name in enumerate(source.columns):
+        values = [row[i].strip() for row in rows if i < len(row) and row[i]]
+        if name in IDS and not any(
+            re.fullmatch(ID, v) and not re.fullmatch(NUMBER, v) for v in values
+        ):
+            kinds[i] = ("BIGINT", f"c{i}")
+        if name == "sent_at" and any(re.fullmatch(TIME, v) for v in values):
+            with_t = any(v[10:11] == "T" for v in values)
+            kinds[i] = ("TIMESTAMP", f"replace(c{i}, 'T', ' ')" if with_t else f"c{i}")
+    return kinds
+
+
+def _doubt(cell: str, name: str | None, kind: str, same: str) -> str:
+    """The test of one cell, as SQL; "" where its text is kept as it is."""
+    typed = f"t{cell[1:]}"
+    same = f"{typed}::VARCHAR = {same}"
+    if name == "sent_at":
+        known = f"{typed} >= '{dates.FIRST}' AND {typed} < '{dates.BEYOND}'"
+        return f"({same} AND strlen({cell}) = 19 AND {known}) IS NOT TRUE" if kind else "true"
+    if name in IDS:
+        fits = f"{same} AND {typed} BETWEEN 0 AND 999999999999999999"
+        pattern = _literal(CONTACT if name == "contact_id" else ID)
+        test = f"({fits if kind else f'regexp_full_match({cell}, {pattern})'}) IS NOT TRUE"
+        return test if name == "contact_id" else f"({cell} <> '' AND {test})"
+    tests = {
+        "phone": f"regexp_matches({cell}, {_literal(DRESSED)})",
+        "tags": f"regexp_matches({cell}, '^\\s*\\[')",
+        "email": f"({cell} <> '' AND NOT contains({cell}, '@'))",
+    }
+    signs = f"contains({cell}, '\"') OR contains({cell}, chr(10))"
+    return " OR ".join(
+        [tests.get(name, "")] * (name in tests) + [signs] * (bool(name) and name not in TEXTS)
+    )
+
+
+def _count(cell: str, sign: str) -> str:
+    bare = f"strlen({cell}) - strlen(replace({cell}, {sign}, ''))"
+    return f"CASE WHEN contains({cell}, {sign}) THEN {bare} ELSE 0 END"
+
+
+def _swallowed(source: Source, place: int, row_start: str) -> str:
+    """Whether a value may hold another row: its first line has the rest of its row, and its last
+    the start of another, or a line begins as rows do.
+    """
+    d = re.escape(source.delimiter)
+    cell, after = rf"([^{d}\n]*{d})", len(source.header) - 1 - place
+    own = rf"^{cell}{{{after}}}[^\n]*\n(?s:.*\n)?{cell}{{{place}}}|\n{row_start}"
+    found = f"regexp_matches(c{place}, {_literal(own)})"
+    return f"CASE WHEN contains(c{place}, chr(10)) THEN {found} ELSE false END"
+
+
+def _literal(text: object) -> str:
+    return "'" + str(text).replace("'", "''") + "'"
+
+
+def doubtful(scanned: "ibis.Table") -> "ibis.Table":
+    """The rows of a scan that are in doubt, each cell as text (null where it is empty)."""
+    rows = scanned.filter(scanned.cells.notnull())
+    width = int(scanned.cells.length().max().fill_null(0).execute())
+    cells = {f"c{i}": rows.cells[i].nullif("") for i in range(width)}
+    return rows.select(**cells, **{n: n for n in ("line", "file_row_number") if n in rows.columns})
+
+
+def lines(
+    scanned: "ibis.Table", source: Source, refused: "pd.DataFrame", rows: list[int]
+) -> list[int]:
+    """The lines on which rows (from 1, in order) of a file start."""
+    if not rows:
+        return []
+    wanted = scanned.file_row_number.isin([row - 1 for row in rows])
+    counted = scanned.filter(wanted | (scanned.breaks > 0))
+    before = ibis.window(order_by="file_row_number", rows=(None, -1))
+    above = counted.breaks.cast("int64").sum().over(before).fill_null(0)
+    counted = counted.select("file_row_number", wanted=wanted, above=above).filter("wanted")
+    above = counted.order_by("file_row_number").above.to_list()
+    lines = [row + breaks + source.skip for row, breaks in zip(rows, above, strict=True)]
+    lost = refused.drop_duplicates("line").sort_values("line")
+    for start, text in lost[["line", "csv_line"]].itertuples(index=False):
+        # Records that could not be parsed are not among the counted rows.
+        lines = [line + (text.count("\n") + 1) * (start <= line) for line in lines]
+    return lines
+
+
+def lines_at(path: Path, positions: list[int]) -> list[int]:
+    """Return the line (from 1) on which each byte position (from 1) of a file lies.
+
+    DuckDB's own line number counts records, not lines, where values hold line breaks.
+    """
+    found, line, offset = {}, 1, 0
+    if not positions:
+        return []
+    with path.open("rb") as file:
+        for position in sorted(set(positions)):
+            while offset < position:  # where lines end with CRLF, the position is that of the LF
+                block = file.read(min(2**20, position - offset))
+                line, offset = line + block.count(b"\n"), offset + (len(block) or position)
+            found[position] = line
+    return [found[p] for p in positions]
