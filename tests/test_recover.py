@@ -53,14 +53,14 @@ def tagged(path, out, **given):
 def test_sample_gives_exactly_the_contacts_that_its_script_knows(truth, tmp_path):
     tag = "failed broadcast {date:%d%m%y}"
     messages = str(SAMPLES / "messages.csv")
-    for number, (given, key) in enumerate(
+    for number, (stated, key) in enumerate(
         (
             ({}, "recoverable"),
             ({"messages": messages}, "recoverable"),  # an agent's message reaches nobody
             ({"messages": messages, "reached": "any"}, "recoverable_with_messages"),
         )
     ):
-        found, files = recover(tmp_path / str(number), **SAMPLE, **given, channel="1001", tag=tag)
+        found, files = recover(tmp_path / str(number), **SAMPLE, **stated, channel="1001", tag=tag)
         (rows,) = files.values()
         assert [r[0] for r in rows[1:]] == sorted(truth["recovery"]["1001"][key])
         assert {r[1] for r in rows[1:]} == {"failed broadcast 110122"}
