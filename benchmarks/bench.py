@@ -5,7 +5,15 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-PARTS = ["start.py", "speed.py", "loading.py", "windows.py", "batch.py", "explorer.py"]
+PARTS = [
+    "start.py",
+    "speed.py",
+    "loading.py",
+    "windows.py",
+    "batch.py",
+    "explorer.py",
+    "profiles.py",
+]
 
 
 def main() -> None:

@@ -427,7 +427,10 @@ def _listed(cells: list[str]) -> str:
 
 def title(export: str) -> str:
     """What an export is called, in the language of errors."""
-    text = known()["exports"][export]["title"]
+    return _spoken(known()["exports"][export]["title"])
+
+
+def _spoken(text: str) -> str:
     return sentence(text)
 
 
@@ -447,7 +450,7 @@ def _other(fits: list[Fit], export: str) -> str:
     option = {"failed": "exports", "log": "exports"}.get(kind, f"{kind} (--{kind})")
     return " " + sentence(
         "It looks like a {title}; give it as {option}.",
-        title=sentence(other.form.name),
+        title=_spoken(other.form.name),
         option=option,
     )
 
@@ -471,7 +474,7 @@ def _match(source: Source, header: list[str], export: str, profiles: list[Profil
         source.path,
         file=source.name,
         column=label,
-        title=sentence(form.name),
+        title=_spoken(form.name),
         columns=_listed(header),
         hint=hint or _how_to_add(source, header, profiles),
     )

@@ -90,7 +90,10 @@ def provenance(
     read = [(kind, source) for kind, several in sources.items() for source in several]
     files = grid(
         {
-            _("Read as"): [_(READ_AS[kind]) for kind, _source in read],
+            _("Read as"): [
+                f"{_(READ_AS[kind])} ({source.fit.title})" if source.fit else _(READ_AS[kind])
+                for kind, source in read
+            ],
             _("File"): [source.name for _kind, source in read],
             _("Bytes"): [reader.number(source.size) for _kind, source in read],
             "SHA-256": [source.sha256 for _kind, source in read],
