@@ -16,7 +16,7 @@ from generate import generate
 
 from cluster import started
 from rebroadcast.bench.workbench import Workbench
-from rebroadcast.reading.convert import convert
+from rebroadcast.verbs.convert import convert
 
 
 def recover(parquet: Path, out: Path, engine: str = "") -> tuple[float, float]:

@@ -18,7 +18,8 @@ with atheris.instrument_imports(include=["rebroadcast"]):
     from rebroadcast import errors
     from rebroadcast.common.exceptions import RebroadcastError
     from rebroadcast.common.masking import mask
-    from rebroadcast.reading import exports, files, salvage
+    from rebroadcast.sources import files
+from rebroadcast.reading import exports, salvage
 
 FOLDER = Path(tempfile.mkdtemp(prefix="rebroadcast-fuzz-"))
 KINDS = [None, "whatsapp", "email", "sms", "telegram", "no such kind"]

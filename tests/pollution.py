@@ -32,7 +32,8 @@ from pathlib import Path
 
 from rebroadcast.common.exceptions import RebroadcastError
 from rebroadcast.engine import connect as connection
-from rebroadcast.reading import exports, files
+from rebroadcast.reading import exports
+from rebroadcast.sources import files
 
 SAMPLES = Path(__file__).parents[1] / "data" / "samples"
 FAILED = [

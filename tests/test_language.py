@@ -19,7 +19,8 @@ from rebroadcast.common import exceptions
 from rebroadcast.common.exceptions import LOCALE, ParameterError
 from rebroadcast.common.language import Language
 from rebroadcast.limits import channels
-from rebroadcast.reading import exports, files
+from rebroadcast.reading import exports
+from rebroadcast.sources import files
 
 PASSED_ON = [
     "batch.py: entry.problem",

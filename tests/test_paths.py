@@ -17,9 +17,10 @@ import pytest
 
 from conftest import HEADER, row
 from rebroadcast.common.exceptions import InputError, OutputError, ParameterError, RulesError
-from rebroadcast.reading import archives, exports
-from rebroadcast.reading.convert import convert
+from rebroadcast.reading import exports
 from rebroadcast.report import reports
+from rebroadcast.sources import archives
+from rebroadcast.verbs.convert import convert
 
 SHEET = (
     '<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><dimension'

@@ -12,8 +12,8 @@ from rebroadcast.common.exceptions import RulesError, visible
 from rebroadcast.common.language import Language
 from rebroadcast.errors import texts
 from rebroadcast.reading import salvage
-from rebroadcast.reading.files import Source
 from rebroadcast.report import page
+from rebroadcast.sources.files import Source
 
 # Run alone, with all processor time that it may take: a pattern that runs away is ended, whatever
 # holds the interpreter.

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from rebroadcast.common.exceptions import ColumnError, InputError
-from rebroadcast.reading import exports, files, profile
+from rebroadcast.reading import exports
+from rebroadcast.sources import files, profile
 
 VENDORS = Path(__file__).parent / "data" / "vendors"
 DAY = "2026-10-05 "

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from conftest import BLOCKED, HEADER, LIMIT, SAMPLES, row
 from rebroadcast.bench import workbench
 from rebroadcast.common.exceptions import InputError, OutputError, ParameterError, RunError
-from rebroadcast.reading import profile
 from rebroadcast.recovery import fates as fates_
 from rebroadcast.recovery import tag_import, targets
+from rebroadcast.sources import profile
 from rebroadcast.verbs import recover as recovering
 
 SAMPLE = {

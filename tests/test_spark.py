@@ -31,9 +31,9 @@ from rebroadcast.ledger.ledger import open_ledger
 from rebroadcast.limits import limit as limit_
 from rebroadcast.limits import load as loads
 from rebroadcast.limits import overflow as overflows
-from rebroadcast.reading import convert, exports
+from rebroadcast.reading import exports
 from rebroadcast.verbs import assess as assessing
-from rebroadcast.verbs import check
+from rebroadcast.verbs import check, convert
 from rebroadcast.verbs import plan as planning
 from rebroadcast.verbs import recover as recovering
 from rebroadcast.verbs import summarise as summaries

@@ -7,8 +7,8 @@ import pytest
 
 from rebroadcast.bench import workbench
 from rebroadcast.common.exceptions import InputError
-from rebroadcast.reading import profile
 from rebroadcast.recovery import tag_import, targets
+from rebroadcast.sources import profile
 from rebroadcast.verbs.recover import recover
 
 VENDORS = Path(__file__).parent / "data" / "vendors"

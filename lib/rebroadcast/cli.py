@@ -297,7 +297,7 @@ def _waves(waves: list[dict], zone: str, lang: Language) -> None:
 )
 def profiles(file: str | None) -> None:
     """The exports that are known, by vendor: name, grade of evidence, date, what for, source."""
-    from .reading import files, profile
+    from .sources import files, profile
 
     if file:
         return _say(files.stub(Path(file)))
@@ -405,7 +405,7 @@ def preflight(**given: Any) -> None:
 )
 def convert(exports: tuple[str, ...], out: Path, date_format: str, overwrite: bool) -> None:
     """Exports read once, as Parquet. Every command takes DIR in place of the export."""
-    from .reading.convert import convert as verb
+    from .verbs.convert import convert as verb
 
     for found in verb(list(exports), out, date_format, overwrite):
         _say(

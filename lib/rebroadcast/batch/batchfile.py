@@ -24,8 +24,8 @@ from ..common.exceptions import (
 )
 from ..ledger import record
 from ..limits.channels import load_channels, read_toml
-from ..reading import files
 from ..report import reports
+from ..sources import files
 
 Text = Annotated[str, Field(min_length=1)]
 Count = Annotated[int, Field(strict=True, gt=0)]

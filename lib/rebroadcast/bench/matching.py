@@ -11,7 +11,7 @@ from ..common.exceptions import InputError
 from ..engine.engine import Engine
 from ..limits.channels import Channels
 from ..reading.exports import Export
-from ..reading.files import known
+from ..sources.files import known
 
 AMBIGUOUS = "several contacts fit this name"
 MISSING = "no contact has this name"

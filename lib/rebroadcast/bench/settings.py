@@ -15,9 +15,9 @@ from ..common.times import check_zone
 from ..errors import Rules, load_rules
 from ..limits.channels import Channels, load_channels
 from ..limits.limit import Limit
-from ..reading import files
 from ..recovery.tags import Tag
 from ..show.reader import Reader
+from ..sources import files
 from . import parameters
 
 NAMES = (

@@ -16,10 +16,11 @@ from ..engine.connect import connect
 from ..engine.engine import Engine, id_parts
 from ..ledger import record
 from ..ledger.ledger import Broadcast, Ledger, open_ledger
-from ..reading import exports, files, profile
+from ..reading import exports
 from ..recovery import broadcasts, messages, tag_import
 from ..recovery import fates as fates_
 from ..recovery import people as people_
+from ..sources import files, profile
 from . import matching
 from .settings import FILES, OWN, Selection, Settings
 

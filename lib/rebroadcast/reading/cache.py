@@ -17,7 +17,7 @@ from pathlib import Path
 from .. import __version__
 from ..common.lazy import ibis, pd
 from ..engine.engine import Engine
-from .files import Source
+from ..sources.files import Source
 
 FOLDER = "REBROADCAST_CACHE"
 MOST, OLDEST = (

@@ -12,8 +12,8 @@ from ..common.doubts import ALL, Doubt
 from ..common.exceptions import DateError
 from ..common.lazy import ibis, pd
 from ..common.masking import mask
+from ..sources.files import Source
 from . import dates
-from .files import Source
 
 NO_DATE = "a date that cannot be read"
 HEADER_AGAIN = "the header again"

@@ -11,7 +11,7 @@ from functools import reduce
 from ..common.exceptions import DateError
 from ..common.lazy import ibis
 from ..engine.engine import Engine
-from .files import Source
+from ..sources.files import Source
 
 FIRST, BEYOND = datetime(1990, 1, 1), datetime(2038, 1, 1)  # a message is between them
 # What is shown to whoever wrote a date that cannot be read.

@@ -9,7 +9,7 @@ from collections.abc import Collection
 from ..common.exceptions import InputError
 from ..common.lazy import ibis, pd
 from ..engine.engine import Engine, reader_path
-from .files import Source
+from ..sources.files import Source
 
 LINE, LARGEST = 2**24, 2**30  # bytes of a line, and of another value: some hold everything
 STEP = re.compile(r"[^.\[\]]+|\[\d*\]")

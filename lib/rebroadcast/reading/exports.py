@@ -13,8 +13,17 @@ from ..common.exceptions import InputError, sentence
 from ..common.lazy import ibis, pd
 from ..common.times import check_zone
 from ..engine.engine import Engine, id_parts
+from ..sources.files import (
+    Source,
+    check_unchanged,
+    find,
+    headings,
+    known,
+    open_source,
+    stamps,
+    title,
+)
 from . import cache, checks, dates, documents, mapping, salvage, scan
-from .files import Source, check_unchanged, find, headings, known, open_source, stamps, title
 from .scan import IDS, TEXTS, TOLD, UNSEEN
 
 DAMAGED = (  # 1.0E+08, 1.234.567: digits are lost, or were set apart

@@ -4,10 +4,10 @@ from functools import reduce
 
 from ..common.lazy import ibis
 from ..engine.engine import Engine
+from ..sources.files import Source
+from ..sources.profile import STATES, Form, full, key
 from . import dates
 from .checks import NO_DATE
-from .files import Source
-from .profile import STATES, Form, full, key
 
 RANK, FILE = 60, 40  # bits: a record's state, file and place, as one number that orders them
 LONG = r"^([0-9]{7,})[.]0+$"  # what pandas makes of a column of numbers

@@ -14,8 +14,8 @@ from ..common.exceptions import InputError
 from ..common.lazy import ibis, np, pd
 from ..common.masking import mask, mask_expr
 from ..engine.engine import Engine
+from ..sources.files import Source, headings
 from . import scan
-from .files import Source, headings
 from .scan import LONGEST
 
 KEPT = 10_000  # characters that are kept of a refused record

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from ..common.lazy import ibis, pd
 from ..engine.engine import Engine, reader_path
+from ..sources.files import Source
 from . import dates
-from .files import Source
 
 IDS = ("contact_id", "channel_id", "message_id")  # those of channels are few: they stay texts
 TEXTS = {  # what people write: quotes and line breaks may be in them

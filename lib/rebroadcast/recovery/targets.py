@@ -17,7 +17,7 @@ E164 = r"^[1-9][0-9]{6,14}$"
 
 
 class Target(Protocol):
-    """What a vendor's import takes: see `reading.profile.Target`."""
+    """What a vendor's import takes: see `sources.profile.Target`."""
 
     columns: dict[str, dict[str, str]]
     rows: int

@@ -11,10 +11,10 @@ from markupsafe import Markup
 from .. import __version__
 from ..bench.settings import Settings
 from ..common.doubts import Doubt, loudest_first
-from ..reading.files import Source
 from ..show.parts import bar, grid, html, p, strip, table
 from ..show.reader import Reader
 from ..show.words import reason_name
+from ..sources.files import Source
 from ..verbs.summarise import Facts
 
 _ = str  # marks a message for the catalogue; it is translated where it is shown

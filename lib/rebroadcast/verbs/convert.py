@@ -9,8 +9,8 @@ from ..common.exceptions import ColumnError
 from ..common.folder import check_only, staged
 from ..common.lazy import ibis, pd
 from ..engine import connect as connection
-from . import exports
-from .files import find, known, open_source
+from ..reading import exports
+from ..sources.files import find, known, open_source
 
 ROWS = 1_000_000  # of one file at the most
 KINDS = ("failed", "messages", "contacts")
