@@ -82,22 +82,32 @@ def published() -> list[dict[str, str]]:
     return list(rows.values())
 
 
-def judgements() -> dict[tuple[str, str, str], dict[str, str]]:
-    """Return what judged.csv says, by provider, code and text (empty: whatever the text)."""
+def judgements() -> list[dict[str, str]]:
+    """Return the rows of judged.csv; an empty text stands for whatever text."""
     with (HERE / "judged.csv").open(encoding="utf-8", newline="") as file:
-        return {(r["provider"], r["code"], r["text"]): r for r in csv.DictReader(file)}
+        return list(csv.DictReader(file))
+
+
+def judged_of(row: dict[str, str], judged: list[dict[str, str]]) -> dict[str, str]:
+    """Return what was judged of a published code: its own text before any text."""
+    fitting = [
+        j
+        for j in judged
+        if (j["provider"], j["code"]) == (row["provider"], row["code"])
+        and j["text"] in ("", row["text"])
+        and set(j["kind"].split()) & set(row["kind"].split())
+    ]
+    return max(fitting, key=lambda j: len(j["text"]), default={})
 
 
 def tables() -> dict[str, list[dict[str, str]]]:
     """Return the rows of each provider's table."""
     known = load_rules()
     words_only = Rules(known.by_id.values(), known.causes, lexicon=known.lexicon)
-    judged, made = judgements(), {}
-    rows, met = published(), set()
-    for row in rows:
-        key = (row["provider"], row["code"])
-        said = judged.get((*key, row["text"])) or judged.get((*key, ""), {})
-        met.add((*key, said.get("text", "")))
+    judged, made, met = judgements(), {}, []
+    for row in published():
+        said = judged_of(row, judged)
+        met.append(said)
         rule = said.get("rule")
         if not rule:
             found = words_only.find(row["text"], row["kind"].split()[0])
@@ -105,10 +115,9 @@ def tables() -> dict[str, list[dict[str, str]]]:
         if rule and rule != NOT_ON_A_SEND:
             row |= {"rule": rule, "weak": said.get("weak", ""), "date": DATE}
             made.setdefault(row["provider"], []).append(row)
-    for (provider, code, text), said in judged.items():
-        if (provider, code, text) not in met and said["rule"] != NOT_ON_A_SEND:
-            row = said | {"date": DATE}
-            made.setdefault(provider, []).append(row)
+    for said in judged:
+        if not any(said is m for m in met) and said["rule"] != NOT_ON_A_SEND:
+            made.setdefault(said["provider"], []).append(said | {"date": DATE})
     return made
 
 
@@ -123,8 +132,7 @@ def coverage() -> str:
     )
     told: dict[str, list[list[bool]]] = {}
     for row in published():
-        said = judged.get((row["provider"], row["code"], ""), {})
-        if said.get("rule") == NOT_ON_A_SEND:
+        if judged_of(row, judged).get("rule") == NOT_ON_A_SEND:
             continue
         kind, code, text = row["kind"].split()[0], row["code"], row["text"]
         alone = f"error code: {code}" if code[-1:].isdecimal() else code

@@ -119,7 +119,7 @@ class Lexicon:
                 said = Said(pairs | said.pairs, subjects | said.subjects)
         if "template" in said.subjects:  # its variables, wherever the sentence names them
             for subject, state in list(said.pairs):
-                if subject == "parameter":
+                if subject in ("parameter", "count"):
                     said.pairs.setdefault(("template", state), said.pairs[subject, state])
         return said
 

@@ -185,9 +185,10 @@ class Rules:
         text = texts.Read(masked, kind)
         sure = self._sure(text, provider)
         best = self._best(sure, text)
-        never = best and best.rule.verdict == "never" and best.order[:2] == (1, 1)
+        never = best and best.rule.verdict == "never" and 0.9 < best.order[1] <= 1
         if not best or never or best.order[:2] >= (1, 4):
-            hits = _borne_out(self._concept_hits(text), 4, sure if never else [])
+            doubts = [h for h in sure if never and h.rule.cause != best.rule.cause]
+            hits = _borne_out(self._concept_hits(text), 4, doubts)
             best = self._best([*hits, *([best] if best else ())], text)
         first = max(text.codes, key=len, default=None)
         if not best:
@@ -232,7 +233,10 @@ class Rules:
         for row, why in self.tables.speaking(told, text.plain, kind, provider):
             if rule := self.by_id.get(row.rule):
                 said = f"{row.provider} {row.code}"
-                hits.append(self._hit(_PLACES[why], rule, text, row.code, said))
+                place = _PLACES[why]
+                if why in ("named", "native"):  # of two codes the longer says more
+                    place -= len(row.code) / 1000
+                hits.append(self._hit(place, rule, text, row.code, said))
         hits = _borne_out(hits, 2, hits)
         known = any(h.order[1] <= 2 for h in hits)
         if row := None if known else self.tables.published(text.lower, kind):
@@ -272,7 +276,12 @@ class Rules:
 
     def _vetoed(self, hit: Hit, text: texts.Read) -> bool:
         """Whether the words that a `never` would rest upon are about the sender, not a person."""
-        if hit.rule.verdict != "never" or hit.rule.rank[0] == 0 or hit.order[1] in (0, 0.5, 1, 3):
+        if (
+            hit.rule.verdict != "never"
+            or hit.rule.rank[0] == 0
+            or hit.order[1] <= 1
+            or 2.9 < hit.order[1] <= 3
+        ):
             return False
         told = {s for s, state in self._said(text) if s and state not in _MILD}
         kind = "email" if hit.rule.kind == {"email"} else text.kind
