@@ -703,7 +703,9 @@ def test_in_jupyterlab_a_hunch_becomes_import_files_and_tonights_run(workspace, 
         bars.first.click(force=True)
         shows(page, "549 of 2,555 failed messages are shown")
         page.wait_for_function(f"b => {shown}.every((text, i) => text !== b[i])", arg=before)
-        page.get_by_role("listbox").nth(3).select_option(label="WhatsApp México · 1,078")
+        channels = page.locator(".rebroadcast select").nth(4)
+        (mexico,) = channels.locator("option", has_text="WhatsApp México").all_inner_texts()
+        channels.select_option(label=mexico)
         shows(page, "471 of 2,555 failed messages are shown")
         shows(page, "Filters: limit used up · WhatsApp México")
 
@@ -720,6 +722,9 @@ def test_in_jupyterlab_a_hunch_becomes_import_files_and_tonights_run(workspace, 
         assert not (workspace / "results").exists()
         page.get_by_role("button", name="Write import files").click()
         shows(page, "The import files are in")
+        with page.expect_download() as saving:
+            page.locator(".rb-download").click()
+        saved = saving.value.path().read_bytes()
         page.get_by_role("button", name="Save for tonight's run").click()
         shows(page, "Saved:")
         lead = page.locator(".rb-lead", has_text="can be reached again").inner_text()
@@ -731,6 +736,10 @@ def test_in_jupyterlab_a_hunch_becomes_import_files_and_tonights_run(workspace, 
     made = workspace / "results" / "explorer"
     files = contacts_of(made / "failed-broadcast" / "import")
     (contacts,) = files.values()
+    assert (
+        saved
+        == (made / "failed-broadcast" / "import" / saving.value.suggested_filename).read_bytes()
+    )
     assert lead == f"{len(contacts)} contacts can be reached again"
     asked = workbench.open(
         {"exports": "sample", "channel": "1001", "cause": "quota", "tag": "t"}, "tag_import"
