@@ -522,6 +522,14 @@ def upload(lab, name, content, size):
         lab.face.uploads["exports"].take(said, piece)
 
 
+def test_a_filter_that_cannot_be_is_said_once_and_opening_again_goes_on(opened):
+    lab = opened(cause="qota", channel="2001")
+    assert "Did you mean 'quota'?" in lab.face.status.value and lab.prepared is None
+    lab.open()
+    rest(lab)
+    assert lab.filters == Filters(channel=("2001",)) and "2 of 6" in lab.face.state.value
+
+
 def test_an_upload_is_explored_but_not_saved_for_tonight(opened, write):
     lab = opened()
     content = write([row("9", "1")], "up.csv").read_bytes()
@@ -680,6 +688,10 @@ def test_in_jupyterlab_a_hunch_becomes_import_files_and_tonights_run(workspace, 
         "--LabApp.extension_manager=readonly",
         f"--ServerApp.root_dir={workspace / 'notebooks'}",
     ]
+    large = tmp_path / "large.csv"
+    with large.open("w", newline="", encoding="utf-8") as file:
+        rows = [row(str(n), str(n), content="x" * 1_000_000) for n in range(15)]
+        csv.writer(file).writerows([HEADER, *rows])
     with served(lab, workspace, "/api") as url, page_of(url) as page:
         page.goto(f"{url}/lab/tree/explore.ipynb?token=t0k&reset")
         page.wait_for_function(
@@ -728,6 +740,10 @@ def test_in_jupyterlab_a_hunch_becomes_import_files_and_tonights_run(workspace, 
         page.get_by_role("button", name="Save for tonight's run").click()
         shows(page, "Saved:")
         lead = page.locator(".rb-lead", has_text="can be reached again").inner_text()
+
+        # A file beyond what Jupyter takes in one message.
+        page.locator(".rb-drop input").first.set_input_files(large)
+        shows(page, "15 of 15 failed messages are shown")
         assert (
             page.locator(".jp-OutputArea-output[data-mime-type*='stderr'], .rb-error").count() == 0
         )
