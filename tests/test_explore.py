@@ -522,6 +522,14 @@ def upload(lab, name, content, size):
         lab.face.uploads["exports"].take(said, piece)
 
 
+def test_a_filter_that_cannot_be_is_said_once_and_opening_again_goes_on(opened):
+    lab = opened(cause="qota", channel="2001")
+    assert "Did you mean 'quota'?" in lab.face.status.value and lab.prepared is None
+    lab.open()
+    rest(lab)
+    assert lab.filters == Filters(channel=("2001",)) and "2 of 6" in lab.face.state.value
+
+
 def test_an_upload_is_explored_but_not_saved_for_tonight(opened, write):
     lab = opened()
     content = write([row("9", "1")], "up.csv").read_bytes()
@@ -680,6 +688,10 @@ def test_in_jupyterlab_a_hunch_becomes_import_files_and_tonights_run(workspace, 
         "--LabApp.extension_manager=readonly",
         f"--ServerApp.root_dir={workspace / 'notebooks'}",
     ]
+    large = tmp_path / "large.csv"
+    with large.open("w", newline="", encoding="utf-8") as file:
+        rows = [row(str(n), str(n), content="x" * 1_000_000) for n in range(15)]
+        csv.writer(file).writerows([HEADER, *rows])
     with served(lab, workspace, "/api") as url, page_of(url) as page:
         page.goto(f"{url}/lab/tree/explore.ipynb?token=t0k&reset")
         page.wait_for_function(
@@ -688,7 +700,7 @@ def test_in_jupyterlab_a_hunch_becomes_import_files_and_tonights_run(workspace, 
         )
         page.evaluate("window.jupyterapp.commands.execute('notebook:run-all-cells')")
         shows(page, "2,555 of 2,555 failed messages are shown")
-        shows(page, "556 contacts can be reached again")
+        shows(page, "796 contacts can be reached again")
         listens(page)
         bars = page.locator(".js-plotly-plot").first.locator(".bars .point path")
         shown = (
@@ -703,7 +715,9 @@ def test_in_jupyterlab_a_hunch_becomes_import_files_and_tonights_run(workspace, 
         bars.first.click(force=True)
         shows(page, "549 of 2,555 failed messages are shown")
         page.wait_for_function(f"b => {shown}.every((text, i) => text !== b[i])", arg=before)
-        page.get_by_role("listbox").nth(3).select_option(label="WhatsApp México · 1,078")
+        channels = page.locator(".rebroadcast select").nth(4)
+        (mexico,) = channels.locator("option", has_text="WhatsApp México").all_inner_texts()
+        channels.select_option(label=mexico)
         shows(page, "471 of 2,555 failed messages are shown")
         shows(page, "Filters: limit used up · WhatsApp México")
 
@@ -720,9 +734,16 @@ def test_in_jupyterlab_a_hunch_becomes_import_files_and_tonights_run(workspace, 
         assert not (workspace / "results").exists()
         page.get_by_role("button", name="Write import files").click()
         shows(page, "The import files are in")
+        with page.expect_download() as saving:
+            page.locator(".rb-download").click()
+        saved = saving.value.path().read_bytes()
         page.get_by_role("button", name="Save for tonight's run").click()
         shows(page, "Saved:")
         lead = page.locator(".rb-lead", has_text="can be reached again").inner_text()
+
+        # A file beyond what Jupyter takes in one message.
+        page.locator(".rb-drop input").first.set_input_files(large)
+        shows(page, "15 of 15 failed messages are shown")
         assert (
             page.locator(".jp-OutputArea-output[data-mime-type*='stderr'], .rb-error").count() == 0
         )
@@ -731,6 +752,10 @@ def test_in_jupyterlab_a_hunch_becomes_import_files_and_tonights_run(workspace, 
     made = workspace / "results" / "explorer"
     files = contacts_of(made / "failed-broadcast" / "import")
     (contacts,) = files.values()
+    assert (
+        saved
+        == (made / "failed-broadcast" / "import" / saving.value.suggested_filename).read_bytes()
+    )
     assert lead == f"{len(contacts)} contacts can be reached again"
     asked = workbench.open(
         {"exports": "sample", "channel": "1001", "cause": "quota", "tag": "t"}, "tag_import"

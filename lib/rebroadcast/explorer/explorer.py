@@ -21,7 +21,7 @@ from plotly.offline import get_plotlyjs
 from ..bench import parameters, workbench
 from ..bench.settings import NAMES
 from ..bench.tables import Tables
-from ..common.exceptions import InputError, RebroadcastError, speak
+from ..common.exceptions import InputError, ParameterError, RebroadcastError, speak
 from ..common.language import language
 from ..recovery import tag_import
 from ..recovery.tags import Tag
@@ -199,11 +199,16 @@ class Explorer:
 
     def load(self, given: Mapping[str, object]) -> None:
         """Read an export and show it; the one before stays where that fails."""
-        prepared = self._prepare(given)
+        try:
+            prepared, first = self._prepare(given)
+        except ParameterError as error:
+            for name in {error.name, f"{error.name}_"} & {*selection.NAMES}:
+                self.given.pop(name, None)  # so that opening again goes on without it
+            raise
         before = self.prepared, self.given, self._chosen()
         asked = {name: value for name, value in given.items() if name not in selection.NAMES}
         try:
-            self._take(prepared, asked, selection.wanted(prepared, prepared.first))
+            self._take(prepared, asked, first)
         except BaseException:
             prepared.tables.inputs.close()
             self.prepared = None
@@ -214,12 +219,14 @@ class Explorer:
             before[0].tables.inputs.close()
         self.say("")
 
-    def _prepare(self, given: Mapping[str, object]) -> selection.Prepared:
+    def _prepare(self, given: Mapping[str, object]) -> tuple[selection.Prepared, dict]:
+        """An export, and the filters that were asked for."""
         uploaded = {name: str(self.uploads[name]) for name in self._uploaded(given)}
         asked = {name: value for name, value in given.items() if name != "out"} | uploaded
         self.working = bench = workbench.open(asked, "explore")
         try:
-            return selection.prepare(bench, self.step)
+            prepared = selection.prepare(bench, self.step)
+            return prepared, selection.wanted(prepared, prepared.first)
         except BaseException:
             bench.close()
             raise
@@ -241,7 +248,7 @@ class Explorer:
         self.prepared, self.given, self.face.given = prepared, dict(given), given
         self._offer()
         self.choose(draw=False, **chosen)
-        self.number = 0
+        self.number, self.followed = 0, None
         self.tell("")
         self.face.panel.value, self.face.write.disabled = "", True
         self.draw()

@@ -134,7 +134,8 @@ class Face:
             for name, field in self.fields.items()
         ]
         opened = self._button(_("Open"), self.acts.open, "110px", button_style="primary")
-        files = w.Accordion([w.VBox([*rows, opened])], titles=[_("Another export")])
+        files = w.Accordion([w.VBox([*rows, opened])], titles=[_("Your files")])
+        files.selected_index = 0 if self.given.get("exports") in (None, "", "sample") else None
         files.layout = {"flex": "1 1 320px"}
         self.language = w.Dropdown(
             options=LANGUAGES, value=self.lang.code, layout={"width": "auto"}
