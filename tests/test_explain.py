@@ -506,7 +506,17 @@ def test_a_table_is_classified_in_the_engine():
         connection.con.execute("insert into failed values (?, ?, ?)", row)
     table = connection.table("failed")
     found = classify(table).order_by("id").to_pandas()
-    added = ["masked", "rule", "code", "cause", "verdict", "scope", "confidence", "wait_s"]
+    added = [
+        "error_id",
+        "masked",
+        "rule",
+        "code",
+        "cause",
+        "verdict",
+        "scope",
+        "confidence",
+        "wait_s",
+    ]
     assert list(found.columns) == ["id", "error", "kind", *added]
     assert list(found["cause"]) == ["quota", "unknown", "unreachable", "rate_limit", "quota"]
     assert found["wait_s"].fillna(-1).tolist() == [86400, -1, -1, 35, 86400]
