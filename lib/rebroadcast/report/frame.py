@@ -127,32 +127,46 @@ def rejected(reader: Reader, facts: Facts) -> HTML | None:
     return html(table(frame, numbers=[_("Rows")]))
 
 
+FIRST = 6  # broadcasts that are seen at once; the others are behind a click
+
+
 def broadcasts(reader: Reader, frame: pd.DataFrame) -> Markup:
-    """One row per broadcast (see `summarise.broadcasts`), with its bar against the limit."""
-    _ = reader.gettext
+    """One row per broadcast (see `summarise.broadcasts`), with its bar against the limit: those over
+    a limit first, then those of most failures.
+    """
     if frame.empty:
         return Markup("")
-    sent = frame["attempted"].fillna(frame["failed"])
-    limits = frame["limit"].where(frame["over_limit"] > 0)
+    ranked = frame.sort_values(["over_limit", "failed"], ascending=False, kind="stable")
+    sent = ranked["attempted"].fillna(ranked["failed"])
+    limits = ranked["limit"].where(ranked["over_limit"] > 0)
     most = int(max(sent.max(), limits.max() if limits.notna().any() else 0))
-    rows = list(zip(frame["delivered"], frame["failed"], limits, strict=True))
+    ranked = ranked.assign(limit=limits)
+    shown = _listed(reader, ranked.head(FIRST), most)
+    if not (rest := len(ranked) - FIRST) > 0:
+        return shown
+    more = reader.ngettext("{n} more broadcast", "{n} more broadcasts", rest)
+    hidden = Markup("<details><summary>{}</summary>{}</details>")
+    return shown + hidden.format(more, _listed(reader, ranked.tail(rest), most))
+
+
+def _listed(reader: Reader, frame: pd.DataFrame, most: int) -> Markup:
+    _, number = reader.gettext, reader.number
+    rows = zip(frame["delivered"], frame["failed"], frame["limit"], strict=True)
     known = [[None if pd.isna(v) else int(v) for v in row] for row in rows]
-    shown = grid(
-        {
-            _("Broadcast"): [name_of(row) for row in frame.itertuples()],
-            "": [bar(*row, most) for row in known],
-            _("Attempted"): [reader.number(n) for n in frame["attempted"].astype(object)],
-            _("Delivered"): [reader.number(n) for n in frame["delivered"].astype(object)],
-            _("Failed"): [reader.number(n) for n in frame["failed"]],
-            _("Limit"): [reader.number(n) for n in limits.astype(object)],
-            _("Over the limit"): [reader.number(n) for n in frame["over_limit"]],
-            _("Can be reached again"): [
-                reader.number(n) for n in frame["recoverable"].astype(object)
-            ],
-            _("From"): [reader.instant(at) for at in frame["earliest"]],
-        }
-    )
-    return table(shown, numbers=list(shown.columns[2:8]))
+    counts = {
+        "attempted": _("Attempted"),
+        "delivered": _("Delivered"),
+        "failed": _("Failed"),
+        "over_limit": _("Over the limit"),
+        "recoverable": _("Can be reached again"),
+    }
+    columns = {
+        _("Broadcast"): [name_of(row) for row in frame.itertuples()],
+        "": [bar(*row, most) for row in known],
+    }
+    columns |= {head: [number(n) for n in frame[c].astype(object)] for c, head in counts.items()}
+    columns[_("From")] = [reader.instant(at) for at in frame["earliest"]]
+    return table(grid(columns), numbers=counts.values(), kind="table broadcasts")
 
 
 def name_of(row: object) -> Markup:
