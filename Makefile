@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 
 EXPORT   ?= data/samples/failed_messages.csv
 LANGUAGE ?= en
-TAG      ?= $(if $(filter es,$(LANGUAGE)),transmisión fallida,failed broadcast) {date:%d%m%y}
+TAG      ?= $(if $(filter es,$(LANGUAGE)),transmisión fallida,failed broadcast) {channel} {date:%d%m%y} {time}
 OUT      ?= results
 ifeq ($(EXPORT),data/samples/failed_messages.csv)
 CHANNELS ?= data/samples/channels.toml
