@@ -15,26 +15,18 @@ sys.path += [str(Path(__file__).parents[1] / "tests")]
 from generate import generate
 
 from cluster import started
-from rebroadcast.bench.workbench import Workbench
+from rebroadcast.bench import workbench
 from rebroadcast.verbs.convert import convert
 
 
 def recover(parquet: Path, out: Path, engine: str = "") -> tuple[float, float]:
     """Seconds until the engine is there, and from then until dispositions and import files are."""
     began = time.perf_counter()
-    bench = Workbench(
-        {
-            "exports": str(parquet),
-            "tag": "again",
-            "start": "2022-02-01 09:00",
-            "out": str(out),
-            "engine": engine,
-        }
-    )
-    _ = bench.engine
+    given = {"exports": str(parquet), "tag": "again {broadcast}", "start": "2022-02-01 09:00"}
+    bench = workbench.open(given | {"out": str(out), "engine": engine}, "tag_import")
+    _ = bench.tables.engine
     there = time.perf_counter()
-    recovering.recover(bench)
-    bench.finish()
+    bench.finish(recovering.recover(bench.settings, bench.tables, bench.results))
     return there - began, time.perf_counter() - there
 
 

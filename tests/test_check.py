@@ -14,7 +14,7 @@ import pytest
 from conftest import HEADER, SAMPLES, row
 from rebroadcast.bench import workbench
 from rebroadcast.common.exceptions import InputError, LedgerError, ParameterError
-from rebroadcast.report import reports
+from rebroadcast.report import reports, tag_import
 from rebroadcast.verbs import check
 from rebroadcast.verbs import recover as recovering
 
@@ -37,8 +37,9 @@ def recover(ledger, out, **given):
         {"timezone": "UTC", "tag": "t", "ledger": str(ledger), "out": str(out)} | given,
         "tag_import",
     )
-    recovering.recover(bench)
-    record = bench.finish()
+    recovery = recovering.recover(bench.settings, bench.tables, bench.results)
+    tag_import.checklist(bench.reader, recovery, bench.results.folder and recovery.folder)
+    record = bench.finish(recovery)
     folder = Path(out) / "import"
     tagged = (
         {r[0] for p in folder.glob("*.csv") for r in list(csv.reader(p.open()))[1:]}
@@ -46,6 +47,11 @@ def recover(ledger, out, **given):
         else set()
     )
     return record, tagged
+
+
+def checked(given):
+    bench = workbench.open(given, "recovery_check")
+    return check.check(bench.settings, bench.tables)
 
 
 def test_contacts_tagged_before_for_the_same_broadcast_are_left_out(write, tmp_path):
@@ -57,10 +63,12 @@ def test_contacts_tagged_before_for_the_same_broadcast_are_left_out(write, tmp_p
     assert recover(ledger, tmp_path / "a", exports=str(first))[1] == {"1", "2"}
     record, tagged = recover(ledger, tmp_path / "b", exports=str(later))
     assert tagged == {"3"} and record["counts"]["tagged_before"] == 2
-    # The same input again is the same run, not a second one; another broadcast is another matter.
+    # The same input again is the same run, not a second one.
     assert recover(ledger, tmp_path / "c", exports=str(first))[1] == {"1", "2"}
     assert len(list((ledger / "runs").glob("*.json"))) == 2
-    assert recover(ledger, tmp_path / "d", exports=str(first), broadcast="another")[1] == {"1", "2"}
+    # Another broadcast to the same people is another matter.
+    rows = [row("1", "11", content="Otra cosa"), row("2", "12", content="Otra cosa")]
+    assert recover(ledger, tmp_path / "d", exports=str(write(rows, "d.csv")))[1] == {"1", "2"}
 
 
 def test_full_circle_on_the_sample_equals_the_truth(tmp_path):
@@ -68,8 +76,7 @@ def test_full_circle_on_the_sample_equals_the_truth(tmp_path):
     reports.run("tag_import", given, tmp_path / "recovery")
     truth = json.loads((SAMPLES / "after_resend" / "truth.json").read_text())
     asked = AFTER | {"channels": SAMPLE["channels"], "ledger": str(tmp_path / "ledger")}
-    bench = workbench.open(asked, "recovery_check")
-    found = check.check(bench)
+    found = checked(asked)
     sums = found.outcomes.groupby("outcome")["contacts"].sum().to_dict()
     assert sums == {k: truth[k] for k in ("reached", "failed_again", "no_sign")}
     assert sorted(found.again["contacts"]) == sorted(truth["again"].values())
@@ -77,7 +84,7 @@ def test_full_circle_on_the_sample_equals_the_truth(tmp_path):
         [truth["tagged"], truth["tagged"], truth["reached"]]
     ]
     # Without the messages export, only new failures can be told.
-    partly = check.check(workbench.open(asked | {"messages": ""}, "recovery_check"))
+    partly = checked(asked | {"messages": ""})
     assert set(partly.outcomes["outcome"]) == {"failed_again", "not_known"} and not partly.measured
     record = reports.run("recovery_check", asked | {"language": "es"}, tmp_path / "check")
     assert (
@@ -89,11 +96,7 @@ def test_full_circle_on_the_sample_equals_the_truth(tmp_path):
 def test_contacts_whose_wave_is_not_due_are_not_blamed(write, tmp_path):
     path = write([row("1", "1"), row("2", "2")])
     recover(tmp_path / "ledger", tmp_path / "a", exports=str(path), start="2023-01-01 00:00")
-    found = check.check(
-        workbench.open(
-            {"exports": str(path), "timezone": "UTC", "ledger": str(tmp_path / "ledger")}
-        )
-    )
+    found = checked({"exports": str(path), "timezone": "UTC", "ledger": str(tmp_path / "ledger")})
     assert found.outcomes[["outcome", "contacts"]].to_numpy().tolist() == [["not_due", 2]]
 
 

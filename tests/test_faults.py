@@ -13,7 +13,7 @@ import pytest
 
 import faults
 from conftest import SAMPLES, row
-from rebroadcast.bench.workbench import Workbench
+from rebroadcast.bench import workbench
 from rebroadcast.common.exceptions import InputError
 from rebroadcast.common.folder import scratch
 from rebroadcast.engine.connect import connect
@@ -112,14 +112,14 @@ def test_a_clock_that_steps_back_tags_nobody_twice(tmp_path, monkeypatch):
     }
     for out, clock in (("first", datetime), ("second", Earlier)):
         monkeypatch.setattr(recovering, "datetime", clock)
-        bench = Workbench(given | {"tag": out, "out": str(tmp_path / out)}, "tag_import")
-        recovering.recover(bench)
-        bench.finish()
+        bench = workbench.open(given | {"tag": out, "out": str(tmp_path / out)}, "tag_import")
+        found = recovering.recover(bench.settings, bench.tables, bench.results)
+        bench.finish(found)
     assert (
         len(faults.imported(tmp_path / "first")) == 478
         and faults.imported(tmp_path / "second") == []
     )
-    runs = bench.ledger.runs()
+    runs = bench.tables.ledger.runs()
     assert [(r["sequence"], r["rows"], r["state"]) for r in runs] == [
         (1, 478, "done"),
         (2, 0, "done"),

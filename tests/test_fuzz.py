@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from contextlib import suppress
-from datetime import date
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -19,7 +19,7 @@ from rebroadcast.bench.settings import Settings
 from rebroadcast.common.exceptions import RebroadcastError
 from rebroadcast.limits import channels
 from rebroadcast.reading import dates
-from rebroadcast.recovery import tags as tags_
+from rebroadcast.recovery.tags import Tag
 
 HERE = Path(__file__).parent
 ROUNDS = {"explain": 3000, "sift": 400, "failed": 20, "messages": 20, "contacts": 20}
@@ -238,8 +238,8 @@ TEMPLATE = st.lists(
     st.lists(ODD, max_size=4).map("=".join),
 )
 def test_tags_moments_counts_and_formats(tag, moment, counts):
-    if one_sentence(tags_.check_tag, tag):
-        filled = one_sentence(tags_.fill_tag, tag, date(2022, 1, 11), "WhatsApp", 1, 2)
+    if read := one_sentence(Tag.parse, tag):
+        filled = one_sentence(read.fill, datetime(2022, 1, 11), "WhatsApp", "Promo", 1, 2)
         assert filled is None or (0 < len(filled) <= 255 and "," not in filled)
     for end in (False, True):
         one_sentence(parameters.moment, moment, "to", end)

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from cluster import started
 from conftest import BLOCKED, HEADER, LIMIT, ROOT, SAMPLES, row
-from rebroadcast.bench.workbench import Workbench
+from rebroadcast.bench import workbench
 from rebroadcast.common.exceptions import ParameterError
 from rebroadcast.common.masking import mask, mask_expr
 from rebroadcast.engine import connect as connection
@@ -45,6 +45,7 @@ pytestmark = pytest.mark.skipif(
     not shutil.which("java"), reason="the tests on a cluster need Java: sh tests/system.sh"
 )
 ZONE = "America/New_York"
+READ_ONCE = ("export", "messages", "contacts", "groups", "all_failed")
 QUICK = "\n".join(
     [
         "spark.ui.enabled false",
@@ -265,15 +266,12 @@ def benches(duck, spark, generated, parquet, tmp_path_factory):
                 k: v.replace("{engine}", name) if isinstance(v, str) else v
                 for k, v in given.items()
             }
-            bench = Workbench(files | channels | own, notebook)
-            bench.__dict__["engine"] = engine
+            bench = workbench.open(files | channels | own, notebook)
+            inputs = bench.inputs
+            inputs.__dict__["engine"] = engine
             if (key := (data, name)) not in read:
-                read[key] = {
-                    n: getattr(bench, n)
-                    for n in ("export", "messages", "contacts", "all_failed")
-                    if n != "contacts" or data == "samples"
-                }
-            bench.__dict__.update(read[key])
+                read[key] = {n: getattr(inputs, n) for n in READ_ONCE}
+            inputs.__dict__.update(read[key])
             found.append(bench)
         return found
 
@@ -282,33 +280,19 @@ def benches(duck, spark, generated, parquet, tmp_path_factory):
 
 def test_classify(benches):
     for data in ("generated", "samples"):
-        ours, theirs = (b.all_failed.drop("row_id").to_pandas() for b in benches(data))
+        ours, theirs = (b.inputs.all_failed.drop("row_id").to_pandas() for b in benches(data))
         same(ours, theirs, "source_file", "row")
 
 
 def test_summaries(benches):
     for data in ("generated", "samples"):
         ours, theirs = benches(data)
-        sent = [b.messages and b.messages.table for b in (ours, theirs)]
-        for a, b in zip(
-            *(
-                (
-                    summaries.by_error(x.failed, x.rules),
-                    summaries.by_cause(x.failed),
-                    summaries.by_channel(x.failed, x.channels),
-                    summaries.error_by_channel(x.failed, x.channels),
-                    summaries.by_time(x.failed)[0],
-                    summaries.attempted(x.failed, x.channels, m),
-                )
-                for x, m in zip((ours, theirs), sent, strict=True)
-            ),
-            strict=True,
-        ):
-            same(a, b)
-        assert ours.repeats == theirs.repeats and ours.cut_broadcasts == theirs.cut_broadcasts
-        assert (
-            ours.ends_at_midnight == theirs.ends_at_midnight and ours.broadcast == theirs.broadcast
-        )
+        found = [summaries.summarise(b.settings, b.tables) for b in (ours, theirs)]
+        for name in ("broadcasts", "errors", "causes", "channels", "where", "times", "unknown"):
+            same(*(getattr(one, name) for one in found))
+        assert found[0].recoverable == found[1].recoverable
+        assert found[0].doubts == found[1].doubts
+        assert ours.tables.repeats == theirs.tables.repeats
 
 
 def test_the_explorer_asks_a_cluster_too(benches):
@@ -339,29 +323,23 @@ def test_limits(benches):
     ours, theirs = benches(
         "samples", channel="1001", start="2022-01-12 15:00"
     )  # else it is the minute in which each is asked
-    found = [assessing.assess(b) for b in (ours, theirs)]
-    assert (
-        found[0].basis == "measured"
-        and found[0].notes == found[1].notes
-        and found[0].agreed == found[1].agreed
-    )
-    same(found[0].windows, found[1].windows)
+    pair = (ours, theirs)
+    found = [assessing.assess(b.settings, b.tables) for b in pair]
+    assert found[0].basis == found[1].basis == "measured"
+    for name in ("windows", "tiers", "stated"):
+        same(*(getattr(one, name) for one in found))
     same(found[0].reached, found[1].reached)
     same(*(f.load.to_pandas() for f in found), "limit", "at")
     same(*(loads.capacity(f.load, f.limits, datetime(2022, 1, 11, 22, tzinfo=UTC)) for f in found))
-    same(*(overflows.infer(b.broadcasts) for b in (ours, theirs)))
-    plans = [
-        planning.plan(b, planning.covered(b.audience, f), f)
-        for b, f in zip((ours, theirs), found, strict=True)
+    same(*(overflows.infer(b.tables.broadcasts) for b in pair))
+    asked = [
+        (b.settings, b.tables, planning.covered(b.tables.audience, f), f)
+        for b, f in zip(pair, found, strict=True)
     ]
+    plans = [planning.plan(*one) for one in asked]
     same(plans[0].waves, plans[1].waves)
     same(*(p.assignment.to_pandas() for p in plans), "contact_id", "channel_id")
-    same(
-        *(
-            planning.scenarios(b, planning.covered(b.audience, f), f)
-            for b, f in zip((ours, theirs), found, strict=True)
-        )
-    )
+    same(*(planning.scenarios(*one) for one in asked))
 
 
 def test_load(benches):
@@ -372,19 +350,17 @@ def test_load(benches):
     )
     limit = [limit_.Limit(w.kind, ("1001", "1002"), 900, w) for w in windows]
     ours, theirs = benches("generated")
-    loads = [
-        b.engine.keep(
-            loads.load(b.all_failed.select("contact_id", "channel_id", at="sent_at"), limit)
-        )
-        for b in (ours, theirs)
-    ]
-    same(*(load.to_pandas() for load in loads), "limit", "at")
-    same(*(loads.reached(load, limit) for load in loads))
+    measured = []
+    for bench in (ours, theirs):
+        events = bench.inputs.all_failed.select("contact_id", "channel_id", at="sent_at")
+        measured.append(bench.tables.engine.keep(loads.load(events, limit)))
+    same(*(load.to_pandas() for load in measured), "limit", "at")
+    same(*(loads.reached(load, limit) for load in measured))
 
 
 def results(bench, folder):
     """What a recovery wrote: dispositions row by row, import files byte by byte."""
-    rows = bench.engine.con.read_parquet(
+    rows = bench.tables.engine.con.read_parquet(
         engines.reader_path(folder / "data" / "dispositions.parquet")
     ).to_pandas()
     return rows, {p.name: p.read_bytes() for p in sorted((folder / "import").iterdir())}
@@ -392,8 +368,9 @@ def results(bench, folder):
 
 def hold_equal(ours, theirs, folder):
     """Recover on both engines, and hold all that they wrote equal."""
-    found = [recovering.recover(b) for b in (ours, theirs)]
-    records = [b.finish() for b in (ours, theirs)]
+    pair = (ours, theirs)
+    found = [recovering.recover(b.settings, b.tables, b.results) for b in pair]
+    records = [b.finish(one) for b, one in zip(pair, found, strict=True)]
     assert (
         records[0]["counts"] == records[1]["counts"] and records[0]["waves"] == records[1]["waves"]
     )
@@ -410,14 +387,14 @@ def hold_equal(ours, theirs, folder):
         rows[rows["disposition"] != "rejected"], rows_[rows_["disposition"] != "rejected"]
     )  # in the files' order
     ledgers = [
-        open_ledger(folder / f"ledger {name}").tagged(b.engine.con)
+        open_ledger(folder / f"ledger {name}").tagged(b.tables.engine.con)
         for name, b in (("duck", ours), ("spark", theirs))
     ]
     same(*(t.drop("run_id").to_pandas() for t in ledgers), "contact_id", "channel_id")
     for bench, ledger in ((ours, "spark"), (theirs, "duck")):  # each reads what the other wrote
         frame = (
             open_ledger(folder / f"ledger {ledger}")
-            .tagged(bench.engine.con)
+            .tagged(bench.tables.engine.con)
             .drop("run_id")
             .to_pandas()
         )
@@ -428,7 +405,6 @@ def test_recover_and_check(benches, tmp_path):
     out = {
         "out": str(tmp_path / "{engine}"),
         "ledger": str(tmp_path / "ledger {engine}"),
-        "broadcast": "x",
     }
     hold_equal(
         *benches(
@@ -443,14 +419,14 @@ def test_recover_and_check(benches, tmp_path):
         tmp_path,
     )
     found = []
-    for bench in benches("samples", notebook="recovery_check", ledger=out["ledger"], broadcast="x"):
-        for name in ("export", "messages", "all_failed"):
-            del bench.__dict__[name]
-        bench.given |= {
-            k: str(SAMPLES / "after_resend" / f"{n}.csv")
-            for k, n in (("exports", "failed_messages"), ("messages", "messages"))
-        }
-        found.append(check.check(bench))
+    after = {
+        k: str(SAMPLES / "after_resend" / f"{n}.csv")
+        for k, n in (("exports", "failed_messages"), ("messages", "messages"))
+    }
+    for bench in benches("samples", notebook="recovery_check", ledger=out["ledger"]):
+        asked = workbench.open(dict(bench.settings.stated) | after, "recovery_check")
+        asked.inputs.__dict__["engine"] = bench.tables.engine
+        found.append(check.check(asked.settings, asked.tables))
     ours, theirs = found
     assert {"reached", "failed_again", "no_sign"} <= set(ours.outcomes["outcome"])
     same(ours.outcomes.drop(columns="run_id"), theirs.outcomes.drop(columns="run_id"))

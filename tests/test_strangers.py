@@ -18,13 +18,13 @@ import pytest
 
 from conftest import CHROMIUM, HEADER, LIMIT, ROOT
 from rebroadcast.batch import index
-from rebroadcast.bench.workbench import Workbench
+from rebroadcast.bench import workbench
 from rebroadcast.common.exceptions import InputError, visible
 from rebroadcast.common.language import Language
 from rebroadcast.common.masking import mask
 from rebroadcast.common.sheets import FORMULA, guard
-from rebroadcast.recovery.tags import fill_tag
-from rebroadcast.report import reports
+from rebroadcast.recovery.tags import Tag
+from rebroadcast.report import reports, tag_import
 from rebroadcast.report.page import export
 from rebroadcast.show import failures as charts
 from rebroadcast.show import limits as limit_charts
@@ -56,7 +56,7 @@ def toml(text: str) -> str:
 
 def taggable(name: str) -> bool:
     try:
-        return bool(fill_tag("again {channel}", None, name, 1, 1))
+        return bool(Tag.parse("again {channel}").fill(None, name))
     except Exception:
         return False
 
@@ -511,12 +511,11 @@ def checklist(tmp_path_factory):
         home / "contacts.csv",
         [["ContactID", "FirstName", "LastName", "Tags"], ["7", "Ana", "Paz", "=1+1,vip,-2"]],
     )
-    bench = Workbench(
-        {"exports": str(log), "contacts": str(contacts), "tag": "again", "out": str(home / "out")},
-        "tag_import",
-    )
-    recovering.recover(bench)
-    bench.finish()
+    given = {"exports": str(log), "contacts": str(contacts), "tag": "again"}
+    bench = workbench.open(given | {"out": str(home / "out")}, "tag_import")
+    found = recovering.recover(bench.settings, bench.tables, bench.results)
+    tag_import.checklist(bench.reader, found, found.folder)
+    bench.finish(found)
     return home / "out"
 
 
