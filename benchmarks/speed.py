@@ -13,13 +13,15 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from statistics import median
 
 import generate
 import polars as pl
 
 HERE = Path(__file__).parent
-PEERS = ["ours", "pandas", "polars", "floor"]
-BY_DAY = 15_000_000  # more messages than that are charted by day, not by hour
+PEERS = ["pandas", "polars", "floor"]
+RUNS = 3  # of each pair
+LARGE = 3_500_000_000  # bytes of an export that is charted by day, not by hour
 PANDAS_MOST = 3_000_000  # it would need some 20 GB of memory for ten times as many
 
 
@@ -35,9 +37,9 @@ def size(folder: Path) -> int:
     return total
 
 
-def measure(words: list[object], scratch: Path) -> tuple[float, int, int]:
-    """Seconds, peak memory (bytes) and peak bytes of temporary files of one process and its
-    children.
+def measure(words: list[object], scratch: Path) -> tuple[float, float, int, int]:
+    """Seconds by the clock and of the processors, peak memory (bytes) and peak bytes of temporary
+    files of one process and its children.
     """
     most, ended = [0], threading.Event()
 
@@ -55,7 +57,8 @@ def measure(words: list[object], scratch: Path) -> tuple[float, int, int]:
     thread.join()
     if status:
         raise SystemExit(f"{words} failed")
-    return took, used.ru_maxrss * (1 if sys.platform == "darwin" else 1024), most[0]
+    memory = used.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return took, used.ru_utime + used.ru_stime, memory, most[0]
 
 
 def results(name: str, out: Path, width: int) -> tuple[list, list, list]:
@@ -88,49 +91,60 @@ def results(name: str, out: Path, width: int) -> tuple[list, list, list]:
     return sorted(errors.rows()), sorted(hours.rows()), tagged.sort().to_list()
 
 
+def run(name: str, export: Path, work: Path) -> tuple[tuple, tuple | None]:
+    """Measure one way on an export; returns with it what it found (None for the floor)."""
+    out, scratch = work / f"out-{name}", work / f"scratch-{name}"
+    shutil.rmtree(out, ignore_errors=True)
+    scratch.mkdir(exist_ok=True)
+    if name == "ours":
+        words = [HERE / "ours.py", export, out]
+    else:
+        out.mkdir()
+        words = [HERE / "peers.py", name, export, out]
+    measured = measure([sys.executable, *words], scratch)
+    large = export.stat().st_size > LARGE
+    found = None if name == "floor" else results(name, out, 10 if large else 13)
+    shutil.rmtree(out, ignore_errors=True)
+    return measured, found
+
+
 def compare(rows: int, work: Path) -> None:
-    """Measure all of them on one export, hold their results against ours, and print the lines of
-    the table.
+    """Run ours and each peer in turn on one export, hold their results against each other, and
+    print the lines of the table: medians, and medians of the ratios of the pairs.
     """
     export = generate.generate(rows, work / f"{rows}.csv")
     for _ in range(2):  # both times from memory
         with export.open("rb") as file:
             while file.read(2**24):
                 pass
-    found, first = {}, None
-    for name in PEERS if rows <= PANDAS_MOST else [p for p in PEERS if p != "pandas"]:
-        out, scratch = work / f"out-{name}", work / f"scratch-{name}"
-        shutil.rmtree(out, ignore_errors=True)
-        scratch.mkdir(exist_ok=True)
-        if name == "ours":
-            words = [HERE / "ours.py", export, out]
-        else:
-            out.mkdir()
-            words = [HERE / "peers.py", name, export, out]
-        found[name] = measure([sys.executable, *words], scratch)
-        if name != "floor":
-            ours = results(name, out, 10 if rows > BY_DAY else 13)
-            first = first or ours
-            for what, a, b in zip(("errors", "hours", "contacts"), first, ours, strict=True):
-                assert a == b, (
-                    f"{name} finds other {what}: {len(a)} and {len(b)},"
-                    f" {sorted(set(a) ^ set(b))[:4]}"
-                )
-        shutil.rmtree(out, ignore_errors=True)
-    for name, (took, memory, disk) in found.items():
-        ratio = "" if name == "ours" else f"{took / found['ours'][0]:.2f}"
-        print(
-            f"| {rows:,} | {name} | {took:.1f} | {memory / 1e6:,.0f} | {disk / 1e6:,.0f} |"
-            f" {ratio} |",
-            flush=True,
-        )
+    turns, every = RUNS if rows <= PANDAS_MOST else 1, []
+    for peer in [p for p in PEERS if rows <= PANDAS_MOST or p != "pandas"]:
+        pairs = [(run("ours", export, work), run(peer, export, work)) for _ in range(turns)]
+        for (_, first), (_, other) in pairs:
+            for what, a, b in zip(
+                ("errors", "hours", "contacts"), first, other or first, strict=True
+            ):
+                assert a == b, f"{peer} finds other {what}: {sorted(set(a) ^ set(b))[:4]}"
+        every += [ours for (ours, _), _ in pairs]
+        wall, cpu = (median(peer[i] / ours[i] for (ours, _), (peer, _) in pairs) for i in (0, 1))
+        line(rows, peer, [other for _, (other, _) in pairs], f"{wall:.2f} | {cpu:.2f}")
+    line(rows, "ours", every, " | ")
     export.unlink()
+
+
+def line(rows: int, name: str, measured: list[tuple], ratios: str) -> None:
+    took, cpu, memory, disk = (median(m[i] for m in measured) for i in range(4))
+    print(
+        f"| {rows:,} | {name} | {took:.1f} | {cpu:.1f} | {memory / 1e6:,.0f} | {disk / 1e6:,.0f} |"
+        f" {ratios} |",
+        flush=True,
+    )
 
 
 def main(sizes: list[int]) -> None:
     print(
-        "| messages | way | seconds | peak memory, MB | temporary files, MB | its time / ours"
-        " |\n|--:|---|--:|--:|--:|--:|"
+        "| messages | way | seconds | processor seconds | peak memory, MB | temporary files, MB"
+        " | its time / ours | its processor time / ours |\n|--:|---|--:|--:|--:|--:|--:|--:|"
     )
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         for rows in sizes:

@@ -268,7 +268,7 @@ def test_no_channel_is_one_that_joins(engine, name):
 
 def test_long_texts_are_cut_as_they_are_read(engine, write):
     table = read(engine, write([row(error="x" * 20_000, content="y" * 20_000)])).table
-    assert len(table.error.execute()[0]) == exports.LONGEST
+    assert len(table.error.execute()[0]) == exports.TOLD
 
 
 # ---- files

@@ -57,7 +57,8 @@ def classify(
         explained = other.submit(_explained, asked, rules)
         rows = engine.keep_numbers(rows, "contact_id", "message_id") if engine else rows
     known = ibis.memtable(explained.result(), schema=TYPES)
-    return rows.join(engine.coded(known, *CODED) if engine else known, "error_id")
+    known = engine.coded(known, *CODED) if engine else known
+    return rows.join(known, "error_id").drop("error_id")
 
 
 TYPES = {
