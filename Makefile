@@ -33,7 +33,7 @@ ifdef UNKNOWN
 $(error $(shell $(PYTHON) -I -c '$(HINT)' '$(firstword $(UNKNOWN))' $(KNOWN)))
 endif
 
-.PHONY: campaign check fuzz sbom report test lab bench notebooks screenshots lock catalogues clean
+.PHONY: options campaign check fuzz sbom report test lab bench notebooks screenshots lock catalogues clean
 
 report: $(VENV)/.run
 	@$(BIN)/rebroadcast report "$(EXPORT)" $(COMMON) $(call option,attempted,$(ATTEMPTED)) --out "$(OUT)/failure_report"
@@ -60,6 +60,10 @@ bench: $(VENV)/.dev
 # Run the notebooks again and keep what they show: nbval compares with it.
 notebooks: $(VENV)/.dev
 	$(BIN)/python notebooks/record.py
+
+# Write docs/options.md from the command line's own help.
+options: $(VENV)/.dev
+	$(BIN)/python docs/options.py
 
 # Take the pictures that the README shows.
 screenshots: $(VENV)/.dev

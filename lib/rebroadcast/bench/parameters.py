@@ -195,7 +195,7 @@ def check(parameters: Mapping[str, Declared], given: Mapping[str, object]) -> di
                 kind=kind,
                 why=sentence(why),
             ) from None
-    return checked
+    return {name: checked[name] for name in parameters if name in checked}
 
 
 def pairs(text: str, name: str = "attempted") -> dict[str, int]:
