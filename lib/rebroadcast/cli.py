@@ -132,6 +132,7 @@ OPTIONS = {
         _flag(
             "dry_run", "Show counts, first rows and the difference to the last run; write nothing."
         ),
+        _flag("strict", "Take any warning for an error: exit status 2, and nothing is written."),
         _flag("overwrite", "Replace results that are in the folder."),
         _option("as_json", "Print the run record as JSON.", flags="--json", is_flag=True),
     )
@@ -177,9 +178,8 @@ def _run(notebook: str, given: dict) -> None:
     """Run a notebook with the options that were given, and say what came of it."""
     from .report import reports
 
-    out, overwrite, as_json, dry_run = (
-        given.pop(name, None) for name in ("out", "overwrite", "as_json", "dry_run")
-    )
+    names = ("out", "overwrite", "as_json", "dry_run", "strict")
+    out, overwrite, as_json, dry_run, strict = (given.pop(name, None) for name in names)
     out = out or Path("results") / notebook
     asked = {name: value for name, value in given.items() if value is not None}
     asked["exports"] = list(asked["exports"])
@@ -190,7 +190,7 @@ def _run(notebook: str, given: dict) -> None:
     files = ", ".join(asked["exports"])
     running = lang.gettext("Running {notebook} on {files}", notebook=notebook, files=files)
     _say(running, err=True)
-    content = reports.run(notebook, asked, out, overwrite)
+    content = reports.run(notebook, asked, out, overwrite, strict=strict)
     if as_json:
         return _json(content)
     _counts(content.get("counts", {}), lang)
@@ -316,7 +316,9 @@ def broadcasts(**given: Any) -> None:
 
     as_json = given.pop("as_json")
     speak(given["language"])
-    stated = {k: v for k, v in given.items() if v is not None and k not in ("out", "overwrite")}
+    stated = {
+        k: v for k, v in given.items() if v is not None and k not in ("out", "overwrite", "strict")
+    }
     bench = Workbench(Settings.parse(stated | {"exports": list(given["exports"])}))
     listed = summarise.broadcasts(bench.settings, bench.tables)
     doubts = summarise.look(bench.tables).doubts

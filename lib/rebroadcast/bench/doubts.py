@@ -13,6 +13,7 @@ NIGHT = timedelta(minutes=10)  # so near to midnight, an export's edge may cut a
 def doubts(tables: Tables) -> tuple[Doubt, ...]:
     """Doubts about the files that were read, their days, and the selection."""
     found = [doubt for export in tables.inputs.all_read.values() for doubt in export.doubts]
+    found += tables.settings.channels.doubts()
     found += _too_early(tables)
     found += _cut(tables) or _midnight(tables)
     found += _one_day(tables)

@@ -139,11 +139,14 @@ class Inputs:
         kinds = {c: channels.kind(c) or "" for c in self.present}
         channel = table.channel_id.fill_null("")
         kind = channel.substitute(kinds, else_="") if any(kinds.values()) else ibis.literal("")
+        stated = {c.id: c.provider for c in channels.channels if c.provider}
+        by_channel = channel.substitute(stated, else_="") if stated else ibis.literal("")
+        told = table.provider.fill_null("") if "provider" in table.columns else ibis.literal("")
         classified = errors.classify(
-            table.mutate(kind=kind),
+            table.mutate(kind=kind, provider=(told == "").ifelse(by_channel, told)),
             self.settings.rules,
             engine=self.engine,
-            provider_column="provider" if "provider" in table.columns else None,
+            provider_column="provider",
             unused=UNUSED,
         )
         return self.engine.view(classified)

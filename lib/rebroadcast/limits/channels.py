@@ -97,6 +97,7 @@ class _Channel(_Limit):
     kind: Text | None = None
     pool: Text | None = None
     portfolio: Text | None = None
+    provider: Text | None = None
 
 
 class _File(BaseModel, extra="forbid"):
@@ -118,6 +119,7 @@ class Channel:
     kind: Kind | None
     pool: str | None
     pace: float | None
+    provider: str | None = None  # whose error codes the channel's are, such as twilio
 
 
 class Channels:
@@ -139,6 +141,7 @@ class Channels:
                     kind,
                     row.pool,
                     row.pace or (kind and kind.pace),
+                    row.provider,
                 ),
             )
 

@@ -14,7 +14,14 @@ from ..recovery.fates import DISPOSITIONS
 from ..show import failures as charts
 from ..show.parts import SAFE_ROWS, grid, html, ordered, p, table, verdict_label
 from ..show.reader import Reader
-from ..show.words import VERDICTS, cause_name, disposition_name, meaning
+from ..show.words import (
+    CONFIDENCES,
+    VERDICTS,
+    cause_name,
+    disposition_name,
+    meaning,
+    word,
+)
 from ..verbs.summarise import Summary, suggested_rule
 from .frame import broadcasts, status, warnings
 
@@ -145,9 +152,11 @@ def next_steps(reader: Reader, errors: pd.DataFrame) -> Markup:
     return Markup("<h3>{}</h3>").format(_("What to do now")) + ordered(lines, "next")
 
 
-def advice(reader: Reader, errors: pd.DataFrame) -> HTML:
-    """The table of errors: meaning, verdict, how long, what to fix, source; most frequent first."""
-    _ = reader.gettext
+def advice(reader: Reader, found: Summary) -> HTML:
+    """The table of errors: meaning, verdict, how long, what to fix, source; most frequent first; and
+    how sure the meanings are.
+    """
+    _, errors = reader.gettext, found.errors
     keys = ["rule", "cause", "verdict", "title", "fix", "source"]
     groups = errors.groupby(keys, dropna=False, sort=False)
     shown = groups.agg(error=("error", "first"), failed=("failed", "sum"), wait_s=("wait_s", "max"))
@@ -170,7 +179,17 @@ def advice(reader: Reader, errors: pd.DataFrame) -> HTML:
             _("Source"): [_source(source) for source in shown["source"]],
         }
     )
-    return html(table(frame, numbers=[_("Failed")]))
+    return html(table(frame, numbers=[_("Failed")]), p(how_sure(reader, found.confidence), "fine"))
+
+
+def how_sure(reader: Reader, confidence: pd.DataFrame) -> str:
+    """What the meanings of the errors rest on, by share of the failures."""
+    total = confidence["failed"].sum()
+    shares = ", ".join(
+        f"{reader.lang.percent(row.failed / total)} {word(CONFIDENCES, row.confidence, reader.lang)}"
+        for row in confidence.itertuples()
+    )
+    return reader.gettext("What the meanings rest on: {shares}.", shares=shares)
 
 
 def unknown_errors(reader: Reader, shapes: pd.DataFrame) -> HTML | None:

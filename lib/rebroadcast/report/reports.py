@@ -53,13 +53,15 @@ def run(
     out: str | Path,
     overwrite: bool = False,
     extra: Mapping[str, object] | None = None,
+    strict: bool = False,
     **options: object,
 ) -> dict:
     """Run a notebook and publish its folder of results whole, or not at all; return the run record.
 
     given are the notebook's parameters by name; they are checked against its parameters cell before
     anything starts. out becomes a folder with `<notebook>.html`, `<notebook>.ipynb`, `run.json` and
-    what the notebook wrote; extra goes into its run record, options to papermill. Raises the
+    what the notebook wrote; extra goes into its run record, options to papermill. With strict any
+    warning is an error of the user's, and nothing is written. Raises the
     RebroadcastError that the notebook met (nothing is written then), or RunError for any other
     failure (out then holds a run record with status "failed").
     """
@@ -82,6 +84,12 @@ def run(
             failure = execute(path, checked, target, place, **options)
             if isinstance(failure, RebroadcastError) and failure.exit_status == 2:
                 raise failure
+            if strict and (warnings := record.read(staging).get("warnings")):
+                raise ParameterError(
+                    "Nothing was written, since warnings are errors here (strict): {warnings}",
+                    "strict",
+                    warnings=" · ".join(warnings),
+                )
             content, executed = record.read(staging), clean(_load(target))
             if failure:  # half of the results are none
                 for child in staging.iterdir():

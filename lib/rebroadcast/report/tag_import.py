@@ -91,6 +91,8 @@ def import_steps(reader: Reader, found: Recovery, with_contacts: bool) -> HTML:
     """
     _ = reader.gettext
     names = ", ".join(file["file"] for file in found.files)
+    if found.steps is not None:
+        return _vendor_steps(reader, found, names)
     several = len(found.waves) > 1
     segments = _several_segments(reader, found) if several else _one_segment(reader, found)
     steps = [
@@ -113,6 +115,17 @@ def import_steps(reader: Reader, found: Recovery, with_contacts: bool) -> HTML:
         else _("Give the contacts export (contacts) and existing tags are kept in each cell.")
     )
     return html(sends(reader, found), ordered(steps), p(f"{note} {kept}", "fine"))
+
+
+def _vendor_steps(reader: Reader, found: Recovery, names: str) -> HTML:
+    """What to do in another vendor's system, as far as its menus are known."""
+    _ = reader.gettext
+    unknown = _(
+        "The menus of this vendor's import are not known here: import the file where it takes"
+        " contacts, and send the broadcast again to those contacts only."
+    )
+    files = p(_("The files to import: {files}.", files=names))
+    return html(sends(reader, found), files, ordered(found.steps) if found.steps else p(unknown))
 
 
 def _several_segments(reader: Reader, found: Recovery) -> list[str]:

@@ -75,20 +75,20 @@ def recovery(frame: "pd.DataFrame", *, lang: Language = ENGLISH) -> go.Figure:
     sums, sent, shown = split.sum(), split.drop(columns="not_due").sum(axis=1), split.head(TOP)
     facts = {name: lang.number(int(count)) for name, count in [*sums.items(), ("due", sent.sum())]}
     title = _("No wave is due yet; {not_due} contacts wait", **facts)
-    if due := sent.sum():
+    if (due := sent.sum()) and sums.not_known:
+        title = _("{failed_again} of {due} that were due failed again", **facts)
+    elif due:
         facts["share"] = lang.percent(sums.reached / due)
         title = _(
             "{share} were reached, {reached} of {due} that were due; {failed_again} failed again",
             **facts,
         )
-    ends = [
-        (
-            _("{count} reached", count=draw.share(count, due, lang))
-            if due
-            else word(OUTCOMES, "not_due", lang)
-        )
-        for count, due in zip(shown.reached, sent.head(TOP), strict=True)
-    ]
+    ends = []
+    for row, due in zip(shown.itertuples(), sent.head(TOP), strict=True):
+        text = word(OUTCOMES, "not_known" if row.not_known else "not_due", lang)
+        if due and not row.not_known:
+            text = _("{count} reached", count=draw.share(row.reached, due, lang))
+        ends.append(text)
     parts = [(word(OUTCOMES, name, lang), OUTCOME_COLOURS[name], shown[name]) for name in OUTCOMES]
     subtitle = _(
         "Contacts by wave and outcome, {shown} of {n} waves", shown=len(shown), n=len(split)

@@ -130,6 +130,7 @@ CONFIDENCES = {  # how sure the meaning of an error is (column `confidence` of e
     "concept": _("what its words are about"),
     "guess": _("a guess"),
     "not": _("left aside: it is about the sender"),
+    "": _("known to no rule"),
 }
 # of errors: what `exceptions.sentence` meets in data files, and what the system and pydantic say
 PIECES = (

@@ -186,7 +186,6 @@ def _measured(settings: Settings, tables: Tables, limits: tuple[Limit, ...]) -> 
         loads.reached(load, limits),
         _tiers(overflows.ceilings(load, limits, runs), limits),
         _contradicted(settings, tables),
-        doubts=settings.channels.doubts(),
     )
 
 

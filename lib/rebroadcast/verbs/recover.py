@@ -19,6 +19,7 @@ from ..ledger.ledger import Claim, open_ledger
 from ..limits.waves import Plan
 from ..recovery import fates as fates_
 from ..recovery import tag_import, targets
+from ..sources import profile
 from . import assess, plan, summarise
 
 _ = str  # marks a message for the catalogue; it is translated where it is shown
@@ -65,6 +66,7 @@ class Recovery:
     folder: Path
     dispositions: Path
     checklist: pd.DataFrame | None
+    steps: list[str] | None = None  # of another vendor's import; None: the platform's own
     claim: dict | None = None
     doubts: tuple[Doubt, ...] = field(default=())
 
@@ -130,6 +132,7 @@ def recover(settings: Settings, tables: Tables, results: Results | None = None) 
         folder=folder / "import",
         dispositions=kept,
         checklist=tables.inputs.checklist,
+        steps=_steps(settings, tables),
         claim=_recorded(settings, tables, claim),
         doubts=tuple(doubts),
     )
@@ -184,6 +187,13 @@ def _people(
         " person with it (data/same_person.csv)."
     )
     return (*doubts, Doubt("people", text, {"n": sharing}, sharing))
+
+
+def _steps(settings: Settings, tables: Tables) -> list[str] | None:
+    target = tables.inputs.target
+    if target == profile.packaged()["respondio"].target:
+        return None
+    return profile.steps(target, settings.lang.code)
 
 
 def _in_waves(settings: Settings, tables: Tables) -> tuple[ibis.Table, Plan | None]:

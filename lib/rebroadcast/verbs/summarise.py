@@ -70,6 +70,7 @@ class Summary:
     compared: pd.DataFrame | None
     fates: pd.DataFrame
     recoverable: int
+    confidence: pd.DataFrame
     uncovered: InputError | None  # where the messages export does not cover the failures
     doubts: tuple[Doubt, ...] = field(default=())
 
@@ -110,6 +111,7 @@ def summarise(settings: Settings, tables: Tables) -> Summary:
         compared=comparison(where, Path(settings.compare)) if settings.compare else None,
         fates=fates,
         recoverable=people,
+        confidence=by_confidence(failed),
         uncovered=uncovered,
         doubts=facts.doubts,
     )
@@ -297,6 +299,14 @@ def by_error(failed: "ibis.Table", rules: Rules, language: str = "en") -> "pd.Da
     sources = {rule.id: rule.source for rule in rules.by_id.values()}
     frame["source"] = [sources.get(rule) or "" for rule in frame["rule"]]
     return frame
+
+
+def by_confidence(failed: "ibis.Table") -> "pd.DataFrame":
+    """confidence ("code", "text", "concept", "guess", or "" where no rule knows the error), failed;
+    most first.
+    """
+    groups = failed.group_by(confidence=failed.confidence.fill_null(""))
+    return _ranked(groups.aggregate(failed=failed.count()).to_pandas(), "confidence")
 
 
 def by_cause(failed: "ibis.Table") -> "pd.DataFrame":
