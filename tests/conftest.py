@@ -46,7 +46,7 @@ RUNS = {
     "tag_import": {
         "contacts": str(SAMPLES / "contacts.csv"),
         "channel": "1001,1002,2001,3001",
-        "tag": "t",
+        "tag": "t {channel} {date} {time}",
         "language": "es",
         "waves": True,
         "start": "2022-01-12 08:00",

@@ -225,19 +225,11 @@ def test_shared_artefacts_hold_nothing_personal(sample_run, tmp_path):
 def test_ledgers_that_cannot_be_used_are_refused(write, tmp_path):
     path = str(write([row()]))
     with pytest.raises(ParameterError, match="No ledger was named"):
-        check.check(workbench.open({"exports": path, "timezone": "UTC"}))
+        checked({"exports": path, "timezone": "UTC"})
     recover(tmp_path / "ledger", tmp_path / "a", exports=path)
     with pytest.raises(LedgerError, match="knows no run for 'x'"):
-        check.check(
-            workbench.open(
-                {
-                    "exports": path,
-                    "timezone": "UTC",
-                    "ledger": str(tmp_path / "ledger"),
-                    "broadcast": "x",
-                }
-            )
-        )
+        given = {"exports": path, "timezone": "UTC", "ledger": str(tmp_path / "ledger")}
+        checked(given | {"broadcast": "x"})
     channels = tmp_path / "other.toml"
     for name in ("A", "B"):
         channels.write_text(f'workspace = "{name}"\ntimezone = "UTC"\n')

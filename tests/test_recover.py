@@ -148,7 +148,7 @@ def test_contacts_that_a_later_message_reached_are_left_out(write, tmp_path):
 
 def test_two_broadcasts_get_two_tags_or_are_refused(write, tmp_path):
     path = write([row("1", "1"), row("2", "2", channel="2001"), row("2", "3")])
-    with pytest.raises(ParameterError, match=r"2 broadcasts would get the tag 'again'.*1001.*2001"):
+    with pytest.raises(ParameterError, match="2 broadcasts would get the tag 'again': .*1001, 11"):
         recover(tmp_path / "a", exports=str(path))
     assert not (tmp_path / "a").exists()
     found, files = recover(tmp_path / "b", exports=str(path), tag="again {channel} {time}")

@@ -25,6 +25,7 @@ MOST = 0.8  # share of messages that must agree
 DIGITS = 15  # that a spreadsheet keeps of a number
 FEWEST = 3  # IDs that all end in zero before that is no chance
 CELL = 40  # characters of a cell that are shown
+DATED = re.compile(r"[0-9]{1,4}[-/.](?:[0-9]{1,2}|[^\W\d_]{3,10})[-/.][0-9]{1,4}|[0-9]+:[0-9:.,]+")
 PART = re.compile(r"[^\W\d_]+")
 DATE_WORDS = "am|pm|a|m|p|t|z|h|hrs|utc|gmt|de|del|st|nd|rd|th|at|las?|[cemp][sd]t|ist|cest|cet"
 SPELT = re.compile(rf"{'|'.join(dates.MONTHS)}|(?:{dates.DAYS})[a-záé]*|{DATE_WORDS}")
@@ -256,7 +257,7 @@ def shown(cell: str) -> str:
     ('31-Feb-2022 25:00', '…', '…')
     """
     words = PART.findall(cell.lower())
-    masked = mask(re.sub(r"[0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4}|[0-9]+:[0-9:.,]+", "", cell))
+    masked = mask(DATED.sub("", cell))
     if all(map(SPELT.fullmatch, words)) and "‹" not in masked and len(words) < 8:
         return cell[:CELL]
     return "…"

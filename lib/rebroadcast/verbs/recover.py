@@ -408,7 +408,7 @@ def _keep(tables: Tables, fates: ibis.Table, audience: ibis.Table, folder: Path)
         )
     rows = rows.select(*COLUMNS, "wave", "tag", line=ibis.null("int64"))
     if len(lost := tables.inputs.export.rejected):
-        rows = _unread(rows, lost).union(rows)
+        rows = rows.union(_unread(rows, lost))
     rows.to_parquet(path, **PARQUET)
     return path
 
