@@ -175,3 +175,17 @@ def test_numbers_of_one_portfolio_and_open_service_windows(write, tmp_path):
     assert "N1001, N1002 are taken to share one limit of 4" in found.doubts[0].text()
     planned = assess.loads.capacity(found.load, found.limits, bench.settings.sending.start)
     assert planned["left"].tolist() == [0]
+
+
+@pytest.mark.parametrize("earlier", ["2022-01-11 04:50", "2022-01-11 05:00", "2022-01-10 15:00"])
+@pytest.mark.parametrize("channel", ["", "1001"])
+def test_an_export_that_begins_earlier_tags_nobody_again(run, write, earlier, channel):
+    """A broadcast that runs past five in the morning, at which days begin in the keys."""
+    late = [row(str(n), f"m{n}", at=f"2022-01-11 05:1{n}:07") for n in range(6)]
+    early = [row(str(n), f"e{n}", at=f"{earlier}:{n}") for n in (10, 11, 12)]
+    _record, _recovery, first = run(exports=str(write(late)))
+    given = {"channel": channel} if channel else {}
+    _record, _recovery, again = run("b", exports=str(write(early + late, "b.csv")), **given)
+    contacts = [[c for part in files.values() for c in part] for files in (first, again)]
+    assert sorted(contacts[0]) == [str(n) for n in range(6)]
+    assert sorted(contacts[1]) == ["10", "11", "12"]

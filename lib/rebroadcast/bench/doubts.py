@@ -17,6 +17,7 @@ def doubts(tables: Tables) -> tuple[Doubt, ...]:
     found += _too_early(tables)
     found += _cut(tables) or _midnight(tables)
     found += _one_day(tables)
+    found += _grouping(tables)
     found += _unmatched(tables)
     return tuple(found)
 
@@ -78,6 +79,35 @@ def _one_day(tables: Tables) -> list[Doubt]:
         " in the right order (date_format)."
     )
     return [Doubt("day and month", text, {}, ALL)]
+
+
+def _grouping(tables: Tables) -> list[Doubt]:
+    """What broadcasts are told apart by, where the exports lack some of it."""
+    groups, told = tables.inputs.groups, []
+    if not len(groups.found):
+        return []
+    without = {
+        "sender_type": _(
+            "The exports do not say who sent a message, so messages of agents and workflows may"
+            " count as broadcasts."
+        ),
+        "sender_id": _(
+            "The exports have no sender IDs, so broadcasts of several senders at the same time on a"
+            " channel are told apart by their contents alone."
+        ),
+        "content": _(
+            "The exports have no contents, so broadcasts are told apart by channel, sender and time"
+            " alone: two within six hours count as one."
+        ),
+        "sent_at": _(
+            "The exports have no times, so broadcasts of one channel and sender that say the same"
+            " count as one."
+        ),
+    }
+    for name, text in without.items():
+        if name not in groups.basis:
+            told.append(Doubt("grouping", text))
+    return told
 
 
 def _unmatched(tables: Tables) -> list[Doubt]:

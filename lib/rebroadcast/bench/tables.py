@@ -130,7 +130,28 @@ class Inputs:
     def groups(self) -> broadcasts.Broadcasts:
         """The broadcasts of the exports, whatever was selected of them."""
         sent = self.messages and self.messages.table
-        return broadcasts.find(self.engine, self.export.table, sent)
+        return broadcasts.find(self.engine, self.export.table, sent, known=self._recorded())
+
+    def _recorded(self) -> pd.DataFrame | None:
+        """The broadcasts that the ledger has, so that they keep their keys in other exports."""
+        path = Path(self.settings.ledger or "")
+        if not self.settings.ledger or not path.exists():
+            return None
+        listed = open_ledger(path, self.settings.channels.workspace, create=False).broadcasts()
+        zone = ZoneInfo(self.settings.zone)
+        rows = [
+            {
+                "broadcast": told.key,
+                "channel_id": told.channel or "",
+                "sender_id": told.sender or "",
+                "shape": told.shape or "",
+                "first": pd.Timestamp(told.first.astimezone(zone).replace(tzinfo=None)),
+                "last": pd.Timestamp(told.last.astimezone(zone).replace(tzinfo=None)),
+            }
+            for told in listed
+            if told.first and told.last
+        ]
+        return pd.DataFrame(rows) if rows else None
 
     @cached_property
     def all_failed(self) -> ibis.Table:

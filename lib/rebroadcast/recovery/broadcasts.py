@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import lru_cache
 
 from ..common.exceptions import ParameterError, did_you_mean, sentence
 from ..common.language import Language, language
@@ -73,8 +74,8 @@ class Broadcasts:
     def mark(self, table: "ibis.Table") -> "ibis.Table":
         """Add `broadcast` (a key) and `message` to the rows of an export, null for rows of none.
 
-        table has channel_id, sender_id, sender_type, traffic_type, message_type, sent_at and, where
-        `reads_content`, content, as `exports.read` gives them; what else it has stays.
+        table is one that was searched, or of the same rows: channel_id, sender_id, sender_type,
+        traffic_type, message_type, local_at and, where `reads_content`, content, as `exports.read` gives them; what else it has stays.
         """
         if self.places is None:
             none = ibis.null("string")
@@ -140,7 +141,7 @@ def find(
     has = {
         "sender_type": not untyped,
         "sender_id": with_sender,
-        "sent_at": bool((minutes["minute"] >= 0).any()),
+        "sent_at": bool((minutes["minute"] != -1).any()),
         "content": bool(groups),
     }
     basis = tuple(name for name, there in has.items() if there)
@@ -191,8 +192,8 @@ def _narrow(table: "ibis.Table", export: int) -> "ibis.Table":
 
 
 def _place(table: "ibis.Table") -> "dict[str, ibis.Value]":
-    """Where a row is looked up."""
-    minute = (table.sent_at.epoch_seconds().cast("int64") / BUCKET).floor().cast("int64")
+    """Where a row is looked up: wall clocks cost an engine less than instants with a zone."""
+    minute = (table.local_at.epoch_seconds().cast("int64") / BUCKET).floor().cast("int64")
     return {
         "channel": table.channel_id.fill_null(""),
         "written": table.sender_id.fill_null(""),
@@ -202,13 +203,16 @@ def _place(table: "ibis.Table") -> "dict[str, ibis.Value]":
 
 def _totals(rows: "ibis.Table", by: list[str]) -> "pd.DataFrame":
     """Rows, first and last (seconds), and begins and ends (wall clock) of each part."""
-    at = rows.sent_at.epoch_seconds().cast("int64").fill_null(-1)
+    first, last = (
+        at.epoch_seconds().cast("int64").fill_null(-1)
+        for at in (rows.sent_at.min(), rows.sent_at.max())
+    )
     return (
         rows.group_by(by)
         .aggregate(
             rows=rows.count(),
-            first=at.min(),
-            last=at.max(),
+            first=first,
+            last=last,
             begins=rows.local_at.min(),
             ends=rows.local_at.max(),
         )
@@ -314,7 +318,8 @@ def _versions(
     """
     sizes = minutes.groupby("run")["rows"].sum().sort_values()
     small = set(sizes.index[sizes.cumsum() <= FULL])
-    runs = _sampled(sample, groups).groupby("run")["version"].nunique()
+    sampled = _sampled(sample, groups)
+    runs = sampled.groupby("run")["version"].nunique()
     asked = minutes[minutes["run"].isin(small | set(runs.index[runs > 1]))]
     asked = asked[asked["group"].isin({n for n, g in groups.items() if g.patterns})]
     done = []
@@ -332,7 +337,8 @@ def _versions(
             unread = contents.strange(places[places["group"].isin(strange)], patterns)
             for number, drawn in unread.groupby("group")["content"]:
                 groups[int(number)].learn(drawn)
-    return _with_versions(minutes, pd.concat(done) if done else None, _sampled(sample, groups))
+            sampled = _sampled(sample, groups)
+    return _with_versions(minutes, pd.concat(done) if done else None, sampled)
 
 
 def _sampled(sample: "pd.DataFrame", groups: dict[int, Group]) -> "pd.DataFrame":
@@ -378,9 +384,10 @@ def _broadcasts(
     """Add `number`, which numbers the broadcasts; rows of version -1 go with those around them."""
     minutes = minutes.assign(said=minutes["version"])
     several = minutes[minutes["version"] > 0]["group"].unique()
+    numbers = minutes[["group", "version", "minute", "rows", "first", "last"]]
     for group in several:
         own = minutes["group"] == group
-        one = _joined(minutes[own], groups[group].versions)
+        one = _joined(numbers[own], groups[group].versions)
         minutes.loc[own, "said"] = minutes.loc[own, "version"].map(one)
     told = minutes[minutes["said"] >= 0].sort_values(["minute", "rows"])
     around = told.drop_duplicates(["group", "minute"], keep="last")[["group", "minute", "said"]]
@@ -562,12 +569,16 @@ def same_shape(one: str, other: str) -> bool:
     >>> same_shape("a1 b2 c3 d4 e5", "a1 b2 c3 d4 e5 f6"), same_shape("a1 b2", "b2 c3 d4")
     (True, False)
     """
-    sides = [[frozenset(line.split()) for line in shape.split("|")] for shape in (one, other)]
     return any(
         alike(a, b) >= read_contents.STAYS and (a <= b or b <= a or alike(a, b) >= 0.9)
-        for a in sides[0]
-        for b in sides[1]
+        for a in _versions_of(one)
+        for b in _versions_of(other)
     )
+
+
+@lru_cache(maxsize=10_000)
+def _versions_of(shape: str) -> tuple[frozenset[str], ...]:
+    return tuple(frozenset(line.split()) for line in shape.split("|"))
 
 
 # What repeats what
