@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rebroadcast.common.exceptions import LOCALE
 from rebroadcast.common.language import Language
 from rebroadcast.show import failures as charts
-from rebroadcast.show import words
+from rebroadcast.show import limits, outcome, words
 
 START = datetime(2026, 11, 22, 15)
 NASTY = "<b>bold</b> & %{x} costs $5 or $6"
@@ -58,7 +58,8 @@ every = pytest.mark.parametrize("name", FRAMES)
 
 def drawn(name, frame=None, **options):
     frame = pd.DataFrame(FRAMES[name]) if frame is None else frame
-    return getattr(charts, name)(frame, **(OPTIONS.get(name, {}) | options))
+    room = next(room for room in (charts, limits, outcome) if hasattr(room, name))
+    return getattr(room, name)(frame, **(OPTIONS.get(name, {}) | options))
 
 
 @pytest.mark.parametrize(
