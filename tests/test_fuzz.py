@@ -186,7 +186,7 @@ def test_channels_files(tmp_path, content):
 
 
 DECLARED = {
-    name: parameters.Declared(name, kind, parameters.TYPES[kind], None)
+    name: parameters.Declared(name, kind, eval(kind), None)
     for name, kind in (
         ("exports", "str | list[str]"),
         ("attempted", "dict"),

@@ -306,6 +306,8 @@ def channels_file(pool: bool) -> str:
     text += '\n[pool.main]\nlimit = 1000\nwindow = "24h"\n' if pool else ""
     for channel, one in CHANNELS.items():
         text += f'\n[channel.{channel}]\nname = "{one["name"]}"\nkind = "{one["kind"]}"\n'
+        if "portfolio" in one and not pool:
+            text += f'portfolio = "{one["portfolio"]}"\n'
         if "limit" in one:
             text += 'pool = "main"\n' if pool else f'limit = {one["limit"]}\nwindow = "24h"\n'
     return text
