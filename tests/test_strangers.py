@@ -139,7 +139,6 @@ def world(tmp_path_factory):
         "tag": "again {channel}",
         "channel": ids,
         "ledger": str(home / "ledger"),
-        "broadcast": ALL,
         "fixed": "media",
         "decided_by": ALL,
         "contacts": str(home / "contacts.csv"),
