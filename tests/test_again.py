@@ -179,7 +179,7 @@ def test_numbers_of_one_portfolio_and_open_service_windows(write, tmp_path):
 
 @pytest.mark.parametrize("earlier", ["2022-01-11 04:50", "2022-01-11 05:00", "2022-01-10 15:00"])
 @pytest.mark.parametrize("channel", ["", "1001"])
-def test_an_export_that_begins_earlier_tags_nobody_again(run, write, earlier, channel):
+def test_an_export_that_begins_earlier_tags_nobody_again(run, write, tmp_path, earlier, channel):
     """A broadcast that runs past five in the morning, at which days begin in the keys."""
     late = [row(str(n), f"m{n}", at=f"2022-01-11 05:1{n}:07") for n in range(6)]
     early = [row(str(n), f"e{n}", at=f"{earlier}:{n}") for n in (10, 11, 12)]
@@ -189,3 +189,5 @@ def test_an_export_that_begins_earlier_tags_nobody_again(run, write, earlier, ch
     contacts = [[c for part in files.values() for c in part] for files in (first, again)]
     assert sorted(contacts[0]) == [str(n) for n in range(6)]
     assert sorted(contacts[1]) == ["10", "11", "12"]
+    keys = {broadcast.key for broadcast in open_ledger(tmp_path / "ledger").broadcasts()}
+    assert len(keys) == (1 if earlier.startswith("2022-01-11") else 2)
