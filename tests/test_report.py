@@ -2,6 +2,7 @@
 and bad input.
 """
 
+import csv
 import json
 import re
 import shutil
@@ -108,7 +109,10 @@ def test_attempted_counts_do_instead_of_a_messages_export(sample_report, tmp_pat
     assert done.returncode == 0, done.stderr
     page = (tmp_path / "a" / "failure_report.html").read_text()
     assert '<html lang="es"' in page
-    assert "WhatsApp México, 11 ene 2022, 15:00: 1,500 intentados, 1,000 entregados, 500 fallidos." in page
+    assert (
+        "WhatsApp México, 11 ene 2022, 15:00: 1,500 intentados, 1,000 entregados, 500 fallidos."
+        in page
+    )
     assert "Nada aumentó ni disminuyó" in page and "±0" not in page
 
 

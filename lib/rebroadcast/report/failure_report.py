@@ -286,7 +286,7 @@ def again(reader: Reader, found: Summary) -> HTML:
 
 def _another_try(reader: Reader, row) -> str:
     if row.disposition != "tagged":
-        return reader.gettext(WHEN[row.disposition]) if row.disposition in WHEN else "—"
+        return word(WHEN, row.disposition, reader.lang) if row.disposition in WHEN else "—"
     if pd.isna(row.last):
         return "—"
     first, last = (reader.instant(at.to_pydatetime()) for at in (row.first, row.last))

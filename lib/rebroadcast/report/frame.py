@@ -13,7 +13,7 @@ from ..bench.settings import Settings
 from ..common.doubts import Doubt, loudest_first
 from ..show.parts import bar, grid, html, p, strip, table
 from ..show.reader import Reader
-from ..show.words import reason_name
+from ..show.words import reason_name, word
 from ..sources.files import Source
 from ..verbs.summarise import Facts
 
@@ -49,7 +49,7 @@ def heading(reader: Reader, name: str, found: object = True) -> Markdown | None:
     was found for it.
     """
     nothing = found.empty if isinstance(found, pd.DataFrame) else not found
-    return None if nothing else Markdown(f"## {reader.gettext(HEADINGS[name])}")
+    return None if nothing else Markdown(f"## {word(HEADINGS, name, reader.lang)}")
 
 
 def warnings(reader: Reader, doubts: Iterable[Doubt]) -> list[Markup]:
@@ -91,7 +91,9 @@ def provenance(
     files = grid(
         {
             _("Read as"): [
-                f"{_(READ_AS[kind])} ({source.fit.title})" if source.fit else _(READ_AS[kind])
+                f"{word(READ_AS, kind, reader.lang)} ({source.fit.title})"
+                if source.fit
+                else word(READ_AS, kind, reader.lang)
                 for kind, source in read
             ],
             _("File"): [source.name for _kind, source in read],
@@ -117,7 +119,7 @@ def rejected(reader: Reader, facts: Facts) -> HTML | None:
     ).reset_index()
     frame = grid(
         {
-            _("Read as"): [_(READ_AS[kind]) for kind in shown["as"]],
+            _("Read as"): [word(READ_AS, kind, reader.lang) for kind in shown["as"]],
             _("File"): shown["file"],
             _("Reason"): [reason_name(reason, reader.lang) for reason in shown["reason"]],
             _("Rows"): [reader.number(rows) for rows in shown["rows"]],

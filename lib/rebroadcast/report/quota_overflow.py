@@ -8,6 +8,7 @@ from ..limits.limit import Limit
 from ..show import limits as limit_charts
 from ..show.parts import SAFE_ROWS, grid, html, p, table
 from ..show.reader import Reader
+from ..show.words import word
 from ..verbs.assess import Assessment, LoadLine
 from ..verbs.summarise import Facts
 from .frame import broadcasts, status, warnings
@@ -39,7 +40,7 @@ def limit_overview(reader: Reader, found: Assessment, facts: Facts, listed: pd.D
         broadcasts(reader, listed),
         status(reader, facts, doubts),
         *warnings(reader, doubts),
-        p(_(BASIS[found.basis])),
+        p(word(BASIS, found.basis, reader.lang)),
         *sources(reader, found),
     )
 

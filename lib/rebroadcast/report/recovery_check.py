@@ -4,6 +4,7 @@ from IPython.display import HTML
 
 from ..show.parts import SAFE_ROWS, grid, html, p, table, verdict_label
 from ..show.reader import Reader
+from ..show.words import word
 from ..verbs.check import Check
 from .frame import status, warnings
 
@@ -74,7 +75,7 @@ def checked(reader: Reader, found: Check) -> HTML:
             **facts,
         )
         parts.append(p(text))
-    parts.append(p(_(HOW[found.how]), "fine"))
+    parts.append(p(word(HOW, found.how, reader.lang), "fine"))
     return html(*parts)
 
 
@@ -89,7 +90,9 @@ def failed_again(reader: Reader, found: Check) -> HTML:
             _("Contacts"): [reader.number(n) for n in again["contacts"]],
             _("What it means"): again["title"],
             _("Verdict"): [verdict_label(v, reader.lang) for v in again["verdict"]],
-            _("Another try"): [_(WORTH[v]) if v in WORTH else "—" for v in again["verdict"]],
+            _("Another try"): [
+                word(WORTH, v, reader.lang) if v in WORTH else "—" for v in again["verdict"]
+            ],
             _("What to do"): again["fix"],
         }
     )
