@@ -507,7 +507,6 @@ def test_a_table_is_classified_in_the_engine():
     table = connection.table("failed")
     found = classify(table).order_by("id").to_pandas()
     added = [
-        "error_id",
         "masked",
         "rule",
         "code",

@@ -45,8 +45,8 @@ class Lexicon:
     """The words of a lexicon file, and how they are found in a text.
 
     >>> lexicon = Lexicon({"subject": {"number": {"en": "number"}}, "state": {"bad": {"not": "valid"}}})
-    >>> list(lexicon.read("the number is not valid").pairs)
-    [('number', 'bad')]
+    >>> lexicon.read("the number is not valid").subjects
+    {'number': 'number'}
     """
 
     def __init__(self, tables: Mapping[str, Mapping[str, Mapping[str, str]]]):
