@@ -280,8 +280,10 @@ def benches(duck, spark, generated, parquet, tmp_path_factory):
 
 def test_classify(benches):
     for data in ("generated", "samples"):
-        ours, theirs = (b.inputs.all_failed.drop("row_id").to_pandas() for b in benches(data))
-        same(ours, theirs, "source_file", "row")
+        ours, theirs = (b.inputs.all_failed.drop("row_id") for b in benches(data))
+        # DuckDB keeps long IDs as numbers, and their texts beside them.
+        assert {*ours.columns} - {*theirs.columns} <= {"contact_text", "message_text"}
+        same(ours.select(theirs.columns).to_pandas(), theirs.to_pandas(), "source_file", "row")
 
 
 def test_summaries(benches):
@@ -291,7 +293,9 @@ def test_summaries(benches):
         for name in ("broadcasts", "errors", "causes", "channels", "where", "times", "unknown"):
             same(*(getattr(one, name) for one in found))
         assert found[0].recoverable == found[1].recoverable
-        assert found[0].doubts == found[1].doubts
+        # Dates were read when the files were converted; what was rejected then is said here, too.
+        told = [{(d.kind, d.weight) for d in one.doubts if d.kind != "dates"} for one in found]
+        assert told[0] == told[1]
         assert ours.tables.repeats == theirs.tables.repeats
 
 
