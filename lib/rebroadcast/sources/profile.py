@@ -8,7 +8,7 @@ import tomllib
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property, lru_cache
 from itertools import product
 from pathlib import Path
 from typing import Literal
@@ -51,6 +51,16 @@ class Form(_Data):
     empty: list[str] = []  # values that say nothing
     zone: str = ""  # of the times that say none; "": as the user says
     provider: str = ""  # whose error codes they are
+
+    @cached_property
+    def known(self) -> dict[str, str]:
+        """Our name of each column that a CSV file may have, by its folded name."""
+        parts = {}
+        for ours, names in self.columns.items():
+            for name in names:
+                for part in name.split(" + "):
+                    parts.setdefault(key(part), ours)
+        return parts
 
 
 class Target(_Data):
@@ -108,6 +118,7 @@ class Fit:
         return f"{self.profile.title}, {self.form.name}"
 
 
+@lru_cache(10_000)  # the same headers are held against every form
 def key(name: str) -> str:
     """Fold a column name: no case, accents, spaces, punctuation or small words.
 
@@ -168,12 +179,7 @@ def asked(name: str) -> list[Profile]:
 
 def places(form: Form, header: Iterable[str]) -> list[str | None]:
     """Our name for each column of a CSV file's header, None for one that the form does not know."""
-    aliases = {}
-    for ours, names in form.columns.items():
-        for name in names:
-            for part in name.split(" + "):
-                aliases.setdefault(key(part), ours)
-    return [aliases.get(key(cell)) for cell in header]
+    return [form.known.get(key(cell)) for cell in header]
 
 
 def fits(profiles: Iterable[Profile], header: Iterable[str]) -> list[Fit]:

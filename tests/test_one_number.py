@@ -1,0 +1,145 @@
+"""How many can be reached again is one number, wherever it is said, and it is the right one."""
+
+import csv
+import json
+import random
+from collections import defaultdict
+
+import pytest
+from click.testing import CliRunner
+
+from conftest import BLOCKED, HEADER, LIMIT
+from months import month
+from rebroadcast import cli
+from rebroadcast.bench import workbench
+from rebroadcast.explorer import selection
+from rebroadcast.verbs import assess, check, plan, recover, summarise
+
+PAUSED = "(#132015) Template is paused"
+SEEDS = range(100, 112)
+CHANNELS = "".join(f'[channel.{c}]\nname = "N{c}"\nlimit = 100\n' for c in (1001, 1002, 2001))
+
+
+class World:
+    """A generated month as files, and what is right for it: the contacts to reach again of each
+    broadcast (by number), counted in plain Python.
+    """
+
+    def __init__(self, seed, folder):
+        self.month, self.dice = month(seed), random.Random(seed)
+        self.with_messages = seed % 3 > 0
+        self.errors = {
+            message: self.dice.choices([LIMIT, BLOCKED, PAUSED], [8, 1, 1])[0]
+            for message in sorted(self.month.failed)
+        }
+        self.given = {"channels": self._write(folder / "channels.toml", CHANNELS)}
+        failed = [r for r in self.month.rows if r["message"] in self.errors]
+        self.given["exports"] = self._export(folder / "failed.csv", HEADER, failed)
+        if self.with_messages:
+            rows = self.month.rows
+            self.given["messages"] = self._export(folder / "messages.csv", HEADER[:-1], rows)
+
+    def _write(self, path, text):
+        path.write_text(text, "utf-8")
+        return str(path)
+
+    def _export(self, path, header, rows):
+        with path.open("w", newline="", encoding="utf-8") as file:
+            out = csv.writer(file)
+            out.writerow(header)
+            for r in rows:
+                cells = [f"{r['at']:%Y-%m-%d %H:%M:%S}", r["sender"], r["type"], r["contact"]]
+                cells += [r["message"], "text", "message", r["content"], r["channel"], "outgoing"]
+                cells += ["text", self.errors.get(r["message"])]
+                out.writerow(cells[: len(header)])
+        return str(path)
+
+    def right(self):
+        """The contacts to reach again, by the number of their broadcast."""
+        gone = {
+            (r["contact"], r["channel"])
+            for r in self.month.rows
+            if self.errors.get(r["message"]) == BLOCKED
+        }
+        arrived = defaultdict(list)
+        for r in self.month.rows:
+            if self.with_messages and r["message"] not in self.errors:
+                arrived[r["contact"], self._first(r["message"])].append(r["at"])
+        people = defaultdict(set)
+        for r in self.month.rows:
+            number = self.month.of.get(r["message"])
+            if number is None or self.errors.get(r["message"]) != LIMIT:
+                continue
+            later = arrived[r["contact"], self._first(r["message"])]
+            if (r["contact"], r["channel"]) not in gone and not any(at > r["at"] for at in later):
+                people[number].add(r["contact"])
+        return people
+
+    def _first(self, message):
+        """The broadcast that a message belongs to, or that its broadcast resends."""
+        number = self.month.of.get(message)
+        return number and (self.month.broadcasts[number]["of"] or number)
+
+
+def imported(folder):
+    """Contact IDs of each import file."""
+    found = {}
+    for path in sorted((folder / "import").glob("*.csv")):
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            found[path.stem] = {line[0] for line in list(csv.reader(file))[1:]}
+    return found
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_all_faces_say_the_number_that_is_right(tmp_path, seed):
+    world = World(seed, tmp_path)
+    right = sorted(map(sorted, world.right().values()))
+    everybody = {contact for people in right for contact in people}
+    asked = world.given | {"tag": "again {broadcast}", "start": "2022-03-01 08:00"}
+    asked |= {"out": str(tmp_path / "out"), "ledger": str(tmp_path / "ledger")}
+    bench = workbench.open(asked, "tag_import")
+    told = summarise.summarise(bench.settings, bench.tables)
+    assert sorted(told.broadcasts["recoverable"][told.broadcasts["recoverable"] > 0]) == sorted(
+        map(len, right)
+    )
+    assert told.recoverable == len(everybody)
+    explored = selection.prepare(bench)
+    seen = selection.audience(selection.view(explored, selection.Filters(), tag=asked["tag"]))
+    assert seen.people == len(everybody)
+    found = recover.recover(bench.settings, bench.tables, bench.results)
+    assert found.recoverable == len(everybody)
+    assessed = assess.assess(bench.settings, bench.tables)
+    planned = plan.plan(bench.settings, bench.tables, bench.tables.audience, assessed)
+    pairs = bench.tables.audience.select("contact_id", "channel_id").distinct()
+    assert planned.waves["size"].sum() == pairs.count().execute()
+    recorded = bench.finish(found)
+    assert recorded["totals"]["recoverable"] == len(everybody)
+    files = imported(tmp_path / "out")
+    assert sorted(map(sorted, files.values())) == right
+    later = {k: v for k, v in asked.items() if k not in ("tag", "out")}
+    checked = workbench.open(later, "recovery_check")
+    outcome = check.check(checked.settings, checked.tables)
+    assert outcome.outcomes["contacts"].sum() == sum(map(len, right))
+    checked.close()
+
+
+def test_the_terminal_and_the_report_say_it_too(tmp_path):
+    world = World(SEEDS[1], tmp_path)
+    right = world.right()
+    everybody = {contact for people in right.values() for contact in people}
+    options = [f"--{name}={path}" for name, path in world.given.items() if name != "exports"]
+
+    def run(verb, *more):
+        done = CliRunner().invoke(cli.main, [verb, world.given["exports"], *options, *more])
+        assert done.exit_code == 0, done.output
+        return done.output
+
+    listed = json.loads(run("broadcasts", "--json"))
+    assert sum(one["recoverable"] for one in listed) == sum(map(len, right.values()))
+    said = run("recover", "--tag", "again {broadcast}", "--out", str(tmp_path / "out"))
+    assert f"{sum(map(len, right.values())):,}  tagged" in said
+    run("report", "--out", str(tmp_path / "report"))
+    page = (tmp_path / "report" / "failure_report.html").read_text("utf-8")
+    assert f"{len(everybody):,}" in page
+    record = json.loads((tmp_path / "report" / "run.json").read_text("utf-8"))
+    assert record["totals"]["recoverable"] == len(everybody)
