@@ -6,6 +6,7 @@ import pytest
 
 from conftest import BLOCKED, HEADER, LIMIT, row
 from rebroadcast.bench import workbench
+from rebroadcast.bench.doubts import doubts
 from rebroadcast.common.exceptions import InputError, QuotaError
 from rebroadcast.ledger.ledger import open_ledger
 from rebroadcast.verbs import assess, recover
@@ -172,7 +173,8 @@ def test_numbers_of_one_portfolio_and_open_service_windows(write, tmp_path):
     (window,) = found.windows.to_dict("records")
     names = ("attempted", "size", "delivered", "failed", "overflow", "open")
     assert [int(window[name]) for name in names] == [6, 4, 4, 2, 2, 2]
-    assert "N1001, N1002 are taken to share one limit of 4" in found.doubts[0].text()
+    told = [doubt.text() for doubt in doubts(bench.tables)]
+    assert any("N1001, N1002 are taken to share one limit of 4" in text for text in told)
     planned = assess.loads.capacity(found.load, found.limits, bench.settings.sending.start)
     assert planned["left"].tolist() == [0]
 

@@ -242,7 +242,7 @@ def test_another_export_is_named_for_what_it_is(engine, write):
 def test_english_is_the_default_and_stays_so():
     speak("es")
     assert did_you_mean("languag", ["language"]) == " ¿Quiso decir 'language'?"
-    Settings({"language": ""})  # says nothing of a language, so changes none
+    Settings.parse({"language": ""})  # says nothing of a language, so changes none
     assert str(
         InputError("{path} is empty; expected the CSV file of a data export.", path="a")
     ).startswith("a está vacío")
@@ -252,7 +252,7 @@ def test_english_is_the_default_and_stays_so():
             InputError("{path} is empty; expected the CSV file of a data export.", path="a")
         ).startswith("a is empty")
     with pytest.raises(ParameterError, match="language is 'fr', expected one of: en, es"):
-        Settings({"language": "fr"})
+        Settings.parse({"language": "fr"})
     assert LANGUAGES == ("en", "es")
 
 

@@ -81,12 +81,12 @@ def read_long_texts() -> None:
             texts.shape,
             visible,
             errors.explain,
-            drawn.NUMBER.fullmatch,
+            page.NUMBER.fullmatch,
         ):
             work(text[:200_000])
         errors.explain(text)
         drawn._markup(text[:100_000], "output")
-        drawn._words(text[:100_000])
+        page._words(text[:100_000])
 
 
 def search_hard_rules() -> None:

@@ -137,8 +137,9 @@ class Settings:
         Raises a RebroadcastError with one sentence for a value that cannot be used.
         """
         asked = _Given(given)
-        speak(asked.text("language"))
-        lang = language(asked.text("language") or "en")
+        if code := asked.text("language"):
+            speak(code)
+        lang = language(code or "en")
         channels = load_channels(_file(asked.text("channels")))
         stated_zone = asked.text("timezone") or channels.timezone
         zone = check_zone(stated_zone or "UTC")
