@@ -338,7 +338,11 @@ ROWS = st.lists(
 @settings(
     max_examples=4,
     deadline=None,
-    phases=[Phase.explicit, Phase.reuse, Phase.generate],  # to shrink one takes a quarter of an hour
+    phases=[
+        Phase.explicit,
+        Phase.reuse,
+        Phase.generate,
+    ],  # to shrink one takes a quarter of an hour
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(ROWS, st.lists(st.tuples(st.integers(1, 20), st.integers(0, 5)), min_size=10, max_size=20))

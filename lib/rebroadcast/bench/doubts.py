@@ -19,6 +19,8 @@ def doubts(tables: Tables) -> tuple[Doubt, ...]:
     found += _one_day(tables)
     found += _grouping(tables)
     found += _unmatched(tables)
+    found += _none_delivered(tables)
+    found += _restricted(tables)
     return tuple(found)
 
 
@@ -125,3 +127,30 @@ def _unmatched(tables: Tables) -> list[Doubt]:
     )
     values = {"n": int(seen["n"]), "contacts": int(seen["contacts"])}
     return [Doubt("ids do not match", text, values, values["n"])]
+
+
+def _none_delivered(tables: Tables) -> list[Doubt]:
+    """Whether every message of the messages export failed."""
+    delivered = tables.inputs.delivered
+    if delivered is None or not tables.settings.messages or delivered.limit(1).count().execute():
+        return []
+    text = _(
+        "All messages of the messages export are in the failed-messages export, so that nothing"
+        " counts as delivered. See whether it is the export of all messages (messages)."
+    )
+    return [Doubt("none delivered", text, {}, ALL)]
+
+
+def _restricted(tables: Tables) -> list[Doubt]:
+    """What the reading of a restriction as a limit rests on."""
+    seen = tables.inputs.at_limit
+    if seen.empty:
+        return []
+    text = _(
+        "{n} messages failed with a restriction of the number (131048) after {reached} contacts had"
+        " been reached, exactly a limit, and none after that: they count as failures at the limit."
+        " If people reported the number, mend that first."
+    )
+    reached = ", ".join(map(tables.settings.reader.number, sorted({*seen["reached"]})))
+    n = int(seen["failed"].sum())
+    return [Doubt("restriction", text, {"n": n, "reached": reached}, n)]

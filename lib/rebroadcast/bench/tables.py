@@ -16,6 +16,7 @@ from ..engine.connect import connect
 from ..engine.engine import Engine, id_parts
 from ..ledger import record
 from ..ledger.ledger import Broadcast, Ledger, open_ledger
+from ..limits.channels import kinds
 from ..reading import exports
 from ..recovery import broadcasts, messages, tag_import
 from ..recovery import fates as fates_
@@ -26,6 +27,11 @@ from .settings import FILES, OWN, Selection, Settings
 
 # Columns of a classified row that nothing behind it needs.
 UNUSED = ("content", "content_type", "message_type", "sub_type", "error", "kind")
+
+# WhatsApp's restriction of a number (131048), said where people reported it and, by help pages,
+# where its tier was exceeded; and the rule of the limit.
+RESTRICTIONS = ("whatsapp-131048", "whatsapp-131048-text")
+LIMIT = "whatsapp-messaging-limit"
 
 
 class Inputs:
@@ -81,8 +87,19 @@ class Inputs:
         """The messages export, or what the log of another vendor tells of all messages; None where
         there is neither.
         """
-        given = self._read(self.settings.messages, "messages")
-        return given or (self.export.messages if self.settings.exports else None)
+        given, exports = self._read(self.settings.messages, "messages"), self.settings.exports
+        if not given:
+            return self.export.messages if exports else None
+        failed = {source.sha256 for source in self.export.sources} if exports else set()
+        for source in given.sources:
+            if source.sha256 in failed:
+                raise InputError(
+                    "{file} was given as failed messages and as all messages; expected a messages"
+                    " export of those days, with what was delivered too (messages).",
+                    source.path,
+                    file=source.name,
+                )
+        return given
 
     @cached_property
     def contacts(self) -> exports.Export | None:
@@ -155,7 +172,41 @@ class Inputs:
 
     @cached_property
     def all_failed(self) -> ibis.Table:
-        """Every readable failed message, classified, with the key of its broadcast."""
+        """Every readable failed message, classified, with the key of its broadcast; a restriction of
+        the number where the broadcast's own figures show a limit is a failure at that limit.
+        """
+        rows = self._classified
+        if self.at_limit.empty:
+            return rows
+        limit = self.settings.rules.by_id[LIMIT]
+        inside = rows.broadcast.isin(self.at_limit["broadcast"].tolist())
+        meant = {"rule": limit.id, "cause": limit.cause, "verdict": limit.verdict}
+        meant |= {"confidence": "guess", "wait_s": limit.seconds("")}
+        changed = inside & rows.rule.isin(RESTRICTIONS)
+        told = {
+            name: changed.ifelse(
+                value, rows[name].cast("string" if name != "wait_s" else "float64")
+            )
+            for name, value in meant.items()
+        }
+        return self.engine.view(rows.mutate(**told))
+
+    @cached_property
+    def at_limit(self) -> pd.DataFrame:
+        """The broadcasts with restrictions that are their channel's limit, as
+        `recovery.messages.at_limit` finds them; none without a messages export.
+        """
+        rows = self._classified.filter(self._classified.rule.isin(RESTRICTIONS))
+        if self.outgoing is None or not rows.limit(1).count().execute():
+            return pd.DataFrame({"broadcast": [], "channel_id": [], "reached": [], "failed": []})
+        stated = {c: [x.size] for x in self.settings.limits for c in x.channels if x.size}
+        handed_out = {*kinds()["whatsapp"].tiers, *kinds()["whatsapp"].former_tiers}
+        sizes = dict.fromkeys(self.present, handed_out) | stated
+        arrived = messages.delivered(self.outgoing, self._classified)
+        return messages.at_limit(rows.filter(rows.broadcast.notnull()), arrived, sizes)
+
+    @cached_property
+    def _classified(self) -> ibis.Table:
         table, channels = self.groups.mark(self.export.table), self.settings.channels
         kinds = {c: channels.kind(c) or "" for c in self.present}
         channel = table.channel_id.fill_null("")

@@ -1,6 +1,9 @@
 """What a messages export tells: which messages went out, and which arrived."""
 
+from collections.abc import Collection, Mapping
+
 import ibis
+import pandas as pd
 
 INCOMING = ("incoming", "inbound", "received", "entrante")
 
@@ -39,3 +42,22 @@ def received(messages: ibis.Table) -> ibis.Value:
     tests = [messages.sender_type.lower() == "contact"]
     tests += [messages[n].lower().isin(INCOMING) for n in ("traffic_type", "message_type")]
     return ibis.or_(*(test.fill_null(False) for test in tests))
+
+
+def at_limit(
+    restricted: ibis.Table, arrived: ibis.Table, sizes: Mapping[str, Collection[int]]
+) -> pd.DataFrame:
+    """The broadcasts whose restrictions are no other than their channel's limit: exactly as many
+    contacts were reached as one of its sizes (by channel ID), and all before the first restriction.
+
+    Returns broadcast, channel_id, reached (contacts) and failed (messages).
+    """
+    lost = restricted.group_by("broadcast", "channel_id")
+    lost = lost.aggregate(failed=restricted.count(), begin=restricted.sent_at.min())
+    got = arrived.group_by("broadcast").aggregate(
+        reached=arrived.contact_id.nunique(), end=arrived.sent_at.max()
+    )
+    pairs = lost.join(got, "broadcast")
+    frame = pairs.filter(pairs.begin >= pairs.end).drop("begin", "end").to_pandas()
+    fits = [n in sizes.get(c, ()) for n, c in zip(frame.reached, frame.channel_id, strict=True)]
+    return frame[fits]
