@@ -4,6 +4,7 @@ import csv
 import json
 import random
 from collections import defaultdict
+from datetime import datetime, timedelta
 
 import pytest
 from click.testing import CliRunner
@@ -17,6 +18,7 @@ from rebroadcast.verbs import assess, check, plan, recover, summarise
 
 PAUSED = "(#132015) Template is paused"
 SEEDS = range(100, 112)
+DAY = timedelta(days=1)
 CHANNELS = "".join(f'[channel.{c}]\nname = "N{c}"\nlimit = 100\n' for c in (1001, 1002, 2001))
 
 
@@ -143,3 +145,79 @@ def test_the_terminal_and_the_report_say_it_too(tmp_path):
     assert f"{len(everybody):,}" in page
     record = json.loads((tmp_path / "report" / "run.json").read_text("utf-8"))
     assert record["totals"]["recoverable"] == len(everybody)
+
+
+POOLS = {"1001": ("main", 60), "1002": ("main", 60), "2001": ("2001", 40)}
+LIMITS = (
+    "[pool.main]\nlimit = 60\n[channel.1001]\npool = 'main'\n[channel.1002]\npool = 'main'\n"
+    "[channel.2001]\nlimit = 40\n"
+)
+
+
+class Platform:
+    """Sends message by message under limits of 24 hours, and counts what each broadcast met.
+
+    Two numbers share a pool of 60 contacts, a third has 40 of its own; whom a number has reached
+    within the day costs nothing more.
+    """
+
+    def __init__(self, seed):
+        self.dice, self.open, self.rows, self.over = random.Random(seed), {}, [], {}
+
+    def broadcast(self, number, start, channel, people, text, blocked):
+        pool, limit = POOLS[channel]
+        begin = self._inside(pool, start)
+        refused = 0
+        for i, contact in enumerate(people):
+            at = start + timedelta(seconds=7 * i)
+            inside = self._inside(pool, at)
+            error = None if contact in inside or len(inside) < limit else LIMIT
+            if contact not in inside and self.dice.random() < blocked:
+                error = BLOCKED
+            if error is None and contact not in inside:
+                self.open[pool, contact] = at
+            refused += error == LIMIT
+            cells = [f"{at:%Y-%m-%d %H:%M:%S}", "88001", "broadcast", contact, f"{number}00{i}"]
+            cells += ["text", "message", json.dumps({"text": text}), channel, "outgoing", "text"]
+            self.rows.append((at, cells, error))
+        beyond = len({*people} - begin) + len(begin) - limit
+        self.over[number] = (max(0, beyond) if refused else 0, refused)
+
+    def _inside(self, pool, at):
+        return {c for (p, c), opened in self.open.items() if p == pool and opened > at - DAY}
+
+    def week(self, blocked):
+        """Broadcasts on several days, several on some, to people who overlap."""
+        everybody = [str(100_000 + n) for n in range(150)]
+        for number in range(1, 7):
+            start = datetime(2022, 1, 3 + (number - 1) // 2 * 2, 9 + (number - 1) % 2 * 7)
+            channel = self.dice.choice([*POOLS])
+            people = self.dice.sample(everybody, self.dice.choice([20, 45, 70, 90]))
+            self.broadcast(
+                number, start, channel, people, f"Aviso {'abcdefgh'[number] * 9} hoy", blocked
+            )
+        return self
+
+    def files(self, folder):
+        given = {"channels": folder / "channels.toml", "messages": folder / "messages.csv"}
+        given |= {"exports": folder / "failed.csv"}
+        given["channels"].write_text(LIMITS, "utf-8")
+        for name, header in (("messages", HEADER[:-1]), ("exports", HEADER)):
+            rows = [[*cells, error] for _, cells, error in self.rows if error or name == "messages"]
+            rows = [cells[: len(header)] for cells in rows]
+            with given[name].open("w", newline="", encoding="utf-8") as file:
+                csv.writer(file).writerows([header, *rows])
+        return {name: str(path) for name, path in given.items()}
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("blocked", [0, 0.1])
+def test_over_the_limit_is_whom_it_had_no_room_for(tmp_path, seed, blocked):
+    platform = Platform(seed).week(blocked)
+    bench = workbench.open(platform.files(tmp_path) | {"timezone": "UTC"})
+    told = summarise.summarise(bench.settings, bench.tables).broadcasts
+    beyond, refused = zip(*platform.over.values(), strict=True)
+    assert tuple(told["over_limit"]) == beyond
+    assert tuple(told["quota"]) == refused
+    assert blocked or beyond == refused
+    bench.close()
