@@ -108,7 +108,7 @@ tag = "failed broadcast 110122"
     assert recover["latest"]["totals"] == {"recoverable": 478}
     assert (
         run_at(recover, tmp_path / "out") / "import" / "failed-broadcast-110122.csv"
-    ).read_text().count("\n") == 461
+    ).read_text().count("\n") == 479
     assert why["latest"]["folder"].startswith("Tienda/why/")
     assert (
         "1,500" in (page := (tmp_path / "out" / "index.html").read_text("utf-8"))

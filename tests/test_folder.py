@@ -112,7 +112,7 @@ def test_a_full_disk_is_one_sentence(tmp_path):
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-import rebroadcast.folder as folder
+import rebroadcast.common.folder as folder
 place, overwrite, limit = Path(sys.argv[1]), sys.argv[2] == "yes", int(sys.argv[3])
 calls = 0
 def counted(function):
