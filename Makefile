@@ -75,7 +75,7 @@ KEYWORDS = Doubt:2 n_:1,2 n:1,2 sentence fail:2 RebroadcastError InputError Colu
 catalogues: $(VENV)/.dev
 	@pot=$$(mktemp) && trap 'rm -f "$$pot"' EXIT && \
 	$(BIN)/pybabel -q extract -k "$(KEYWORDS)" --no-location --sort-output -o "$$pot" lib && \
-	$(BIN)/pybabel -q update -D rebroadcast -l es -N --ignore-obsolete --ignore-pot-creation-date -i "$$pot" -d lib/rebroadcast/common/locale && \
+	$(BIN)/pybabel -q update --no-wrap -D rebroadcast -l es -N --ignore-obsolete --ignore-pot-creation-date -i "$$pot" -d lib/rebroadcast/common/locale && \
 	$(BIN)/pybabel -q compile -D rebroadcast -l es -d lib/rebroadcast/common/locale
 
 # Needs uv; both files name every package with its hashes.
