@@ -455,7 +455,7 @@ def test_a_second_run_of_the_cell_closes_what_the_first_one_opened(write):
     given = {"exports": str(write(SIX)), "timezone": "UTC"}
     first = explorer.show(given)
     first.task.result(300)
-    second = explorer.show(given | {"Out": {2: first, 3: "x"}})
+    second = explorer.show(given | {"In": ["", ""], "Out": {2: first, 3: "x"}})
     second.task.result(300)
     assert first.prepared is None and "6 of 6" in second.face.state.value
     second.close()
