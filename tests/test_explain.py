@@ -252,7 +252,7 @@ def test_kinds_have_other_names(name, kind):
     assert canonical_kind(name) == kind
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(text=anything, kind=st.sampled_from([None, "whatsapp", "email", "no such kind"]))
 def test_no_text_makes_it_fail(text, kind):
     told = explain(text, kind)

@@ -156,7 +156,7 @@ COMMON = {
 }
 
 
-@settings(max_examples=150, **COMMON)
+@settings(max_examples=50, **COMMON)
 @given(
     st.lists(RULE | GOOD | SOURCE, max_size=3).map("\n".join)
     | st.text(max_size=40)
@@ -171,7 +171,7 @@ def test_rules_files(tmp_path, content, text):
             assert errors.explain(text, rules=rules, language=language).title is not None
 
 
-@settings(max_examples=150, **COMMON)
+@settings(max_examples=50, **COMMON)
 @given(
     st.tuples(TOP | st.just(""), CHANNEL | POOL, CHANNEL | st.just("")).map("\n".join)
     | st.text(max_size=40)
@@ -197,7 +197,7 @@ DECLARED = {
 }
 
 
-@settings(max_examples=200, **COMMON)
+@settings(max_examples=60, **COMMON)
 @given(st.dictionaries(st.sampled_from([*DECLARED, "from", "exprots"]) | ODD, VALUE, max_size=3))
 def test_parameters(found):
     one_sentence(parameters.check, DECLARED, found)
@@ -230,7 +230,7 @@ TEMPLATE = st.lists(
 ).map("".join)
 
 
-@settings(max_examples=200, **COMMON)
+@settings(max_examples=60, **COMMON)
 @given(
     TEMPLATE,
     ODD | st.from_regex(r"\d{1,5}-\d\d-\d\d( \d\d:\d\d)?([+-]\d\d:\d\d)?", fullmatch=True),
@@ -266,7 +266,7 @@ SETTING = st.sampled_from(
 )
 
 
-@settings(max_examples=100, **COMMON)
+@settings(max_examples=40, **COMMON)
 @given(
     st.dictionaries(
         SETTING,

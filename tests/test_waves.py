@@ -86,7 +86,7 @@ def cases(draw):
     return limit, [START - timedelta(minutes=m) for m in past], ready, quiet, zone
 
 
-@settings(max_examples=700, **RELAXED)
+@settings(max_examples=150, **RELAXED)
 @given(cases())
 def test_no_window_is_exceeded_and_nobody_lost(case):
     limit, past, ready, quiet, zone = case
@@ -122,7 +122,7 @@ def small(draw):
     return size, past, ready, closed, draw(st.integers(2, 7)), draw(st.integers(1, 2))
 
 
-@settings(max_examples=500, **RELAXED)
+@settings(max_examples=120, **RELAXED)
 @given(small())
 def test_the_plan_is_the_best_of_all_ways(case):
     size, past, ready, closed, length, channels = case
