@@ -9,6 +9,7 @@ from collections.abc import Callable, Container, Iterator
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
+from typing import TextIO
 
 from ..common.exceptions import InputError
 from ..common.lazy import ibis, np, pd
@@ -222,163 +223,213 @@ def sift(
     place. A value that holds the end of one row and the start of another is refused: which of two
     quotes is the stray one cannot be told, and a text that a stranger wrote must not become a row.
     """
-    count, d = len(source.header), re.escape(source.delimiter)
-    cell = rf'(?: *+"[^"]*+(?:""[^"]*+)*+" *+|[^{d}\r\n"]*+)'
-    whole = re.compile(rf"({cell}(?:{d}{cell}){{{count - 1}}})[\r\n]*+")
-    legal, cells = (
-        re.compile(rf"{cell}(?:{d}{cell})*+[\r\n]*+"),
-        re.compile(rf"({cell})(?:{d}|[\r\n]*+$)"),
-    )
-    value = r'[^"]++(?:""[^"]*+)*+" *+'  # the end of a value, and what follows it
-    tail = re.compile(rf"{value}(?:{d}{cell})*+[\r\n]*+")
-    closes = re.compile(
-        rf'[^"]++(?<!{d})(?:""[^"]*+)*+" *+(?:{d}|[\r\n]*+$)'
-    )  # a value that began on a line before
-    begins, single = _begins(source), re.compile(rf"{cell}[\r\n]*+")
-    starts = re.compile(rf"[\r\n]{_starts(source)}")
-
-    def heads(text: str) -> bool:
-        return sum(map(bool, headings(text[:KEPT].split(source.delimiter)))) > 1
-
-    def values(text: str) -> list[str]:
-        if '"' not in text:
-            return text.split(source.delimiter)[:count]
-        found = (c.strip(" ") if '"' in c else c for c in cells.findall(text)[:count])
-        return [c[1:-1].replace('""', '"') if c[:1] == '"' else c for c in found]
-
-    def swallowed(record: list[str]) -> bool:
-        parts = [re.split(r"[\r\n]+", v) for v in record]
-        return any(map(starts.search, record)) or any(
-            len(v) > 1
-            and v[0].count(source.delimiter) >= count - 1 - i
-            and v[-1].count(source.delimiter) >= i
-            and begins(v[-1])
-            for i, v in enumerate(parts)
-        )
-
-    def refuse(number: int, part: str, reason: str, goes_on: bool = False) -> None:
-        if goes_on and refused:
-            if len(refused[-1][2]) < KEPT:
-                refused[-1] = (*refused[-1][:2], (refused[-1][2] + part)[:KEPT])
-        else:
-            refused.append((number, reason, part[:KEPT]))
-
-    def following() -> tuple[int, str] | None:
-        return waiting.popleft() if waiting else next(lines, None)
-
-    def rest(text: str) -> bool:  # of a row before it, rather than a title, a rule or a footer
-        one = single.fullmatch(text) or source.delimiter not in text.replace(
-            source.delimiter + " ", ""
-        )  # a cell, or prose
-        return bool(one and re.search(r"[^\W\d_]", text)) and not re.match(
-            r'[ "]*([-=*_]|#(?!\d))', text
-        )
-
-    def split_id(
-        before: str, record: list[str]
-    ) -> bool:  # a line break within the contact ID of the first column
-        return (
-            bool(before)
-            and before.isalnum()
-            and len(before) < usual <= len(before) + len(record[0]) + 1 <= usual + 1
-        )
-
-    good, refused, ends, last, lost, waiting = 0, [], [], None, False, deque()
     with (
         source.path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as old,
         target.open("w", encoding="utf-8", newline="") as new,
     ):
-        lines, out = _lines(old), csv.writer(new, quoting=csv.QUOTE_ALL, lineterminator="\n")
-        for _ in range(source.skip):
-            next(lines, None)
-        waiting.extend(islice(lines, SEEN))
-        sizes = Counter(len(part.split(source.delimiter)[0].strip('" ')) for _, part in waiting)
-        dated = source.columns[0] in TYPED
-        usual = sizes.most_common(1)[0][0] if sizes and source.columns[0] == "contact_id" else 0
-        while item := following():
-            if lost and dated and not item[1].strip('" \r\n'):  # quotes alone begin no such row
-                refuse(*item, "a stray quote", True)
-                last = last if last and last[1] else None
-                continue
-            taken, odd, size = [item], item[1].count('"') % 2, len(item[1])
-            while odd and size < LONGEST and (item := following()):
-                taken.append(item)
-                odd, size = (odd + item[1].count('"')) % 2, size + len(item[1])
-            text = "".join(part for _, part in taken)
-            if not text.strip():
-                refuse(taken[0][0], text, "", True) if lost else None
-                last = (
-                    last if last and last[1] else None
-                )  # an empty value does not go on after a blank line
-                continue
-            (number, first), found = taken[0], whole.fullmatch(text)
-            reason, one = "cut off at its end" if number in cut else _reason(text), False
-            record = values(found[1]) if found else []
-            if found and len(taken) > 1 and swallowed(record):
-                if item := following():
-                    waiting.appendleft(
-                        item
-                    )  # where the end of a value follows, the quote that closed was another's
-                    found = None if tail.fullmatch(item[1]) and not begins(item[1]) else found
-            elif found and not reason and not (lost and not begins(first)):
-                if not split_id(refused[-1][2].strip() if lost else "", record):
-                    out.writerow([*record, number])
-                    last, good, lost = (number, record[-1], text), good + 1, False
-                    continue
-                reason = "a line break without quotes"
-            elif found:
-                one = bool(reason)
-            if not found:
-                for _ in range(0 if len(taken) > 1 or legal.fullmatch(first) else AHEAD):
-                    if not (item := following()):
-                        break
-                    taken.append(item)
-                    if item[1].count('"') % 2:
-                        break
-                # Lines that could be rows are part of the broken record where the end of its value
-                # follows them.
-                one = (
-                    1 < len(taken) <= AHEAD
-                    and tail.fullmatch(taken[-1][1])
-                    and not begins(taken[-1][1])
-                )
-                one = one and all(
-                    whole.fullmatch(part) or not begins(part) for _, part in taken[1:-1]
-                )
-                if not one:  # what follows on its own lines may be whole
-                    waiting.extendleft(reversed(taken[1:]))
-                    taken = taken[:1]
-                    reason = _reason(first)
-                    if not reason and legal.fullmatch(first):
-                        reason = (
-                            "too few columns"
-                            if len(cells.findall(first)) <= count
-                            else "too many columns"
-                        )
-            if (
-                last
-                and not lost
-                and not begins(first)
-                and not heads(first)
-                and (closes.match(first) or rest(first))
-            ):
-                ends.append((*last[:2], first.strip(' "\r\n')))
-            for at, part in [(number, "".join(part for _, part in taken))] if one else taken:
-                refuse(
-                    at,
-                    part,
-                    reason or "a stray quote",
-                    lost and not begins(part) and not heads(part),
-                )
-                lost = True
-        if last and not lost and not last[2].endswith(("\n", "\r")):
-            ends.append((*last[:2], ""))
+        sieve = _Sieve(source, _lines(old), new, cut)
+        sieve.run()
     # Bytes that are no UTF-8 are written out; pandas takes no half characters.
     refused = [
         (n, r, text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace"))
-        for n, r, text in refused
+        for n, r, text in sieve.refused
     ]
-    return good, pd.DataFrame(refused, columns=["line", "error_type", "csv_line"]), ends
+    return sieve.good, pd.DataFrame(refused, columns=["line", "error_type", "csv_line"]), sieve.ends
+
+
+class _Shapes:
+    """What the rows of a file look like, as patterns and tests of texts."""
+
+    def __init__(self, source: Source):
+        self.count, self.delimiter = len(source.header), source.delimiter
+        d = re.escape(source.delimiter)
+        cell = rf'(?: *+"[^"]*+(?:""[^"]*+)*+" *+|[^{d}\r\n"]*+)'
+        value = r'[^"]++(?:""[^"]*+)*+" *+'  # the end of a value, and what follows it
+        self.whole = re.compile(rf"({cell}(?:{d}{cell}){{{self.count - 1}}})[\r\n]*+")
+        self.legal = re.compile(rf"{cell}(?:{d}{cell})*+[\r\n]*+")
+        self.cells = re.compile(rf"({cell})(?:{d}|[\r\n]*+$)")
+        self.single = re.compile(rf"{cell}[\r\n]*+")
+        self.tail = re.compile(rf"{value}(?:{d}{cell})*+[\r\n]*+")
+        # A value that began on a line before.
+        self.closes = re.compile(rf'[^"]++(?<!{d})(?:""[^"]*+)*+" *+(?:{d}|[\r\n]*+$)')
+        self.starts = re.compile(rf"[\r\n]{_starts(source)}")
+        self.begins = _begins(source)
+
+    def heads(self, text: str) -> bool:
+        """Whether a line is a header."""
+        return sum(map(bool, headings(text[:KEPT].split(self.delimiter)))) > 1
+
+    def values(self, text: str) -> list[str]:
+        """The cells of a record, without their quotes."""
+        if '"' not in text:
+            return text.split(self.delimiter)[: self.count]
+        cells = (c.strip(" ") if '"' in c else c for c in self.cells.findall(text)[: self.count])
+        return [c[1:-1].replace('""', '"') if c[:1] == '"' else c for c in cells]
+
+    def swallowed(self, record: list[str]) -> bool:
+        """Whether a value holds the end of a row and the start of another."""
+        parts = [re.split(r"[\r\n]+", v) for v in record]
+        return any(map(self.starts.search, record)) or any(
+            len(v) > 1
+            and v[0].count(self.delimiter) >= self.count - 1 - i
+            and v[-1].count(self.delimiter) >= i
+            and self.begins(v[-1])
+            for i, v in enumerate(parts)
+        )
+
+    def ends(self, line: str) -> bool:
+        """Whether a line is the end of a value that began before, and of its row."""
+        return bool(self.tail.fullmatch(line)) and not self.begins(line)
+
+    def goes_on(self, line: str) -> bool:
+        """Whether a line goes on with the row before it, rather than being a row, a header, a
+        title, a rule or a footer.
+        """
+        if self.begins(line) or self.heads(line):
+            return False
+        if self.closes.match(line):
+            return True
+        prose = self.delimiter not in line.replace(self.delimiter + " ", "")
+        if not (prose or self.single.fullmatch(line)) or not re.search(r"[^\W\d_]", line):
+            return False
+        return not re.match(r'[ "]*([-=*_]|#(?!\d))', line)
+
+
+class _Sieve:
+    """Reads lines and sorts their records into those that are whole (`good`, written out) and
+    `refused` ones; `ends` as `sift` returns them.
+
+    `last` is the last good record (line, last value, text), None where nothing can go on with it;
+    `lost` that the record before was refused.
+    """
+
+    def __init__(self, source: Source, lines: Iterator, new: TextIO, cut: Container[int]):
+        self.shapes, self.lines, self.cut = _Shapes(source), lines, cut
+        self.out = csv.writer(new, quoting=csv.QUOTE_ALL, lineterminator="\n")
+        self.good, self.lost = 0, False
+        self.refused: list[tuple[int, str, str]] = []
+        self.ends: list[tuple[int, str, str]] = []
+        self.last: tuple[int, str, str] | None = None
+        for _ in range(source.skip):
+            next(lines, None)
+        self.waiting = deque(islice(lines, SEEN))
+        firsts = (part.split(source.delimiter)[0] for _, part in self.waiting)
+        sizes = Counter(len(first.strip('" ')) for first in firsts)
+        self.dated = source.columns[0] in TYPED
+        by_id = sizes and source.columns[0] == "contact_id"
+        self.usual = sizes.most_common(1)[0][0] if by_id else 0  # letters of a contact ID
+
+    def run(self) -> None:
+        while item := self._next():
+            if self.lost and self.dated and not item[1].strip('" \r\n'):
+                self._refuse(*item, "a stray quote", True)  # quotes alone begin no such row
+                self._interrupt()
+                continue
+            taken = self._take(item)
+            text = "".join(part for _, part in taken)
+            if text.strip():
+                self._sort(taken, text)
+                continue
+            if self.lost:
+                self._refuse(taken[0][0], text, "", True)
+            self._interrupt()
+        if self.last and not self.lost and not self.last[2].endswith(("\n", "\r")):
+            self.ends.append((*self.last[:2], ""))
+
+    def _next(self) -> tuple[int, str] | None:
+        return self.waiting.popleft() if self.waiting else next(self.lines, None)
+
+    def _interrupt(self) -> None:
+        """After a blank line nothing goes on with an empty value."""
+        if self.last and not self.last[1]:
+            self.last = None
+
+    def _take(self, item: tuple[int, str]) -> list[tuple[int, str]]:
+        """A line, and those after it until its quotes are paired."""
+        taken, odd, size = [item], item[1].count('"') % 2, len(item[1])
+        while odd and size < LONGEST and (item := self._next()):
+            taken.append(item)
+            odd, size = (odd + item[1].count('"')) % 2, size + len(item[1])
+        return taken
+
+    def _sort(self, taken: list[tuple[int, str]], text: str) -> None:
+        judged = self._judge(taken, text)
+        if judged is None:
+            return
+        taken, reason, as_one = judged
+        number, first = taken[0]
+        if self.last and not self.lost and self.shapes.goes_on(first):
+            self.ends.append((*self.last[:2], first.strip(' "\r\n')))
+        for at, part in [(number, "".join(p for _, p in taken))] if as_one else taken:
+            more = self.lost and not self.shapes.begins(part) and not self.shapes.heads(part)
+            self._refuse(at, part, reason or "a stray quote", more)
+            self.lost = True
+
+    def _judge(self, taken: list[tuple[int, str]], text: str) -> tuple[list, str, bool] | None:
+        """Write a record that is whole; else the lines that are to be refused, why, and whether
+        they are one record.
+        """
+        (number, first), shapes = taken[0], self.shapes
+        reason = "cut off at its end" if number in self.cut else _reason(text)
+        if not (whole := shapes.whole.fullmatch(text)):
+            return self._look_ahead(taken, reason)
+        record = shapes.values(whole[1])
+        if len(taken) > 1 and shapes.swallowed(record):
+            # Where the end of a value follows, the quote that closed was another's.
+            return (
+                self._look_ahead(taken, reason) if self._end_follows() else (taken, reason, False)
+            )
+        if reason or (self.lost and not shapes.begins(first)):
+            return taken, reason, bool(reason)
+        if self.lost and self._splits_id(record):
+            return taken, "a line break without quotes", False
+        self.out.writerow([*record, number])
+        self.last, self.good, self.lost = (number, record[-1], text), self.good + 1, False
+        return None
+
+    def _end_follows(self) -> bool:
+        item = self._next()
+        if item:
+            self.waiting.appendleft(item)
+        return bool(item) and self.shapes.ends(item[1])
+
+    def _splits_id(self, record: list[str]) -> bool:
+        """Whether a line break lies within the contact ID of the first column."""
+        before = self.refused[-1][2].strip()
+        together = len(before) + len(record[0]) + 1
+        return before.isalnum() and len(before) < self.usual <= together <= self.usual + 1
+
+    def _look_ahead(self, taken: list, reason: str) -> tuple[list, str, bool]:
+        """A broken record: lines that could be rows are part of it where the end of its value
+        follows them.
+        """
+        first, shapes = taken[0][1], self.shapes
+        for _ in range(0 if len(taken) > 1 or shapes.legal.fullmatch(first) else AHEAD):
+            if not (item := self._next()):
+                break
+            taken.append(item)
+            if item[1].count('"') % 2:
+                break
+        inner = (part for _, part in taken[1:-1])
+        if (
+            1 < len(taken) <= AHEAD
+            and shapes.ends(taken[-1][1])
+            and all(shapes.whole.fullmatch(part) or not shapes.begins(part) for part in inner)
+        ):
+            return taken, reason, True
+        self.waiting.extendleft(reversed(taken[1:]))  # each on its own line, these may be whole
+        reason = _reason(first)
+        if not reason and shapes.legal.fullmatch(first):
+            few = len(shapes.cells.findall(first)) <= shapes.count
+            reason = "too few columns" if few else "too many columns"
+        return taken[:1], reason, False
+
+    def _refuse(self, number: int, part: str, reason: str, goes_on: bool = False) -> None:
+        if not (goes_on and self.refused):
+            self.refused.append((number, reason, part[:KEPT]))
+        elif len(self.refused[-1][2]) < KEPT:
+            at, why, text = self.refused[-1]
+            self.refused[-1] = (at, why, (text + part)[:KEPT])
 
 
 def _begins(source: Source) -> Callable[[str], bool]:
