@@ -3,15 +3,19 @@ parameters.
 """
 
 import json
+import os
+import runpy
 import sys
 from dataclasses import asdict
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import click
 
+from . import __version__
 from .bench import parameters
 from .common.doubts import loudest_first
 from .common.exceptions import RebroadcastError, speak, visible
@@ -20,6 +24,7 @@ from .show.words import cause_name, confidence_name, disposition_name, verdict_n
 
 
 @click.group(name="rebroadcast", context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
 def app() -> None:
     """Why a broadcast's messages failed, who can be reached again and when, and whether it
     worked.
@@ -569,6 +574,73 @@ def batch(file: Path, jobs: int, out: Path, resume: bool, as_json: bool) -> None
     if not as_json:
         _say(out / "index.html")
     sys.exit(bool(failed))
+
+
+@app.command(
+    params=[
+        _argument("folder", "Where to put them.", type=FOLDER, metavar="DIR"),
+        _flag("overwrite", "Replace notebooks of the same names that are in the folder."),
+    ]
+)
+def notebooks(folder: Path, overwrite: bool) -> None:
+    """Copies of the notebooks, to run and to change."""
+    from .sources import share
+
+    for copy in share.put(folder, overwrite):
+        _say(copy)
+
+
+PAGE = [
+    _argument(
+        "folder",
+        "Where it starts.",
+        type=click.Path(exists=True, file_okay=False),
+        default=".",
+        metavar="[DIR]",
+    ),
+    _option("port", "The port of this computer on which it answers.", type=click.IntRange(1)),
+    _option("browser", "Open it in a browser.", flags="--browser/--no-browser", default=True),
+]
+
+
+@app.command(params=PAGE)
+def lab(folder: str, port: int | None, browser: bool) -> None:
+    """JupyterLab over the notebooks, which are copied to DIR/notebooks where there are none."""
+    notebook = _at_hand(folder, "jupyterlab")
+    first = [f"--LabApp.default_url=/lab/tree/{notebook.as_posix()}", "--ServerApp.root_dir=."]
+    _serve("jupyterlab", [*first, "--ServerApp.ip=127.0.0.1", "--allow-root"], port, browser)
+
+
+@app.command(name="app", params=PAGE)
+def page(folder: str, port: int | None, browser: bool) -> None:
+    """The explorer as a page of its own, without JupyterLab, for this computer only."""
+    notebook = _at_hand(folder, "voila")
+    _serve("voila", [str(notebook), "--Voila.ip=127.0.0.1"], port, browser)
+
+
+def _at_hand(folder: str, module: str) -> Path:
+    """Go to a folder, and return the explorer's notebook in it, put there where it is not."""
+    from .sources import share
+
+    if not find_spec(module):
+        raise share.lacking(module)
+    os.chdir(folder)
+    for notebook in (Path("explore.ipynb"), Path("notebooks", "explore.ipynb")):
+        if notebook.is_file():
+            return notebook
+    share.put(notebook.parent)
+    _say(f"{notebook.parent}{os.sep}", err=True)
+    return notebook
+
+
+def _serve(module: str, words: list[str], port: int | None, browser: bool) -> None:
+    """Run a server of the extra in this process; no module of the current folder is imported."""
+    from .report.reports import safe_path
+
+    os.environ.update(safe_path())
+    words += [f"--port={port}"] * bool(port) + ["--no-browser"] * (not browser)
+    sys.argv = [module, *words]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 
 def main() -> None:

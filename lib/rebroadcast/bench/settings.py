@@ -136,6 +136,7 @@ class Settings:
 
         Raises a RebroadcastError with one sentence for a value that cannot be used.
         """
+        given = parameters.with_sample(given, notebook)
         asked = _Given(given)
         if code := asked.text("language"):
             speak(code)
@@ -280,7 +281,7 @@ def check(given: Mapping[str, object]) -> None:
     settings = Settings.parse({k: v for k, v in given.items() if k in NAMES})
     kinds = {"exports": "failed", "messages": "messages", "contacts": "contacts"}
     for name, kind in kinds.items():
-        if (paths := getattr(settings, name)) and paths != ("sample",):
+        if paths := getattr(settings, name):
             files.find(list(paths), kind)
 
 
