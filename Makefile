@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 
 EXPORT   ?= data/samples/failed_messages.csv
 LANGUAGE ?= en
-TAG      ?= $(if $(filter es,$(LANGUAGE)),transmisión fallida,failed broadcast) {channel} {date:%d%m%y} {time}
+TAG      ?= $(if $(filter es% Es% ES% Spanish spanish castellano,$(LANGUAGE)),transmisión fallida,failed broadcast) {channel} {date:%d%m%y} {time}
 OUT      ?= results
 ifeq ($(EXPORT),data/samples/failed_messages.csv)
 CHANNELS ?= data/samples/channels.toml

@@ -6,7 +6,10 @@ from datetime import date, timedelta
 
 import pytest
 
-from rebroadcast.common.exceptions import ChannelsError
+from conftest import row
+from rebroadcast.bench import workbench
+from rebroadcast.bench.settings import Settings
+from rebroadcast.common.exceptions import ChannelsError, ParameterError
 from rebroadcast.limits.channels import find_kind, kinds, load_channels
 from rebroadcast.limits.limit import Window
 
@@ -282,3 +285,64 @@ def test_an_unknown_kind_is_not_found_and_no_alias_means_two():
     assert find_kind("pigeon") is None
     names = [word for kind in kinds().values() for word in (kind.name, *kind.aliases)]
     assert len(names) == len(set(names))
+
+
+NAMED = """
+[channel.1001]
+name = "Ventas MX"
+
+[channel.1002]
+name = "Avisos, México"
+
+[channel.1003]
+name = "1004"
+
+[channel.2001]
+name = "Soporte"
+
+[channel.2002]
+name = "SOPORTE"
+"""
+
+
+@pytest.mark.parametrize(
+    ("given", "ids"),
+    [
+        ("Ventas MX", ("1001",)),
+        ("ventas mx", ("1001",)),
+        ("Avisos, México", ("1002",)),
+        ("ventas mx, 1002", ("1001", "1002")),
+        (["Avisos, Mexico", "Ventas MX"], ("1002", "1001")),
+        ("1004", ("1004",)),  # an ID, whatever another channel is called
+        ("Ventas", ("Ventas",)),
+    ],
+)
+def test_a_channel_goes_by_its_name(tmp_path, given, ids):
+    path = tmp_path / "channels.toml"
+    path.write_text(NAMED, encoding="utf-8")
+    settings = Settings.parse({"channels": str(path), "channel": given})
+    assert settings.selection.channel == ids
+
+
+def test_counts_go_by_the_names_of_channels(tmp_path):
+    path = tmp_path / "channels.toml"
+    path.write_text(NAMED, encoding="utf-8")
+    given = {"channels": str(path), "attempted": {"Ventas MX": 1500, "1002": 7}}
+    assert Settings.parse(given).attempted == {"1001": 1500, "1002": 7}
+
+
+def test_a_name_of_two_channels_and_a_misspelt_one_are_answered(tmp_path, write):
+    path = tmp_path / "channels.toml"
+    path.write_text(NAMED, encoding="utf-8")
+    given = {"channels": str(path), "exports": str(write([row()]))}
+    with pytest.raises(ChannelsError, match="'soporte': 2001, 2002"):
+        Settings.parse(given | {"channel": "soporte"})
+    bench = workbench.open(given | {"channel": "Ventas M"})
+    with pytest.raises(ParameterError, match="Did you mean 'Ventas MX'"):
+        bench.tables.failed.count()
+    bench.close()
+
+
+def test_a_zone_of_the_file_goes_by_its_name(read):
+    channels = read('timezone = "Ciudad de México"\n\n[channel.1]\nlimit = 5\nwindow = "day"')
+    assert channels.limits()[0].window.zone == "America/Mexico_City"

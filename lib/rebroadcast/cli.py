@@ -73,7 +73,7 @@ OPTIONS = {
         _option("channels", "The channels file (TOML): names, kinds, limits, time zone."),
         _option("messages", "The messages export of the same days: shows what was delivered."),
         _option("contacts", "The contacts export: keeps the tags that contacts have."),
-        _option("channel", "Only this channel ID (several with commas)."),
+        _option("channel", "Only this channel, by ID or name (several with commas)."),
         _option("from_", "From this day or minute, in the workspace's time.", flags="--from"),
         _option("to", "To the end of this day, or to this minute.", flags="--to"),
         _option(
@@ -88,7 +88,10 @@ OPTIONS = {
             "verdict", "Only contacts with a failure of this verdict: wait, fix, never or unknown."
         ),
         _option("text", "Only contacts with a failure whose error holds this text."),
-        _option("timezone", "Time zone of the export's times, such as America/Mexico_City."),
+        _option(
+            "timezone",
+            "Time zone of the export's times, such as America/Mexico_City or 'Mexico City'.",
+        ),
         _option("date_format", "Order of ambiguous dates: DMY, MDY or a pattern such as %d/%m/%Y."),
         _option(
             "profile",
@@ -100,7 +103,7 @@ OPTIONS = {
         ),
         _option("compare", "Folder of an earlier report: shows what rose and fell."),
         _option("rules", "Your own rules file (TOML), which goes before the packaged rules."),
-        _option("language", "Language of the report: en or es.", default="en"),
+        _option("language", "Language of the report: en or es, by code or name.", default="en"),
         _option("ledger", "The ledger folder: who was tagged before."),
         _option("engine", "duckdb (default), or Spark: spark://host:7077, local[2], local[*]."),
         _option("tag", "The tag for the contacts, such as 'failed broadcast {date:%d%m%y}'."),
@@ -508,7 +511,7 @@ def explain(
                 known=", ".join(kinds()),
             )
     known = errors.load_rules(rules)
-    found = errors.explain(text, kind, known, speech, provider)
+    found = errors.explain(text, kind, known, lang.code, provider)
     reasons = errors.reasons(text, kind, known, provider) if why else []
     if as_json:
         seconds = found.wait.total_seconds() if found.wait is not None else None
