@@ -5,6 +5,7 @@ parameters.
 import json
 import os
 import runpy
+import shlex
 import sys
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -174,6 +175,7 @@ PREFLIGHT = (
     "language",
     "as_json",
 )
+DRAFT = ("messages", "timezone", "date_format", "profile", "rules", "language", "engine")
 COMMON = tuple(n for n in OPTIONS if n not in (*RECOVER, "compare", "attempted"))
 
 
@@ -185,6 +187,7 @@ EXPORTS = _argument(
 def _run(notebook: str, given: dict) -> None:
     """Run a notebook with the options that were given, and say what came of it."""
     from .report import reports
+    from .report.frame import unnamed
 
     names = ("out", "overwrite", "as_json", "dry_run", "strict")
     out, overwrite, as_json, dry_run, strict = (given.pop(name, None) for name in names)
@@ -204,6 +207,8 @@ def _run(notebook: str, given: dict) -> None:
     _counts(content.get("counts", {}), lang)
     _waves(content.get("waves", []), content.get("timezone") or "UTC", lang)
     _warn(content.get("warnings", []), lang)
+    if not parameters.with_sample(asked).get("channels"):
+        _say(unnamed(lang, shlex.join(asked["exports"])), err=True)
     for entry in content["outputs"]:
         if entry["name"].endswith(".html") or entry["name"].startswith("import/"):
             _say(out / entry["name"])
@@ -334,6 +339,28 @@ def broadcasts(**given: Any) -> None:
         return _json(summarise.as_json(listed))
     _warn([bench.reader.said(doubt) for doubt in loudest_first(doubts)], bench.reader.lang)
     _table(summarise.titled(listed, bench.reader))
+
+
+@app.command(
+    name="channels",
+    params=[EXPORTS, *(option for name, option in OPTIONS.items() if name in DRAFT)],
+)
+def draft(**given: Any) -> None:
+    """A channels file, drafted: IDs, kinds with the reason, limits as comments."""
+    from .bench.draft import draft as drafted
+    from .bench.settings import Settings
+    from .bench.workbench import Workbench
+    from .sources.files import find
+
+    stated = {name: value for name, value in given.items() if value is not None}
+    exports = list(map(str, find(list(given["exports"]))))
+    bench = Workbench(Settings.parse(stated | {"exports": exports}))
+    click.echo(drafted(bench.tables), nl=False)
+    doubts = [d for export in bench.inputs.all_read.values() for d in export.doubts]
+    _warn(
+        [bench.reader.said(d) for d in loudest_first(doubts) if d.kind != "clock"],
+        bench.reader.lang,
+    )
 
 
 def _table(frame) -> None:

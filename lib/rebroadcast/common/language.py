@@ -73,7 +73,11 @@ class Language:
         return f"{self.date(value)} {value:%H:%M}"
 
     def zone(self, name: str) -> str:
-        """Name a time zone by its city: "Ciudad de México" for America/Mexico_City."""
+        """Name a time zone by its city, "Ciudad de México" for America/Mexico_City; UTC-6 for
+        Etc/GMT+6, whose sign is turned round.
+        """
+        if name.startswith("Etc/GMT"):
+            return "UTC" + name[7:].translate(str.maketrans("+-", "-+"))
         return (
             dates.get_timezone_location(name, locale=self.locale, return_city=True)
             if "/" in name

@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
@@ -110,20 +111,49 @@ def _at_offset(minutes: int) -> tuple[str | None, list[str]]:
     """The zone, if any, that is nothing but so many minutes ahead of UTC, and the zones of cities
     that are always so, then those that are so in winter.
     """
-    from babel.core import get_global
-
     year = datetime.now(UTC).year
     cities: dict[int, list[str]] = {1: [], 2: []}
-    aliases = get_global("zone_aliases")
-    for zone in sorted({aliases.get(z, z) for z in get_global("windows_zone_mapping").values()}):
+    for zone in _main_zones():
         days = [datetime(year, month, 1, tzinfo=ZoneInfo(zone)) for month in (1, 7)]
         offsets = {day.utcoffset() for day in days}
         standard = {day.utcoffset() - (day.dst() or timedelta()) for day in days}
-        if standard == {timedelta(minutes=minutes)} and not zone.startswith("Etc/"):
+        if standard == {timedelta(minutes=minutes)}:
             cities[len(offsets)].append(zone)
     fixed = f"Etc/GMT{-minutes // 60:+d}" if minutes else "UTC"
     sure = minutes % 60 == 0 and fixed in available_timezones()
     return fixed if sure else None, [*cities[1], *cities[2]]
+
+
+def fixed_zone(offsets: Collection[timedelta]) -> str | None:
+    """The zone that is always so far ahead of UTC; None where there is none, or there are several
+    offsets.
+
+    >>> fixed_zone([timedelta(hours=-6)])
+    'Etc/GMT+6'
+    """
+    return _at_offset(round(min(offsets).total_seconds() / 60))[0] if len(offsets) == 1 else None
+
+
+def zones_with(offsets: Collection[timedelta], days: Iterable[datetime]) -> list[str]:
+    """The zones of cities whose clocks are so far ahead of UTC on these days, and no farther.
+
+    >>> zones_with([timedelta(hours=5, minutes=45)], [datetime(2022, 1, 11)])
+    ['Asia/Kathmandu']
+    """
+    return [
+        zone
+        for zone in _main_zones()
+        if {ZoneInfo(zone).utcoffset(day) for day in days} == set(offsets)
+    ]
+
+
+def _main_zones() -> list[str]:
+    """One zone of a city for each time that Windows has a name for."""
+    from babel.core import get_global
+
+    aliases = get_global("zone_aliases")
+    zones = {aliases.get(zone, zone) for zone in get_global("windows_zone_mapping").values()}
+    return sorted(zone for zone in zones if "/" in zone and not zone.startswith("Etc/"))
 
 
 def _offset_hint(minutes: int) -> str:
