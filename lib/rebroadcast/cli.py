@@ -352,6 +352,7 @@ def draft(**given: Any) -> None:
     from .bench.workbench import Workbench
     from .sources.files import find
 
+    speak(given["language"])
     stated = {name: value for name, value in given.items() if value is not None}
     exports = list(map(str, find(list(given["exports"]))))
     bench = Workbench(Settings.parse(stated | {"exports": exports}))

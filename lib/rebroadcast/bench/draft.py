@@ -27,15 +27,15 @@ def draft(tables: Tables) -> str:
     """
     _, number = tables.settings.lang.gettext, tables.settings.lang.number
     evidence = _evidence(tables)
-    lines = [f"# {_('A draft: complete it, and name it with --channels.')}", *_zone(tables)]
+    lines = ["# " + _("A draft: complete it, and name it with --channels."), *_zone(tables)]
     for channel, own in evidence[evidence["channel_id"] != ""].groupby("channel_id"):
         plain = re.fullmatch(r"[\w-]+", channel, re.ASCII)
         failed = number(int(own["n"][own["failed"]].sum()))
         lines += ["", f"[channel.{channel if plain else json.dumps(channel, ensure_ascii=False)}]"]
-        lines += [f"# {_('Failed messages: {n}.', n=failed)}", '# name = ""']
+        lines += ["# " + _("Failed messages: {n}.", n=failed), '# name = ""']
         lines += _kind(channel, own, _)
     if len(lines) == 2:
-        lines.append(f"# {_('The exports name no channel.')}")
+        lines.append("# " + _("The exports name no channel."))
     return "".join(f"{visible(line)}\n" for line in lines)
 
 
@@ -79,7 +79,8 @@ def _kind(channel: str, own: pd.DataFrame, _: Callable[..., str]) -> Iterator[st
         why = _("{n} messages say so, such as: {said}", n=int(spoken["n"].sum()), said=said)
     else:
         known = ", ".join(votes or kinds())
-        yield f'# kind = "{best or "custom"}"  # {_("not sure; one of: {known}", known=known)}'
+        why = _("not sure; one of: {known}", known=known)
+        yield f'# kind = "{best or "custom"}"  # {why}'
         return
     yield f'kind = "{best}"  # {why}'
     yield from _limits(find_kind(best), own["said"], _)
@@ -99,7 +100,7 @@ def _limits(kind: Kind, said: pd.Series, _: Callable[..., str]) -> Iterator[str]
         yield f"# limit = {[*stated, *sizes, 1000][0]}  # {why}"
         yield f'# window = "{kind.window or "24h"}"'
     if kind.pace:
-        yield f"# pace = {kind.pace:g}  # {_('contacts per second')}"
+        yield f"# pace = {kind.pace:g}  # " + _("contacts per second")
     yield f"# {kind.reason or kind.note or ''} ({kind.source})"
 
 
@@ -116,4 +117,4 @@ def _zone(tables: Tables) -> Iterator[str]:
         why = f"{why}: {', '.join(cities[:CITIES])}" if cities else why
         yield f'timezone = "{zone}"  # {why}' if zone else f'# timezone = "UTC"  # {why}'
     else:
-        yield f'# timezone = "America/Mexico_City"  # {_("without it UTC is assumed")}'
+        yield '# timezone = "America/Mexico_City"  # ' + _("without it UTC is assumed")
