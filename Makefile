@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 
 EXPORT   ?= data/samples/failed_messages.csv
 LANGUAGE ?= en
-TAG      ?= $(if $(filter es,$(LANGUAGE)),transmisión fallida,failed broadcast) {channel} {date:%d%m%y} {time}
+TAG      ?= $(if $(filter es% Es% ES% Spanish spanish castellano,$(LANGUAGE)),transmisión fallida,failed broadcast) {channel} {date:%d%m%y} {time}
 OUT      ?= results
 ifeq ($(EXPORT),data/samples/failed_messages.csv)
 CHANNELS ?= data/samples/channels.toml
@@ -24,7 +24,7 @@ COMMON = $(call option,channels,$(CHANNELS)) $(call option,messages,$(MESSAGES))
 # A variable of the command line that this file does not know is a typing error; those of the
 # environment are none of its business.
 KNOWN := EXPORT CHANNELS MESSAGES CONTACTS CHANNEL TAG LANGUAGE TIMEZONE DATE_FORMAT RULES FROM TO \
-         ATTEMPTED OUT PYTHON VENV BIN SHELL KILLS STEP FUZZ_SECONDS
+         ATTEMPTED OUT PYTHON VENV BIN SHELL KILLS STEP FUZZ_SECONDS SOURCE_DATE_EPOCH
 GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command line,$(origin $(name))),$(name)))
 UNKNOWN := $(filter-out $(KNOWN) MAKEFLAGS,$(GIVEN))
 HINT = import difflib, sys; name, *known = sys.argv[1:]; near = difflib.get_close_matches(name.upper(), known, 1); \
@@ -33,7 +33,7 @@ ifdef UNKNOWN
 $(error $(shell $(PYTHON) -I -c '$(HINT)' '$(firstword $(UNKNOWN))' $(KNOWN)))
 endif
 
-.PHONY: options campaign check fuzz sbom report test lab bench notebooks screenshots lock catalogues clean
+.PHONY: options campaign check dist fuzz sbom report test lab bench notebooks screenshots lock catalogues clean
 
 report: $(VENV)/.run
 	@$(BIN)/rebroadcast report "$(EXPORT)" $(COMMON) $(call option,attempted,$(ATTEMPTED)) --out "$(OUT)/failure_report"
@@ -53,6 +53,14 @@ check: $(VENV)/.dev
 
 lab: $(VENV)/.dev
 	$(BIN)/jupyter lab notebooks
+
+# Wheel and source archive, in dist/; a second build shows that the same files give the same bytes.
+dist: export SOURCE_DATE_EPOCH ?= $(or $(shell git log -1 --format=%ct 2>/dev/null),1580601600)
+dist: $(VENV)/.run
+	@rm -rf dist
+	@for folder in dist dist/again; do $(BIN)/python -m hatchling build -d $$folder || exit 1; done
+	@for file in dist/again/*; do cmp $$file dist/$${file##*/} || exit 1; done; rm -rf dist/again
+	@ls dist/*
 
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/bench.py

@@ -2,11 +2,19 @@
 cannot be.
 """
 
-from datetime import date, timedelta
+import csv
+import re
+import tomllib
+from datetime import date, datetime, timedelta
 
 import pytest
 
-from rebroadcast.common.exceptions import ChannelsError
+from conftest import ROOT, SAMPLES, row
+from rebroadcast.bench import draft, workbench
+from rebroadcast.bench.settings import Settings
+from rebroadcast.common.exceptions import ChannelsError, ParameterError
+from rebroadcast.common.masking import mask
+from rebroadcast.errors import canonical_kind, load_rules
 from rebroadcast.limits.channels import find_kind, kinds, load_channels
 from rebroadcast.limits.limit import Window
 
@@ -282,3 +290,155 @@ def test_an_unknown_kind_is_not_found_and_no_alias_means_two():
     assert find_kind("pigeon") is None
     names = [word for kind in kinds().values() for word in (kind.name, *kind.aliases)]
     assert len(names) == len(set(names))
+
+
+NAMED = """
+[channel.1001]
+name = "Ventas MX"
+
+[channel.1002]
+name = "Avisos, México"
+
+[channel.1003]
+name = "1004"
+
+[channel.2001]
+name = "Soporte"
+
+[channel.2002]
+name = "SOPORTE"
+"""
+
+
+@pytest.mark.parametrize(
+    ("given", "ids"),
+    [
+        ("Ventas MX", ("1001",)),
+        ("ventas mx", ("1001",)),
+        ("Avisos, México", ("1002",)),
+        ("ventas mx, 1002", ("1001", "1002")),
+        (["Avisos, Mexico", "Ventas MX"], ("1002", "1001")),
+        ("1004", ("1004",)),  # an ID, whatever another channel is called
+        ("Ventas", ("Ventas",)),
+    ],
+)
+def test_a_channel_goes_by_its_name(tmp_path, given, ids):
+    path = tmp_path / "channels.toml"
+    path.write_text(NAMED, encoding="utf-8")
+    settings = Settings.parse({"channels": str(path), "channel": given})
+    assert settings.selection.channel == ids
+
+
+def test_counts_go_by_the_names_of_channels(tmp_path):
+    path = tmp_path / "channels.toml"
+    path.write_text(NAMED, encoding="utf-8")
+    given = {"channels": str(path), "attempted": {"Ventas MX": 1500, "1002": 7}}
+    assert Settings.parse(given).attempted == {"1001": 1500, "1002": 7}
+
+
+def test_a_name_of_two_channels_and_a_misspelt_one_are_answered(tmp_path, write):
+    path = tmp_path / "channels.toml"
+    path.write_text(NAMED, encoding="utf-8")
+    given = {"channels": str(path), "exports": str(write([row()]))}
+    with pytest.raises(ChannelsError, match="'soporte': 2001, 2002"):
+        Settings.parse(given | {"channel": "soporte"})
+    bench = workbench.open(given | {"channel": "Ventas M"})
+    with pytest.raises(ParameterError, match="Did you mean 'Ventas MX'"):
+        bench.tables.failed.count()
+    bench.close()
+
+
+def test_a_zone_of_the_file_goes_by_its_name(read):
+    channels = read('timezone = "Ciudad de México"\n\n[channel.1]\nlimit = 5\nwindow = "day"')
+    assert channels.limits()[0].window.zone == "America/Mexico_City"
+
+
+def drafted(write, rows, **given):
+    """The draft from these rows, and the channels that are read back from it."""
+    path = write(rows)
+    bench = workbench.open({"exports": str(path)} | given)
+    text = draft.draft(bench.tables)
+    bench.close()
+    path.with_name("draft.toml").write_text(text, encoding="utf-8")
+    return text, load_channels(path.with_name("draft.toml"))
+
+
+def test_a_draft_has_the_kinds_of_the_sample():
+    bench = workbench.open({"exports": str(SAMPLES / "failed_messages.csv")})
+    text = draft.draft(bench.tables)
+    bench.close()
+    content = tomllib.loads(text)
+    own = tomllib.loads((SAMPLES / "channels.toml").read_text("utf-8"))
+    kinds_of = {key: row["kind"] for key, row in content["channel"].items()}
+    assert kinds_of == {key: row["kind"] for key, row in own["channel"].items()}
+    assert content["timezone"] == "Etc/GMT+6" and "America/Mexico_City" in text
+    assert "# limit = 1000  # as its errors say" in text
+    assert not re.search(r"wamid|\+52\d{10}|Hola", text)  # no numbers and contents of persons
+
+
+STRANGE = [
+    ("LINE-7", "The user hasn't added the LINE Official Account as a friend."),
+    ("whatsapp:+14155238886", "63016: Failed to send freeform message"),
+    ("x\\y.z", "Viber: notSubscribed"),
+    ("88", "smtp; 550 5.1.1 user unknown"),
+    ("99", "Carrier said: ZX-17"),
+]
+
+
+def test_a_draft_of_strange_channels_is_read_back_and_what_is_unsure_is_a_comment(write):
+    rows = [
+        row(str(n), str(n * 31), error, channel=channel)
+        for channel, error in STRANGE
+        for n in range(1, 5)
+    ]
+    text, channels = drafted(write, rows)
+    assert sorted(c.id for c in channels.channels) == sorted(channel for channel, _ in STRANGE)
+    found = [channels.kind(channel) for channel, _ in STRANGE]
+    assert found == ["line", "whatsapp", "viber", "email", None]
+    assert channels.timezone is None and "without it UTC is assumed" in text
+    assert "not sure; one of: whatsapp, messenger" in text
+    every = re.sub(r"(?m)^# (\w+ = )", r"\1", text).replace('name = ""', 'name = "x"')
+    assert tomllib.loads(every)  # also with all of its comments in force
+
+
+@pytest.mark.parametrize(
+    ("days", "ahead", "zone"),
+    [
+        (["2022-07-11"], [-300], "Etc/GMT+5"),
+        (["2022-07-11"], [345], "Asia/Kathmandu"),
+        (["2022-07-11"], [330], None),  # of Colombo and Kolkata
+        (
+            ["2022-01-11", "2022-07-11"],
+            [210, 270],
+            "Asia/Tehran",
+        ),  # the last year of its summer time
+        (["2022-01-11", "2022-07-11"], [-360, -300], None),  # of Chicago and Mexico City
+    ],
+)
+def test_a_draft_has_the_zone_that_message_ids_show(write, days, ahead, zone):
+    rows = []
+    for day, minutes in zip(days, ahead, strict=True):
+        sent = datetime.fromisoformat(f"{day} 12:00:07+00:00")
+        for n in range(20):
+            at = sent + timedelta(seconds=n)
+            wall = f"{at + timedelta(minutes=minutes):%Y-%m-%d %H:%M:%S}"
+            rows.append(row(str(n), str(int(at.timestamp() * 1_000_000) + 17), at=wall))
+    text, channels = drafted(write, rows)
+    assert channels.timezone == zone and "message IDs show UTC" in text
+
+
+def test_a_stated_zone_stays(write):
+    assert drafted(write, [row()], timezone="Lima")[1].timezone == "America/Lima"
+
+
+def test_what_errors_say_of_the_kind_is_right_nineteen_times_of_twenty():
+    told = []
+    for path in sorted((ROOT / "tests" / "data").glob("*error_examples*.csv")):
+        with path.open(encoding="utf-8", newline="") as file:
+            told += [
+                (r["text"], canonical_kind(r["kind"])) for r in csv.DictReader(file) if r["kind"]
+            ]
+    rules = load_rules()
+    found = [(rules.kinds(mask(text)), kind) for text, kind in told if kind]
+    sure = [kind in kinds for kinds, kind in found if len(kinds) == 1]
+    assert len(sure) > 0.4 * len(found) and sum(sure) > 0.95 * len(sure)

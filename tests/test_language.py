@@ -184,3 +184,37 @@ def test_an_unknown_language_names_the_choices():
     with pytest.raises(ParameterError, match="language is 'fr', expected one of: en, es") as raised:
         Language("fr")
     assert raised.value.name == "language"
+
+
+@pytest.mark.parametrize(
+    ("word", "code"),
+    [
+        ("es_MX", "es"),
+        ("es-419", "es"),
+        ("ES", "es"),
+        ("es_ES.UTF-8", "es"),
+        ("español", "es"),
+        (" Espan\u0303ol (Colombia) ", "es"),  # ñ as two characters
+        ("Spanish", "es"),
+        ("castellano", "es"),
+        ("en-GB", "en"),
+        ("English", "en"),
+        ("inglés", "en"),
+    ],
+)
+def test_a_language_goes_by_its_names_and_locales(word, code):
+    assert Language(word).code == code
+    exceptions.speak(word)
+    said = exceptions.sentence("a folder")
+    assert said == {"en": "a folder", "es": "una carpeta"}[code]
+
+
+@pytest.mark.parametrize("word", ["est", "ens", "pt_BR", "spain", "e", "españo"])
+def test_what_only_begins_like_a_language_is_none(word):
+    with pytest.raises(ParameterError, match="expected one of: en, es"):
+        Language(word)
+
+
+def test_a_misspelt_name_of_a_language_is_answered():
+    with pytest.raises(ParameterError, match="Did you mean 'español'"):
+        Language("espanhol")

@@ -7,8 +7,9 @@ import pytest
 from nbclient import NotebookClient
 
 from conftest import ROOT, SAMPLES, row
-from rebroadcast.bench import parameters
+from rebroadcast.bench import doubts, parameters, workbench
 from rebroadcast.common.exceptions import ParameterError
+from rebroadcast.common.times import check_zone
 from rebroadcast.report import reports
 
 FAULTY = sorted((Path(__file__).parent / "data" / "parameters").glob("*.ipynb"))
@@ -115,3 +116,53 @@ def test_run_all_twice_in_one_kernel(name, write):
         book.cells[number] = nbformat.from_dict(dict(cell) | {"id": f"c{number}"})
     NotebookClient(book, timeout=300, kernel_name="python3").execute()
     assert not [o for cell in book.cells for o in cell.outputs if o.output_type == "error"]
+
+
+@pytest.mark.parametrize(
+    ("word", "zone"),
+    [
+        ("america/mexico_city", "America/Mexico_City"),
+        ("America/Buenos Aires", "America/Buenos_Aires"),
+        ("Mexico City", "America/Mexico_City"),
+        ("ciudad de méxico", "America/Mexico_City"),
+        ("Central Time (Mexico)", "America/Mexico_City"),
+        ("Central Standard Time (Mexico)", "America/Mexico_City"),  # of Windows
+        ("Tijuana, México", "America/Tijuana"),
+        ("hora de Colombia", "America/Bogota"),
+        ("Perú", "America/Lima"),
+        ("Londres", "Europe/London"),
+        ("Calcutta", "Asia/Kolkata"),  # its name of before
+        ("UTC+5:45", "Asia/Kathmandu"),
+        ("UTC+0", "UTC"),
+    ],
+)
+def test_a_time_zone_goes_by_its_names_where_there_is_one_reading(word, zone):
+    assert check_zone(word) == zone
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("GMT-6", "a city such as .*America/Mexico_City"),
+        ("Central Time", "a city such as America/Chicago, .*America/Mexico_City"),
+        ("Eastern Standard Time", "a city such as America/New_York"),
+        ("España", "a city such as .*Europe/Madrid"),
+        ("America/Ciudad_Mexico", "'America/Mexico_City'"),
+        ("Mexico_Cty", "'America/Mexico_City'"),
+        ("CST", "expected a name such as 'America/Mexico_City' or 'UTC'.$"),
+        ("London, Canada", "'Europe/London'"),
+        ("()", "expected a name such as"),
+    ],
+)
+def test_a_word_for_several_zones_or_none_is_answered(word, said):
+    with pytest.raises(ParameterError, match=said):
+        check_zone(word)
+
+
+def test_how_a_time_zone_was_understood_is_said(write):
+    given = {"exports": str(write([row()])), "timezone": "La Paz"}
+    bench = workbench.open(given)
+    said = [doubt.text() for doubt in doubts.doubts(bench.tables) if doubt.kind == "zone"]
+    assert said == ["The time zone 'La Paz' is taken to be America/La_Paz."]
+    assert bench.settings.zone == "America/La_Paz"
+    bench.close()

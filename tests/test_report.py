@@ -147,7 +147,7 @@ BAD = [
     (["no.csv"], "No such file: no.csv"),
     (["{good}", "--languag", "es"], "No such option '--languag'. Did you mean '--language'?"),
     (["{good}", "--language", "fr"], "language is 'fr', expected one of: en, es"),
-    (["{good}", "--timezone", "Mexico_City"], "no known time zone"),
+    (["{good}", "--timezone", "America/Mexico"], "no known time zone"),
     (["{good}", "--channel", "7"], "No failed message has channel ID '7'. Present: 1001"),
     (["{good}", "--attempted", "1001"], "expected CHANNEL_ID=COUNT"),
     (["{good}", "--attempted", "1001=0"], "attempted"),

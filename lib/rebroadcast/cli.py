@@ -3,15 +3,20 @@ parameters.
 """
 
 import json
+import os
+import runpy
+import shlex
 import sys
 from dataclasses import asdict
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import click
 
+from . import __version__
 from .bench import parameters
 from .common.doubts import loudest_first
 from .common.exceptions import RebroadcastError, speak, visible
@@ -20,6 +25,7 @@ from .show.words import cause_name, confidence_name, disposition_name, verdict_n
 
 
 @click.group(name="rebroadcast", context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
 def app() -> None:
     """Why a broadcast's messages failed, who can be reached again and when, and whether it
     worked.
@@ -68,7 +74,7 @@ OPTIONS = {
         _option("channels", "The channels file (TOML): names, kinds, limits, time zone."),
         _option("messages", "The messages export of the same days: shows what was delivered."),
         _option("contacts", "The contacts export: keeps the tags that contacts have."),
-        _option("channel", "Only this channel ID (several with commas)."),
+        _option("channel", "Only this channel, by ID or name (several with commas)."),
         _option("from_", "From this day or minute, in the workspace's time.", flags="--from"),
         _option("to", "To the end of this day, or to this minute.", flags="--to"),
         _option(
@@ -83,7 +89,10 @@ OPTIONS = {
             "verdict", "Only contacts with a failure of this verdict: wait, fix, never or unknown."
         ),
         _option("text", "Only contacts with a failure whose error holds this text."),
-        _option("timezone", "Time zone of the export's times, such as America/Mexico_City."),
+        _option(
+            "timezone",
+            "Time zone of the export's times, such as America/Mexico_City or 'Mexico City'.",
+        ),
         _option("date_format", "Order of ambiguous dates: DMY, MDY or a pattern such as %d/%m/%Y."),
         _option(
             "profile",
@@ -95,7 +104,7 @@ OPTIONS = {
         ),
         _option("compare", "Folder of an earlier report: shows what rose and fell."),
         _option("rules", "Your own rules file (TOML), which goes before the packaged rules."),
-        _option("language", "Language of the report: en or es.", default="en"),
+        _option("language", "Language of the report: en or es, by code or name.", default="en"),
         _option("ledger", "The ledger folder: who was tagged before."),
         _option("engine", "duckdb (default), or Spark: spark://host:7077, local[2], local[*]."),
         _option("tag", "The tag for the contacts, such as 'failed broadcast {date:%d%m%y}'."),
@@ -166,6 +175,7 @@ PREFLIGHT = (
     "language",
     "as_json",
 )
+DRAFT = ("messages", "timezone", "date_format", "profile", "rules", "language", "engine")
 COMMON = tuple(n for n in OPTIONS if n not in (*RECOVER, "compare", "attempted"))
 
 
@@ -177,6 +187,7 @@ EXPORTS = _argument(
 def _run(notebook: str, given: dict) -> None:
     """Run a notebook with the options that were given, and say what came of it."""
     from .report import reports
+    from .report.frame import unnamed
 
     names = ("out", "overwrite", "as_json", "dry_run", "strict")
     out, overwrite, as_json, dry_run, strict = (given.pop(name, None) for name in names)
@@ -196,6 +207,8 @@ def _run(notebook: str, given: dict) -> None:
     _counts(content.get("counts", {}), lang)
     _waves(content.get("waves", []), content.get("timezone") or "UTC", lang)
     _warn(content.get("warnings", []), lang)
+    if not parameters.with_sample(asked).get("channels"):
+        _say(unnamed(lang, shlex.join(asked["exports"])), err=True)
     for entry in content["outputs"]:
         if entry["name"].endswith(".html") or entry["name"].startswith("import/"):
             _say(out / entry["name"])
@@ -326,6 +339,29 @@ def broadcasts(**given: Any) -> None:
         return _json(summarise.as_json(listed))
     _warn([bench.reader.said(doubt) for doubt in loudest_first(doubts)], bench.reader.lang)
     _table(summarise.titled(listed, bench.reader))
+
+
+@app.command(
+    name="channels",
+    params=[EXPORTS, *(option for name, option in OPTIONS.items() if name in DRAFT)],
+)
+def draft(**given: Any) -> None:
+    """A channels file, drafted: IDs, kinds with the reason, limits as comments."""
+    from .bench.draft import draft as drafted
+    from .bench.settings import Settings
+    from .bench.workbench import Workbench
+    from .sources.files import find
+
+    speak(given["language"])
+    stated = {name: value for name, value in given.items() if value is not None}
+    exports = list(map(str, find(list(given["exports"]))))
+    bench = Workbench(Settings.parse(stated | {"exports": exports}))
+    click.echo(drafted(bench.tables), nl=False)
+    doubts = [d for export in bench.inputs.all_read.values() for d in export.doubts]
+    _warn(
+        [bench.reader.said(d) for d in loudest_first(doubts) if d.kind != "clock"],
+        bench.reader.lang,
+    )
 
 
 def _table(frame) -> None:
@@ -503,7 +539,7 @@ def explain(
                 known=", ".join(kinds()),
             )
     known = errors.load_rules(rules)
-    found = errors.explain(text, kind, known, speech, provider)
+    found = errors.explain(text, kind, known, lang.code, provider)
     reasons = errors.reasons(text, kind, known, provider) if why else []
     if as_json:
         seconds = found.wait.total_seconds() if found.wait is not None else None
@@ -569,6 +605,73 @@ def batch(file: Path, jobs: int, out: Path, resume: bool, as_json: bool) -> None
     if not as_json:
         _say(out / "index.html")
     sys.exit(bool(failed))
+
+
+@app.command(
+    params=[
+        _argument("folder", "Where to put them.", type=FOLDER, metavar="DIR"),
+        _flag("overwrite", "Replace notebooks of the same names that are in the folder."),
+    ]
+)
+def notebooks(folder: Path, overwrite: bool) -> None:
+    """Copies of the notebooks, to run and to change."""
+    from .sources import share
+
+    for copy in share.put(folder, overwrite):
+        _say(copy)
+
+
+PAGE = [
+    _argument(
+        "folder",
+        "Where it starts.",
+        type=click.Path(exists=True, file_okay=False),
+        default=".",
+        metavar="[DIR]",
+    ),
+    _option("port", "The port of this computer on which it answers.", type=click.IntRange(1)),
+    _option("browser", "Open it in a browser.", flags="--browser/--no-browser", default=True),
+]
+
+
+@app.command(params=PAGE)
+def lab(folder: str, port: int | None, browser: bool) -> None:
+    """JupyterLab over the notebooks, which are copied to DIR/notebooks where there are none."""
+    notebook = _at_hand(folder, "jupyterlab")
+    first = [f"--LabApp.default_url=/lab/tree/{notebook.as_posix()}", "--ServerApp.root_dir=."]
+    _serve("jupyterlab", [*first, "--ServerApp.ip=127.0.0.1", "--allow-root"], port, browser)
+
+
+@app.command(name="app", params=PAGE)
+def page(folder: str, port: int | None, browser: bool) -> None:
+    """The explorer as a page of its own, without JupyterLab, for this computer only."""
+    notebook = _at_hand(folder, "voila")
+    _serve("voila", [str(notebook), "--Voila.ip=127.0.0.1"], port, browser)
+
+
+def _at_hand(folder: str, module: str) -> Path:
+    """Go to a folder, and return the explorer's notebook in it, put there where it is not."""
+    from .sources import share
+
+    if not find_spec(module):
+        raise share.lacking(module)
+    os.chdir(folder)
+    for notebook in (Path("explore.ipynb"), Path("notebooks", "explore.ipynb")):
+        if notebook.is_file():
+            return notebook
+    share.put(notebook.parent)
+    _say(f"{notebook.parent}{os.sep}", err=True)
+    return notebook
+
+
+def _serve(module: str, words: list[str], port: int | None, browser: bool) -> None:
+    """Run a server of the extra in this process; no module of the current folder is imported."""
+    from .report.reports import safe_path
+
+    os.environ.update(safe_path())
+    words += [f"--port={port}"] * bool(port) + ["--no-browser"] * (not browser)
+    sys.argv = [module, *words]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 
 def main() -> None:

@@ -25,7 +25,7 @@ from ..common.exceptions import (
 from ..ledger import record
 from ..limits.channels import load_channels, read_toml
 from ..report import reports
-from ..sources import files
+from ..sources import files, share
 
 Text = Annotated[str, Field(min_length=1)]
 Count = Annotated[int, Field(strict=True, gt=0)]
@@ -87,7 +87,7 @@ class Entry:
                 for v in (value if isinstance(value, list) else [value])
                 if v and isinstance(v, str)
             ]
-            if name in settings.FILES and values and values != ["sample"]:
+            if name in settings.FILES and values:
                 read[name] = files.find(values)
             else:  # a file, or the folder of an earlier report
                 read[name] = [
@@ -146,7 +146,7 @@ def load(path: Path, environment: Mapping[str, str] = os.environ) -> Plan:
                 checked = parameters.check(mine, given)
                 try:
                     settings.check(
-                        checked if notebook.parent == reports.NOTEBOOKS and not problem else {}
+                        checked if notebook in share.notebooks().values() and not problem else {}
                     )
                 except ParameterError:
                     raise

@@ -14,6 +14,7 @@ def doubts(tables: Tables) -> tuple[Doubt, ...]:
     """Doubts about the files that were read, their days, and the selection."""
     found = [doubt for export in tables.inputs.all_read.values() for doubt in export.doubts]
     found += tables.settings.channels.doubts()
+    found += _zone(tables)
     found += _too_early(tables)
     found += _cut(tables) or _midnight(tables)
     found += _one_day(tables)
@@ -22,6 +23,15 @@ def doubts(tables: Tables) -> tuple[Doubt, ...]:
     found += _none_delivered(tables)
     found += _restricted(tables)
     return tuple(found)
+
+
+def _zone(tables: Tables) -> list[Doubt]:
+    """How a time zone was understood that is not called so."""
+    settings = tables.settings
+    word = str(settings.stated.get("timezone") or settings.channels.timezone or settings.zone)
+    text = _("The time zone '{word}' is taken to be {zone}.")
+    values = {"word": word, "zone": settings.zone}
+    return [Doubt("zone", text, values)] if word.lower() != settings.zone.lower() else []
 
 
 def _too_early(tables: Tables) -> list[Doubt]:

@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Any, Optional, Union
 
 from ..common.exceptions import ParameterError, did_you_mean, reason, sentence, speak
+from ..sources import share
 
 AFTER = "data/samples/after_resend"
 SAMPLE = {
-    "exports": "data/samples/failed_messages.csv",
-    "channels": "data/samples/channels.toml",
-    "messages": "data/samples/messages.csv",
-    "contacts": "data/samples/contacts.csv",
+    "exports": share.SAMPLE["failed"],
+    **{name: share.SAMPLE[name] for name in ("channels", "messages", "contacts")},
 }
 SAMPLE_AFTER = SAMPLE | {
     "exports": f"{AFTER}/failed_messages.csv",
@@ -277,6 +276,23 @@ def from_namespace(namespace: Mapping[str, object], names: tuple[str, ...]) -> d
                 known=", ".join(names),
             )
     return {name: namespace[name] for name in names if name in namespace}
+
+
+def with_sample(given: Mapping[str, object], notebook: str = "") -> Mapping[str, object]:
+    """The parameters with the made-up sample's files where the exports or contacts are "sample": the
+    word is replaced, and what is not named is that of the sample too.
+
+    >>> with_sample({"exports": ["sample"], "messages": "mine.csv"})["messages"]
+    'mine.csv'
+    """
+    words = [given.get(name) for name in ("exports", "contacts")]
+    if not any(share.asked(word[0] if isinstance(word, list) and word else word) for word in words):
+        return given
+    sample = SAMPLE_AFTER if notebook == "recovery_check" else SAMPLE
+    return {
+        **given,
+        **{k: v for k, v in sample.items() if given.get(k) in ("", "sample", ["sample"], [], None)},
+    }
 
 
 def _set_before(namespace: Mapping[str, object]) -> list[str]:

@@ -136,6 +136,7 @@ class Settings:
 
         Raises a RebroadcastError with one sentence for a value that cannot be used.
         """
+        given = parameters.with_sample(given, notebook)
         asked = _Given(given)
         if code := asked.text("language"):
             speak(code)
@@ -150,11 +151,11 @@ class Settings:
             exports=asked.paths("exports"),
             messages=asked.paths("messages"),
             contacts=asked.paths("contacts"),
-            selection=asked.selection(),
+            selection=asked.selection(channels),
             channels=channels,
             rules=rules,
             limits=_limits(channels, zone, asked.text("reserve")),
-            attempted=asked.attempted(),
+            attempted={channels.id(name): n for name, n in asked.attempted().items()},
             zone=zone,
             zone_given=bool(stated_zone),
             date_format=asked.text("date_format"),
@@ -248,9 +249,11 @@ class _Given:
             value = ",".join(f"{key}={count}" for key, count in value.items())
         return parameters.pairs(str(value))
 
-    def selection(self) -> Selection:
+    def selection(self, channels: Channels) -> Selection:
+        whole = self.text("channel")  # a name may hold a comma
+        named = [whole] if channels.id(whole) != whole else self.list("channel")
         return Selection(
-            channel=self.list("channel"),
+            channel=tuple(map(channels.id, named)),
             period=parameters.period(self.text("from_"), self.text("to")),
             sender_type=tuple(s.lower() for s in self.list("sender_type")),
             cause=self.list("cause"),
@@ -280,7 +283,7 @@ def check(given: Mapping[str, object]) -> None:
     settings = Settings.parse({k: v for k, v in given.items() if k in NAMES})
     kinds = {"exports": "failed", "messages": "messages", "contacts": "contacts"}
     for name, kind in kinds.items():
-        if (paths := getattr(settings, name)) and paths != ("sample",):
+        if paths := getattr(settings, name):
             files.find(list(paths), kind)
 
 

@@ -371,7 +371,7 @@ class Tables:
             "No failed message has channel ID '{asked}'.{hint} Present: {present}.",
             "channel",
             asked=channel,
-            hint=did_you_mean(channel, present),
+            hint=did_you_mean(channel, [*present, *(c.name for c in channels.channels)]),
             present=", ".join(names) or sentence("none"),
         )
 

@@ -86,7 +86,4 @@ def open(namespace: Mapping[str, object], notebook: str = "") -> Workbench:
     Raises a RebroadcastError with one sentence for any parameter or file that cannot be used.
     """
     given = parameters.from_namespace(namespace, NAMES)
-    if given.get("exports") == "sample":
-        sample = parameters.SAMPLE_AFTER if notebook == "recovery_check" else parameters.SAMPLE
-        given = given | {k: v for k, v in sample.items() if given.get(k) in ("", "sample", None)}
     return Workbench(Settings.parse(given, notebook))

@@ -5,11 +5,13 @@ go on.
 import difflib
 import gettext
 import re
+import unicodedata
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
 LANGUAGES = ("en", "es")
+OTHERS = {"castellano": "es", "castilian": "es"}  # of ISO 639; Unicode's names have it not
 LOCALE = Path(__file__).parent / "locale"
 
 # Control characters, escapes, marks that turn the direction of reading, characters without width,
@@ -34,6 +36,39 @@ def visible(text: object) -> str:
     )
 
 
+def folded(text: str) -> str:
+    """A text without case and accents.
+
+    >>> folded("Español")
+    'espanol'
+    """
+    parts = unicodedata.normalize("NFKD", text)
+    return "".join(c for c in parts if not unicodedata.combining(c)).casefold()
+
+
+@cache
+def language_names() -> dict[str, str]:
+    """The names of our languages in each of them, and their codes."""
+    from babel import Locale
+
+    pairs = [(speaker, code) for speaker in LANGUAGES for code in LANGUAGES]
+    return {Locale(speaker).languages[code]: code for speaker, code in pairs} | OTHERS
+
+
+@cache
+def language_code(word: str) -> str | None:
+    """The code of one of our languages, by its code, a locale or its name; None for any other word.
+
+    >>> [language_code(word) for word in ("es_MX.UTF-8", "Español (México)", "Spanish", "fr")]
+    ['es', 'es', 'es', None]
+    """
+    if word in LANGUAGES:
+        return word
+    first = re.split(r"[\W_]", f"{folded(word.strip())} ")[0]
+    names = {folded(name): code for name, code in language_names().items()}
+    return names.get(first, first if first in LANGUAGES else None)
+
+
 @cache
 def catalogue(code: str) -> gettext.NullTranslations:
     """The texts of a language; the English ones are in the code."""
@@ -48,7 +83,7 @@ def speak(code: object) -> None:
     is known.
     """
     global _spoken
-    _spoken = catalogue(str(code) if code in LANGUAGES else "en")
+    _spoken = catalogue(language_code(str(code)) or "en")
 
 
 def sentence(text: str, /, **values: object) -> str:

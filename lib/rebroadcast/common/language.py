@@ -3,7 +3,14 @@
 from datetime import date, datetime, timedelta
 from functools import cache
 
-from .exceptions import LANGUAGES, ParameterError, catalogue, did_you_mean
+from .exceptions import (
+    LANGUAGES,
+    ParameterError,
+    catalogue,
+    did_you_mean,
+    language_code,
+    language_names,
+)
 from .lazy import dates, numbers
 
 
@@ -18,19 +25,19 @@ class Language:
     '1,500'
     """
 
-    def __init__(self, code: str = "en"):
-        if code not in LANGUAGES:
+    def __init__(self, word: str = "en"):
+        """By its code, a locale such as es_MX, or its name; ParameterError for any other word."""
+        code = language_code(word)
+        if code is None:
             raise ParameterError(
                 "language is '{code}', expected one of: {known}.{hint}",
                 "language",
-                code=code,
+                code=word,
                 known=", ".join(LANGUAGES),
-                hint=did_you_mean(code, LANGUAGES),
+                hint=did_you_mean(word, [*LANGUAGES, *language_names()]),
             )
-        self.code, (self.locale, self.days) = (
-            code,
-            {"en": ("en_US", "en_GB"), "es": ("es_MX", "es_MX")}[code],
-        )
+        self.code = code
+        self.locale, self.days = {"en": ("en_US", "en_GB"), "es": ("es_MX", "es_MX")}[code]
         self._catalogue = catalogue(code)
 
     def gettext(self, message: str, **values: object) -> str:
@@ -66,7 +73,11 @@ class Language:
         return f"{self.date(value)} {value:%H:%M}"
 
     def zone(self, name: str) -> str:
-        """Name a time zone by its city: "Ciudad de México" for America/Mexico_City."""
+        """Name a time zone by its city, "Ciudad de México" for America/Mexico_City; UTC-6 for
+        Etc/GMT+6, whose sign is turned round.
+        """
+        if name.startswith("Etc/GMT"):
+            return "UTC" + name[7:].translate(str.maketrans("+-", "-+"))
         return (
             dates.get_timezone_location(name, locale=self.locale, return_city=True)
             if "/" in name

@@ -1,27 +1,28 @@
 """Time zones and minutes of the wall clock."""
 
 import re
-import unicodedata
 from collections import Counter
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
-from .exceptions import LANGUAGES, ParameterError, QuotaError, did_you_mean, sentence
+from .exceptions import LANGUAGES, ParameterError, QuotaError, did_you_mean, folded, sentence
 
 OFFSET = re.compile(r"(?:etc/)?(?:gmt|utc|z)? ?([+-])([0-9]{1,2})(?::?([0-9]{2}))?")
-CITIES = 3  # that are named for an offset
+CITIES = 3  # that are named where several are possible
+SMALL_WORDS = {"time", "standard", "zone", "hora", "horario", "estandar", "zona", "del", "the"}
 
 
 def check_zone(zone: str) -> str:
-    """Return zone if it names an IANA time zone, else raise ParameterError with the nearest name.
+    """Return the IANA time zone that a word names (see `known_zone`), else raise ParameterError with
+    the nearest name.
 
     >>> check_zone("America/Mexico_City")
     'America/Mexico_City'
     """
-    try:
-        ZoneInfo(zone)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
+    found = known_zone(zone)
+    if found is None:
         hint = zone_hint(zone)
         raise ParameterError(
             "'{zone}' is no known time zone; expected a name such as 'America/Mexico_City' or"
@@ -29,8 +30,47 @@ def check_zone(zone: str) -> str:
             "timezone",
             zone=zone,
             hint=hint,
-        ) from None
-    return zone
+        )
+    return found
+
+
+def known_zone(word: str) -> str | None:
+    """Return the IANA time zone that a word names; None where it names none, or could name several.
+
+    It may be the zone's own name, its city, a country that has one zone only, or the name of a time
+    in English or Spanish, of Windows or Unicode's.
+
+    >>> known_zone("Ciudad de México"), known_zone("Central Time (Mexico)"), known_zone("GMT-6")
+    ('America/Mexico_City', 'America/Mexico_City', None)
+    """
+    try:
+        return ZoneInfo(word).key
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        meant = _meanings(word)
+        return meant[0] if len(meant) == 1 else None
+
+
+def _meanings(word: str) -> list[str]:
+    """The zones that a word can mean, that of Windows first."""
+    from babel.core import get_global
+
+    windows = {name.lower(): zone for name, zone in get_global("windows_zone_mapping").items()}
+    spelt = {zone.lower(): zone for zone in available_timezones()}
+    if own := spelt.get(word.strip().lower().replace(" ", "_")):
+        return [own]
+    if (minutes := _minutes(word)) is not None:
+        fixed, cities = _at_offset(minutes)
+        return [fixed] * (fixed is not None) + cities * (minutes != 0)
+    if "/" in word:
+        return []
+    names, main, first = _names(), windows.values(), windows.get(word.strip().lower())
+    whole, *parts = (
+        names.get(_words(part) - SMALL_WORDS, set())
+        for part in (word, *re.split("[,()]", word))
+        if part.strip() or part == word
+    )
+    several = whole or set.intersection(*(parts or [whole]))  # "Tijuana, México" is both
+    return sorted(several, key=lambda zone: (zone != first, zone not in main, zone))
 
 
 def zone_hint(word: str) -> str:
@@ -43,46 +83,94 @@ def zone_hint(word: str) -> str:
     >>> zone_hint("America/Ciudad_Mexico")
     " Did you mean 'America/Mexico_City'?"
     """
-    if at := OFFSET.fullmatch(word.strip().lower().replace("\N{MINUS SIGN}", "-")):
-        minutes = int(at[2]) * 60 + int(at[3] or 0)
-        return _offset_hint(minutes * (-1 if at[1] == "-" else 1))
-    from babel.core import get_global
-
-    of_windows = {name.lower(): zone for name, zone in get_global("windows_zone_mapping").items()}
-    words, cities = _words(word), _cities()
+    if (minutes := _minutes(word)) is not None:
+        return _offset_hint(minutes)
+    if len(several := _meanings(word)) > 1:
+        return _such_as(several)
+    words = _words(word)
+    cities = {zone: frozenset().union(*names) for zone, names in _cities().items()}
     weights = Counter(word for known in cities.values() for word in known)
     scores = {
         zone: sum(1 / weights[word] for word in words & known) for zone, known in cities.items()
     }
     nearest = max(scores, key=lambda zone: (scores[zone], zone.startswith(word.partition("/")[0])))
-    named = of_windows.get(word.strip().lower()) or (nearest if scores[nearest] > 0 else None)
+    named = nearest if scores[nearest] > 0 else None
     if named or re.fullmatch("[A-Z]{1,4}", word):  # CST is a time of Chicago, Havana and Shanghai
         return _meant(named) if named else ""
     return did_you_mean(word, available_timezones())
 
 
-def _offset_hint(minutes: int) -> str:
-    """The zones that are always so many minutes ahead of UTC, or are so in winter."""
-    from babel.core import get_global
+def _minutes(word: str) -> int | None:
+    """How many minutes ahead of UTC a word such as "GMT-6" says that a clock is."""
+    at = OFFSET.fullmatch(word.strip().lower().replace("\N{MINUS SIGN}", "-"))
+    minutes = int(at[2]) * 60 + int(at[3] or 0) if at else None
+    return -minutes if at and at[1] == "-" else minutes
 
+
+def _at_offset(minutes: int) -> tuple[str | None, list[str]]:
+    """The zone, if any, that is nothing but so many minutes ahead of UTC, and the zones of cities
+    that are always so, then those that are so in winter.
+    """
     year = datetime.now(UTC).year
     cities: dict[int, list[str]] = {1: [], 2: []}
-    for zone in sorted(set(get_global("windows_zone_mapping").values())):
+    for zone in _main_zones():
         days = [datetime(year, month, 1, tzinfo=ZoneInfo(zone)) for month in (1, 7)]
         offsets = {day.utcoffset() for day in days}
         standard = {day.utcoffset() - (day.dst() or timedelta()) for day in days}
-        if standard == {timedelta(minutes=minutes)} and not zone.startswith("Etc/"):
+        if standard == {timedelta(minutes=minutes)}:
             cities[len(offsets)].append(zone)
-    named = ", ".join([*cities[1], *cities[2]][:CITIES])
     fixed = f"Etc/GMT{-minutes // 60:+d}" if minutes else "UTC"
-    if minutes % 60 == 0 and fixed in available_timezones():
-        if not minutes or not named:
-            return _meant(fixed)
-        return " " + sentence(
-            "Did you mean '{name}' (its sign is turned round), or a city such as {cities}?",
-            name=fixed,
-            cities=named,
-        )
+    sure = minutes % 60 == 0 and fixed in available_timezones()
+    return fixed if sure else None, [*cities[1], *cities[2]]
+
+
+def fixed_zone(offsets: Collection[timedelta]) -> str | None:
+    """The zone that is always so far ahead of UTC; None where there is none, or there are several
+    offsets.
+
+    >>> fixed_zone([timedelta(hours=-6)])
+    'Etc/GMT+6'
+    """
+    return _at_offset(round(min(offsets).total_seconds() / 60))[0] if len(offsets) == 1 else None
+
+
+def zones_with(offsets: Collection[timedelta], days: Iterable[datetime]) -> list[str]:
+    """The zones of cities whose clocks are so far ahead of UTC on these days, and no farther.
+
+    >>> zones_with([timedelta(hours=5, minutes=45)], [datetime(2022, 1, 11)])
+    ['Asia/Kathmandu']
+    """
+    return [
+        zone
+        for zone in _main_zones()
+        if {ZoneInfo(zone).utcoffset(day) for day in days} == set(offsets)
+    ]
+
+
+def _main_zones() -> list[str]:
+    """One zone of a city for each time that Windows has a name for."""
+    from babel.core import get_global
+
+    aliases = get_global("zone_aliases")
+    zones = {aliases.get(zone, zone) for zone in get_global("windows_zone_mapping").values()}
+    return sorted(zone for zone in zones if "/" in zone and not zone.startswith("Etc/"))
+
+
+def _offset_hint(minutes: int) -> str:
+    fixed, cities = _at_offset(minutes)
+    if not fixed:
+        return _such_as(cities)
+    if not minutes or not cities:
+        return _meant(fixed)
+    return " " + sentence(
+        "Did you mean '{name}' (its sign is turned round), or a city such as {cities}?",
+        name=fixed,
+        cities=", ".join(cities[:CITIES]),
+    )
+
+
+def _such_as(zones: list[str]) -> str:
+    named = ", ".join(zones[:CITIES])
     return " " + sentence("Did you mean a city such as {cities}?", cities=named) if named else ""
 
 
@@ -91,24 +179,41 @@ def _meant(zone: str) -> str:
 
 
 @cache
-def _cities() -> dict[str, frozenset[str]]:
+def _cities() -> dict[str, list[frozenset[str]]]:
     """The words of each zone's city, in English and in our languages."""
     from babel import Locale
 
     told = [Locale(code).time_zones for code in LANGUAGES]
     return {
-        zone: frozenset().union(
-            _words(zone), *(_words(names.get(zone, {}).get("city", "")) for names in told)
-        )
+        zone: [_words(zone), *(_words(names.get(zone, {}).get("city", "")) for names in told)]
         for zone in sorted(available_timezones())
         if "/" in zone and not zone.startswith("Etc/")
     }
 
 
+@cache
+def _names() -> dict[frozenset[str], set[str]]:
+    """What zones are called, as words, and the zones that are called so."""
+    from babel import Locale
+    from babel.core import get_global
+
+    told = [(words, zone) for zone, several in _cities().items() for words in several]
+    told += [(_words(name), zone) for name, zone in get_global("windows_zone_mapping").items()]
+    for locale in map(Locale, LANGUAGES):
+        for zone, land in get_global("zone_territories").items():
+            told.append((_words(locale.territories.get(land, "")), zone))
+        for zone, time in get_global("meta_zones").items():
+            names = locale.meta_zones.get(time, {}).get("long", {})
+            told += [(_words(name), zone) for name in names.values()]
+    names = {words - SMALL_WORDS: set() for words, _zone in told}
+    for words, zone in told:
+        names[words - SMALL_WORDS].add(get_global("zone_aliases").get(zone, zone))
+    return names | {frozenset(): set()}
+
+
 def _words(name: str) -> frozenset[str]:
     """The words of a zone's last part, without accents and case."""
-    plain = unicodedata.normalize("NFKD", name.rpartition("/")[2].lower())
-    return frozenset(re.findall("[a-z]{3,}", "".join(c for c in plain if c.isascii())))
+    return frozenset(re.findall("[a-z]{3,}", folded(name.rpartition("/")[2])))
 
 
 def minute_of(moment: datetime, down: bool = False) -> int:

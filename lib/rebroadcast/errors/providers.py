@@ -110,7 +110,9 @@ class Tables:
         self.rows = list(rows)
         self.by_code: dict[str, list[Row]] = {}
         self.by_text: dict[frozenset[str], list[Row]] = {}
+        self.kinds: dict[str, frozenset[str]] = {}  # of channels for which a text is published
         for row in self.rows:
+            self.kinds[row.text.lower()] = self.kinds.get(row.text.lower(), row.kinds) | row.kinds
             for code in spread(row.code) if row.code else ():
                 self.by_code.setdefault(code, []).append(row)
             if not row.code:

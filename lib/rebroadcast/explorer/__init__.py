@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from ..common.exceptions import RebroadcastError
+from ..sources import share
 
 __all__ = ["show"]
 
@@ -17,9 +17,5 @@ def show(namespace: Mapping[str, object]):
     try:
         from . import explorer
     except ModuleNotFoundError as error:
-        raise RebroadcastError(
-            "The explorer needs the package {name}, which is not installed; install it with:"
-            ' pip install "rebroadcast[lab]"',
-            name=error.name,
-        ) from None
+        raise share.lacking(error.name) from None
     return explorer.show(namespace)

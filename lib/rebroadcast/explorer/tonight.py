@@ -11,6 +11,7 @@ from ..bench import parameters
 from ..bench.settings import FILES
 from ..bench.tables import Tables
 from ..common.folder import make
+from ..sources import files
 from ..verbs import plan
 
 
@@ -33,9 +34,10 @@ def job(asked: Tables) -> dict[str, object]:
 
 
 def _absolute(path: str) -> str:
-    """Where a path leads, seen from this folder or, from a notebook's, the one above."""
-    pair = (path, os.path.join("..", path))
-    return os.path.abspath(next((p for p in pair if os.path.exists(p) or glob.glob(p)), pair[0]))
+    """Where a path leads, seen from the folders that it may be relative to."""
+    places = [str(base / path) for base in files.bases(path)]
+    there = (place for place in places if os.path.exists(place) or glob.glob(place))
+    return os.path.abspath(next(there, path))
 
 
 def batch_entry(name: str, asked: Mapping[str, object]) -> str:

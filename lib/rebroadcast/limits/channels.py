@@ -13,13 +13,12 @@ from functools import cache, partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Literal
-from zoneinfo import available_timezones
 
 from pydantic import BaseModel, Field, ValidationError
 
 from ..common.doubts import Doubt
-from ..common.exceptions import ChannelsError, did_you_mean, reason, sentence
-from ..common.times import zone_hint
+from ..common.exceptions import ChannelsError, did_you_mean, folded, reason, sentence
+from ..common.times import known_zone, zone_hint
 from .limit import Limit, Window
 
 
@@ -149,6 +148,21 @@ class Channels:
         """Return the channel with this ID, or None if the file does not name it."""
         return next((c for c in self.channels if c.id == channel_id), None)
 
+    def id(self, word: str) -> str:
+        """Return the ID of the channel with this ID or name (however it is spelled); any other word
+        is returned as it is. Raises ChannelsError where several have the name.
+        """
+        named = [c.id for c in self.channels if folded(c.name.strip()) == folded(word.strip())]
+        if self.get(word) or word.isdigit() or not named:
+            return word
+        if len(named) > 1:
+            raise ChannelsError(
+                "Several channels have the name '{name}': {ids}. Say which by its ID.",
+                name=word,
+                ids=", ".join(named),
+            )
+        return named[0]
+
     def name(self, channel_id: str) -> str:
         """Return the channel's name; "channel 1001" where none is known, "—" for no channel."""
         unnamed = f"channel {channel_id}" if channel_id else "—"
@@ -168,7 +182,7 @@ class Channels:
         stated for one of them, with all their reserves. Calendar windows are in the file's zone,
         else in `timezone`, else in UTC. What is shared is as fast as its slowest channel.
         """
-        zone, own = self.timezone or timezone or "UTC", self._content.channel
+        zone, own = known_zone(self.timezone or timezone or "UTC"), self._content.channel
         groups = [
             (name, [c for c in self.channels if c.pool == name], row, None)
             for name, row in self._content.pool.items()
@@ -354,7 +368,7 @@ def _told(error: ValidationError) -> str:
 
 def _contradictions(content: _File):
     """Yield what no single field shows: zones, kinds and pools that are not there."""
-    if content.timezone and content.timezone not in available_timezones():
+    if content.timezone and not known_zone(content.timezone):
         hint = zone_hint(content.timezone)
         yield sentence(
             'timezone is "{zone}"; expected a zone such as "America/Mexico_City".{hint}',

@@ -112,7 +112,7 @@ def read(
 
     >>> read(engine, "data/samples/failed_messages.csv").rows  # doctest: +SKIP
     """
-    check_zone(timezone)
+    timezone = check_zone(timezone)
     dates.date_order(date_format)
     before = stamps(find(patterns, kind))
     engine.files.expect(sum(stamp[1] for stamp in before.values() if stamp))

@@ -11,6 +11,7 @@ from markupsafe import Markup
 from .. import __version__
 from ..bench.settings import Settings
 from ..common.doubts import Doubt, loudest_first
+from ..common.language import Language
 from ..show.parts import bar, grid, html, p, strip, table
 from ..show.reader import Reader
 from ..show.words import reason_name, word
@@ -65,7 +66,7 @@ def status(reader: Reader, facts: Facts, doubts: Iterable[Doubt] = ()) -> Markup
     read, rejected, warned = number(facts.read), len(facts.rejected), len(loudest_first(doubts))
     if facts.repeats:
         read = _("{rows}, {repeats} of them repeated", rows=read, repeats=number(facts.repeats))
-    return strip(
+    shown = strip(
         [
             (_("Period"), period, not dated),
             (_("Newest failure"), lang.datetime(facts.last) if dated else "—", False),
@@ -76,6 +77,16 @@ def status(reader: Reader, facts: Facts, doubts: Iterable[Doubt] = ()) -> Markup
             (_("Warnings"), number(warned), warned > 0),
             (_("Time zone"), reader.zone_name, not reader.zone_given),
         ]
+    )
+    return shown if reader.channels else shown + p(unnamed(reader.lang), "fine")
+
+
+def unnamed(lang: Language, files: str = "EXPORT") -> str:
+    """What is said where no channels file was named."""
+    return lang.gettext(
+        "No channels file was named: channels go by their IDs, and limits are not known. Draft one"
+        " with: rebroadcast channels {files} > channels.toml",
+        files=files,
     )
 
 

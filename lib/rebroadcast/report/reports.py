@@ -28,16 +28,15 @@ from ..ledger import record
 from ..ledger.ledger import open_ledger
 from ..ledger.store import CARD
 from ..show.words import TITLES, word
-
-NOTEBOOKS = Path(__file__).resolve().parents[3] / "notebooks"
+from ..sources import share
 
 
 def locate(notebook: str | Path) -> Path:
     """Find a notebook by path, or by name among this project's own."""
-    for path in (Path(notebook), NOTEBOOKS / f"{notebook}.ipynb"):
+    names = share.notebooks()
+    for path in (Path(notebook), names.get(str(notebook), Path())):
         if path.suffix == ".ipynb" and path.is_file():
             return path
-    names = sorted(p.stem for p in NOTEBOOKS.glob("*.ipynb"))
     raise ParameterError(
         "No such notebook: {notebook}.{hint} Known: {known}.",
         "notebook",
@@ -70,7 +69,7 @@ def run(
     checked = parameters.check(
         parameters.declared(path), {k: v for k, v in given.items() if k != "out"}
     )
-    if path.parent == NOTEBOOKS:  # a mistake that needs no kernel to be seen
+    if path in share.notebooks().values():  # a mistake that needs no kernel to be seen
         settings_.check(checked)
     lang = language(str(checked.get("language") or "en"))
     _check_place(checked, out)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ..common.doubts import Doubt
 from ..common.exceptions import ColumnError, InputError, did_you_mean, reason, sentence
-from . import archives, profile
+from . import archives, profile, share
 from .encodings import Survey, clean, encoding, survey
 from .profile import Fit, Profile, key
 
@@ -111,17 +111,18 @@ def find(patterns: str | list[str], export: str = "failed") -> list[Path]:
     """Expand file names, globs and folders of Parquet files (their own, or those of that export),
     sorted, each file once.
 
-    Names are relative to the current folder, or to the folder above it where that is `notebooks`
-    (JupyterLab runs a notebook in its own folder). Raises InputError where nothing is found.
+    Names are relative to one of the `bases`; "sample" is the made-up export, unless a file has that
+    name. Raises InputError where nothing is found.
     """
     wanted = [patterns] if isinstance(patterns, (str, Path)) else list(patterns)
     found: dict[Path, None] = {}
     for pattern in map(str, wanted):
         if not pattern.strip():
             raise InputError("A file name is empty; expected the path of an export.")
-        bases = [Path(), Path("..")] if Path.cwd().name == "notebooks" else [Path()]
+        if share.asked(pattern):
+            pattern = share.SAMPLE.get(export, pattern)
         try:
-            hits = next((h for b in bases if (h := _matches(b, pattern, export))), None)
+            hits = next((h for b in bases(pattern) if (h := _matches(b, pattern, export))), None)
         except (OSError, ValueError) as error:  # too long, or a zero byte
             raise InputError(
                 "'{pattern}' can be no file's name: {reason}.",
@@ -140,6 +141,18 @@ def find(patterns: str | list[str], export: str = "failed") -> list[Path]:
             )
         found.update(dict.fromkeys(hits))
     return list(found)
+
+
+def bases(pattern: str) -> list[Path]:
+    """The folders that a file's name may be relative to: the current one; the one above it where
+    that is `notebooks` (JupyterLab runs a notebook in its own folder); and for the sample's files
+    the one that came with the package.
+
+    >>> len(bases("exports/*.csv"))
+    1
+    """
+    above = [Path("..")] * (Path.cwd().name == "notebooks")
+    return [Path(), *above, *[share.home()] * pattern.startswith("data/samples/")]
 
 
 def stamps(paths: Iterable[Path]) -> dict[Path, tuple]:

@@ -5,7 +5,6 @@ The files in profiles/ come with the package; a user's own file of the same form
 
 import re
 import tomllib
-import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
@@ -15,7 +14,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
-from ..common.exceptions import InputError, did_you_mean, reason
+from ..common.exceptions import InputError, did_you_mean, folded, reason
 
 PACKAGED = Path(__file__).parent / "profiles"
 HOME = "respondio"  # its names fit loosely, and it is what a file is measured by that none knows
@@ -125,10 +124,7 @@ def key(name: str) -> str:
     >>> key("ID de Contacto")
     'idcontacto'
     """
-    plain = "".join(
-        c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c)
-    ).lower()
-    words = "".join(c if c.isalnum() else " " for c in plain).split()
+    words = "".join(c if c.isalnum() else " " for c in folded(name)).split()
     return "".join(w for w in words if w not in SMALL_WORDS)
 
 

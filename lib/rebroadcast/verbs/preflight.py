@@ -110,7 +110,7 @@ def _channel(settings: Settings):
             "Channel '{asked}' is not in the channels file.{hint} Known: {known}.",
             "channel",
             asked=asked,
-            hint=did_you_mean(asked, known),
+            hint=did_you_mean(asked, [*known, *known.values()]),
             known=listed,
         )
     channel = settings.channels.get(asked)
