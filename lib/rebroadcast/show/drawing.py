@@ -3,6 +3,7 @@ page.
 """
 
 import html
+import json
 import re
 import textwrap
 from collections.abc import Callable, Iterable, Sequence
@@ -13,10 +14,12 @@ from typing import Any
 
 import plotly.graph_objects as go
 from babel import Locale
+from IPython.display import display
 
 from ..common.exceptions import visible
 from ..common.language import Language, language
 from ..common.lazy import pd
+from .picture import picture, plain_lines
 from .words import CAUSES, COLUMNS, DISPOSITIONS, OUTCOMES, VERDICTS, word
 
 ENGLISH = language("en")
@@ -29,16 +32,24 @@ FAILED, QUIET, LIMIT, GREY, GRID = (
     "rgba(138,138,138,0.25)",
 )
 VERDICT_COLOURS = {"wait": WAIT, "fix": FIX, "never": NEVER, "unknown": UNKNOWN}
-CAUSE_COLOURS = {
+CAUSE_COLOURS = {  # those of one verdict are shades that differ by more than 20 (CIE76)
     "quota": WAIT,
-    "rate_limit": "#4FA3D1",
-    "recipient_cap": "#004C78",
-    "outage": "#9CCBE6",
+    "rate_limit": "#56B4E9",
+    "recipient_cap": "#003F66",
+    "outage": "#AEE1F9",
+    "template": FIX,
+    "content": "#F5D76E",
+    "media": "#9A6A00",
+    "account": "#5C3D00",
+    "policy": "#C8B400",
+    "configuration": "#FFE3B0",
+    "outside_window": "#7D7A2A",
+    "audience": "#C08F6A",
+    "opted_out": NEVER,
+    "invalid_recipient": "#F4A27A",
+    "unreachable": "#4C565E",
+    "unknown": UNKNOWN,
 }
-CAUSE_COLOURS |= {"template": FIX, "content": "#F3C35F", "media": "#B97F00", "account": "#8F6200"}
-CAUSE_COLOURS |= {"policy": "#D18F00", "configuration": "#F8DA9B", "outside_window": "#FFB82E"}
-CAUSE_COLOURS |= {"audience": "#6B4A00", "opted_out": NEVER, "invalid_recipient": "#F08A43"}
-CAUSE_COLOURS |= {"unreachable": "#B0B0B0", "unknown": UNKNOWN}
 OUTCOME_COLOURS = {
     "reached": DELIVERED,
     "failed_again": FAILED,
@@ -58,6 +69,19 @@ FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, s
 Key = Iterable[
     tuple[str, str, Iterable[float]]
 ]  # name, colour and counts of what a legend explains
+
+
+class Figure(go.Figure):
+    """A figure that shows a picture of itself where nothing can draw it (see `picture`)."""
+
+    _lang = ENGLISH
+
+    def _ipython_display_(self) -> None:
+        drawn = picture(json.loads(self.to_json()), self._lang, heading=True)
+        kinds = {"image/svg+xml": drawn} if drawn else {}
+        display(
+            self._repr_mimebundle_() | kinds | {"text/plain": self.layout.meta["title"]}, raw=True
+        )
 
 
 def chart(draw: Callable[..., go.Figure]) -> Callable[..., go.Figure]:
@@ -86,6 +110,7 @@ def chart(draw: Callable[..., go.Figure]) -> Callable[..., go.Figure]:
             cap = {"n": lang.number(ROWS), "total": lang.number(len(frame))}
             told.append(_("The data holds the first {n} of {total} rows", **cap))
         rows = [*table.where(table.notna(), None).itertuples(index=False)]
+        drawn._lang = lang
         drawn.layout.meta = {
             "id": draw.__name__.replace("_", "-"),
             "title": told[0],
@@ -104,6 +129,16 @@ def chart(draw: Callable[..., go.Figure]) -> Callable[..., go.Figure]:
         return drawn
 
     return draw_chart
+
+
+def telling(drawn: go.Figure) -> bool:
+    """Whether a figure says more than one number: two bars, two moments, a row with two cells."""
+    first = drawn.data[0] if drawn.data else None
+    if first is None or first.type == "sankey":
+        return first is not None and len(first.link.value) > 1
+    if first.type == "heatmap":
+        return any(sum(cell is not None for cell in row) > 1 for row in first.z)
+    return len({*(first.y if first.orientation == "h" else first.x)}) > 1
 
 
 def escape(text: object) -> str:
@@ -210,7 +245,7 @@ def figure(
         "hoverlabel": {"align": "left"},
     }
     looks |= {"height": top + body + bottom, "margin": {"l": 6, "r": 12, "t": top, "b": bottom}}
-    return go.Figure(
+    return Figure(
         [*traces, *marks], looks | {"template": "none"}
     )  # at once: each later change takes as long again
 
@@ -469,8 +504,7 @@ def caption(layout: dict[str, Any]) -> tuple[str, str]:
     title = layout.pop("title", None)
     title = title if isinstance(title, dict) else {"text": title}
     text, subtitle = title.get("text") or "", (title.get("subtitle") or {}).get("text") or ""
-    plain = re.sub(r"</?(b|i|em|su[bp]|span)\b[^>]*>", "", f"{text}<br>{subtitle}")
-    finding, *more = (html.unescape(part).strip() for part in re.split(r"<br\s*/?>", plain))
+    finding, *more = plain_lines(f"{text}<br>{subtitle}")
     inherited = ((layout.get("template") or {}).get("layout") or {}).get("margin") or {}
     margin = {"t": 100, "r": 16, "b": 16, "l": 8} | inherited | (layout.get("margin") or {})
     notes = (
