@@ -27,7 +27,7 @@ from .frame import broadcasts, status, tiles, warnings
 
 _ = str  # marks a message for the catalogue; it is translated where it is shown
 WHEN = {"fix_first": _("after the change"), "unknown": _("look first"), "never": _("no")}
-MEANINGS, WORDINGS = 8, 20  # that are seen at once; of one meaning
+MEANINGS, WORDINGS = 6, 20  # that are seen at once; of one meaning
 REPEATED = (  # parameters that the recovery of this report needs too
     "channels",
     "messages",
@@ -58,8 +58,8 @@ def overview(reader: Reader, found: Summary) -> HTML:
         p(headline(reader, found), "headline"),
         broadcasts(reader, found.broadcasts),
         tiles(reader, found.recoverable, found.broadcasts, fates) if fates else "",
-        *warnings(reader, found.doubts),
         next_steps(reader, found.errors),
+        *warnings(reader, found.doubts),
         status(reader, facts),
         *([p(apart, "fine")] if others else []),
     )
@@ -221,7 +221,7 @@ def unknown_errors(reader: Reader, shapes: pd.DataFrame) -> HTML | None:
             _("Channels"): shown["channels"],
             _("Masked example"): [code.format(str(text)[:300]) for text in shown["example"]],
             _("A rule for your rules file"): [
-                block.format(suggested_rule(shape, text))
+                more(shape, block.format(suggested_rule(shape, text)))
                 for shape, text in zip(shown["shape"], shown["example"], strict=True)
             ],
         }

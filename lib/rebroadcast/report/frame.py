@@ -167,7 +167,7 @@ def rejected(reader: Reader, facts: Facts) -> HTML | None:
     return html(table(frame, numbers=[_("Rows")]))
 
 
-FIRST = 5  # broadcasts that are seen at once; the others are behind a click
+FIRST = (3, 3)  # broadcasts that are seen at once: on a phone, and as many more on a wide screen
 
 
 def broadcasts(reader: Reader, frame: pd.DataFrame) -> Markup:
@@ -180,11 +180,19 @@ def broadcasts(reader: Reader, frame: pd.DataFrame) -> Markup:
     sent = ranked["attempted"].fillna(ranked["failed"])
     full = sent.where(ranked["over_limit"] > 0) - ranked["over_limit"]
     most, ranked = int(sent.max()), ranked.assign(full=full)
-    shown = _listed(reader, ranked.head(FIRST), most)
-    if not (rest := len(ranked) - FIRST) > 0:
+    return _in_parts(reader, ranked, most, FIRST, "more wide")
+
+
+def _in_parts(
+    reader: Reader, ranked: pd.DataFrame, most: int, sizes: tuple[int, ...], kind: str
+) -> Markup:
+    """The first broadcasts, and behind a click the others in the same way."""
+    size, *sizes = sizes or (len(ranked),)
+    shown, rest = _listed(reader, ranked[:size], most), ranked[size:]
+    if rest.empty:
         return shown
-    summary = reader.ngettext("{n} more broadcast", "{n} more broadcasts", rest)
-    return shown + more(summary, _listed(reader, ranked.tail(rest), most))
+    summary = reader.ngettext("{n} more broadcast", "{n} more broadcasts", len(rest))
+    return shown + more(summary, _in_parts(reader, rest, most, tuple(sizes), "more"), kind=kind)
 
 
 def _listed(reader: Reader, frame: pd.DataFrame, most: int) -> Markup:
@@ -208,10 +216,10 @@ def _listed(reader: Reader, frame: pd.DataFrame, most: int) -> Markup:
 
 
 def name_of(row: object) -> Markup:
-    """A broadcast's name, with its channel and time where these are not in it, and its key."""
+    """A broadcast's name, with its channel and time where these are not in it; its key on hovering."""
     first = "" if pd.isna(row.first) else f"{row.first:%Y-%m-%d %H:%M}"
     told = [row.channel] if row.channel and row.channel not in row.name else []
     told += [first] if first and first[-5:] not in row.name else []
-    return Markup("<strong>{}</strong> <small>{}</small>").format(
-        row.name, " · ".join([*told, row.broadcast])
+    return Markup('<strong title="{}">{}</strong> <small>{}</small>').format(
+        row.broadcast, row.name, " · ".join(told)
     )

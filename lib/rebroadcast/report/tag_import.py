@@ -41,8 +41,8 @@ def tagged(reader: Reader, found: Recovery, settings: Settings) -> HTML:
         p(sentence, "headline"),
         broadcasts(reader, found.broadcasts),
         tiles(reader, found.recoverable, found.broadcasts, found.counts),
-        *warnings(reader, found.doubts),
         _now(reader, found),
+        *warnings(reader, found.doubts),
         status(reader, found.facts),
         *([] if all_counted else [p(only, "fine")]),
     )

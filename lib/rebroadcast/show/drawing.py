@@ -64,7 +64,7 @@ COUNTS = ("failed", "attempted", "delivered", "load", "rows", "contacts", "waves
 NUMBERS = (*COUNTS, "limit", "overflow", "capacity")
 TEXTS = ("channel", "error", "cause", "verdict", "scenario")
 # Rows that are drawn, characters of a label, pixels for a bar with its label, rows of data.
-TOP, LABEL, SLOT, ROWS = 15, 96, 46, 200  # a phone shortens labels further
+TOP, LABEL, SLOT, ROWS = 15, 96, 42, 200  # a phone shortens labels further
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 Key = Iterable[
     tuple[str, str, Iterable[float]]
@@ -132,12 +132,12 @@ def chart(draw: Callable[..., go.Figure]) -> Callable[..., go.Figure]:
 
 
 def telling(drawn: go.Figure) -> bool:
-    """Whether a figure says more than one number: two bars, two moments, a row with two cells."""
+    """Whether a figure says more than one number: two bars, two moments, rows with several cells."""
     first = drawn.data[0] if drawn.data else None
     if first is None or first.type == "sankey":
         return first is not None and len(first.link.value) > 1
     if first.type == "heatmap":
-        return any(sum(cell is not None for cell in row) > 1 for row in first.z)
+        return sum(sum(cell is not None for cell in row) > 1 for row in first.z) > 1
     return len({*(first.y if first.orientation == "h" else first.x)}) > 1
 
 

@@ -116,6 +116,8 @@ def bar(delivered: int | None, failed: int, full: int | None, most: int) -> Mark
     if full is not None:
         line = Markup('<rect class="limit" x="{:.1f}" y="0" width="2" height="{}"/>')
         rects.append(line.format(min(full * scale, width - 2), height))
-    start = Markup('<svg class="bar" width="{0}" height="{1}" viewBox="0 0 {0} {1}" role="img"')
-    label = Markup(' aria-hidden="true">{}</svg>').format(Markup("").join(rects))
+    start = Markup('<svg class="bar" width="{0}" height="{1}" viewBox="0 0 {0} {1}"')
+    label = Markup(' preserveAspectRatio="none" aria-hidden="true">{}</svg>').format(
+        Markup("").join(rects)
+    )
     return start.format(width, height) + label
