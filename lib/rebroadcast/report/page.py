@@ -19,7 +19,7 @@ from jinja2 import Environment, FileSystemLoader
 from ..common.exceptions import InputError, OutputError, reason, visible
 from ..common.language import Language
 from ..common.lazy import nbformat
-from ..show.drawing import caption, format_
+from ..show.drawing import caption
 from ..show.picture import picture
 
 HERE = Path(__file__).parent
@@ -173,9 +173,7 @@ class _Page:
         figure = {"data": bundle.get("data", []), "layout": layout | {"meta": meta}}
         label = description or f"{finding} {subtitle}".strip() or self.lang.gettext("Figure")
         words = {"kind": "figure", "finding": finding, "subtitle": subtitle, "label": label}
-        drawn = picture(
-            {"data": figure["data"], "layout": layout | {"meta": {"title": label}}}, self.lang
-        )
+        drawn = picture(figure | {"layout": layout | {"meta": {"title": label}}})
         words |= {"csv": csv, "table": _texts(rows or [], self.lang), "picture": drawn}
         return words | {"json": "" if self.light else _json(figure)}
 
@@ -191,7 +189,6 @@ class _Page:
             "save": _("Download this figure as an image"),
             "old": _("This figure needs JavaScript; the table below holds its data."),
         }
-        drawing = {"locale": self.lang.code, "format": format_(self.lang), "save": words["save"]}
         css, script = ((HERE / f"report.{kind}").read_text("utf-8") for kind in ("css", "js"))
         self.sections = [s for s in self.sections if s["blocks"]]
         blocks = [block for section in self.sections for block in section["blocks"]]
@@ -203,7 +200,7 @@ class _Page:
             "plotly": plotly,
             "hashes": f"{_hash(script)} {hashes}" if figures else "'none'",
         }
-        texts = {"title": title, "made_at": made_at, "words": words, "drawing": _json(drawing)}
+        texts = {"title": title, "made_at": made_at, "words": words}
         return template(HERE / "report.html.j2").render(page=self, **texts, **sources)
 
 

@@ -1,7 +1,6 @@
 // Unpack plotly.js; draw figures over their pictures when they come into view; keep them in step with theme and width.
 (async () => {
   "use strict";
-  const words = JSON.parse(document.getElementById("drawing").textContent);
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const narrow = matchMedia("(max-width: 600px)");
   const plots = [...document.querySelectorAll("figure > .plot")];
@@ -97,7 +96,7 @@
     return it;
   };
   const save = {
-    name: "image", title: words.save, click: (plot) => {
+    name: "image", title: document.getElementById("plotly").title, click: (plot) => {
       const { data, layout } = figure(plot, false, false);
       for (const { node, textfont } of data) // the page's style sheet, which clears the space around labels, is not in the image
         if (node) textfont.shadow = Array(6).fill("0 0 3px #fff").join();
@@ -116,7 +115,6 @@
     const { data, layout } = figure(plot, dark.matches, narrow.matches);
     save.icon = Plotly.Icons.camera;
     const config = { responsive: true, displaylogo: false, displayModeBar: "hover", modeBarButtons: [[save]] };
-    config.locale = words.locale;
     plot.hidden = false;
     await Plotly.react(plot, data, layout, config);
     plot.parentElement.classList.add("drawn");
@@ -132,8 +130,6 @@
     const script = document.createElement("script");
     script.textContent = await new Response(unpacked).text();
     document.head.append(script);
-    const locale = { moduleType: "locale", name: words.locale, dictionary: {}, format: words.format };
-    if (locale.name !== "en") Plotly.register(locale);
   } catch (error) {
     return; // an old browser: the pictures stay
   }

@@ -8,12 +8,12 @@ import re
 import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
-from functools import cache, wraps
+from functools import wraps
+from math import ceil, floor, log10
 from numbers import Number
 from typing import Any
 
 import plotly.graph_objects as go
-from babel import Locale
 from IPython.display import display
 
 from ..common.exceptions import visible
@@ -65,6 +65,9 @@ NUMBERS = (*COUNTS, "limit", "overflow", "capacity")
 TEXTS = ("channel", "error", "cause", "verdict", "scenario")
 # Rows that are drawn, characters of a label, pixels for a bar with its label, rows of data.
 TOP, LABEL, SLOT, ROWS = 15, 96, 42, 200  # a phone shortens labels further
+DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
+STEPS = [n * MINUTE for n in (1, 5, 10, 15, 30, 60, 120, 180, 360, 720)]  # of time, on an axis
+STEPS += [n * DAY for n in (1, 2, 7, 14, 28, 91, 182, 365, 3650)]
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 Key = Iterable[
     tuple[str, str, Iterable[float]]
@@ -74,10 +77,8 @@ Key = Iterable[
 class Figure(go.Figure):
     """A figure that shows a picture of itself where nothing can draw it (see `picture`)."""
 
-    _lang = ENGLISH
-
     def _ipython_display_(self) -> None:
-        drawn = picture(json.loads(self.to_json()), self._lang, heading=True)
+        drawn = picture(json.loads(self.to_json()), heading=True)
         kinds = {"image/svg+xml": drawn} if drawn else {}
         display(
             self._repr_mimebundle_() | kinds | {"text/plain": self.layout.meta["title"]}, raw=True
@@ -110,7 +111,6 @@ def chart(draw: Callable[..., go.Figure]) -> Callable[..., go.Figure]:
             cap = {"n": lang.number(ROWS), "total": lang.number(len(frame))}
             told.append(_("The data holds the first {n} of {total} rows", **cap))
         rows = [*table.where(table.notna(), None).itertuples(index=False)]
-        drawn._lang = lang
         drawn.layout.meta = {
             "id": draw.__name__.replace("_", "-"),
             "title": told[0],
@@ -358,26 +358,44 @@ def _told(part: str, count: str, label: str) -> list[str]:
 
 
 def timeline(
-    drawn: go.Figure, first: datetime, last: datetime, most: float, unit: str
+    drawn: go.Figure, first: datetime, last: datetime, most: float, unit: str, lang: Language
 ) -> go.Figure:
     """Give a figure a time axis below and counts up to `most` on the left, with room for a note
     above.
     """
-    style = "%-d %b" if last - first > timedelta(days=5) else "%H:%M\n%-d %b"
+    times, texts = moments(first, last, lang)
     drawn.update_xaxes(
         type="date",
         range=[first, last],
-        tickformat=style,
-        nticks=6,
+        tickvals=times,
+        ticktext=texts,
         showgrid=False,
         ticks="outside",
         ticklen=6,
         tickcolor="rgba(0,0,0,0)",
     )
-    steps = {"nticks": 5, "tickformat": ","} if most > 4 else {"dtick": 1}
-    drawn.update_yaxes(range=[0, most * 1.15], automargin=True, **steps)
+    power = 10 ** floor(log10(max(most, 4) / 4))
+    counts = range(0, ceil(most), next(n * power for n in (1, 2, 5, 10) if n * power * 5 >= most))
+    named = {"tickvals": [*counts], "ticktext": [*map(lang.number, counts)]}
+    drawn.update_yaxes(range=[0, most * 1.15], automargin=True, **named)
     place = {"xref": "paper", "yref": "paper", "xanchor": "left", "yanchor": "bottom"}
     return note(drawn, 0, 1, unit, **place, font={"size": 12})
+
+
+def moments(first: datetime, last: datetime, lang: Language) -> tuple[list[datetime], list[str]]:
+    """A few round moments between two, and what an axis says of them: days, or times of day."""
+    step = next((step for step in STEPS if 5 * step >= last - first), STEPS[-1])
+    start = datetime(first.year, first.month, first.day)
+    counts = range(ceil((first - start) / step), floor((last - start) / step) + 1)
+    times = [start + n * step for n in counts]
+    days = [lang.date(at) for at in times]
+    if last - first < 300 * DAY:
+        days = [day.rpartition(" ")[0] for day in days]  # without the year
+    if step >= DAY:
+        return times, days
+    new = [not n or not start.hour + start.minute for n, start in enumerate(times)]
+    texts = zip(times, days, new, strict=True)
+    return times, [f"{at:%H:%M}<br>{day}" if first else f"{at:%H:%M}" for at, day, first in texts]
 
 
 def note(
@@ -514,20 +532,3 @@ def caption(layout: dict[str, Any]) -> tuple[str, str]:
     layout["margin"] = margin | {"t": min(margin["t"], 36 if above else 12)}
     layout["height"] = (layout.get("height") or 440) + layout["margin"]["t"] - margin["t"]
     return finding, " ".join(filter(None, more))
-
-
-@cache
-def format_(lang: Language) -> dict[str, Any]:
-    """Return names of days and months and ways to write dates, as plotly's locales hold them."""
-    locale = Locale.parse(lang.locale)
-    days, months = (
-        locale.days["format"],
-        locale.months["format"],
-    )  # the week begins with Sunday in both
-    names = {"days": [*days["wide"].values()], "shortDays": [*days["abbreviated"].values()]}
-    names |= {
-        "months": [*months["wide"].values()],
-        "shortMonths": [*months["abbreviated"].values()],
-    }
-    names |= {"decimal": lang.number(0.5)[1], "thousands": lang.number(1000)[1]}
-    return names | {"dayMonth": "%-d %b", "dayMonthYear": "%-d %b %Y", "month": "%b %Y"}

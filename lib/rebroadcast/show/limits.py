@@ -134,7 +134,7 @@ def load(
     subtitle = _("Different contacts in the moving window, {peak} at most", **facts)
     figure = draw.figure(traces, title, subtitle, 280, lang)
     end = max(times[-1], times[0] + timedelta(hours=1))
-    draw.timeline(figure, times[0], end, max(*counts, limit or 0, 1), _("contacts"))
+    draw.timeline(figure, times[0], end, max(*counts, limit or 0, 1), _("contacts"), lang)
     if limit is not None:
         line = {"name": "limit", "xref": "paper", "line": {"color": LIMIT, "width": 2}}
         figure.add_shape(x0=0, x1=1, y0=limit, y1=limit, **line)
