@@ -64,7 +64,7 @@ def _now(reader: Reader, found: Recovery) -> Markup:
 
 def dispositions(reader: Reader, found: Recovery) -> HTML:
     """Every row of the files and what became of it."""
-    _, counts = reader.gettext, found.counts
+    _, counts = reader.gettext, {name: rows for name, rows in found.counts.items() if rows}
     frame = grid(
         {
             _("Disposition"): [disposition_name(k, reader.lang) for k in counts]

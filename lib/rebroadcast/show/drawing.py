@@ -186,44 +186,20 @@ def figure(
         if trace.type in ("bar", "scatter"):
             trace.showlegend = False
     for name, colour, counts in key:
-        text = f"{name} {lang.number(int(sum(counts)))}"
         marker = {"symbol": "square", "size": 11, "color": colour}
-        if colour == LIMIT:
-            text, marker = (
-                name,
-                {
-                    "symbol": "line-ns",
-                    "size": 12,
-                    "line": {"color": LIMIT, "width": 2.5},
-                },
-            )
+        line = {"symbol": "line-ns", "size": 12, "line": {"color": LIMIT, "width": 2.5}}
+        text = name if colour == LIMIT else f"{name} {lang.number(int(sum(counts)))}"
         marks.append(
             {
                 "type": "scatter",
                 "x": [None],
                 "y": [None],
                 "mode": "markers",
-                "marker": marker,
+                "marker": line if colour == LIMIT else marker,
                 "name": escape(text),
                 "showlegend": True,
             }
         )
-    small = {"text": escape(subtitle), "font": {"size": 13, "color": GREY}}
-    heading = {
-        "text": escape(title),
-        "subtitle": small,
-        "font": {"size": 16},
-        "pad": {"l": 6, "t": 8},
-    }
-    heading |= {"x": 0, "xref": "container", "y": 1, "yref": "container", "yanchor": "top"}
-    legend = {
-        "orientation": "h",
-        "x": 0,
-        "y": -below / body,
-        "yanchor": "top",
-        "traceorder": "normal",
-    }
-    legend |= {"itemclick": False, "itemdoubleclick": False, "font": {"size": 13}}
     axis = {
         "gridcolor": GRID,
         "zeroline": False,
@@ -231,23 +207,40 @@ def figure(
         "title": {"font": {"size": 12}},
     }
     looks = {
-        "title": heading,
-        "legend": legend,
+        "title": {
+            "text": escape(title),
+            "subtitle": {"text": escape(subtitle), "font": {"size": 13, "color": GREY}},
+            "font": {"size": 16},
+            "pad": {"l": 6, "t": 8},
+            "x": 0,
+            "xref": "container",
+            "y": 1,
+            "yref": "container",
+            "yanchor": "top",
+        },
+        "legend": {
+            "orientation": "h",
+            "x": 0,
+            "y": -below / body,
+            "yanchor": "top",
+            "traceorder": "normal",
+            "itemclick": False,
+            "itemdoubleclick": False,
+            "font": {"size": 13},
+        },
         "font": {"family": FONT, "size": 13},
         "barmode": "stack",
         "meta": [title, subtitle],
-    }
-    looks |= {
         "paper_bgcolor": clear,
         "plot_bgcolor": clear,
         "xaxis": axis,
         "yaxis": axis,
         "hoverlabel": {"align": "left"},
+        "height": top + body + bottom,
+        "margin": {"l": 6, "r": 12, "t": top, "b": bottom},
+        "template": "none",
     }
-    looks |= {"height": top + body + bottom, "margin": {"l": 6, "r": 12, "t": top, "b": bottom}}
-    return Figure(
-        [*traces, *marks], looks | {"template": "none"}
-    )  # at once: each later change takes as long again
+    return Figure([*traces, *marks], looks)  # at once: each later change takes as long again
 
 
 def lines(names: Iterable[object]) -> dict:
