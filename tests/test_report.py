@@ -59,8 +59,9 @@ def test_the_sample_tells_its_story(sample_report):
         "WhatsApp México, 11 Jan 2022, 15:00: 1,500 attempted, 1,000 delivered, 500 failed. The"
         " limit explains 471 of the failures." in page
     )
-    title = figure(sample_report, "attempted")["layout"]["title"]["text"]
-    assert all(n in title for n in ("1,500", "1,000", "500"))
+    row = re.search(r'<tr role="row"><td.*?</tr>', page, re.S)[0]
+    assert re.findall(r">([\d,]+)</td>", row) == ["1,500", "1,000", "500", "500", "478"]
+    assert "<title>Why messages failed · WhatsApp México, 11 Jan 2022, 15:00</title>" in page
     (listed,) = csv.DictReader((sample_report / "data" / "broadcasts.csv").open(encoding="utf-8"))
     names = ("channel_id", "attempted", "delivered", "limit", "over_limit", "quota", "recoverable")
     assert [listed[n] for n in names] == ["1001", "1500", "1000", "1000", "500", "471", "478"]
@@ -69,7 +70,7 @@ def test_the_sample_tells_its_story(sample_report):
 def test_every_figure_has_its_data_beside_the_report(sample_report):
     page = (sample_report / "failure_report.html").read_text()
     linked = set(re.findall(r'href="(data/[^"]+\.csv)"', page))
-    assert len(linked) >= 6
+    assert len(linked) >= 3
     assert all((sample_report / name).stat().st_size > 20 for name in linked)
     record = json.loads((sample_report / "run.json").read_text())
     assert {o["name"] for o in record["outputs"]} >= linked | {
