@@ -42,17 +42,16 @@ def open_page(browser, path, **options):
 
 
 def draw_all(page):
-    page.evaluate("document.querySelectorAll('details').forEach((part) => { part.open = true; })")
-    for place in range(0, page.evaluate("document.documentElement.scrollHeight"), 500):
-        page.evaluate(f"window.scrollTo(0, {place})")
-        page.wait_for_timeout(60)
-    drawn = "[...document.querySelectorAll('figure')].every(f => f.matches('.drawn'))"
-    end = (
-        time.monotonic() + 180
-    )  # the page's policy forbids wait_for_function, which evaluates in it
-    while not page.evaluate(drawn) and time.monotonic() < end:
+    """Unfold the sections, and look at one figure after the other until plotly has drawn it."""
+    sections = "document.querySelectorAll('.section')"
+    page.evaluate(f"{sections}.forEach((part) => {{ part.open = true; }})")
+    waiting = "[...document.querySelectorAll('figure:not(.drawn)')]"
+    end = time.monotonic() + 180
+    # the page's policy forbids wait_for_function, which evaluates in it
+    while page.evaluate(f"{waiting}.length") and time.monotonic() < end:
+        page.evaluate(f"{waiting}[0]?.scrollIntoView()")
         page.wait_for_timeout(100)
-    assert page.evaluate(drawn)
+    assert not page.evaluate(f"{waiting}.length")
     return page.evaluate("document.querySelectorAll('figure').length")
 
 
