@@ -13,6 +13,8 @@ from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any
 
+from ..common.exceptions import visible
+
 KINDS = {"bar", "scatter", "heatmap", "sankey"}
 INK, MUTED, GRID, PAPER = "#1c1e21", "#6b7178", "rgba(138,138,138,0.25)", "#fff"
 RIGHT, FINE = 98.5, 1000  # where the plot ends, in per cent; steps across a line
@@ -30,7 +32,7 @@ def picture(figure: Mapping[str, Any], heading: bool = False) -> str:
     layout, kinds = figure.get("layout", {}), {trace["type"] for trace in figure["data"]}
     ranged = all("range" in layout.get(name, {}) for name in ("xaxis", "yaxis"))
     if kinds <= KINDS and (ranged or "sankey" in kinds):
-        return _Picture(layout).render(figure["data"], heading)
+        return visible(_Picture(layout).render(figure["data"], heading))
     return ""
 
 
