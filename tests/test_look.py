@@ -109,8 +109,11 @@ def test_a_month_is_short_and_its_answer_on_the_first_screen(browser, month):
     assert page.problems == [] and page.seen == []
 
 
-def test_who_to_reach_again_fits_the_first_screen_of_a_phone(browser, sample_run):
-    path = sample_run("tag_import") / "tag_import.html"
+def test_who_to_reach_again_fits_the_first_screen_of_a_phone(browser, tmp_path):
+    given = {name: str(SAMPLES / file) for name, file in MONTH.items()}
+    given |= {"exports": str(SAMPLES / "failed_messages.csv"), "channel": "1001", "light": True}
+    reports.run("tag_import", given, tmp_path / "out")
+    path = tmp_path / "out" / "tag_import.html"
     page = open_page(browser, path, viewport={"width": 360, "height": 740})
     for part in (".headline", ".broadcasts", "dl.strip", "ol.next"):
         box = page.locator(part).first.bounding_box()
@@ -121,7 +124,8 @@ def test_who_to_reach_again_fits_the_first_screen_of_a_phone(browser, sample_run
 @pytest.mark.parametrize("width", [900, 1280])
 def test_tables_of_broadcasts_are_not_cut_off(browser, month, width):
     page = open_page(browser, month, viewport={"width": width, "height": 800})
-    boxes = "[...document.querySelectorAll('.scroll')].filter((box) => box.clientWidth)"
+    page.evaluate("document.querySelectorAll('details').forEach((part) => { part.open = true; })")
+    boxes = "[...document.querySelectorAll('.scroll')]"
     assert page.evaluate(f"{boxes}.every((box) => box.scrollWidth <= box.clientWidth)")
 
 

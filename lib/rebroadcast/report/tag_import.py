@@ -48,17 +48,24 @@ def tagged(reader: Reader, found: Recovery, settings: Settings) -> HTML:
     )
 
 
+LINKS = 3  # more files than these are one folder
+
+
 def _now(reader: Reader, found: Recovery) -> Markup:
     """What to do with the files, in short; `import_steps` has the clicks."""
     _ = reader.gettext
     if not found.files:
         return Markup("")
-    link = Markup('<a href="import/{0}">import/{0}</a>')
-    links = Markup(", ").join(link.format(file["file"]) for file in found.files)
+    names = [file["file"] for file in found.files]
+    link = Markup('<a href="import/{}">import/{}</a>')
+    links = Markup(", ").join(link.format(name, name) for name in names)
+    if len(names) > LINKS:
+        links = link.format("", "*.csv")
     lines = [Markup(html_escape(_("Import {files}."))).format(files=links)]
     if found.steps is None:
         several = len(found.waves) > 1
-        lines += _several_segments(reader, found) if several else _one_segment(reader, found)
+        clicks = _several_segments(reader, found) if several else _one_segment(reader, found)
+        lines += [*clicks[:-2], clicks[-1]]  # how many it should hold is said below
     return Markup("<h3>{}</h3>").format(_("What to do now")) + ordered(lines, "next")
 
 
