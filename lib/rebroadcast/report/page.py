@@ -36,6 +36,7 @@ def export(
     *,
     title: str,
     lang: Language,
+    subject: str = "",
     made_at: str | None = None,
     light: bool = False,
 ) -> None:
@@ -49,7 +50,8 @@ def export(
     first: shown as a table) and `csv` (a relative path to link). Each figure is a picture, over
     which plotly draws where scripts run; a light page has the pictures alone, and no script.
     `text/html` outputs are trusted to be escaped by their producer; scripts in them are removed and
-    could not run. Two exports of one notebook differ in nothing but made_at, shown as given.
+    could not run. The title of the window has the subject as well, such as a broadcast. Two exports
+    of one notebook differ in nothing but made_at, shown as given.
 
     Raises InputError if the notebook cannot be read, OutputError if target cannot be written.
 
@@ -70,7 +72,7 @@ def export(
     page = _Page(lang, light)
     for cell in read.cells:
         page.add(cell)
-    text = visible(page.render(title, made_at))
+    text = visible(page.render(title, subject, made_at))
     try:
         target.write_text(text, encoding="utf-8", newline="\n")
     except OSError as error:
@@ -177,7 +179,7 @@ class _Page:
         words |= {"csv": csv, "table": _texts(rows or [], self.lang), "picture": drawn}
         return words | {"json": "" if self.light else _json(figure)}
 
-    def render(self, title: str, made_at: str | None) -> str:
+    def render(self, title: str, subject: str, made_at: str | None) -> str:
         _ = self.lang.gettext
         words = {
             "skip": _("Skip to the report"),
@@ -200,7 +202,7 @@ class _Page:
             "plotly": plotly,
             "hashes": f"{_hash(script)} {hashes}" if figures else "'none'",
         }
-        texts = {"title": title, "made_at": made_at, "words": words}
+        texts = {"title": title, "subject": subject, "made_at": made_at, "words": words}
         return template(HERE / "report.html.j2").render(page=self, **texts, **sources)
 
 

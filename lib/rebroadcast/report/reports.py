@@ -297,9 +297,10 @@ def _write(
     from .page import export
 
     nbformat.write(notebook, staging / f"{name}.ipynb")
-    title = " · ".join(filter(None, [word(TITLES, name, lang).replace("_", " "), subject]))
+    title = word(TITLES, name, lang).replace("_", " ")
     made_at = record.now().replace("T", " ").removesuffix("+00:00") + " UTC"
-    export(notebook, staging / f"{name}.html", title=title, lang=lang, made_at=made_at, light=light)
+    told = {"title": title, "subject": subject, "lang": lang, "made_at": made_at, "light": light}
+    export(notebook, staging / f"{name}.html", **told)
 
 
 def _make_parents(out: Path) -> list[Path]:
