@@ -310,7 +310,7 @@ def test_every_text_of_the_report_is_in_its_language(sample_report, tmp_path):
         t for t in both[0] & both[1] if not re.search(r"\.csv|\.toml|\.com$|^[0-9a-f]{64}$|^\(#", t)
     }
     errors = (sample_report / "data" / "failures-by-error.csv").read_text()
-    same = {t for t in same if t not in errors}
+    same = {t for t in same if t.partition("…")[0] not in errors}
     assert same <= {
         "WhatsApp México",
         "Mexico City",
