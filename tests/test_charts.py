@@ -1,7 +1,11 @@
 """Charts: what a figure says and shows for a frame."""
 
+import itertools
 import json
+import math
+import re
 from datetime import datetime, timedelta
+from xml.etree import ElementTree
 
 import pandas as pd
 import pytest
@@ -12,13 +16,13 @@ from rebroadcast.common.exceptions import LOCALE
 from rebroadcast.common.language import Language
 from rebroadcast.show import failures as charts
 from rebroadcast.show import limits, outcome, words
+from rebroadcast.show.drawing import moments, telling
+from rebroadcast.show.picture import picture, plain_lines
 
 START = datetime(2026, 11, 22, 15)
 NASTY = "<b>bold</b> & %{x} costs $5 or $6"
 LATER, BOTH, AB = START + timedelta(hours=1), [NASTY, "late"], ["A", "B"]
-COUNTS = {"attempted": [1500, 90], "delivered": [1000, 90], "failed": [500, 0]}
 FRAMES = {
-    "attempted": {"channel": AB, **COUNTS, "limit": [1000, None], "overflow": [500, None]},
     "failures_by_cause": {
         "cause": ["opted_out", "quota"],
         "verdict": ["never", "wait"],
@@ -65,7 +69,6 @@ def drawn(name, frame=None, **options):
 @pytest.mark.parametrize(
     ("name", "finding"),
     [
-        ("attempted", "1,590 attempted, 500 failed; 1 channel is over its limit"),
         ("failures_by_cause", "94 % of the failures have one cause: limit used up, 94 of 100"),
         ("failures_by_error", f"70 % of the failures carry one error: {NASTY}"),
         ("failures_by_channel", f"55 % of the failures are on one channel: {NASTY[:19]}"),
@@ -84,19 +87,6 @@ def drawn(name, frame=None, **options):
 )
 def test_title_says_the_finding_with_its_number(name, finding):
     assert drawn(name).layout.meta["title"].startswith(finding)
-
-
-def test_one_channel_is_named_with_its_limit():
-    frame = pd.DataFrame(FRAMES["attempted"]).head(1)
-    assert (
-        drawn("attempted", frame).layout.meta["title"]
-        == "A: 1,500 attempted, 1,000 delivered, 500 failed; the limit is 1,000"
-    )
-    unknown = frame.assign(attempted=None, delivered=None, limit=None, overflow=None)
-    assert (
-        drawn("attempted", unknown).layout.meta["title"]
-        == "500 messages failed; how many were delivered is not known"
-    )
 
 
 @every
@@ -158,10 +148,8 @@ def test_colours_and_limit_lines_mean_one_thing_everywhere():
         "#0072B2",
         "#D55E00",
     ]
-    assert [drawn(name).data[0].marker.color for name in ("attempted", "recovery")] == [
-        "#009E73"
-    ] * 2
-    for name in ("attempted", "load", "waves"):
+    assert drawn("recovery").data[0].marker.color == "#009E73"
+    for name in ("load", "waves"):
         assert {(line.name, line.line.color) for line in drawn(name).layout.shapes} == {
             ("limit", "#000000")
         }
@@ -192,10 +180,95 @@ def test_a_comparison_leaves_out_what_did_not_change():
 
 def test_hovering_a_bar_says_each_count_once():
     assert drawn("failures_by_cause").data[0].hovertext[0] == "Limit used up<br>wait 94 · 94\u00a0%"
-    assert [bar.hovertext[0] for bar in drawn("attempted").data[:2]] == [
-        "A<br>delivered 1,000<br>500 · 33\u00a0% failed",
-        "A<br>500 · 33\u00a0% failed",
+    assert [bar.hovertext[0] for bar in drawn("recovery").data[:2]] == [
+        "Wave 1<br>80 · 80\u00a0% reached",
+        "Wave 1<br>failed again 20<br>80 · 80\u00a0% reached",
     ]
+
+
+@every
+def test_a_picture_says_what_the_figure_says(name):
+    figure = drawn(name)
+    said = ElementTree.fromstring(picture(json.loads(figure.to_json()), heading=True))
+    texts = {"".join(text.itertext()) for text in said.iter("{http://www.w3.org/2000/svg}text")}
+    for text in filter(
+        None,
+        (text for trace in figure.data if trace.type == "scatter" for text in trace.text or ()),
+    ):
+        assert plain_lines(text)[0] in texts
+    names = [*(figure.layout.yaxis.ticktext or ()), *(figure.layout.xaxis.ticktext or ())]
+    names += [trace.name for trace in figure.data if "showlegend" in trace and trace.showlegend]
+    names += [
+        label for trace in figure.data if trace.type == "sankey" for label in trace.node.label
+    ]
+    missing = [name for name in names if "".join(plain_lines(name)) not in texts]
+    assert missing == []
+    assert said.find("{http://www.w3.org/2000/svg}title").text == figure.layout.meta["title"]
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.integers(1, 10**6), min_size=2, max_size=15, unique=True))
+def test_a_picture_has_bars_as_long_as_their_counts(counts):
+    counts = sorted(counts, reverse=True)
+    frame = pd.DataFrame({"error": [f"error {count}" for count in counts], "failed": counts})
+    figure = drawn("failures_by_error", frame.assign(cause="media", verdict="fix"))
+    drawn_bars = re.findall(
+        r'<rect x="0.00%"[^>]* width="([\d.]+)%"[^>]*#E69F00', picture(json.loads(figure.to_json()))
+    )
+    widths = [float(width) for width in drawn_bars[: len(counts)]]
+    assert [round(width / widths[0], 2) for width in widths] == pytest.approx(
+        [count / counts[0] for count in counts], abs=0.02
+    )
+
+
+def test_a_figure_that_says_nothing_is_left_out():
+    channels = pd.DataFrame(FRAMES["failures_by_channel"])
+    cells = pd.DataFrame(FRAMES["error_by_channel"])
+    assert telling(drawn("failures_by_channel", channels))
+    assert not telling(drawn("failures_by_channel", channels.head(2))), "one channel"
+    assert not telling(drawn("error_by_channel", cells)), "one row with two cells"
+    both = pd.concat([cells, cells.assign(channel="C")])
+    assert telling(drawn("error_by_channel", both))
+    assert not telling(drawn("failures_by_cause", pd.DataFrame()))
+
+
+def test_colours_of_one_verdict_can_be_told_apart():
+    groups = (
+        "quota rate_limit recipient_cap outage",
+        "opted_out invalid_recipient",
+        "unreachable unknown",
+    )
+    groups += ("template content media account policy configuration outside_window audience",)
+    for group in groups:
+        shades = [lab(charts.CAUSE_COLOURS[cause]) for cause in group.split()]
+        assert min(math.dist(*pair) for pair in itertools.combinations(shades, 2)) > 20, group
+
+
+def lab(colour: str) -> tuple[float, float, float]:
+    """A colour in CIE L*a*b* (D65), where distances are as people see them."""
+    channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    r, g, b = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels)
+    xyz = (
+        (0.4124 * r + 0.3576 * g + 0.1805 * b) / 0.95047,
+        0.2126 * r + 0.7152 * g + 0.0722 * b,
+        (0.0193 * r + 0.1192 * g + 0.9505 * b) / 1.08883,
+    )
+    x, y, z = (v ** (1 / 3) if v > 0.008856 else 7.787 * v + 16 / 116 for v in xyz)
+    return 116 * y - 16, 500 * (x - y), 200 * (y - z)
+
+
+def test_an_axis_of_time_names_round_moments_in_the_readers_language():
+    spans = {
+        timedelta(minutes=12): ["15:00<br>22 nov", "15:05", "15:10"],
+        timedelta(hours=20): ["18:00<br>22 nov", "00:00<br>23 nov", "06:00"],
+        timedelta(days=9): ["24 nov", "26 nov", "28 nov", "30 nov"],
+    }
+    for span, wanted in spans.items():
+        assert moments(START, START + span, Language("es"))[1] == wanted
+    assert all(
+        re.search("20[0-9]{2}$", text)
+        for text in moments(START, START + timedelta(days=700), Language("en"))[1]
+    )
 
 
 @every

@@ -4,9 +4,11 @@ foreign.
 
 import json
 import re
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import nbformat
+import pandas as pd
 import plotly.graph_objects as go
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
@@ -15,6 +17,7 @@ from conftest import CHROMIUM
 from rebroadcast.common.exceptions import InputError, OutputError
 from rebroadcast.common.language import Language
 from rebroadcast.report.page import export
+from rebroadcast.show import failures, limits, outcome
 
 HOSTILE = "</script><img src=x onerror=alert(1)><script>alert(2)</script>"
 PLOTLY = "application/vnd.plotly.v1+json"
@@ -23,29 +26,29 @@ ERRORS = [
     HOSTILE,
     "Undeliverable",
 ]
-HOURS = [f"2026-02-03 {hour:02}:00" for hour in range(9, 19)]
+START = datetime(2026, 2, 3, 9)
 DATA = [["Error", "Failed", "Channel"], *zip(ERRORS, (1412, 61, 27), ("1001",) * 3, strict=True)]
 META = {"description": f'Bars: "{HOSTILE}"', "data": DATA, "csv": "data/by_error.csv"}
 TITLE = f"Limit errors are 94 % of the failures {HOSTILE}<br><sub>1,500 failed</sub>"
-LIMIT = {"name": "limit", "line": {"color": "black", "dash": "dot"}, "mode": "lines"}
-NODES = {"label": ["rows", "tagged", HOSTILE], "color": ["#8A8A8A", "#0072B2", "#D55E00"]}
-LINKS = {"source": [0, 0], "target": [1, 2], "value": [1400, 100]}
-BARS = [
-    go.Bar(x=HOURS, y=[*range(10)], name="limit reached"),
-    go.Bar(x=HOURS, y=[3] * 10, name=HOSTILE),
-]
-LINES = [
-    go.Scatter(x=HOURS, y=[*range(400, 1400, 100)]),
-    go.Scatter(x=HOURS, y=[1000] * 10, **LIMIT),
-]
+BY_ERROR = {"error": ERRORS, "cause": "quota", "verdict": "wait", "failed": [1412, 61, 27]}
+BY_HOUR = {"hour": [START, START + timedelta(hours=3)], "cause": ["quota", "media"]}
+CELLS = {"error": [*ERRORS, ERRORS[0]], "channel": ["A", "A", "B", "B"], "failed": [300, 4, 20, 7]}
+LOAD = {"at": [START, START + timedelta(hours=6)], "load": [400, 1000]}
+ROWS = {"disposition": ["tagged", "never", "unknown"], "rows": [1400, 90, 10]}
 FIGURES = [
-    go.Figure(go.Bar(x=[1412, 61, 27], y=ERRORS, orientation="h"), {"title": TITLE, "meta": META}),
-    go.Figure(BARS, {"barmode": "stack", "title": "Failures grew until 18:00"}),
-    go.Figure(
-        go.Heatmap(z=[[1, 20], [300, 4]], x=["WhatsApp", "Messenger"], y=["quota", "policy"])
-    ),
-    go.Figure(LINES, {"title": "The limit was reached at 15:16", "showlegend": False}),
-    go.Figure(go.Sankey(node=NODES, link=LINKS)),
+    failures.failures_by_error(pd.DataFrame(BY_ERROR)).update_layout(title_text=TITLE, meta=META),
+    failures.failures_by_hour(pd.DataFrame(BY_HOUR | {"failed": [1234, 56]})),
+    failures.error_by_channel(pd.DataFrame(CELLS)),
+    limits.load(pd.DataFrame(LOAD), limit=1000, name=HOSTILE, reached_at=START),
+    outcome.flow(pd.DataFrame(ROWS)),
+    go.Figure(go.Pie(labels=["an analyst's own"], values=[1]), {"title": "A pie"}),
+]
+NUMBERS = [
+    ("1,412", "61", "27"),
+    ("1,234", "500"),
+    ("300", "20"),
+    ("400", "limit 1,000"),
+    ("1,400",),
 ]
 STATUS = """<dl class="strip"><div class="warn"><dt>Rows that could not be read</dt><dd>3</dd></div></dl>
 <p class="headline">1,400 of 1,500 can be reached again.</p><ol class="next"><li>Import.</li></ol>"""
@@ -67,6 +70,7 @@ def code(
 @pytest.fixture(scope="module")
 def notebook() -> nbformat.NotebookNode:
     drawn = [{PLOTLY: json.loads(figure.to_json()), "image/png": "AAAA"} for figure in FIGURES]
+    folded = {"tags": ["folded"]}
     return new_notebook(
         cells=[
             new_markdown_cell("# Why 1,500 messages failed\n\nOne broadcast."),
@@ -77,7 +81,8 @@ def notebook() -> nbformat.NotebookNode:
             code("charts.by_error(failed)", drawn[0]),
             new_markdown_cell("## Cuándo ocurrió"),
             *(code("charts.more(failed)", figure) for figure in drawn[1:]),
-            new_markdown_cell("## What failed"),
+            new_markdown_cell("## Nothing here"),
+            new_markdown_cell("## What failed", metadata=folded),
             code("errors.table(failed)", {"text/html": TABLE}),
             code("frame", {"text/html": FRAME, "text/plain": "frame"}),
             code("print(text)", output_type="stream", name="stdout", text=HOSTILE),
@@ -107,7 +112,9 @@ def report(notebook, tmp_path_factory) -> Path:
 
 @pytest.fixture
 def visit(request, report):
-    """Open the report without a network; nothing may be asked for, complained about or run."""
+    """Open the report without a network; nothing may be asked for, complained about or run, and
+    without scripts nothing is waited for.
+    """
     if not CHROMIUM:
         pytest.skip("no chromium here: apt-get install chromium")
     browser = request.getfixturevalue("browser")
@@ -122,7 +129,8 @@ def visit(request, report):
         page.on("dialog", lambda d: (trouble.append(d.message), d.dismiss()))
         page.set_default_timeout(60_000)
         page.goto(report.as_uri())
-        page.locator(".plot[data-drawn]").first.wait_for()
+        if options.get("java_script_enabled", True):
+            page.locator(".plot[data-drawn]").first.wait_for()
         return page
 
     yield opened
@@ -138,12 +146,40 @@ def scroll_through(page) -> None:
 
 def test_every_figure_is_drawn_offline(visit):
     page = visit(viewport={"width": 1280, "height": 600})
-    assert page.evaluate("window.__figuresDrawn") < 5, "figures out of sight are not drawn yet"
+    assert page.evaluate("window.__figuresDrawn") < 6, "figures out of sight are not drawn yet"
     scroll_through(page)
-    assert page.evaluate("window.__figuresDrawn") == 5
-    shapes = ".barlayer path, .heatmaplayer image, .scatterlayer .js-line, .sankey-node"
+    assert page.evaluate("window.__figuresDrawn") == 6
+    shapes = ".barlayer path, .heatmaplayer image, .scatterlayer .js-line, .sankey-node, .slice"
     assert all(figure.locator(shapes).count() for figure in page.locator("figure").all())
     assert {plot.bounding_box()["width"] for plot in page.locator(".plot").all()} == {1080}
+    assert not any(picture.is_visible() for picture in page.locator(".picture").all())
+
+
+@pytest.mark.parametrize("width", [1280, 360])
+def test_without_scripts_every_figure_is_a_picture_with_its_numbers(visit, width):
+    page = visit(java_script_enabled=False, viewport={"width": width, "height": 740})
+    figures = page.locator("figure").all()
+    for figure, numbers in zip(figures, NUMBERS, strict=False):
+        picture = figure.locator(".picture > svg")
+        assert picture.is_visible() and picture.get_attribute("role") == "img"
+        assert picture.locator("title").first.text_content()
+        said = picture.text_content()
+        assert all(number in said for number in numbers), numbers
+        texts = [text.bounding_box() for text in picture.locator("text").all()]
+        assert all(text["x"] >= 0 and text["height"] >= 8 for text in texts)
+    bars = figures[0].locator("rect > title").all_text_contents()
+    assert "1,412" in bars[0].splitlines()[-1]
+    assert "JavaScript" in figures[5].locator(".picture").inner_text()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_a_light_page_has_the_pictures_and_no_script(notebook, tmp_path):
+    path = exported(notebook, tmp_path, light=True)
+    text = path.read_text()
+    assert path.stat().st_size < 60_000
+    assert "<script" not in text and "script-src 'none'" in text
+    assert text.count("<figure") == 6 and len(re.findall(r'<svg [^>]*role="img"', text)) == 5
+    assert all(number in text for numbers in NUMBERS for number in numbers)
 
 
 def test_nothing_in_the_texts_is_run_and_each_figure_has_its_data_and_image(visit):
@@ -178,8 +214,8 @@ def test_dark_and_light_follow_the_reader(visit):
     page = visit(color_scheme="dark")
     scroll_through(page)
     ink, limit = (
-        page.locator("#figure-1 .xtick text").first,
-        page.locator("#figure-4 .js-line").nth(1),
+        page.locator("#figure-2 .xtick text").first,
+        page.locator("#figure-4 .shapelayer path").first,
     )
     for scheme, text, line, paper in (
         ("dark", "rgb(232, 234, 237)", "rgb(255, 255, 255)", "rgb(22, 24, 27)"),
@@ -191,25 +227,26 @@ def test_dark_and_light_follow_the_reader(visit):
         expect(page.locator("body")).to_have_css("background-color", paper)
 
 
-def test_printing_draws_what_was_not_seen(visit):
+def test_paper_has_the_pictures_and_what_is_folded(visit):
     page = visit(viewport={"width": 1280, "height": 600}, color_scheme="dark")
+    page.emulate_media(media="print")
+    assert [p.is_visible() for p in page.locator(".picture").all()] == [True] * 6
+    assert not page.locator(".plot:visible").count()
+    assert page.locator("details.section:not([open]) table").first.is_visible()
     assert page.pdf(prefer_css_page_size=True).startswith(b"%PDF")
-    assert page.evaluate("window.__figuresDrawn") == 5
 
 
-def test_code_is_folded_and_the_rest_is_at_the_end(report):
-    text = re.sub(r"<script.*?</script>", "", report.read_text(), flags=re.S)
-    body, appendix = text.split('<details class="code appendix">')
-    assert all(
-        source in appendix and source not in body for source in ("secret-parameter", "status()")
-    )
-    assert "charts.by_error(failed)" in body and "Run all cells" not in text
-    assert "harmless noise" not in text and "ZeroDivisionError" in body and "\x1b" not in text
+def test_code_stays_in_the_notebook_and_sections_fold(report):
+    body = re.sub(r"<script.*?</script>", "", report.read_text(), flags=re.S)
+    for source in ("secret-parameter", "status()", "charts.by_error(failed)", "Run all cells"):
+        assert source not in body
+    assert "harmless noise" not in body and "ZeroDivisionError" in body and "\x1b" not in body
     assert '<table class="dataframe">' in body and "<style scoped>" not in body
-    assert re.findall(r'<h2 id="(.*?)">', body) == [
-        "what-failed",
-        "cuando-ocurrio",
-        "what-failed-2",
+    sections = re.findall(r'<details class="section"( open)?><summary><h2 id="(.*?)">', body)
+    assert sections == [
+        (" open", "what-failed"),
+        (" open", "cuando-ocurrio"),
+        ("", "what-failed-2"),
     ]
     assert "<h1>Why 1,500 messages failed</h1>" in body and "<title>Failures &lt;of&gt; a b" in body
 

@@ -59,8 +59,9 @@ def test_the_sample_tells_its_story(sample_report):
         "WhatsApp México, 11 Jan 2022, 15:00: 1,500 attempted, 1,000 delivered, 500 failed. The"
         " limit explains 471 of the failures." in page
     )
-    title = figure(sample_report, "attempted")["layout"]["title"]["text"]
-    assert all(n in title for n in ("1,500", "1,000", "500"))
+    row = re.search(r'<tr role="row"><td.*?</tr>', page, re.S)[0]
+    assert re.findall(r">([\d,]+)</td>", row) == ["1,500", "1,000", "500", "500", "478"]
+    assert "<title>Why messages failed · WhatsApp México, 11 Jan 2022, 15:00</title>" in page
     (listed,) = csv.DictReader((sample_report / "data" / "broadcasts.csv").open(encoding="utf-8"))
     names = ("channel_id", "attempted", "delivered", "limit", "over_limit", "quota", "recoverable")
     assert [listed[n] for n in names] == ["1001", "1500", "1000", "1000", "500", "471", "478"]
@@ -69,7 +70,7 @@ def test_the_sample_tells_its_story(sample_report):
 def test_every_figure_has_its_data_beside_the_report(sample_report):
     page = (sample_report / "failure_report.html").read_text()
     linked = set(re.findall(r'href="(data/[^"]+\.csv)"', page))
-    assert len(linked) >= 6
+    assert len(linked) >= 3
     assert all((sample_report / name).stat().st_size > 20 for name in linked)
     record = json.loads((sample_report / "run.json").read_text())
     assert {o["name"] for o in record["outputs"]} >= linked | {
@@ -253,7 +254,6 @@ def test_the_parts_come_in_the_order_in_which_they_are_asked_for(sample_report):
     parts = re.findall(r'<h2 id="[^"]*">(.*?)</h2>', page)
     wanted = [
         "Why",
-        "Where",
         "When",
         "Who can be reached again",
         "Next steps on the platform",
@@ -264,7 +264,7 @@ def test_the_parts_come_in_the_order_in_which_they_are_asked_for(sample_report):
         and parts[0] == "Why"
         and parts[-1] == wanted[-1]
     )
-    assert "Against an earlier run" not in parts
+    assert not {"Against an earlier run", "Where", "Errors that no rule knows"} & {*parts}
     first = page[page.index("What to do now") :]
     assert first[: first.index("</ol>")].count("<li>") == 3
 
@@ -310,7 +310,7 @@ def test_every_text_of_the_report_is_in_its_language(sample_report, tmp_path):
         t for t in both[0] & both[1] if not re.search(r"\.csv|\.toml|\.com$|^[0-9a-f]{64}$|^\(#", t)
     }
     errors = (sample_report / "data" / "failures-by-error.csv").read_text()
-    same = {t for t in same if t not in errors}
+    same = {t for t in same if t.partition("…")[0] not in errors}
     assert same <= {
         "WhatsApp México",
         "Mexico City",

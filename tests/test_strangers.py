@@ -205,6 +205,7 @@ class Watched:
 
 
 def draw_all(page) -> None:
+    page.evaluate("document.querySelectorAll('.section').forEach((part) => { part.open = true; })")
     for figure in page.locator("figure").all():
         figure.scroll_into_view_if_needed()
         figure.locator(".plot[data-drawn]").wait_for()

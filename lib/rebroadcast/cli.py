@@ -105,6 +105,7 @@ OPTIONS = {
         _option("compare", "Folder of an earlier report: shows what rose and fell."),
         _option("rules", "Your own rules file (TOML), which goes before the packaged rules."),
         _option("language", "Language of the report: en or es, by code or name.", default="en"),
+        _flag("light", "A page of pictures and text alone, without plotly: small enough for mail."),
         _option("ledger", "The ledger folder: who was tagged before."),
         _option("engine", "duckdb (default), or Spark: spark://host:7077, local[2], local[*]."),
         _option("tag", "The tag for the contacts, such as 'failed broadcast {date:%d%m%y}'."),

@@ -9,6 +9,7 @@ import pandas as pd
 from ..common import sheets
 from ..common.folder import staged
 from ..ledger import record
+from ..show.drawing import telling
 from ..show.reader import Reader
 from .settings import RESULTS, STAGING
 
@@ -37,12 +38,12 @@ class Results:
         return frame
 
     def figure(self, chart, frame: pd.DataFrame, save_as: str = "", **options):
-        """Draw a chart of a frame in the reader's language (a plotly figure), and keep the frame as
-        CSV beside the report.
+        """Draw a chart of a frame in the reader's language (a plotly figure; None where it would say
+        nothing), and keep the frame as CSV beside the report.
         """
         figure = chart(frame, lang=self.reader.lang, **options)
         name = save_as or figure.layout.meta["id"]
         self.table(frame, name)
         if self.folder:
             figure.layout.meta = dict(figure.layout.meta) | {"csv": f"data/{name}.csv"}
-        return figure
+        return figure if telling(figure) else None

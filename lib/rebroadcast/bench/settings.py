@@ -52,6 +52,7 @@ NAMES = (
     "rules",
     "ledger",
     "language",
+    "light",
     "engine",
     "out",
 )
@@ -64,7 +65,14 @@ FIXES = {
 }
 REACHED = ("message", "any")
 FILES = ("exports", "messages", "contacts", "channels", "rules")  # they count by what is in them
-OWN = ("out", "language", "ledger", "engine", "decided_by")  # they do not change who is tagged
+OWN = (
+    "out",
+    "language",
+    "light",
+    "ledger",
+    "engine",
+    "decided_by",
+)  # they do not change who is tagged
 STAGING = "REBROADCAST_STAGING"  # set by reports.run: results go there, and the caller publishes
 RESULTS = "REBROADCAST_RESULTS"  # the folder that they will be published as
 

@@ -43,6 +43,7 @@ class Workbench:
                 old = content.get(name)
                 content[name] = old | value if isinstance(old, dict) else value
         folder = self.results.folder
+        content["subject"] = self._subject(found)
         content["outputs"] = record.outputs(folder) if folder else []
         if folder:
             record.write(folder, content)
@@ -51,6 +52,16 @@ class Workbench:
         if claim and STAGING not in os.environ:
             open_ledger(claim["path"]).confirm(claim["run_id"])
         return content
+
+    def _subject(self, found: tuple) -> str:
+        """What a report is about: its only broadcast, or its days."""
+        for part in found:
+            facts, listed = getattr(part, "facts", part), getattr(part, "broadcasts", ())
+            if len(listed) == 1:
+                return listed["name"].iloc[0]
+            if facts.first is not None:
+                return self.reader.lang.period(facts.first, facts.last)
+        return ""
 
     def close(self) -> None:
         """Close the engine; publish results that are complete."""

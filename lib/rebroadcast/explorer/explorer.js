@@ -30,9 +30,8 @@ async function render({ model, el }) {
   const place = document.createElement("div");
   el.append(place);
   const draw = async () => {
-    const { data, layout, locale, format, description } = JSON.parse(model.get("figure") || "{}");
+    const { data, layout, description } = JSON.parse(model.get("figure") || "{}");
     if (!data || !place.isConnected) return;
-    if (locale !== "en") Plotly.register({ moduleType: "locale", name: locale, dictionary: {}, format });
     const { color } = getComputedStyle(place); // readable in a dark theme too
     layout.font = { ...layout.font, color };
     if (layout.yaxis) layout.yaxis.tickfont = { ...layout.yaxis.tickfont, color }; // labels inside would contrast with white
@@ -51,7 +50,7 @@ async function render({ model, el }) {
     if (layout.width) legendRoom(data, layout);
     place.setAttribute("role", "img");
     place.setAttribute("aria-label", description);
-    await Plotly.react(place, data, layout, { displayModeBar: false, locale });
+    await Plotly.react(place, data, layout, { displayModeBar: false });
     if (place.dataset.listens) return;
     place.dataset.listens = "yes";
     place.on("plotly_click", ({ points: [point] }) => model.send({ curve: point.curveNumber, point: point.pointNumber }));

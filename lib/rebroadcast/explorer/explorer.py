@@ -378,8 +378,7 @@ class Explorer:
         told = shown["layout"].pop("meta")["description"]
         finding, subtitle = drawing.caption(shown["layout"])
         self.face.captions[name].value = sections.said(finding, "lead") + sections.said(subtitle)
-        local = {"locale": self.lang.code, "format": drawing.format_(self.lang)}
-        self.face.figures[name].figure = json.dumps(shown | local | {"description": told})
+        self.face.figures[name].figure = json.dumps(shown | {"description": told})
 
     def _said(self, filters: selection.Filters) -> list[str]:
         """What was chosen, in words."""

@@ -12,7 +12,7 @@ from ..bench.results import Results
 from ..bench.settings import Settings
 from ..recovery.fates import DISPOSITIONS
 from ..show import failures as charts
-from ..show.parts import SAFE_ROWS, grid, html, ordered, p, table, verdict_label
+from ..show.parts import SAFE_ROWS, grid, html, more, ordered, p, table, verdict_label
 from ..show.reader import Reader
 from ..show.words import (
     CONFIDENCES,
@@ -23,10 +23,11 @@ from ..show.words import (
     word,
 )
 from ..verbs.summarise import Summary, suggested_rule
-from .frame import broadcasts, status, warnings
+from .frame import broadcasts, status, tiles, warnings
 
 _ = str  # marks a message for the catalogue; it is translated where it is shown
 WHEN = {"fix_first": _("after the change"), "unknown": _("look first"), "never": _("no")}
+MEANINGS, WORDINGS = 6, 20  # that are seen at once; of one meaning
 REPEATED = (  # parameters that the recovery of this report needs too
     "channels",
     "messages",
@@ -52,13 +53,15 @@ def overview(reader: Reader, found: Summary) -> HTML:
         " limits or among the contacts to reach again; name a sender type (sender_type) for them.",
         others,
     )
+    fates = {} if found.uncovered else found.fates.set_index("disposition")["people"].to_dict()
     return html(
         p(headline(reader, found), "headline"),
         broadcasts(reader, found.broadcasts),
-        *([p(apart, "fine")] if others else []),
-        *warnings(reader, found.doubts),
+        tiles(reader, found.recoverable, found.broadcasts, fates) if fates else "",
         next_steps(reader, found.errors),
-        status(reader, facts, found.doubts),
+        *warnings(reader, found.doubts),
+        status(reader, facts),
+        *([p(apart, "fine")] if others else []),
     )
 
 
@@ -153,33 +156,44 @@ def next_steps(reader: Reader, errors: pd.DataFrame) -> Markup:
 
 
 def advice(reader: Reader, found: Summary) -> HTML:
-    """The table of errors: meaning, verdict, how long, what to fix, source; most frequent first; and
-    how sure the meanings are.
+    """The table of meanings, most frequent first: verdict and how long, what to do, and behind a
+    click the errors' own words and the source; and how sure the meanings are.
     """
     _, errors = reader.gettext, found.errors
     keys = ["rule", "cause", "verdict", "title", "fix", "source"]
     groups = errors.groupby(keys, dropna=False, sort=False)
-    shown = groups.agg(error=("error", "first"), failed=("failed", "sum"), wait_s=("wait_s", "max"))
+    shown = groups.agg(error=("error", list), failed=("failed", "sum"), wait_s=("wait_s", "max"))
     shown = shown.reset_index().sort_values("failed", ascending=False, kind="stable")
-    shown = shown.head(SAFE_ROWS)
-    example = Markup("{}<br><code>{}</code>")
+    first, rest = shown.head(MEANINGS), shown[MEANINGS:SAFE_ROWS]
+    parts = [_meanings(reader, first)]
+    if len(rest):
+        summary = reader.ngettext("{n} more meaning", "{n} more meanings", len(rest))
+        parts.append(more(summary, _meanings(reader, rest)))
+    return html(*parts, p(how_sure(reader, found.confidence), "fine"))
+
+
+def _meanings(reader: Reader, shown: pd.DataFrame) -> Markup:
+    _, number = reader.gettext, reader.number
+    verdicts = zip(shown["verdict"], shown["wait_s"], strict=True)
     frame = grid(
         {
-            _("Failed"): [reader.number(n) for n in shown["failed"]],
-            _("What it means, and an example"): [
-                example.format(title, str(error)[:160])
-                for title, error in zip(shown["title"], shown["error"], strict=True)
-            ],
-            _("Verdict"): [verdict_label(v, reader.lang) for v in shown["verdict"]],
-            _("How long"): [
-                how_long(reader, wait, verdict)
-                for wait, verdict in zip(shown["wait_s"], shown["verdict"], strict=True)
+            _("Failed"): [number(n) for n in shown["failed"]],
+            _("What it means"): [_meaning(reader, row) for row in shown.itertuples()],
+            _("Verdict"): [
+                verdict_label(v, reader.lang) + how_long(reader, wait, v) for v, wait in verdicts
             ],
             _("What to do"): shown["fix"],
-            _("Source"): [_source(source) for source in shown["source"]],
         }
     )
-    return html(table(frame, numbers=[_("Failed")]), p(how_sure(reader, found.confidence), "fine"))
+    return table(frame, numbers=[_("Failed")], kind="table brief")
+
+
+def _meaning(reader: Reader, row) -> Markup:
+    """What an error means; its own words and where that is written, behind a click."""
+    words = [Markup("<code>{}</code>").format(str(error)[:160]) for error in row.error[:WORDINGS]]
+    told = [p(Markup("<br>").join(words)), *([p(_source(row.source))] if row.source else [])]
+    summary = reader.ngettext("{n} wording", "{n} wordings", len(row.error))
+    return Markup("{}{}").format(row.title, more(summary, *told))
 
 
 def how_sure(reader: Reader, confidence: pd.DataFrame) -> str:
@@ -207,7 +221,7 @@ def unknown_errors(reader: Reader, shapes: pd.DataFrame) -> HTML | None:
             _("Channels"): shown["channels"],
             _("Masked example"): [code.format(str(text)[:300]) for text in shown["example"]],
             _("A rule for your rules file"): [
-                block.format(suggested_rule(shape, text))
+                more(shape, block.format(suggested_rule(shape, text)))
                 for shape, text in zip(shown["shape"], shown["example"], strict=True)
             ],
         }
@@ -236,20 +250,15 @@ def compare(reader: Reader, results: Results, compared: pd.DataFrame | None):
 
 
 def how_long(reader: Reader, wait_s: float, verdict: str) -> str:
-    """The wait before the same message may be sent again, in words."""
-    if verdict != "wait":
-        return "—"
-    if pd.isna(wait_s):
-        return reader.gettext("not stated")
-    return reader.lang.duration(timedelta(seconds=wait_s))
+    """How long to wait before the same message may be sent again, where that is known."""
+    known = verdict == "wait" and pd.notna(wait_s)
+    return " " + reader.lang.duration(timedelta(seconds=wait_s)) if known else ""
 
 
 def _source(source: str) -> str | Markup:
     if not source.startswith(("https://", "http://")):
-        return source or "—"
-    # A narrow column breaks it before a dot.
-    host = Markup("<wbr>.").join(source.split("/")[2].split("."))
-    return Markup('<a href="{}" rel="noreferrer">{}</a>').format(source, host)
+        return source
+    return Markup('<a href="{}" rel="noreferrer">{}</a>').format(source, source.split("/")[2])
 
 
 def again(reader: Reader, found: Summary) -> HTML:
@@ -279,7 +288,7 @@ def again(reader: Reader, found: Summary) -> HTML:
     several = fates["contacts"].sum() > fates["people"].sum() or found.broadcasts.shape[0] > 1
     return html(
         p(Markup("<strong>{}</strong>").format(sentence)),
-        table(frame, numbers=[_("Contacts")]),
+        table(frame, numbers=[_("Contacts")], kind="table brief"),
         *([p(note, "fine")] if several else []),
     )
 

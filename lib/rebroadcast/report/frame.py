@@ -1,4 +1,4 @@
-"""What every report has: headings, the status strip, warnings, rows that could not be read, how it
+"""What every report has: headings, tiles, warnings, broadcasts, rows that could not be read, how it
 was made.
 """
 
@@ -12,9 +12,9 @@ from .. import __version__
 from ..bench.settings import Settings
 from ..common.doubts import Doubt, loudest_first
 from ..common.language import Language
-from ..show.parts import bar, grid, html, p, strip, table
+from ..show.parts import bar, grid, html, more, p, strip, table
 from ..show.reader import Reader
-from ..show.words import reason_name, word
+from ..show.words import disposition_name, reason_name, word
 from ..sources.files import Source
 from ..verbs.summarise import Facts
 
@@ -23,7 +23,6 @@ HEADINGS = {
     "why": _("Why"),
     "where": _("Where"),
     "when": _("When"),
-    "limit": _("Against the limit"),
     "again": _("Who can be reached again"),
     "unknown": _("Errors that no rule knows"),
     "compare": _("Against an earlier run"),
@@ -36,6 +35,7 @@ HEADINGS = {
     "fix": _("What to fix first"),
     "waves": _("Wave by wave"),
     "history": _("Over time"),
+    "details": _("Error by error"),
     "made": _("How this was made"),
 }
 READ_AS = {
@@ -54,31 +54,46 @@ def heading(reader: Reader, name: str, found: object = True) -> Markdown | None:
 
 
 def warnings(reader: Reader, doubts: Iterable[Doubt]) -> list[Markup]:
-    """What makes the numbers less sure, loudest first."""
-    return [p(reader.said(doubt), "warning") for doubt in loudest_first(doubts)]
+    """What makes the numbers less sure: the loudest, and the others behind a click."""
+    first, *others = [p(reader.said(doubt), "warning") for doubt in loudest_first(doubts)] or [None]
+    if not others:
+        return [first] if first else []
+    summary = reader.ngettext("{n} more warning", "{n} more warnings", len(others))
+    return [first, more(summary, *others, kind="more warnings")]
 
 
-def status(reader: Reader, facts: Facts, doubts: Iterable[Doubt] = ()) -> Markup:
-    """Period, channels, freshness, rows read and rejected, warnings, time zone."""
+def tiles(
+    reader: Reader, recoverable: int, listed: pd.DataFrame, contacts: Mapping[str, int]
+) -> Markup:
+    """How many can be reached again and from when, and how many cannot, by disposition."""
+    cells = [(reader.gettext("Can be reached again"), reader.number(recoverable), "wait")]
+    if recoverable and listed["earliest"].notna().any():
+        cells.append((reader.gettext("From"), reader.instant(listed["earliest"].min()), "wait"))
+    for name, kind in (("fix_first", "fix"), ("unknown", "unknown"), ("never", "never")):
+        if count := contacts.get(name):
+            label = disposition_name(name, reader.lang)
+            cells.append((label[:1].upper() + label[1:], reader.number(count), kind))
+    return strip(cells)
+
+
+def status(reader: Reader, facts: Facts) -> Markup:
+    """Period, rows read and rejected, contacts and time zone, in one grey line."""
     _, lang, number = reader.gettext, reader.lang, reader.number
     dated = facts.first is not None
-    period = lang.period(facts.first, facts.last) if dated else _("the export has no dates")
-    read, rejected, warned = number(facts.read), len(facts.rejected), len(loudest_first(doubts))
+    read = number(facts.read)
     if facts.repeats:
         read = _("{rows}, {repeats} of them repeated", rows=read, repeats=number(facts.repeats))
-    shown = strip(
-        [
-            (_("Period"), period, not dated),
-            (_("Newest failure"), lang.datetime(facts.last) if dated else "—", False),
-            (_("Channels"), number(facts.channels), False),
-            (_("Contacts"), number(facts.contacts), False),
-            (_("Rows read"), read, False),
-            (_("Rows rejected"), number(rejected), rejected > 0),
-            (_("Warnings"), number(warned), warned > 0),
-            (_("Time zone"), reader.zone_name, not reader.zone_given),
-        ]
-    )
-    return shown if reader.channels else shown + p(unnamed(reader.lang), "fine")
+    cells = {
+        _("Period"): lang.period(facts.first, facts.last)
+        if dated
+        else _("the export has no dates"),
+        _("Rows read"): read,
+        _("Rows rejected"): number(len(facts.rejected)) if len(facts.rejected) else "",
+        _("Contacts"): number(facts.contacts),
+        _("Time zone"): reader.zone_name,
+    }
+    line = p(" · ".join(f"{label}: {value}" for label, value in cells.items() if value), "fine")
+    return line if reader.channels else line + p(unnamed(lang), "fine")
 
 
 def unnamed(lang: Language, files: str = "EXPORT") -> str:
@@ -90,12 +105,34 @@ def unnamed(lang: Language, files: str = "EXPORT") -> str:
     )
 
 
+COMPUTED = (
+    _("Each error text is matched to a rule, which gives its cause and what to do."),
+    _(
+        "A message counts as delivered when the messages export has it and the failed export does"
+        " not."
+    ),
+    _(
+        "A broadcast is what one sender sent on one channel with the same content and no pause"
+        " longer than six hours."
+    ),
+    _(
+        "A limit counts different contacts within its window, also those that were reached before"
+        " the broadcast."
+    ),
+    _(
+        "What becomes of a contact is decided over all of its failures in a broadcast: one that is"
+        " final keeps it out, otherwise the latest decides."
+    ),
+    _("The notebook beside this page holds every step."),
+)
+
+
 def provenance(
     reader: Reader, settings: Settings, sources: Mapping[str, tuple[Source, ...]]
 ) -> HTML:
     """How the report was made: parameters, rules and overrides, files with SHA-256, versions."""
     _ = reader.gettext
-    stated = {k.strip("_"): v for k, v in settings.stated.items() if k != "out"}
+    stated = {k.strip("_"): v for k, v in settings.stated.items() if k != "out" and v is not False}
     values = [", ".join(map(str, v)) if isinstance(v, list) else str(v) for v in stated.values()]
     given = grid({_("Parameter"): list(stated), _("Value"): values})
     read = [(kind, source) for kind, several in sources.items() for source in several]
@@ -115,7 +152,8 @@ def provenance(
     own = pd.DataFrame(settings.rules.overrides, columns=[_("Your rule"), _("Goes before")])
     own = own.fillna(_("a new rule"))
     version = p(_("rebroadcast {version}.", version=__version__), "fine")
-    return html(table(given), table(files, numbers=[_("Bytes")]), table(own), version)
+    computed = p(" ".join(map(_, COMPUTED)))
+    return html(computed, table(given), table(files, numbers=[_("Bytes")]), table(own), version)
 
 
 def rejected(reader: Reader, facts: Facts) -> HTML | None:
@@ -140,7 +178,7 @@ def rejected(reader: Reader, facts: Facts) -> HTML | None:
     return html(table(frame, numbers=[_("Rows")]))
 
 
-FIRST = 6  # broadcasts that are seen at once; the others are behind a click
+FIRST = (3, 3)  # broadcasts that are seen at once: on a phone, and as many more on a wide screen
 
 
 def broadcasts(reader: Reader, frame: pd.DataFrame) -> Markup:
@@ -151,20 +189,26 @@ def broadcasts(reader: Reader, frame: pd.DataFrame) -> Markup:
         return Markup("")
     ranked = frame.sort_values(["over_limit", "failed"], ascending=False, kind="stable")
     sent = ranked["attempted"].fillna(ranked["failed"])
-    limits = ranked["limit"].where(ranked["over_limit"] > 0)
-    most = int(max(sent.max(), limits.max() if limits.notna().any() else 0))
-    ranked = ranked.assign(limit=limits)
-    shown = _listed(reader, ranked.head(FIRST), most)
-    if not (rest := len(ranked) - FIRST) > 0:
+    full = sent.where(ranked["over_limit"] > 0) - ranked["over_limit"]
+    most, ranked = int(sent.max()), ranked.assign(full=full)
+    return _in_parts(reader, ranked, most, FIRST, "more wide")
+
+
+def _in_parts(
+    reader: Reader, ranked: pd.DataFrame, most: int, sizes: tuple[int, ...], kind: str
+) -> Markup:
+    """The first broadcasts, and behind a click the others in the same way."""
+    size, *sizes = sizes or (len(ranked),)
+    shown, rest = _listed(reader, ranked[:size], most), ranked[size:]
+    if rest.empty:
         return shown
-    more = reader.ngettext("{n} more broadcast", "{n} more broadcasts", rest)
-    hidden = Markup("<details><summary>{}</summary>{}</details>")
-    return shown + hidden.format(more, _listed(reader, ranked.tail(rest), most))
+    summary = reader.ngettext("{n} more broadcast", "{n} more broadcasts", len(rest))
+    return shown + more(summary, _in_parts(reader, rest, most, tuple(sizes), "more"), kind=kind)
 
 
 def _listed(reader: Reader, frame: pd.DataFrame, most: int) -> Markup:
     _, number = reader.gettext, reader.number
-    rows = zip(frame["delivered"], frame["failed"], frame["limit"], strict=True)
+    rows = zip(frame["delivered"], frame["failed"], frame["full"], strict=True)
     known = [[None if pd.isna(v) else int(v) for v in row] for row in rows]
     counts = {
         "attempted": _("Attempted"),
@@ -183,10 +227,10 @@ def _listed(reader: Reader, frame: pd.DataFrame, most: int) -> Markup:
 
 
 def name_of(row: object) -> Markup:
-    """A broadcast's name, with its channel and time where these are not in it, and its key."""
+    """A broadcast's name, with its channel and time where these are not in it; its key on hovering."""
     first = "" if pd.isna(row.first) else f"{row.first:%Y-%m-%d %H:%M}"
     told = [row.channel] if row.channel and row.channel not in row.name else []
     told += [first] if first and first[-5:] not in row.name else []
-    return Markup("<strong>{}</strong><br><small>{}</small>").format(
-        row.name, " · ".join([*told, row.broadcast])
+    return Markup('<strong title="{}">{}</strong> <small>{}</small>').format(
+        row.broadcast, row.name, " · ".join(told)
     )

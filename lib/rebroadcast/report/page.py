@@ -1,6 +1,4 @@
-"""One offline HTML file from an executed notebook: text, figures, tables and folded code, no
-request.
-"""
+"""One offline HTML file from an executed notebook: text, figures and tables, no request."""
 
 import base64
 import gzip
@@ -21,11 +19,11 @@ from jinja2 import Environment, FileSystemLoader
 from ..common.exceptions import InputError, OutputError, reason, visible
 from ..common.language import Language
 from ..common.lazy import nbformat
-from ..show.drawing import caption, format_
+from ..show.drawing import caption
+from ..show.picture import picture
 
 HERE = Path(__file__).parent
 STYLE = HERE / "report.css"
-HIDDEN_CODE = {"hide-code", "parameters", "injected-parameters"}
 DROPPED = {"notebook-only", "papermill-error-cell-tag"}
 # A number as people write it; four digits without a separator are more often an ID or a year.
 NUMBER = re.compile(r"[-−+]?\d{1,3}([,.\u00a0\u202f]\d{3})*([,.]\d+)?(\s?%)?")
@@ -38,18 +36,22 @@ def export(
     *,
     title: str,
     lang: Language,
+    subject: str = "",
     made_at: str | None = None,
+    light: bool = False,
 ) -> None:
     """Write the executed notebook to target as one HTML file that needs nothing else, not even a
     network.
 
     Markdown cells become text, except those tagged `notebook-only`. Outputs keep their order; code
-    is folded below them, or at the end for cells that show nothing or are tagged `hide-code` or
-    `parameters`. A plotly figure's title becomes its caption; `layout.meta` may hold `description`
-    (for screen readers), `data` (rows, the header first: shown as a table) and `csv` (a relative
-    path to link). `text/html` outputs are trusted to be escaped by their producer; scripts in them
-    are removed and could not run. Two exports of one notebook differ in nothing but made_at, shown
-    as given.
+    stays in the notebook. A heading (`##`) begins a section, which is folded where its cell is
+    tagged `folded`, and left out where it holds nothing. A plotly figure's title becomes its
+    caption; `layout.meta` may hold `description` (for screen readers), `data` (rows, the header
+    first: shown as a table) and `csv` (a relative path to link). Each figure is a picture, over
+    which plotly draws where scripts run; a light page has the pictures alone, and no script.
+    `text/html` outputs are trusted to be escaped by their producer; scripts in them are removed and
+    could not run. The title of the window has the subject as well, such as a broadcast. Two exports
+    of one notebook differ in nothing but made_at, shown as given.
 
     Raises InputError if the notebook cannot be read, OutputError if target cannot be written.
 
@@ -67,10 +69,10 @@ def export(
             notebook=notebook,
             reason=error,
         ) from error
-    page = _Page(lang)
+    page = _Page(lang, light)
     for cell in read.cells:
         page.add(cell)
-    text = visible(page.render(title, made_at))
+    text = visible(page.render(title, subject, made_at))
     try:
         target.write_text(text, encoding="utf-8", newline="\n")
     except OSError as error:
@@ -84,12 +86,10 @@ def export(
 class _Page:
     """What the page will hold, gathered cell by cell; the template turns each block into HTML."""
 
-    def __init__(self, lang: Language):
-        self.lang = lang
+    def __init__(self, lang: Language, light: bool):
+        self.lang, self.light = lang, light
         self.heading: str | None = None
-        self.blocks: list[dict[str, Any]] = []
-        self.toc: dict[str, str] = {}
-        self.appendix: list[str] = []
+        self.sections: list[dict[str, Any]] = [{"blocks": []}]
         renderer = mistune.HTMLRenderer(escape=True)
         renderer.image = lambda text, url, title=None: (
             f"<em>{text}</em>"
@@ -98,17 +98,25 @@ class _Page:
 
     def add(self, cell: Any) -> None:
         tags = set(cell.metadata.get("tags", ()))
+        blocks: list[dict[str, Any] | None] = []
         if cell.cell_type == "markdown" and not tags & DROPPED:
-            self.blocks.append(self._text(cell.source))
-        if cell.cell_type != "code":
-            return
-        failed = any(output.output_type == "error" for output in cell.outputs)
-        blocks = [block for output in cell.outputs if (block := self._output(output, failed))]
-        self.blocks += blocks
-        if blocks and not tags & HIDDEN_CODE:
-            blocks[-1]["code"] = cell.source.strip()
-        elif cell.source.strip():
-            self.appendix.append(cell.source.strip())
+            blocks.append(self._text(cell.source))
+        if cell.cell_type == "code":
+            failed = any(output.output_type == "error" for output in cell.outputs)
+            blocks += [self._output(output, failed) for output in cell.outputs]
+        for block in filter(None, blocks):
+            if title := block.pop("title", None):
+                section = {"slug": self._slug(title), "title": title, "open": "folded" not in tags}
+                self.sections.append(section | {"blocks": []})
+            if block.get("html") != "":
+                self.sections[-1]["blocks"].append(block)
+
+    def _slug(self, title: str) -> str:
+        plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
+        slug = first = "-".join(re.findall(r"[a-z0-9]+", plain)) or "section"
+        while slug in [section.get("slug") for section in self.sections]:
+            slug = f"{first}-{int(slug.removeprefix(first)[1:] or 1) + 1}"
+        return slug
 
     def _output(self, output: Any, failed: bool) -> dict[str, Any] | None:
         if output.output_type == "stream":
@@ -141,14 +149,16 @@ class _Page:
         return self._markup(text, "prose")
 
     def _markup(self, text: str, kind: str) -> dict[str, Any]:
-        """Give headings their anchors; let tables scroll inside their own box."""
+        """Take a heading out, which begins a section; let tables scroll inside their own box."""
         text = text.encode(
             "utf-8", "replace"
         ).decode()  # RE2: a thousand openings without an end take no longer than one
         text = re2.sub(r"(?is)<script\b.*?</script\s*>|<style\b.*?</style\s*>", lambda _: "", text)
         text = re.sub(r"(?<=<table) border=\"\d\"", "", text)
         text = re2.sub(r"(?s)<table\b.*?</table>", self._table, text)
-        return {"kind": kind, "html": re2.sub(r"(?s)<h2\b[^>]*>(.*?)</h2>", self._anchor, text)}
+        start = re.match(r"\s*<h2\b[^>]*>(.*?)</h2>\s*", text, re.S)
+        block = {"kind": kind, "html": text[start.end() :] if start else text}
+        return block | ({"title": _words(start[1])} if start else {})
 
     def _table(self, found: re.Match[str]) -> str:
         caption = re.search(r"<caption\b[^>]*>(.*?)</caption>", found[0], re.S)
@@ -157,15 +167,6 @@ class _Page:
             f'<div class="scroll" role="region" tabindex="0" aria-label="{label}">{found[0]}</div>'
         )
 
-    def _anchor(self, found: re.Match[str]) -> str:
-        words = _words(found[1])
-        plain = unicodedata.normalize("NFKD", words).encode("ascii", "ignore").decode().lower()
-        slug = first = "-".join(re.findall(r"[a-z0-9]+", plain)) or "section"
-        while slug in self.toc:
-            slug = f"{first}-{int(slug.removeprefix(first)[1:] or 1) + 1}"
-        self.toc[slug] = words
-        return f'<h2 id="{slug}">{found[1]}</h2>'
-
     def _figure(self, bundle: dict[str, Any]) -> dict[str, Any]:
         layout = dict(bundle.get("layout", {}))
         finding, subtitle = caption(layout)
@@ -173,44 +174,35 @@ class _Page:
         rows, csv, description = (meta.pop(name, None) for name in ("data", "csv", "description"))
         figure = {"data": bundle.get("data", []), "layout": layout | {"meta": meta}}
         label = description or f"{finding} {subtitle}".strip() or self.lang.gettext("Figure")
-        words = {
-            "finding": finding,
-            "subtitle": subtitle,
-            "label": label,
-            "height": layout["height"],
-        }
-        words |= {"kind": "figure", "csv": csv, "table": _texts(rows or [], self.lang)}
-        return words | {"json": _json(figure)}
+        words = {"kind": "figure", "finding": finding, "subtitle": subtitle, "label": label}
+        drawn = picture(figure | {"layout": layout | {"meta": {"title": label}}})
+        words |= {"csv": csv, "table": _texts(rows or [], self.lang), "picture": drawn}
+        return words | {"json": "" if self.light else _json(figure)}
 
-    def render(self, title: str, made_at: str | None) -> str:
+    def render(self, title: str, subject: str, made_at: str | None) -> str:
         _ = self.lang.gettext
         words = {
             "skip": _("Skip to the report"),
             "contents": _("Contents"),
-            "code": _("How this was computed"),
-            "all_code": _("The other code of this report"),
             "table": _("Table of this figure's data"),
             "csv": _("Data as CSV"),
             "trace": _("Where it happened"),
             "made": _("Made {time}"),
-            "no_script": _(
-                "The figures need JavaScript; the table below each figure holds its data."
-            ),
             "save": _("Download this figure as an image"),
-            "old": _("This browser cannot draw the figure. The table below holds its data."),
+            "old": _("This figure needs JavaScript; the table below holds its data."),
         }
-        drawing = words | {"locale": self.lang.code, "format": format_(self.lang)}
         css, script = ((HERE / f"report.{kind}").read_text("utf-8") for kind in ("css", "js"))
-        plotly, hashes = (
-            _plotly() if any(it["kind"] == "figure" for it in self.blocks) else ("", "")
-        )
+        self.sections = [s for s in self.sections if s["blocks"]]
+        blocks = [block for section in self.sections for block in section["blocks"]]
+        figures = not self.light and any(block["kind"] == "figure" for block in blocks)
+        plotly, hashes = _plotly() if figures else ("", "")
         sources = {
             "css": css,
             "script": script,
             "plotly": plotly,
-            "hashes": f"{_hash(script)} {hashes}",
+            "hashes": f"{_hash(script)} {hashes}" if figures else "'none'",
         }
-        texts = {"title": title, "made_at": made_at, "words": words, "drawing": _json(drawing)}
+        texts = {"title": title, "subject": subject, "made_at": made_at, "words": words}
         return template(HERE / "report.html.j2").render(page=self, **texts, **sources)
 
 

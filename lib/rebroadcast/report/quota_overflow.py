@@ -38,8 +38,8 @@ def limit_overview(reader: Reader, found: Assessment, facts: Facts, listed: pd.D
         p(first, "headline"),
         *map(p, others),
         broadcasts(reader, listed),
-        status(reader, facts, doubts),
         *warnings(reader, doubts),
+        status(reader, facts),
         p(word(BASIS, found.basis, reader.lang)),
         *sources(reader, found),
     )
@@ -174,7 +174,24 @@ def load_figures(
         )
         for place, line in enumerate(lines, 1)
     ]
-    return figures or [html(p(_("No message went out on a channel whose limit is known.")))]
+    none = html(p(_("No message went out on a channel whose limit is known.")))
+    return [*filter(None, figures)] or [none]
+
+
+def what_if(reader: Reader, results: Results, scenarios: pd.DataFrame):
+    """When each scenario would be done, as a figure; a sentence where none changes the waves."""
+    if scenarios["waves"].nunique(dropna=False) > 1:
+        return results.figure(limit_charts.what_if, scenarios)
+    results.table(scenarios, "what-if")
+    if not scenarios["waves"].notna().any():
+        return html(p(reader.gettext("None of these scenarios can be done")))
+    text = reader.ngettext(
+        "It takes {n} wave in each case: {scenarios}.",
+        "It takes {n} waves in each case: {scenarios}.",
+        int(scenarios["waves"].iloc[0]),
+        scenarios=", ".join(scenarios["scenario"]),
+    )
+    return html(p(text))
 
 
 def plan_table(reader: Reader, planned: pd.DataFrame, limits: tuple[Limit, ...]) -> HTML | None:

@@ -42,8 +42,7 @@ def checked(reader: Reader, found: Check) -> HTML:
             due=reader.number(due),
             **facts,
         )
-    parts = [p(sentence, "headline"), status(reader, found.facts, found.doubts)]
-    parts += warnings(reader, found.doubts)
+    parts = [p(sentence, "headline"), *warnings(reader, found.doubts)]
     if not found.measured:
         parts.append(
             p(
@@ -75,7 +74,7 @@ def checked(reader: Reader, found: Check) -> HTML:
             **facts,
         )
         parts.append(p(text))
-    parts.append(p(word(HOW, found.how, reader.lang), "fine"))
+    parts += [p(word(HOW, found.how, reader.lang), "fine"), status(reader, found.facts)]
     return html(*parts)
 
 

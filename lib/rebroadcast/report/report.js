@@ -1,14 +1,11 @@
-// Unpack plotly.js; draw figures when they come into view; keep them in step with theme, width and printer.
+// Unpack plotly.js; draw figures over their pictures when they come into view; keep them in step with theme and width.
 (async () => {
   "use strict";
-  const words = JSON.parse(document.getElementById("drawing").textContent);
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const narrow = matchMedia("(max-width: 600px)");
   const plots = [...document.querySelectorAll("figure > .plot")];
   const FONT = getComputedStyle(document.body).fontFamily;
-  const A4 = 680;
   const pen = document.createElement("canvas").getContext("2d");
-  let printing = false;
   window.__figuresDrawn = 0;
 
   // A grey that is made for white paper, as its counterpart on dark paper; other colours keep their meaning.
@@ -99,7 +96,7 @@
     return it;
   };
   const save = {
-    name: "image", title: words.save, click: (plot) => {
+    name: "image", title: document.getElementById("plotly").title, click: (plot) => {
       const { data, layout } = figure(plot, false, false);
       for (const { node, textfont } of data) // the page's style sheet, which clears the space around labels, is not in the image
         if (node) textfont.shadow = Array(6).fill("0 0 3px #fff").join();
@@ -115,12 +112,12 @@
     },
   };
   const draw = async (plot) => {
-    const { data, layout } = figure(plot, dark.matches && !printing, narrow.matches && !printing);
-    if (printing) Object.assign(layout, { width: A4, autosize: false });
+    const { data, layout } = figure(plot, dark.matches, narrow.matches);
     save.icon = Plotly.Icons.camera;
     const config = { responsive: true, displaylogo: false, displayModeBar: "hover", modeBarButtons: [[save]] };
-    config.locale = words.locale;
+    plot.hidden = false;
     await Plotly.react(plot, data, layout, config);
+    plot.parentElement.classList.add("drawn");
     if (!plot.dataset.drawn) window.__figuresDrawn += 1;
     plot.dataset.drawn = "1";
   };
@@ -133,19 +130,14 @@
     const script = document.createElement("script");
     script.textContent = await new Response(unpacked).text();
     document.head.append(script);
-    const locale = { moduleType: "locale", name: words.locale, dictionary: {}, format: words.format };
-    if (locale.name !== "en") Plotly.register(locale);
   } catch (error) {
-    plots.forEach((plot) => { plot.textContent = words.old; plot.style.minHeight = 0; });
-    return;
+    return; // an old browser: the pictures stay
   }
   const seen = new IntersectionObserver((entries) => {
     for (const { isIntersecting, target } of entries)
-      if (isIntersecting) { seen.unobserve(target); if (!target.dataset.drawn) draw(target); }
+      if (isIntersecting) { seen.unobserve(target); draw(target.querySelector(".plot")); }
   }, { rootMargin: "400px" });
-  plots.forEach((plot) => seen.observe(plot));
+  plots.forEach((plot) => seen.observe(plot.parentElement));
   dark.addEventListener("change", redraw);
   narrow.addEventListener("change", redraw);
-  addEventListener("beforeprint", () => { printing = true; plots.forEach(draw); });
-  addEventListener("afterprint", () => { printing = false; redraw(); });
 })();

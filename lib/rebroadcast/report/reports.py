@@ -98,7 +98,8 @@ def run(
                     "cell": getattr(failure, "cell", None),
                     "died": getattr(failure, "died", False),
                 }
-            _write(staging, path.stem, executed, lang)
+            subject = content.get("subject") or ""
+            _write(staging, path.stem, executed, lang, subject, bool(checked.get("light")))
             content |= {
                 "notebook": path.stem,
                 "parameters": dict(given),
@@ -284,13 +285,21 @@ def clean(notebook: "nbformat.NotebookNode") -> "nbformat.NotebookNode":
     return notebook
 
 
-def _write(staging: Path, name: str, notebook: "nbformat.NotebookNode", lang: Language) -> None:
+def _write(
+    staging: Path,
+    name: str,
+    notebook: "nbformat.NotebookNode",
+    lang: Language,
+    subject: str,
+    light: bool,
+) -> None:
     from .page import export
 
     nbformat.write(notebook, staging / f"{name}.ipynb")
     title = word(TITLES, name, lang).replace("_", " ")
     made_at = record.now().replace("T", " ").removesuffix("+00:00") + " UTC"
-    export(notebook, staging / f"{name}.html", title=title, lang=lang, made_at=made_at)
+    told = {"title": title, "subject": subject, "lang": lang, "made_at": made_at, "light": light}
+    export(notebook, staging / f"{name}.html", **told)
 
 
 def _make_parents(out: Path) -> list[Path]:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from IPython.display import HTML
 from markupsafe import Markup
+from markupsafe import escape as html_escape
 
 from ..bench.matching import AMBIGUOUS, MISSING
 from ..bench.settings import Settings
@@ -13,7 +14,7 @@ from ..show.parts import SAFE_ROWS, grid, html, ordered, p, table
 from ..show.reader import Reader
 from ..show.words import cause_name, disposition_name, meaning
 from ..verbs.recover import Recovery
-from .frame import broadcasts, status, warnings
+from .frame import broadcasts, status, tiles, warnings
 
 
 def tagged(reader: Reader, found: Recovery, settings: Settings) -> HTML:
@@ -39,15 +40,38 @@ def tagged(reader: Reader, found: Recovery, settings: Settings) -> HTML:
     return html(
         p(sentence, "headline"),
         broadcasts(reader, found.broadcasts),
+        tiles(reader, found.recoverable, found.broadcasts, found.counts),
+        _now(reader, found),
         *warnings(reader, found.doubts),
-        status(reader, found.facts, found.doubts),
+        status(reader, found.facts),
         *([] if all_counted else [p(only, "fine")]),
     )
 
 
+LINKS = 3  # more files than these are one folder
+
+
+def _now(reader: Reader, found: Recovery) -> Markup:
+    """What to do with the files, in short; `import_steps` has the clicks."""
+    _ = reader.gettext
+    if not found.files:
+        return Markup("")
+    names = [file["file"] for file in found.files]
+    link = Markup('<a href="import/{}">import/{}</a>')
+    links = Markup(", ").join(link.format(name, name) for name in names)
+    if len(names) > LINKS:
+        links = link.format("", "*.csv")
+    lines = [Markup(html_escape(_("Import {files}."))).format(files=links)]
+    if found.steps is None:
+        several = len(found.waves) > 1
+        clicks = _several_segments(reader, found) if several else _one_segment(reader, found)
+        lines += [*clicks[:-2], clicks[-1]]  # how many it should hold is said below
+    return Markup("<h3>{}</h3>").format(_("What to do now")) + ordered(lines, "next")
+
+
 def dispositions(reader: Reader, found: Recovery) -> HTML:
     """Every row of the files and what became of it."""
-    _, counts = reader.gettext, found.counts
+    _, counts = reader.gettext, {name: rows for name, rows in found.counts.items() if rows}
     frame = grid(
         {
             _("Disposition"): [disposition_name(k, reader.lang) for k in counts]

@@ -3,20 +3,23 @@ page.
 """
 
 import html
+import json
 import re
 import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
-from functools import cache, wraps
+from functools import wraps
+from math import ceil, floor, log10
 from numbers import Number
 from typing import Any
 
 import plotly.graph_objects as go
-from babel import Locale
+from IPython.display import display
 
 from ..common.exceptions import visible
 from ..common.language import Language, language
 from ..common.lazy import pd
+from .picture import picture, plain_lines
 from .words import CAUSES, COLUMNS, DISPOSITIONS, OUTCOMES, VERDICTS, word
 
 ENGLISH = language("en")
@@ -29,16 +32,24 @@ FAILED, QUIET, LIMIT, GREY, GRID = (
     "rgba(138,138,138,0.25)",
 )
 VERDICT_COLOURS = {"wait": WAIT, "fix": FIX, "never": NEVER, "unknown": UNKNOWN}
-CAUSE_COLOURS = {
+CAUSE_COLOURS = {  # those of one verdict are shades that differ by more than 20 (CIE76)
     "quota": WAIT,
-    "rate_limit": "#4FA3D1",
-    "recipient_cap": "#004C78",
-    "outage": "#9CCBE6",
+    "rate_limit": "#56B4E9",
+    "recipient_cap": "#7B7FD9",
+    "outage": "#AEE1F9",
+    "template": FIX,
+    "content": "#F5D76E",
+    "media": "#9A6A00",
+    "account": "#7A4A2A",
+    "policy": "#C8B400",
+    "configuration": "#FFE3B0",
+    "outside_window": "#7D7A2A",
+    "audience": "#C08F6A",
+    "opted_out": NEVER,
+    "invalid_recipient": "#F4A27A",
+    "unreachable": "#4C565E",
+    "unknown": UNKNOWN,
 }
-CAUSE_COLOURS |= {"template": FIX, "content": "#F3C35F", "media": "#B97F00", "account": "#8F6200"}
-CAUSE_COLOURS |= {"policy": "#D18F00", "configuration": "#F8DA9B", "outside_window": "#FFB82E"}
-CAUSE_COLOURS |= {"audience": "#6B4A00", "opted_out": NEVER, "invalid_recipient": "#F08A43"}
-CAUSE_COLOURS |= {"unreachable": "#B0B0B0", "unknown": UNKNOWN}
 OUTCOME_COLOURS = {
     "reached": DELIVERED,
     "failed_again": FAILED,
@@ -53,11 +64,25 @@ COUNTS = ("failed", "attempted", "delivered", "load", "rows", "contacts", "waves
 NUMBERS = (*COUNTS, "limit", "overflow", "capacity")
 TEXTS = ("channel", "error", "cause", "verdict", "scenario")
 # Rows that are drawn, characters of a label, pixels for a bar with its label, rows of data.
-TOP, LABEL, SLOT, ROWS = 15, 96, 46, 200  # a phone shortens labels further
+TOP, LABEL, SLOT, ROWS = 15, 96, 42, 200  # a phone shortens labels further
+DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
+STEPS = [n * MINUTE for n in (1, 5, 10, 15, 30, 60, 120, 180, 360, 720)]  # of time, on an axis
+STEPS += [n * DAY for n in (1, 2, 7, 14, 28, 91, 182, 365, 3650)]
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 Key = Iterable[
     tuple[str, str, Iterable[float]]
 ]  # name, colour and counts of what a legend explains
+
+
+class Figure(go.Figure):
+    """A figure that shows a picture of itself where nothing can draw it (see `picture`)."""
+
+    def _ipython_display_(self) -> None:
+        drawn = picture(json.loads(self.to_json()), heading=True)
+        kinds = {"image/svg+xml": drawn} if drawn else {}
+        display(
+            self._repr_mimebundle_() | kinds | {"text/plain": self.layout.meta["title"]}, raw=True
+        )
 
 
 def chart(draw: Callable[..., go.Figure]) -> Callable[..., go.Figure]:
@@ -106,6 +131,16 @@ def chart(draw: Callable[..., go.Figure]) -> Callable[..., go.Figure]:
     return draw_chart
 
 
+def telling(drawn: go.Figure) -> bool:
+    """Whether a figure says more than one number: two bars, two moments, rows with several cells."""
+    first = drawn.data[0] if drawn.data else None
+    if first is None or first.type == "sankey":
+        return first is not None and len(first.link.value) > 1
+    if first.type == "heatmap":
+        return sum(sum(cell is not None for cell in row) > 1 for row in first.z) > 1
+    return len({*(first.y if first.orientation == "h" else first.x)}) > 1
+
+
 def escape(text: object) -> str:
     """Make a text safe for plotly, which reads tags, %{templates} and $TeX$ in its texts."""
     plain = html.escape(visible(" ".join(str(text).split())), quote=False).replace(" %", "\u00a0%")
@@ -151,44 +186,20 @@ def figure(
         if trace.type in ("bar", "scatter"):
             trace.showlegend = False
     for name, colour, counts in key:
-        text = f"{name} {lang.number(int(sum(counts)))}"
         marker = {"symbol": "square", "size": 11, "color": colour}
-        if colour == LIMIT:
-            text, marker = (
-                name,
-                {
-                    "symbol": "line-ns",
-                    "size": 12,
-                    "line": {"color": LIMIT, "width": 2.5},
-                },
-            )
+        line = {"symbol": "line-ns", "size": 12, "line": {"color": LIMIT, "width": 2.5}}
+        text = name if colour == LIMIT else f"{name} {lang.number(int(sum(counts)))}"
         marks.append(
             {
                 "type": "scatter",
                 "x": [None],
                 "y": [None],
                 "mode": "markers",
-                "marker": marker,
+                "marker": line if colour == LIMIT else marker,
                 "name": escape(text),
                 "showlegend": True,
             }
         )
-    small = {"text": escape(subtitle), "font": {"size": 13, "color": GREY}}
-    heading = {
-        "text": escape(title),
-        "subtitle": small,
-        "font": {"size": 16},
-        "pad": {"l": 6, "t": 8},
-    }
-    heading |= {"x": 0, "xref": "container", "y": 1, "yref": "container", "yanchor": "top"}
-    legend = {
-        "orientation": "h",
-        "x": 0,
-        "y": -below / body,
-        "yanchor": "top",
-        "traceorder": "normal",
-    }
-    legend |= {"itemclick": False, "itemdoubleclick": False, "font": {"size": 13}}
     axis = {
         "gridcolor": GRID,
         "zeroline": False,
@@ -196,23 +207,40 @@ def figure(
         "title": {"font": {"size": 12}},
     }
     looks = {
-        "title": heading,
-        "legend": legend,
+        "title": {
+            "text": escape(title),
+            "subtitle": {"text": escape(subtitle), "font": {"size": 13, "color": GREY}},
+            "font": {"size": 16},
+            "pad": {"l": 6, "t": 8},
+            "x": 0,
+            "xref": "container",
+            "y": 1,
+            "yref": "container",
+            "yanchor": "top",
+        },
+        "legend": {
+            "orientation": "h",
+            "x": 0,
+            "y": -below / body,
+            "yanchor": "top",
+            "traceorder": "normal",
+            "itemclick": False,
+            "itemdoubleclick": False,
+            "font": {"size": 13},
+        },
         "font": {"family": FONT, "size": 13},
         "barmode": "stack",
         "meta": [title, subtitle],
-    }
-    looks |= {
         "paper_bgcolor": clear,
         "plot_bgcolor": clear,
         "xaxis": axis,
         "yaxis": axis,
         "hoverlabel": {"align": "left"},
+        "height": top + body + bottom,
+        "margin": {"l": 6, "r": 12, "t": top, "b": bottom},
+        "template": "none",
     }
-    looks |= {"height": top + body + bottom, "margin": {"l": 6, "r": 12, "t": top, "b": bottom}}
-    return go.Figure(
-        [*traces, *marks], looks | {"template": "none"}
-    )  # at once: each later change takes as long again
+    return Figure([*traces, *marks], looks)  # at once: each later change takes as long again
 
 
 def lines(names: Iterable[object]) -> dict:
@@ -323,26 +351,44 @@ def _told(part: str, count: str, label: str) -> list[str]:
 
 
 def timeline(
-    drawn: go.Figure, first: datetime, last: datetime, most: float, unit: str
+    drawn: go.Figure, first: datetime, last: datetime, most: float, unit: str, lang: Language
 ) -> go.Figure:
     """Give a figure a time axis below and counts up to `most` on the left, with room for a note
     above.
     """
-    style = "%-d %b" if last - first > timedelta(days=5) else "%H:%M\n%-d %b"
+    times, texts = moments(first, last, lang)
     drawn.update_xaxes(
         type="date",
         range=[first, last],
-        tickformat=style,
-        nticks=6,
+        tickvals=times,
+        ticktext=texts,
         showgrid=False,
         ticks="outside",
         ticklen=6,
         tickcolor="rgba(0,0,0,0)",
     )
-    steps = {"nticks": 5, "tickformat": ","} if most > 4 else {"dtick": 1}
-    drawn.update_yaxes(range=[0, most * 1.15], automargin=True, **steps)
+    power = 10 ** floor(log10(max(most, 4) / 4))
+    counts = range(0, ceil(most), next(n * power for n in (1, 2, 5, 10) if n * power * 5 >= most))
+    named = {"tickvals": [*counts], "ticktext": [*map(lang.number, counts)]}
+    drawn.update_yaxes(range=[0, most * 1.15], automargin=True, **named)
     place = {"xref": "paper", "yref": "paper", "xanchor": "left", "yanchor": "bottom"}
     return note(drawn, 0, 1, unit, **place, font={"size": 12})
+
+
+def moments(first: datetime, last: datetime, lang: Language) -> tuple[list[datetime], list[str]]:
+    """A few round moments between two, and what an axis says of them: days, or times of day."""
+    step = next((step for step in STEPS if 5 * step >= last - first), STEPS[-1])
+    start = datetime(first.year, first.month, first.day)
+    counts = range(ceil((first - start) / step), floor((last - start) / step) + 1)
+    times = [start + n * step for n in counts]
+    days = [lang.date(at) for at in times]
+    if last - first < 300 * DAY:
+        days = [day.rpartition(" ")[0] for day in days]  # without the year
+    if step >= DAY:
+        return times, days
+    new = [not n or not start.hour + start.minute for n, start in enumerate(times)]
+    texts = zip(times, days, new, strict=True)
+    return times, [f"{at:%H:%M}<br>{day}" if first else f"{at:%H:%M}" for at, day, first in texts]
 
 
 def note(
@@ -469,8 +515,7 @@ def caption(layout: dict[str, Any]) -> tuple[str, str]:
     title = layout.pop("title", None)
     title = title if isinstance(title, dict) else {"text": title}
     text, subtitle = title.get("text") or "", (title.get("subtitle") or {}).get("text") or ""
-    plain = re.sub(r"</?(b|i|em|su[bp]|span)\b[^>]*>", "", f"{text}<br>{subtitle}")
-    finding, *more = (html.unescape(part).strip() for part in re.split(r"<br\s*/?>", plain))
+    finding, *more = plain_lines(f"{text}<br>{subtitle}")
     inherited = ((layout.get("template") or {}).get("layout") or {}).get("margin") or {}
     margin = {"t": 100, "r": 16, "b": 16, "l": 8} | inherited | (layout.get("margin") or {})
     notes = (
@@ -480,20 +525,3 @@ def caption(layout: dict[str, Any]) -> tuple[str, str]:
     layout["margin"] = margin | {"t": min(margin["t"], 36 if above else 12)}
     layout["height"] = (layout.get("height") or 440) + layout["margin"]["t"] - margin["t"]
     return finding, " ".join(filter(None, more))
-
-
-@cache
-def format_(lang: Language) -> dict[str, Any]:
-    """Return names of days and months and ways to write dates, as plotly's locales hold them."""
-    locale = Locale.parse(lang.locale)
-    days, months = (
-        locale.days["format"],
-        locale.months["format"],
-    )  # the week begins with Sunday in both
-    names = {"days": [*days["wide"].values()], "shortDays": [*days["abbreviated"].values()]}
-    names |= {
-        "months": [*months["wide"].values()],
-        "shortMonths": [*months["abbreviated"].values()],
-    }
-    names |= {"decimal": lang.number(0.5)[1], "thousands": lang.number(1000)[1]}
-    return names | {"dayMonth": "%-d %b", "dayMonthYear": "%-d %b %Y", "month": "%b %Y"}

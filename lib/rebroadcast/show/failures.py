@@ -191,7 +191,7 @@ def failures_by_hour(
         )
     figure = draw.figure(bars, title, subtitle, 300, lang, key, below=46)
     end = max(times[-1] + step, times[0] + 6 * step)
-    draw.timeline(figure, times[0], end, peak.failed[0], _("failed messages"))
+    draw.timeline(figure, times[0], end, peak.failed[0], _("failed messages"), lang)
     return draw.note(figure, at + step / 2, peak.failed[0], facts["count"], yanchor="bottom")
 
 

@@ -1,4 +1,4 @@
-"""Figures of limits: attempted against the limit, the load, waves, what if."""
+"""Figures of limits: the load, waves, what if."""
 
 from datetime import datetime, timedelta
 
@@ -7,78 +7,7 @@ import plotly.graph_objects as go
 from ..common.language import Language
 from ..common.lazy import pd
 from . import drawing as draw
-from .drawing import (
-    ENGLISH,
-    TOP,
-)
-from .failures import DELIVERED, FAILED, LIMIT, WAIT
-
-
-@draw.chart
-def attempted(frame: "pd.DataFrame", *, lang: Language = ENGLISH) -> go.Figure:
-    """Delivered and failed messages of each channel against its limit, largest first.
-
-    Columns: channel, attempted, delivered, failed, limit, overflow; all but channel and failed may
-    be null.
-
-    >>> attempted(frame).layout.meta["title"]  # doctest: +SKIP
-    'WhatsApp: 1,500 attempted, 1,000 delivered, 500 failed; the limit is 1,000'
-    """
-    _, rows = lang.gettext, frame.fillna({"failed": 0, "overflow": 0})
-    rows["delivered"] = rows.delivered.fillna(rows.attempted - rows.failed)
-    rows["attempted"] = rows.attempted.fillna(rows.delivered + rows.failed)
-    rows["bar"] = rows.delivered.fillna(0) + rows.failed
-    rows = rows.sort_values(["bar", "channel"], ascending=[False, True], ignore_index=True)
-    names = ("attempted", "delivered", "failed", "limit")
-    facts = {name: lang.number(int(rows[name].sum())) for name in names}
-    facts |= {"channel": draw.shorten(rows.channel[0], 40), "channels": lang.number(len(rows))}
-    if rows.attempted.isna().all():
-        title = _("{failed} messages failed; how many were delivered is not known", **facts)
-    elif rows.attempted.isna().any():
-        facts["n"] = lang.number(int(rows.attempted.isna().sum()))
-        title = _(
-            "{failed} messages failed; for {n} of {channels} channels it is not known how many were"
-            " delivered",
-            **facts,
-        )
-    elif len(rows) > 1:
-        title = _("{attempted} attempted and {failed} failed on {channels} channels", **facts)
-        if over := int((rows.overflow > 0).sum()):
-            title = lang.ngettext(
-                "{attempted} attempted, {failed} failed; {n} channel is over its limit",
-                "{attempted} attempted, {failed} failed; {n} channels are over their limits",
-                over,
-                **facts,
-            )
-    elif rows.limit.isna().any():
-        title = _(
-            "{channel}: {attempted} attempted, {delivered} delivered, {failed} failed", **facts
-        )
-    else:
-        title = _(
-            "{channel}: {attempted} attempted, {delivered} delivered, {failed} failed; the limit is"
-            " {limit}",
-            **facts,
-        )
-    parts = [
-        (_("delivered"), DELIVERED, rows.delivered.fillna(0)),
-        (_("failed"), FAILED, rows.failed),
-    ]
-    shares = [draw.share(*pair, lang) for pair in zip(rows.failed, rows.attempted, strict=True)]
-    ends, subtitle = (
-        [_("{count} failed", count=share) for share in shares],
-        _("Messages by channel"),
-    )
-    figure = draw.bars(
-        rows.channel, parts, ends, title, subtitle, _("messages"), lang, limits=rows.limit
-    )
-    if len(rows) == 1 and rows.overflow[0] > 0:
-        text = _(
-            "limit {limit}: {over} over", limit=facts["limit"], over=lang.number(rows.overflow[0])
-        )
-        near = rows.limit[0] < 0.35 * rows.bar[0]
-        draw.note(figure, rows.limit[0], 0.26, text, xanchor="left" if near else "center")
-    return figure
+from .drawing import ENGLISH, LIMIT, TOP, WAIT
 
 
 @draw.chart
@@ -134,7 +63,7 @@ def load(
     subtitle = _("Different contacts in the moving window, {peak} at most", **facts)
     figure = draw.figure(traces, title, subtitle, 280, lang)
     end = max(times[-1], times[0] + timedelta(hours=1))
-    draw.timeline(figure, times[0], end, max(*counts, limit or 0, 1), _("contacts"))
+    draw.timeline(figure, times[0], end, max(*counts, limit or 0, 1), _("contacts"), lang)
     if limit is not None:
         line = {"name": "limit", "xref": "paper", "line": {"color": LIMIT, "width": 2}}
         figure.add_shape(x0=0, x1=1, y0=limit, y1=limit, **line)
@@ -178,19 +107,13 @@ def waves(frame: "pd.DataFrame", *, lang: Language = ENGLISH) -> go.Figure:
 
 
 @draw.chart
-def what_if(
-    frame: "pd.DataFrame", *, start: datetime | None = None, lang: Language = ENGLISH
-) -> go.Figure:
-    """When each scenario would be done, earliest on top: hours from start, or waves where start is
-    not given.
+def what_if(frame: "pd.DataFrame", *, lang: Language = ENGLISH) -> go.Figure:
+    """When each scenario would be done, earliest on top, and in how many waves.
 
-    Columns: scenario, waves, finish (on the clock of start; null: cannot be done) and, if known,
-    contacts.
+    Columns: scenario, waves, finish (local time; null: cannot be done) and, if known, contacts.
     """
-    _, rows = (
-        lang.gettext,
-        frame.sort_values(["finish", "waves"], ignore_index=True).fillna({"waves": 0}),
-    )
+    _, rows = lang.gettext, frame.sort_values(["finish", "waves"], ignore_index=True)
+    rows = rows.fillna({"waves": 0})
     done = ["" if time != time else lang.datetime(time) for time in rows.finish]
     many = [lang.ngettext("{n} wave", "{n} waves", int(count)) for count in rows.waves]
     texts = [
@@ -200,18 +123,10 @@ def what_if(
     title = _("None of these scenarios can be done")
     if done[0]:
         title = _("First done: {scenario}, on {time} after {waves}", **facts)
-    lengths, unit = rows.waves, _("waves")
-    if start is not None:
-        lengths, unit = (
-            ((rows.finish - start).dt.total_seconds() / 3600).fillna(0),
-            _("hours until done"),
-        )
     subtitle = _("Scenarios, the earliest done on top")
     if "contacts" in rows and rows.contacts.max() > 0:
         subtitle = _(
             "Scenarios for {contacts} contacts", contacts=lang.number(int(rows.contacts.max()))
         )
-    ends = [text or _("cannot be done") for text in texts]
-    return draw.bars(
-        rows.scenario, [(unit, WAIT, lengths)], ends, title, subtitle, unit, lang, key=()
-    )
+    ends, parts = [text or _("cannot be done") for text in texts], [(_("waves"), WAIT, rows.waves)]
+    return draw.bars(rows.scenario, parts, ends, title, subtitle, _("waves"), lang, key=())

@@ -37,12 +37,12 @@ def table(
     """An HTML table of a small frame whose columns are the headings, every cell escaped; nothing
     where it has no rows. numbers are the columns that align right.
 
-    A phone shows the rows of one with five columns or more as cards; the roles keep it a table for
+    A phone shows the rows of one with four columns or more as cards; the roles keep it a table for
     a screen reader. widths are per cent.
     """
     if frame.empty:
         return Markup("")
-    cards, numbers = len(frame.columns) >= 5 and not widths, set(numbers)
+    cards, numbers = len(frame.columns) >= 4 and not widths, set(numbers)
     right = [Markup(' class="num"') if name in numbers else "" for name in frame.columns]
     label = Markup('{} role="{}" data-label="{}"')
 
@@ -86,23 +86,26 @@ def verdict_label(verdict: str, lang: Language) -> Markup:
     return Markup('<span class="verdict-{}">{}</span>').format(verdict, verdict_name(verdict, lang))
 
 
-def strip(cells: list[tuple[str, str, bool]]) -> Markup:
-    """The status strip: (label, value, whether it is a warning)."""
-    cell = Markup("<div{}><dt>{}</dt><dd>{}</dd></div>")
-    parts = (
-        cell.format(Markup(' class="warn"' if warn else ""), label, value)
-        for label, value, warn in cells
-    )
+def strip(cells: Iterable[tuple[str, str, str]]) -> Markup:
+    """Tiles: (label, value, the verdict that colours it, if any)."""
+    cell = Markup('<div class="tile-{}"><dt>{}</dt><dd>{}</dd></div>')
+    parts = (cell.format(kind, label, value) for label, value, kind in cells)
     return Markup('<dl class="strip">{}</dl>').format(Markup("").join(parts))
+
+
+def more(summary: object, *parts: Markup, kind: str = "more") -> Markup:
+    """What is behind a click."""
+    fold = Markup('<details class="{}"><summary>{}</summary>{}</details>')
+    return fold.format(kind, summary, Markup("").join(parts))
 
 
 BAR = (160, 14)  # of a broadcast, in pixels
 PARTS = {"delivered": "#009E73", "failed": "#0072B2"}
 
 
-def bar(delivered: int | None, failed: int, limit: int | None, most: int) -> Markup:
-    """A broadcast as one bar: delivered, failed, and a line where the limit is; most is the number
-    that fills the width. Plain SVG, so that it needs no script.
+def bar(delivered: int | None, failed: int, full: int | None, most: int) -> Markup:
+    """A broadcast as one bar: delivered, failed, and a line after as many as its limit had room for
+    (`full`); most is the number that fills the width. Plain SVG, so that it needs no script.
     """
     width, height = BAR
     scale, at, rects = width / max(most, 1), 0.0, []
@@ -110,9 +113,11 @@ def bar(delivered: int | None, failed: int, limit: int | None, most: int) -> Mar
         one = Markup('<rect x="{:.1f}" y="2" width="{:.1f}" height="{}" fill="{}"/>')
         rects.append(one.format(at, count * scale, height - 4, PARTS[name]))
         at += count * scale
-    if limit and limit <= most:
+    if full is not None:
         line = Markup('<rect class="limit" x="{:.1f}" y="0" width="2" height="{}"/>')
-        rects.append(line.format(min(limit * scale, width - 2), height))
-    start = Markup('<svg class="bar" width="{0}" height="{1}" viewBox="0 0 {0} {1}" role="img"')
-    label = Markup(' aria-hidden="true">{}</svg>').format(Markup("").join(rects))
+        rects.append(line.format(min(full * scale, width - 2), height))
+    start = Markup('<svg class="bar" width="{0}" height="{1}" viewBox="0 0 {0} {1}"')
+    label = Markup(' preserveAspectRatio="none" aria-hidden="true">{}</svg>').format(
+        Markup("").join(rects)
+    )
     return start.format(width, height) + label

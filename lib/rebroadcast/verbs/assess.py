@@ -294,12 +294,3 @@ def load_lines(tables: Tables, found: Assessment) -> list[LoadLine]:
             at = None if pd.isna(row.reached_at) else row.reached_at
             lines.append(LoadLine(row.limit, frame, int(row.size), at))
     return lines
-
-
-def attempted_frame(found: Assessment) -> pd.DataFrame:
-    """The fullest window of each limit: limit, attempted, delivered, failed, size, overflow."""
-    columns = ["limit", "attempted", "delivered", "failed", "size", "overflow"]
-    frame = found.windows.reindex(columns=columns).drop_duplicates("limit")
-    if found.basis == "inferred":
-        frame["failed"] = found.windows.drop_duplicates("limit")["messages"]
-    return frame.reset_index(drop=True)

@@ -247,16 +247,6 @@ def _moment(at: datetime) -> str:
     return "—" if pd.isna(at) else f"{at:%Y-%m-%d %H:%M}"
 
 
-def attempted_frame(listed: pd.DataFrame) -> pd.DataFrame:
-    """Broadcasts as the figure `show.limits.attempted` takes them; the limit only where it was
-    exceeded, since others do not bear on it.
-    """
-    frame = listed.rename(columns={"name": "label", "over_limit": "overflow"})
-    limit = frame["limit"].where(frame["overflow"] > 0)
-    columns = ["label", "attempted", "delivered", "failed", "limit", "overflow"]
-    return frame.assign(limit=limit)[columns].rename(columns={"label": "channel"})
-
-
 def _check_attempted(settings: Settings, frame: pd.DataFrame) -> None:
     """Raise QuotaError where fewer were attempted than failed, ParameterError for a count of
     nothing that is there.
