@@ -13,7 +13,7 @@ import pandas as pd
 from .. import errors
 from ..common.exceptions import ColumnError, InputError, ParameterError, did_you_mean, sentence
 from ..engine.connect import connect
-from ..engine.engine import Engine, id_parts
+from ..engine.engine import Engine, distinct_ids, id_parts
 from ..ledger import record
 from ..ledger.ledger import Broadcast, Ledger, open_ledger
 from ..limits.channels import kinds
@@ -348,8 +348,8 @@ class Tables:
         rows = self.inputs.all_failed.filter(self.selected(self.inputs.all_failed))
         count = rows.count()
         parts = [rows[part] for part in id_parts("message_id", rows)]
-        named = sum(part.notnull().sum().fill_null(0) for part in parts)
-        unique = sum(part.nunique() for part in parts)
+        named = sum(part.count() for part in parts)
+        unique = distinct_ids("message_id", rows)
         seen = rows.aggregate(rows=count, named=named, unique=unique)
         counts = seen.execute().iloc[0]
         if not counts["rows"]:

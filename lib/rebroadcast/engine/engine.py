@@ -221,6 +221,11 @@ def id_parts(name: str, table: "ibis.Table | None" = None) -> list[str]:
     return parts if table is None or set(parts) <= set(table.columns) else [name]
 
 
+def distinct_ids(name: str, table: "ibis.Table") -> "ibis.Value":
+    """How many different IDs a table has in a column; of numbers that is told faster."""
+    return sum(table[part].nunique() for part in id_parts(name, table))
+
+
 def with_ids(table: "ibis.Table") -> "ibis.Table":
     """Add the IDs of which a table has the parts only."""
     names = (c.replace("_text", "_id") for c in table.columns if c.endswith("_text"))

@@ -664,20 +664,17 @@ def summary(
 ) -> "pd.DataFrame":
     """One row per broadcast of found, in the order of time.
 
-    failed has broadcast (as `Broadcasts.mark` adds it), contact_id, message_id and cause; delivered
+    failed has broadcast (as `Broadcasts.mark` adds it) and cause, each message once; delivered
     (broadcast) are the messages that arrived. attempted states how many messages were sent, per key
     or channel ID, where there is no delivered. names are those of the channels, by ID.
 
     Returns broadcast (the key), name (unlike all others), channel_id, first, last, attempted,
-    delivered, failed (each contact and message once), quota (failed by a limit), message and
+    delivered, failed, quota (failed by a limit), message and
     resend_of; attempted and delivered are missing where nothing says them.
     """
-    unnamed = failed.message_id.fill_null(failed.row_id.cast("string"))
-    once = failed.filter(failed.broadcast.notnull()).select(
-        "broadcast", "contact_id", message_id=unnamed, quota=(failed.cause == "quota").cast("int64")
-    )
-    once = once.group_by("broadcast", "contact_id", "message_id").aggregate(quota=once.quota.max())
-    counts = once.group_by("broadcast").aggregate(failed=once.count(), quota=once.quota.sum())
+    rows = failed.filter(failed.broadcast.notnull())
+    counts = rows.group_by("broadcast")
+    counts = counts.aggregate(failed=rows.count(), quota=(rows.cause == "quota").sum())
     frame = found[["broadcast", "channel_id", "first", "last", "message", "resend_of"]]
     frame = frame.merge(counts.to_pandas(), on="broadcast", how="left")
     frame = frame.fillna({"failed": 0, "quota": 0}).astype({"failed": "int64", "quota": "int64"})

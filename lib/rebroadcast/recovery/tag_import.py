@@ -159,15 +159,15 @@ def write(
     own = {"group_by": ["tag", "kind"], "order_by": "contact_id"}
     most = rows.contact_id.length() + rows.tags.length() * 4 + _constant(target)  # bytes
     by_rows = ibis.row_number().over(ibis.window(**own)) // target.rows
-    rows = engine.keep(rows.mutate(most=most, by_rows=by_rows))
-    parts = ["by_rows"]
-    sizes = rows.group_by("tag", "kind", "by_rows").aggregate(bytes=rows.most.sum())
-    if (sizes.bytes.max().execute() or 0) > target.bytes:  # a file keeps to both limits
-        so_far = rows.most.sum().over(ibis.window(**own, rows=(None, 0)))
-        rows = engine.keep(rows.mutate(by_bytes=so_far // target.bytes))
-        parts.append("by_bytes")
-    sizes = rows.group_by("tag", "kind", *parts).aggregate(n=rows.count())
-    sizes = sizes.order_by("kind", *parts).to_pandas()
+    so_far = most.sum().over(ibis.window(**own, rows=(None, 0)))
+    rows = engine.keep(rows.mutate(most=most, by_rows=by_rows, by_bytes=so_far // target.bytes))
+    parts = ["by_rows", "by_bytes"]
+    sizes = rows.group_by("tag", "kind", *parts)
+    sizes = sizes.aggregate(n=rows.count(), bytes=rows.most.sum()).to_pandas()
+    whole = sizes.groupby(["tag", "kind", "by_rows"], as_index=False)[["n", "bytes"]].sum()
+    if not (whole["bytes"] > target.bytes).any():  # else a file keeps to both limits
+        parts, sizes = parts[:1], whole
+    sizes = sizes.sort_values(["kind", *parts]).drop(columns="bytes")
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     written, names = [], Counter()
     for tag in tags:
