@@ -26,7 +26,17 @@ from . import matching
 from .settings import FILES, OWN, Selection, Settings
 
 # Columns of a classified row that nothing behind it needs.
-UNUSED = ("content", "content_type", "message_type", "sub_type", "error", "kind")
+UNUSED = (
+    "content",
+    "content_type",
+    "message_type",
+    "traffic_type",
+    "sub_type",
+    "sender_id",
+    "provider",
+    "error",
+    "kind",
+)
 
 # WhatsApp's restriction of a number (131048), said where people reported it and, by help pages,
 # where its tier was exceeded; and the rule of the limit.
@@ -207,7 +217,7 @@ class Inputs:
 
     @cached_property
     def _classified(self) -> ibis.Table:
-        table, channels = self.groups.mark(self.export.table), self.settings.channels
+        table, channels = self.export.table, self.settings.channels
         kinds = {c: channels.kind(c) or "" for c in self.present}
         channel = table.channel_id.fill_null("")
         kind = channel.substitute(kinds, else_="") if any(kinds.values()) else ibis.literal("")
@@ -220,6 +230,7 @@ class Inputs:
             engine=self.engine,
             provider_column="provider",
             unused=UNUSED,
+            more=self.groups.mark,
         )
         return self.engine.view(classified)
 
