@@ -245,6 +245,22 @@ def reader_path(path: Path) -> str:
     return f"{name}/*.parquet" if path.is_dir() else name
 
 
+def _compiler() -> object:
+    """Ibis's, without a calendar for the seconds of instants, which takes ten times as long."""
+    from ibis.backends.sql.compilers import DuckDBCompiler
+
+    class Compiler(DuckDBCompiler):
+        def visit_ExtractEpochSeconds(self, op, *, arg):
+            return self.f.fdiv(self.f.epoch_us(arg), 1_000_000)
+
+        def visit_TimestampAdd(self, op, *, left, right):
+            if not (op.left.dtype.timezone and op.right.dtype.unit.is_time()):
+                return super().visit_TimestampAdd(op, left=left, right=right)
+            return self.f.make_timestamptz(self.f.epoch_us(left) + self.f.epoch_us(right))
+
+    return Compiler()
+
+
 def _duckdb(scratch: tempfile.TemporaryDirectory, memory_limit: str = MEMORY_LIMIT) -> Engine:
     con = ibis.duckdb.connect(
         autoinstall_known_extensions=False,
@@ -252,6 +268,7 @@ def _duckdb(scratch: tempfile.TemporaryDirectory, memory_limit: str = MEMORY_LIM
         memory_limit=memory_limit,
         temp_directory=str(Path(scratch.name) / "spill"),
     )
+    con.compiler = _compiler()
     con.raw_sql("SET TimeZone = 'UTC'")
     if find_spec(
         "ipywidgets"
