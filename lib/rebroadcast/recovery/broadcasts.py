@@ -637,7 +637,7 @@ def _shared(rows: "list[ibis.Table]", later: "pd.DataFrame", drawn: int) -> "pd.
     counts = every.group_by("broadcast", "earlier").aggregate(contacts=every.count()).to_pandas()
     whole = counts["earlier"] == ""
     sizes = counts[whole].set_index("broadcast")["contacts"]
-    return counts[~whole].assign(of=lambda frame: frame["broadcast"].map(sizes))
+    return counts[~whole].assign(of=counts["broadcast"].map(sizes).astype("int64"))
 
 
 def _places(
