@@ -13,7 +13,7 @@ import pandas as pd
 from .. import errors
 from ..common.exceptions import ColumnError, InputError, ParameterError, did_you_mean, sentence
 from ..engine.connect import connect
-from ..engine.engine import Engine, id_parts
+from ..engine.engine import Engine, distinct_ids, id_parts
 from ..ledger import record
 from ..ledger.ledger import Broadcast, Ledger, open_ledger
 from ..limits.channels import kinds
@@ -26,7 +26,17 @@ from . import matching
 from .settings import FILES, OWN, Selection, Settings
 
 # Columns of a classified row that nothing behind it needs.
-UNUSED = ("content", "content_type", "message_type", "sub_type", "error", "kind")
+UNUSED = (
+    "content",
+    "content_type",
+    "message_type",
+    "traffic_type",
+    "sub_type",
+    "sender_id",
+    "provider",
+    "error",
+    "kind",
+)
 
 # WhatsApp's restriction of a number (131048), said where people reported it and, by help pages,
 # where its tier was exceeded; and the rule of the limit.
@@ -207,7 +217,7 @@ class Inputs:
 
     @cached_property
     def _classified(self) -> ibis.Table:
-        table, channels = self.groups.mark(self.export.table), self.settings.channels
+        table, channels = self.export.table, self.settings.channels
         kinds = {c: channels.kind(c) or "" for c in self.present}
         channel = table.channel_id.fill_null("")
         kind = channel.substitute(kinds, else_="") if any(kinds.values()) else ibis.literal("")
@@ -220,6 +230,7 @@ class Inputs:
             engine=self.engine,
             provider_column="provider",
             unused=UNUSED,
+            more=self.groups.mark,
         )
         return self.engine.view(classified)
 
@@ -348,8 +359,8 @@ class Tables:
         rows = self.inputs.all_failed.filter(self.selected(self.inputs.all_failed))
         count = rows.count()
         parts = [rows[part] for part in id_parts("message_id", rows)]
-        named = sum(part.notnull().sum().fill_null(0) for part in parts)
-        unique = sum(part.nunique() for part in parts)
+        named = sum(part.count() for part in parts)
+        unique = distinct_ids("message_id", rows)
         seen = rows.aggregate(rows=count, named=named, unique=unique)
         counts = seen.execute().iloc[0]
         if not counts["rows"]:

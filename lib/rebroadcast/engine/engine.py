@@ -221,6 +221,11 @@ def id_parts(name: str, table: "ibis.Table | None" = None) -> list[str]:
     return parts if table is None or set(parts) <= set(table.columns) else [name]
 
 
+def distinct_ids(name: str, table: "ibis.Table") -> "ibis.Value":
+    """How many different IDs a table has in a column; of numbers that is told faster."""
+    return sum(table[part].nunique() for part in id_parts(name, table))
+
+
 def with_ids(table: "ibis.Table") -> "ibis.Table":
     """Add the IDs of which a table has the parts only."""
     names = (c.replace("_text", "_id") for c in table.columns if c.endswith("_text"))
@@ -240,6 +245,22 @@ def reader_path(path: Path) -> str:
     return f"{name}/*.parquet" if path.is_dir() else name
 
 
+def _compiler() -> object:
+    """Ibis's, without a calendar for the seconds of instants, which takes ten times as long."""
+    from ibis.backends.sql.compilers import DuckDBCompiler
+
+    class Compiler(DuckDBCompiler):
+        def visit_ExtractEpochSeconds(self, op, *, arg):
+            return self.f.fdiv(self.f.epoch_us(arg), 1_000_000)
+
+        def visit_TimestampAdd(self, op, *, left, right):
+            if not (op.left.dtype.timezone and op.right.dtype.unit.is_time()):
+                return super().visit_TimestampAdd(op, left=left, right=right)
+            return self.f.make_timestamptz(self.f.epoch_us(left) + self.f.epoch_us(right))
+
+    return Compiler()
+
+
 def _duckdb(scratch: tempfile.TemporaryDirectory, memory_limit: str = MEMORY_LIMIT) -> Engine:
     con = ibis.duckdb.connect(
         autoinstall_known_extensions=False,
@@ -247,6 +268,7 @@ def _duckdb(scratch: tempfile.TemporaryDirectory, memory_limit: str = MEMORY_LIM
         memory_limit=memory_limit,
         temp_directory=str(Path(scratch.name) / "spill"),
     )
+    con.compiler = _compiler()
     con.raw_sql("SET TimeZone = 'UTC'")
     if find_spec(
         "ipywidgets"

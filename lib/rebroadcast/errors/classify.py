@@ -1,6 +1,6 @@
 """A table of failed messages to the same table with what each error means."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,7 @@ def classify(
     engine: "Engine | None" = None,
     provider_column: str | None = None,
     unused: Collection[str] = (),
+    more: "Callable[[ibis.Table], ibis.Table] | None" = None,
 ) -> "ibis.Table":
     """Add masked, rule, code, cause, verdict, scope, confidence (text) and wait_s (seconds) to failed
     messages, and error_id, a number for all these; confidence is code, text, concept, guess, or null
@@ -34,14 +35,16 @@ def classify(
 
     The engine finds the distinct texts and masks them; only the masked ones are explained in
     Python. With an engine all this is computed here and now, without the columns that are unused,
-    and the result holds no data of Python's, and can be a view.
+    and the result holds no data of Python's, and can be a view. more adds columns to the table that
+    the errors need not wait for.
     """
     rules = rules or load_rules()
-    error = table[error_column].fill_null("")
-    kind, provider = (
-        table[column].cast("string").fill_null("") if column else ibis.literal("")
-        for column in (kind_column, provider_column)
-    )
+
+    def keys(rows: "ibis.Table") -> "list[ibis.Value]":
+        names = (error_column, kind_column, provider_column)
+        return [rows[n].cast("string").fill_null("") if n else ibis.literal("") for n in names]
+
+    error, kind, provider = keys(table)
     texts = table.select(error_=error, of_kind_=kind, by_=provider).distinct()
     texts = texts.mutate(masked=mask_expr(texts.error_))
     texts = engine.keep(texts) if engine else texts.view()
@@ -49,10 +52,11 @@ def classify(
     asked.insert(0, "error_id", range(len(asked)))
     numbered = ibis.memtable(asked, schema={"error_id": "int32"} | dict.fromkeys(ASKED, "string"))
     told = texts.join(numbered, ASKED).drop("masked")
-    keys = [error == told.error_]
-    if len(asked[["of_kind_", "by_"]].drop_duplicates()) > 1:  # else one key is enough, and faster
-        keys += [kind == told.of_kind_, provider == told.by_]
-    rows = table.left_join(told, keys).drop("error_", "of_kind_", "by_", *unused)
+    table = more(table) if more else table
+    both = zip(keys(table), (told.error_, told.of_kind_, told.by_), strict=True)
+    several = len(asked[["of_kind_", "by_"]].drop_duplicates()) > 1
+    same = [own == of for own, of in both][: 3 if several else 1]  # one key is faster
+    rows = table.left_join(told, same).drop("error_", "of_kind_", "by_", *unused)
     with ThreadPoolExecutor(1) as other:  # while the engine joins
         explained = other.submit(_explained, asked, rules)
         rows = engine.keep_numbers(rows, "contact_id", "message_id") if engine else rows

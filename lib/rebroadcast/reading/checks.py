@@ -80,62 +80,50 @@ def look(table: "ibis.Table", timed: bool = True) -> Seen:
         return Seen(int(table.count().execute()))
     number = table.message_number
     long = (number >= 10**DIGITS).fill_null(False)
-    sums = {
-        "rows": table.count(),
-        "long": long.sum(),
-        "zeros": (number % 10 == 0).sum(where=long),
-    }
-    if timed:
-        facts = _quarters(table, number)
-        sums |= {
-            "told": facts["told"].sum(),
-            "level": (facts["told"] & (facts["lag"] == 0)).sum(),
-            "least": facts["ahead"].min(where=facts["told"] & (facts["lag"] == 0)),
-            "most": facts["ahead"].max(where=facts["told"] & (facts["lag"] == 0)),
-        }
-    seen = table.aggregate(**sums).to_pyarrow().to_pylist()[0]
-    seen = {name: value or 0 for name, value in seen.items()}
-    zeros, long_ids = seen["zeros"], seen["long"]
+    facts = {"long": long, "zero": long & (number % 10 == 0)}
+    facts |= _quarters(table, number) if timed else {}
+    seen = table.group_by(**facts).aggregate(n=table.count()).to_pandas()
+    zeros, long_ids = (int(seen["n"][seen[name]].sum()) for name in ("zero", "long"))
     chance = 0.1 * long_ids + 5 * math.sqrt(0.09 * long_ids) + 1
     rounded = zeros > chance or zeros == long_ids >= FEWEST
     if rounded:  # unless zeros are all that they ever end in
         kept = table.filter(long).message_id.left(DIGITS).right(1)
         rounded = bool((kept != "0").any().execute())
-    clock = None
-    if timed and seen["told"]:
-        if seen["level"] >= MOST * seen["told"]:
-            ahead = dict.fromkeys((seen["least"], seen["most"]))
-            clock = Clock(tuple(map(_time, ahead)), timedelta(), int(seen["level"]))
-        else:
-            clock = _shifted(table, number, seen["told"])
-    return Seen(int(seen["rows"]), clock, int(zeros) if rounded else 0)
+    clock = _clock(seen[seen["told"]]) if timed else None
+    return Seen(int(seen["n"].sum()), clock, zeros if rounded else 0)
 
 
 def _quarters(table: "ibis.Table", number: "ibis.Value") -> "dict[str, ibis.Value]":
     """By how many quarters of an hour a message's time is later than its ID (`lag`), and its wall
-    clock ahead of UTC by its ID (`ahead`); `told`: where the ID is a moment.
+    clock ahead of UTC by its ID (`ahead`), null where clocks are never that far apart; `told`:
+    where the ID is a moment.
     """
-    seconds = number // 1_000_000
-    quarters = {
-        name: ((table[column].epoch_seconds() - seconds + QUARTER / 2) / QUARTER).floor()
-        for name, column in (("lag", "sent_at"), ("ahead", "local_at"))
-    }
-    told = number.between(*MOMENTS) & table.sent_at.notnull()
-    return {name: q.cast("int64") for name, q in quarters.items()} | {"told": told.fill_null(False)}
+    told = (number.between(*MOMENTS) & table.sent_at.notnull()).fill_null(False)
+    seconds = (number / 1e6).floor()
+    lag, ahead = (
+        ((table[column].epoch_seconds() - seconds + QUARTER / 2) / QUARTER).floor()
+        for column in ("sent_at", "local_at")
+    )
+    near = told & lag.between(-FARTHEST, FARTHEST)
+    none = ibis.null("int64")
+    quarters = {n: near.ifelse(q.cast("int64"), none) for n, q in (("lag", lag), ("ahead", ahead))}
+    return {"told": told} | quarters
 
 
 def _time(quarters: int) -> timedelta:
     return timedelta(seconds=QUARTER * int(quarters))
 
 
-def _shifted(table: "ibis.Table", number: "ibis.Value", told: int) -> Clock | None:
-    """The clock where it is not that of the stated zone; None where IDs and times do not agree on
-    any.
+def _clock(seen: "pd.DataFrame") -> Clock | None:
+    """The clock of IDs that are a moment (n of each lag and ahead): that of the stated zone where
+    most agree with it, else another; None where IDs and times do not agree on any.
     """
-    rows = table.mutate(**_quarters(table, number))
-    rows = rows.filter(rows.told & rows.lag.between(-FARTHEST, FARTHEST))
-    counts = rows.group_by("lag", "ahead").aggregate(n=rows.count())
-    counts = counts.order_by(ibis.desc("n"), "lag").limit(8).to_pyarrow().to_pylist()
+    told, level = int(seen["n"].sum()), seen[seen["lag"] == 0]
+    if told and (agreeing := int(level["n"].sum())) >= MOST * told:
+        ahead = dict.fromkeys((level["ahead"].min(), level["ahead"].max()))
+        return Clock(tuple(map(_time, ahead)), timedelta(), agreeing)
+    counts = seen.groupby(["lag", "ahead"], as_index=False)["n"].sum()
+    counts = counts.sort_values(["n", "lag"], ascending=[False, True]).head(8).to_dict("records")
     if not counts:
         return None
     # Of the zone stated and the one that is, each may have summer time: four pairs, an hour apart.

@@ -38,6 +38,7 @@ SURE, LIKELY = 1e-6, 0.002  # chance of mixed versions to look like two broadcas
 GAPS = (300, 1800, 3600)  # seconds between two messages: likely, unlike, alike contents
 FEW = 10  # rows of a broadcast that do not say for sure which words stay
 RESENT = 0.8  # of a resend's contacts failed before
+DRAWN, PERHAPS = 400, 0.5  # rows of which that share of contacts make a resend likely
 SHORTEST = 4  # characters of the beginning of a key, or the part of a name
 HASH, HASHES = 2_654_435_761, 2**32  # spreads row numbers evenly (Knuth's multiplier)
 PLACE = ["channel", "sender", "minute"]
@@ -597,31 +598,46 @@ def _same_message(found: "pd.DataFrame") -> list[str]:
 
 
 def _link(broadcasts: Broadcasts, tables: "list[ibis.Table]") -> None:
-    """Note which broadcasts repeat an earlier one to contacts that it had failed to reach."""
+    """Note which broadcasts repeat an earlier one to contacts that it had failed to reach: a bounded
+    sample of their contacts says which may, and only those of these are all looked at.
+    """
     found = broadcasts.found
-    if not found["message"].duplicated().any():
+    later = found[found["message"].duplicated(keep=False)]
+    if later.empty:
         return
-    again = found[found["message"].duplicated(keep=False)]
     rows = [broadcasts.mark(table) for table in tables]
-    rows = [r.filter(r["broadcast"].isin(list(again["broadcast"]))) for r in rows]
-    pairs = [r.select("broadcast", "message", "contact_id") for r in rows]
-    failed = pairs[0].distinct()
-    sent = ibis.union(*pairs, distinct=True) if len(pairs) > 1 else failed
-    failed = failed.rename(earlier="broadcast")
-    everyone = sent.select(earlier=ibis.literal(""), message="message", contact_id="contact_id")
-    both = sent.join(failed.union(everyone.distinct()), ["contact_id", "message"])
-    both = both.filter(both["broadcast"] != both["earlier"])
-    shared = both.group_by("broadcast", "earlier").aggregate(contacts=both.count()).to_pandas()
-    whole = shared["earlier"] == ""
-    sizes = dict(zip(shared["broadcast"][whole], shared["contacts"][whole], strict=True))
-    shared = shared[~whole]
+    rows = [r.select("broadcast", "message", "contact_id", "row_id") for r in rows]
+    shared = _shared(rows, later, DRAWN)
+    likely = shared[shared["contacts"] >= PERHAPS * shared["of"]]
+    later = later[later["broadcast"].isin(likely["broadcast"])]
+    if (later["rows"] > DRAWN).any():
+        shared = _shared(rows, later, int(later["rows"].max()))
+    shared = shared[shared["contacts"] >= RESENT * shared["of"]]
     order = {key: i for i, key in enumerate(found["broadcast"])}
     resend: dict[str, str] = {}
-    for later, earlier, contacts in shared.itertuples(index=False):
-        mostly = contacts >= RESENT * sizes[later] and order[earlier] < order[later]
-        if mostly and order[earlier] >= order.get(resend.get(later), -1):
-            resend[later] = earlier
+    for key, earlier in shared[["broadcast", "earlier"]].itertuples(index=False):
+        if order[earlier] < order[key] and order[earlier] >= order.get(resend.get(key), -1):
+            resend[key] = earlier
     found["resend_of"] = [resend.get(key, "") for key in found["broadcast"]]
+
+
+def _shared(rows: "list[ibis.Table]", later: "pd.DataFrame", drawn: int) -> "pd.DataFrame":
+    """How many contacts (of so many rows, about) of later broadcasts others that say the same had
+    failed to reach, and of how many: broadcast, earlier, contacts, of.
+    """
+    sent = ibis.union(*rows) if len(rows) > 1 else rows[0]
+    sent = sent.join(_table(later[["broadcast", "rows"]]), "broadcast")
+    sent = sent.filter(sent.row_id * HASH % HASHES * sent["rows"] < drawn * HASHES)
+    sent = sent.select("broadcast", "message", "contact_id").distinct()
+    failed = rows[0].select("message", "contact_id", earlier="broadcast")
+    both = sent.join(failed, ["message", "contact_id"])
+    both = both.filter(both["broadcast"] != both["earlier"])
+    both = both.select("broadcast", "contact_id", "earlier").distinct()
+    every = both.union(sent.select("broadcast", "contact_id", earlier=ibis.literal("")))
+    counts = every.group_by("broadcast", "earlier").aggregate(contacts=every.count()).to_pandas()
+    whole = counts["earlier"] == ""
+    sizes = counts[whole].set_index("broadcast")["contacts"]
+    return counts[~whole].assign(of=counts["broadcast"].map(sizes).astype("int64"))
 
 
 def _places(
@@ -664,20 +680,17 @@ def summary(
 ) -> "pd.DataFrame":
     """One row per broadcast of found, in the order of time.
 
-    failed has broadcast (as `Broadcasts.mark` adds it), contact_id, message_id and cause; delivered
+    failed has broadcast (as `Broadcasts.mark` adds it) and cause, each message once; delivered
     (broadcast) are the messages that arrived. attempted states how many messages were sent, per key
     or channel ID, where there is no delivered. names are those of the channels, by ID.
 
     Returns broadcast (the key), name (unlike all others), channel_id, first, last, attempted,
-    delivered, failed (each contact and message once), quota (failed by a limit), message and
+    delivered, failed, quota (failed by a limit), message and
     resend_of; attempted and delivered are missing where nothing says them.
     """
-    unnamed = failed.message_id.fill_null(failed.row_id.cast("string"))
-    once = failed.filter(failed.broadcast.notnull()).select(
-        "broadcast", "contact_id", message_id=unnamed, quota=(failed.cause == "quota").cast("int64")
-    )
-    once = once.group_by("broadcast", "contact_id", "message_id").aggregate(quota=once.quota.max())
-    counts = once.group_by("broadcast").aggregate(failed=once.count(), quota=once.quota.sum())
+    rows = failed.filter(failed.broadcast.notnull())
+    counts = rows.group_by("broadcast")
+    counts = counts.aggregate(failed=rows.count(), quota=(rows.cause == "quota").sum())
     frame = found[["broadcast", "channel_id", "first", "last", "message", "resend_of"]]
     frame = frame.merge(counts.to_pandas(), on="broadcast", how="left")
     frame = frame.fillna({"failed": 0, "quota": 0}).astype({"failed": "int64", "quota": "int64"})

@@ -71,8 +71,10 @@ def fates(
         refused=(rows.verdict == "never").any(),
         waited_since=rows.sent_at.min(),
     )
-    by_contact = by_contact.select("decisive", "refused", "waited_since")
-    rows = rows.join(by_contact, rows.order == by_contact.decisive)
+    by_contact = by_contact.select(
+        "refused", "waited_since", decisive=by_contact.decisive & (2**ROW_BITS - 1)
+    )
+    rows = rows.join(by_contact, rows.row_id == by_contact.decisive)
     rows = rows.left_join(
         gone, [rows.contact_id == gone.left, rows.channel_id.fill_null("") == gone.left_on]
     )
@@ -110,7 +112,8 @@ def fates(
 
 def _order(rows: "ibis.Table") -> "ibis.Value":
     """One number that orders all rows: by instant, then by care, then by place."""
-    seconds = rows.sent_at.epoch_seconds().cast("int64").fill_null(0).clip(0, 2 * OLDEST - 1)
+    seconds = rows.sent_at.epoch_seconds().cast("int64").fill_null(0)
+    seconds = ibis.greatest(ibis.least(seconds, 2 * OLDEST - 1), 0)
     care = rows.verdict.substitute(CARE, else_=CARE["unknown"]).cast("int64")
     return ((seconds - OLDEST) * 2**CARE_BITS + care) * 2**ROW_BITS + rows.row_id
 

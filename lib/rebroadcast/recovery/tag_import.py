@@ -14,6 +14,8 @@ from ..common.lazy import ibis
 from .targets import BY_HAND, Target, filled
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from ..engine.engine import Engine
 
 
@@ -159,15 +161,14 @@ def write(
     own = {"group_by": ["tag", "kind"], "order_by": "contact_id"}
     most = rows.contact_id.length() + rows.tags.length() * 4 + _constant(target)  # bytes
     by_rows = ibis.row_number().over(ibis.window(**own)) // target.rows
-    rows = engine.keep(rows.mutate(most=most, by_rows=by_rows))
-    parts = ["by_rows"]
-    sizes = rows.group_by("tag", "kind", "by_rows").aggregate(bytes=rows.most.sum())
-    if (sizes.bytes.max().execute() or 0) > target.bytes:  # a file keeps to both limits
+    rows, parts = engine.keep(rows.mutate(most=most, by_rows=by_rows)), ["by_rows"]
+    sizes = _sizes(rows, parts)
+    if (sizes["bytes"] > target.bytes).any():  # a file keeps to both limits
         so_far = rows.most.sum().over(ibis.window(**own, rows=(None, 0)))
         rows = engine.keep(rows.mutate(by_bytes=so_far // target.bytes))
         parts.append("by_bytes")
-    sizes = rows.group_by("tag", "kind", *parts).aggregate(n=rows.count())
-    sizes = sizes.order_by("kind", *parts).to_pandas()
+        sizes = _sizes(rows, parts)
+    sizes = sizes.drop(columns="bytes")
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     written, names = [], Counter()
     for tag in tags:
@@ -189,6 +190,13 @@ def write(
                 (folder / file).chmod(0o600)
                 written.append({"file": file, "contacts": int(contacts), "tag": tag})
     return written
+
+
+def _sizes(rows: "ibis.Table", parts: list[str]) -> "pd.DataFrame":
+    """Contacts and bytes (at the most) of each part of each tag and kind, in their order."""
+    groups = rows.group_by("tag", "kind", *parts)
+    sizes = groups.aggregate(n=rows.count(), bytes=rows.most.sum()).to_pandas()
+    return sizes.sort_values(["kind", *parts])
 
 
 def _constant(target: Target) -> int:

@@ -13,7 +13,7 @@ from ..bench.settings import Settings
 from ..bench.tables import Tables
 from ..common.doubts import Doubt
 from ..common.exceptions import ParameterError
-from ..engine.engine import PARQUET, id_parts, reader_path, with_ids
+from ..engine.engine import PARQUET, distinct_ids, id_parts, reader_path, with_ids
 from ..errors import advice
 from ..ledger.ledger import Claim, open_ledger
 from ..limits.waves import Plan
@@ -102,16 +102,17 @@ def recover(settings: Settings, tables: Tables, results: Results | None = None) 
         audience, fates = _claimed(tables, audience, fates, claim)
     try:
         folder = results.folder if published else Path(tempfile.mkdtemp(dir=tables.engine.scratch))
-        kept = _keep(tables, fates, audience, folder)
+        sizes = _sizes(audience)
+        kept = _keep(tables, fates, audience, sizes, folder)
         counts = _counts(tables, kept)
-        files, missing = _files(tables, audience, folder / "import")
+        files, missing = _files(tables, audience, sizes, folder / "import")
         told = _people(settings, tables, audience, folder)
     except BaseException:
         if claim and not claim.repeated:
             open_ledger(settings.ledger).take_back(claim.run_id)
         raise
     listed = summarise.broadcasts(settings, tables)
-    waves = _waves(tables, audience, planned)
+    waves = _waves(tables, sizes, planned)
     doubts = [
         *facts.doubts,
         *told,
@@ -127,7 +128,7 @@ def recover(settings: Settings, tables: Tables, results: Results | None = None) 
         flow=_flow(audience, counts, planned),
         fix=_to_fix(settings, fates),
         missing=missing,
-        recoverable=int(_contacts(audience).execute()),
+        recoverable=int(distinct_ids("contact_id", audience).execute()),
         plan=planned,
         folder=folder / "import",
         dispositions=kept,
@@ -317,23 +318,20 @@ def _begun(settings: Settings, tables: Tables, published: object) -> list[Doubt]
     return [Doubt("ledger begun", text, {"path": settings.ledger})]
 
 
-def _contacts(audience: ibis.Table) -> ibis.Value:
-    return sum(audience[part].nunique() for part in id_parts("contact_id", audience))
-
-
 def _sizes(audience: ibis.Table) -> list[tuple]:
+    """Wave, tag, contacts and audience of each tag."""
     sizes = audience.group_by("wave", "tag").aggregate(
-        n=_contacts(audience), audience=audience.audience.min()
+        n=distinct_ids("contact_id", audience), audience=audience.audience.min()
     )
     return list(sizes.order_by("wave", "tag").to_pandas().itertuples(index=False))
 
 
-def _waves(tables: Tables, audience: ibis.Table, planned: Plan | None) -> list[dict]:
+def _waves(tables: Tables, sizes: list[tuple], planned: Plan | None) -> list[dict]:
     starts = {}
     if planned:
         starts = dict(planned.waves[["wave", "start"]].itertuples(index=False))
     waves = []
-    for wave, tag, contacts, key in _sizes(audience):
+    for wave, tag, contacts, key in sizes:
         one = {"wave": int(wave), "tag": tag, "contacts": int(contacts)}
         one["broadcast"] = tables.names.get(key, "")
         if wave in starts:
@@ -355,7 +353,7 @@ def _flow(audience: ibis.Table, counts: dict[str, int], planned: Plan | None) ->
 def _to_fix(settings: Settings, fates: ibis.Table) -> pd.DataFrame:
     """Contacts by what must be changed before the message can reach them, most first."""
     rows = fates.filter(fates.disposition == "fix_first").group_by("cause", "rule")
-    frame = rows.aggregate(contacts=lambda t: t.contact_id.nunique()).to_pandas()
+    frame = rows.aggregate(contacts=lambda t: distinct_ids("contact_id", t)).to_pandas()
     told = [advice(rule, settings.lang.code, settings.rules) for rule in frame["rule"]]
     frame["title"] = pd.Series([title for title, _fix in told], dtype="str")
     frame["fix"] = pd.Series([fix for _title, fix in told], dtype="str")
@@ -363,12 +361,14 @@ def _to_fix(settings: Settings, fates: ibis.Table) -> pd.DataFrame:
     return frame.sort_values(["contacts", "title"], ascending=[False, True], ignore_index=True)
 
 
-def _files(tables: Tables, audience: ibis.Table, folder: Path) -> tuple[list[dict], int]:
+def _files(
+    tables: Tables, audience: ibis.Table, sizes: list[tuple], folder: Path
+) -> tuple[list[dict], int]:
     """Write the import files, one set per tag; return them, and how many contacts a contacts export
     does not have.
     """
     contacts = tables.inputs.contacts and tables.inputs.contacts.table
-    waves = {tag: int(wave) for wave, tag, _n, _key in _sizes(audience)}
+    waves = {tag: int(wave) for wave, tag, _n, _key in sizes}
     cells = tag_import.cells(audience, contacts)
     inputs = tables.inputs
     people = targets.recipients(tables.engine, cells, inputs.target, inputs.recipient, contacts)
@@ -385,11 +385,13 @@ def _counts(tables: Tables, kept: Path) -> dict[str, int]:
     return fates_.counts(rows, export.rows + len(export.rejected))
 
 
-def _keep(tables: Tables, fates: ibis.Table, audience: ibis.Table, folder: Path) -> Path:
+def _keep(
+    tables: Tables, fates: ibis.Table, audience: ibis.Table, sizes: list[tuple], folder: Path
+) -> Path:
     """Write one line per input row, in the order of the files, to `data/dispositions.parquet`."""
     path = folder / "data" / "dispositions.parquet"
     path.parent.mkdir(mode=0o700, exist_ok=True)
-    sizes, several = _sizes(audience), []
+    several = []
     if len(sizes) != 1:  # what is the same for all need not be looked up for each
         several = ["wave", "tag"]
         tagged = audience.select("row_id", *several).rename(place="row_id")

@@ -14,6 +14,7 @@ from ..bench.tables import Tables
 from ..common import sheets
 from ..common.doubts import Doubt
 from ..common.exceptions import InputError, ParameterError, QuotaError, sentence
+from ..engine.engine import distinct_ids
 from ..errors import Rules, advice
 from ..errors.texts import find_words, plain_text, shapes
 from ..limits.channels import Channels
@@ -126,7 +127,7 @@ def look(tables: Tables) -> Facts:
         first=failed.local_at.min(),
         last=failed.local_at.max(),
         channels=failed.channel_id.nunique(),
-        contacts=failed.contact_id.nunique(),
+        contacts=distinct_ids("contact_id", failed),
     )
     seen = seen.execute().iloc[0]
     dated = pd.notna(seen["first"])
@@ -153,7 +154,7 @@ def _fates(tables: Tables) -> tuple[pd.DataFrame, int]:
     rows = tables.fates
     counted = rows.group_by("disposition").aggregate(
         contacts=rows.count(),
-        people=rows.contact_id.nunique(),
+        people=distinct_ids("contact_id", rows),
         first=rows.earliest.min(),
         last=rows.earliest.max(),
     )
@@ -278,7 +279,9 @@ def by_error(failed: "ibis.Table", rules: Rules, language: str = "en") -> "pd.Da
     """
     groups = failed.group_by(error="masked", rule="rule", cause="cause", verdict="verdict")
     frame = groups.aggregate(
-        failed=failed.count(), contacts=failed.contact_id.nunique(), wait_s=failed.wait_s.max()
+        failed=failed.count(),
+        contacts=distinct_ids("contact_id", failed),
+        wait_s=failed.wait_s.max(),
     ).to_pandas()
     frame = _ranked(frame, "error")
     told = {
