@@ -77,22 +77,8 @@ LONGEST = [
 ]
 
 
-# Not run to their end since the bench came apart and the broadcast became the unit: a failure there
-# is shown (xfail) and not hidden, and does not stop the others. Each name goes when its file passes.
-UNSETTLED = {
-    "explore",
-    "faults",
-    "spark",
-    "strangers",
-}
-
-
 def pytest_collection_modifyitems(items):
     """The files that take longest come first, so that no process waits for the other at the end."""
-    for item in items:
-        if item.path.stem.removeprefix("test_") in UNSETTLED:
-            reason = "not run to its end since the broadcast became the unit"
-            item.add_marker(pytest.mark.xfail(strict=False, reason=reason))
     ranks = {f"test_{name}": rank for rank, name in enumerate(LONGEST)}
     items.sort(
         key=lambda item: ranks.get(
