@@ -176,7 +176,7 @@ def test_a_key_outlives_a_spreadsheet(engine, write):
 
 def test_the_summary_counts_and_names_each_broadcast(engine, write):
     rows = [row(str(i), str(i), at=f"2022-01-11 15:00:0{i}") for i in range(9)]
-    found, table = found_in(engine, write, *rows, rows[0])
+    found, table = found_in(engine, write, *rows)
     marked = found.mark(table).mutate(cause=table.content_type.nullif("text").fill_null("quota"))
     frame = broadcasts.summary(found.found, marked, names={"1001": "WhatsApp México"})
     told = frame.iloc[0]
