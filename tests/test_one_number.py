@@ -132,7 +132,7 @@ def test_the_terminal_and_the_report_say_it_too(tmp_path):
     options = [f"--{name}={path}" for name, path in world.given.items() if name != "exports"]
 
     def run(verb, *more):
-        done = CliRunner().invoke(cli.main, [verb, world.given["exports"], *options, *more])
+        done = CliRunner().invoke(cli.app, [verb, world.given["exports"], *options, *more])
         assert done.exit_code == 0, done.output
         return done.output
 

@@ -2,12 +2,16 @@
 the broadcast's own figures show.
 """
 
-import pytest
+import json
 
-from conftest import HEADER, row
+import pytest
+from click.testing import CliRunner
+
+from conftest import HEADER, ROOT, row
+from rebroadcast import cli
 from rebroadcast.bench import workbench
 from rebroadcast.common.exceptions import ColumnError, InputError
-from rebroadcast.verbs import summarise
+from rebroadcast.verbs import convert, summarise
 
 RESTRICTED = (
     "131048 Message failed to send because there are restrictions on how many messages can be sent"
@@ -99,3 +103,21 @@ def test_a_restriction_without_a_messages_export_is_fixed_first(told):
     assert summary.causes["verdict"].tolist() == ["fix"]
     assert summary.recoverable == 0
     assert "exactly a limit" not in doubts
+
+
+def test_a_check_before_sending_tells_what_it_could_not_read(write, tmp_path):
+    rows = [["7", "+525551234567"], ["x" * 300, "+525551234568"], ["9", "+525551234569", "more"]]
+    path = write(rows, "people.csv", ["ContactID", "Phone Number"])
+    (tmp_path / "channels.toml").write_text(CHANNELS.format(limit=10))
+    words = ["preflight", str(path), "--channel", "1001", "--json"]
+    done = CliRunner().invoke(cli.app, [*words, "--channels", str(tmp_path / "channels.toml")])
+    assert done.exit_code == 0
+    assert json.loads(done.stdout)["contacts"] == 1
+    assert "2 rows of the contacts export could not be read: people.csv" in done.stderr
+
+
+def test_another_vendors_file_is_not_converted(tmp_path):
+    log = ROOT / "tests" / "data" / "vendors" / "twilio_console.csv"
+    with pytest.raises(InputError, match=r"twilio_console.csv is of Twilio.*reads it as it is"):
+        convert.convert(str(log), tmp_path / "parquet")
+    assert not (tmp_path / "parquet").exists()

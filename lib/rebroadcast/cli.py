@@ -172,6 +172,7 @@ PREFLIGHT = (
     *PLAN,
     "timezone",
     "date_format",
+    "profile",
     "rules",
     "language",
     "as_json",
@@ -403,9 +404,12 @@ def preflight(**given: Any) -> None:
     stated = {k: v for k, v in given.items() if v is not None}
     bench = Workbench(Settings.parse(stated | {"exports": earlier, "language": speech}))
     found = verb.preflight(bench.settings, bench.tables)
+    reader = bench.reader
+    doubts = [d for export in bench.inputs.all_read.values() for d in export.doubts]
+    doubts += bench.settings.channels.doubts()
+    _warn([reader.said(doubt) for doubt in loudest_first(doubts)], reader.lang)
     if as_json:
         return _json(asdict(found))
-    reader = bench.reader
     _ = reader.gettext
     lines = {
         _("Channel"): f"{found.channel} ({found.kind})",

@@ -83,21 +83,11 @@ def run(
             failure = execute(path, checked, target, place, **options)
             if isinstance(failure, RebroadcastError) and failure.exit_status == 2:
                 raise failure
-            if strict and (warnings := record.read(staging).get("warnings")):
-                raise ParameterError(
-                    "Nothing was written, since warnings are errors here (strict): {warnings}",
-                    "strict",
-                    warnings=" · ".join(warnings),
-                )
+            if strict:
+                _refuse_warnings(record.read(staging).get("warnings"))
             content, executed = record.read(staging), clean(_load(target))
-            if failure:  # half of the results are none
-                for child in staging.iterdir():
-                    shutil.rmtree(child) if child.is_dir() else child.unlink()
-                content = {"started": started, "status": "failed", "message": str(failure)}
-                content |= {
-                    "cell": getattr(failure, "cell", None),
-                    "died": getattr(failure, "died", False),
-                }
+            if failure:
+                content = _failed(staging, failure, started)
             subject = content.get("subject") or ""
             _write(staging, path.stem, executed, lang, subject, bool(checked.get("light")))
             content |= {
@@ -127,6 +117,30 @@ def run(
             "{failure} The run record is in {file}.", failure=failure, file=out / record.NAME
         )
     return content
+
+
+def _refuse_warnings(warnings: list[str] | None) -> None:
+    if warnings:
+        raise ParameterError(
+            "Nothing was written, since warnings are errors here (strict): {warnings}",
+            "strict",
+            warnings=" · ".join(warnings),
+        )
+
+
+def _failed(staging: Path, failure: Exception, started: str) -> dict:
+    """Clear the folder of a run that failed, since half of the results are none; the start of its
+    record.
+    """
+    for child in staging.iterdir():
+        shutil.rmtree(child) if child.is_dir() else child.unlink()
+    return {
+        "started": started,
+        "status": "failed",
+        "message": str(failure),
+        "cell": getattr(failure, "cell", None),
+        "died": getattr(failure, "died", False),
+    }
 
 
 def _take_back(checked: Mapping[str, object]) -> None:

@@ -5,7 +5,7 @@ or many runs.
 from pathlib import Path
 
 from ..common import sheets
-from ..common.exceptions import ColumnError
+from ..common.exceptions import ColumnError, InputError
 from ..common.folder import check_only, staged
 from ..common.lazy import ibis, pd
 from ..engine import connect as connection
@@ -29,7 +29,7 @@ def convert(
     date_format settles where it is in doubt. A file has at most `most` rows. What cannot be read is
     in out/rejected.csv (file, line, reason, text), and in a Parquet file of its own, so that later
     runs count it too. Returns kind, rows, rejected and files of each kind. Raises what
-    `exports.read` does, and OutputError; out appears whole or not at all.
+    `exports.read` does, InputError for another vendor's file, and OutputError; out appears whole or not at all.
 
     >>> convert("exports/*.csv", "parquet")  # doctest: +SKIP
     [{'kind': 'failed', 'rows': 2589, 'rejected': 0, 'files': 1}]
@@ -48,6 +48,7 @@ def convert(
             kinds.setdefault(_kind(path, engine.scratch), []).append(str(path))
         for kind, paths in sorted(kinds.items()):
             found = exports.read(engine, paths, kind, date_format=date_format, as_text=True)
+            _check_ours(found)
             files = _write(found, folder / kind, most)
             done.append(
                 {"kind": kind, "rows": found.rows, "rejected": len(found.rejected), "files": files}
@@ -58,6 +59,18 @@ def convert(
         for path in folder.rglob("*"):  # they hold what people wrote
             path.chmod(0o700 if path.is_dir() else 0o600)
     return done
+
+
+def _check_ours(export: "exports.Export") -> None:
+    """Raise InputError for another vendor's file: Parquet would not tell what it is of."""
+    for source in export.sources:
+        if source.fit:
+            raise InputError(
+                "{file} is of {title} and is not converted; every command reads it as it is.",
+                source.path,
+                file=source.name,
+                title=source.fit.title,
+            )
 
 
 def _kind(path: Path, scratch: Path) -> str:
