@@ -26,6 +26,9 @@ SETS = {
     "error_examples.csv": ("cause", "verdict"),
     "more_error_examples.csv": ("cause", "verdict"),
     "error_examples_2.csv": ("cause", "verdict"),
+    "error_examples_3.csv": ("cause", "verdict"),
+    "error_examples_4.csv": ("cause", "verdict"),
+    "error_examples_5.csv": ("cause", "verdict"),
     "error_gaps.csv": ("expected_cause", "expected_verdict"),
 }
 FIFTHS = 5

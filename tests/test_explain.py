@@ -269,7 +269,9 @@ SETS = {  # file, columns of cause and verdict, least shares of both
     "error_examples.csv": ("cause", "verdict", 0.98, 0.98),
     "error_examples_2.csv": ("cause", "verdict", 0.98, 0.98),
     "error_gaps.csv": ("expected_cause", "expected_verdict", 0.95, 0.95),
-    "error_examples_3.csv": ("cause", "verdict", 0.91, 0.93),
+    "error_examples_3.csv": ("cause", "verdict", 0.95, 0.96),
+    "error_examples_4.csv": ("cause", "verdict", 0.95, 0.96),
+    "error_examples_5.csv": ("cause", "verdict", 0.85, 0.94),
 }
 
 

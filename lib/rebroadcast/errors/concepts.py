@@ -8,7 +8,9 @@ from typing import NamedTuple
 from .texts import fold
 
 _TOKEN = re.compile(r"[^\W_]+(?:['-][^\W_]+)*")
-_CLAUSE = re.compile(r"[.;:|!?{}=,](?:\s|$)|[|{};=]|\s-\s")
+_CLAUSE = re.compile(
+    r"[.;:|!?{}=](?:\s|$)|[|{};=]|\s-\s|,(?:$|\s(?!котор|wh|that |que |qui |der |die |das |ktor))"
+)
 _WIDE = re.compile("[\u3040-\u30ff\u3400-\u9fff]+")
 _ROLE = re.compile(  # from and to are persons where they are quoted, or stand before a number
     r"['\"`](from|to)['\"`]"
@@ -17,11 +19,13 @@ _ROLE = re.compile(  # from and to are persons where they are quoted, or stand b
 _KEY = re.compile(
     r"[\"'][\w-]+[\"']\s*(?::|=>)|\b\w+:\s?(?=['\"])"
 )  # the name of a value is no word of the error
+_DIGIT = re.compile(r"\d")
 _ELISION = re.compile(r"\b(?:l|d|qu|n|s|c|j|m|t)'(?=\w)")  # French articles
 _ROLES = {"from": " sender ", "to": " recipient "}
 _BEFORE_ITS_NOUN = frozenset(
     ["invalid", "unknown", "missing", "unsupported", "unregistered", "expired"]
 )
+_YOURS = frozenset(["own"])  # your message is a message
 REACH = 7  # words between a subject and what is said of it
 MOST = 240  # words that are read
 
@@ -80,14 +84,14 @@ class Lexicon:
     def _look_up(self, word: str) -> tuple[str, ...]:
         """The concepts of a word: u + subject, t + state, ~ + state behind a negation, o + other."""
         tags = self._exact.get(word, ())
-        for size in range(len(word) if word.isalpha() or "_" in word else 0, 1, -1):
-            if "_" in word[size:]:  # of several words the last only may have an ending
+        for size in range(0 if _DIGIT.search(word) else len(word), 1, -1):
+            if "_" in word[size:] or "-" in word[size:]:  # the last word only may have an ending
                 break
             tags += tuple(t for t in self._stems.get(word[:size], ()) if t not in tags)
         return tags
 
     def _tagged(self, clause: str) -> list[tuple[str, tuple[str, ...]]]:
-        words, tagged, at = _TOKEN.findall(clause)[:MOST], [], 0
+        words, tagged, at = _TOKEN.findall(clause.replace("'s ", " "))[:MOST], [], 0
         while at < len(words):
             for size in (3, 2) if words[at] in self._firsts else ():
                 joined = "_".join(words[at : at + size])
@@ -131,7 +135,10 @@ class Lexicon:
                 continue
             last = nouns[-1] if nouns else None
             gap = [t for _, t in tagged[last.end : at]] if last else []
-            joined = all("olink" in t for t in gap) or ("error" in subjects and gap == [()])
+            error = "error" in subjects or (last and "error" in last.subjects)
+            joined = all("olink" in t or (error and "obefore" in t) for t in gap) or (
+                error and gap == [()]
+            )
             if last and joined:
                 subjects |= nouns.pop().subjects
                 at_start = last.start
@@ -141,7 +148,9 @@ class Lexicon:
         hidden = self._over.get
         return [
             n._replace(
-                subjects=n.subjects - frozenset().union(*(hidden(s, ()) for s in n.subjects))
+                subjects=n.subjects
+                - frozenset().union(*(hidden(s, ()) for s in n.subjects))
+                - (_YOURS if n.subjects > _YOURS else frozenset())
             )
             for n in nouns
         ]
@@ -156,7 +165,7 @@ class Lexicon:
                     said.pairs.setdefault((subject, "faulty"), f"{subject} error")
         for at, (word, tags) in enumerate(tagged):
             for tag in tags:
-                negated = tag[0] == "~" and any("onot" in t for _, t in tagged[max(0, at - 5) : at])
+                negated = tag[0] == "~" and _denied(tagged, at)
                 if tag[0] != "t" and not negated:
                     continue
                 noun, agent = _about(tagged, nouns, at, tag[1:])
@@ -167,10 +176,15 @@ class Lexicon:
                     said.pairs.setdefault((f"by-{subject}", tag[1:]), words)
                 told.add(noun)
         for noun in nouns:  # "no permission": what is not there is missing
-            none = any("onone" in t for _, t in tagged[max(0, noun.start - 2) : noun.start])
+            none = any("onone" in t for _, t in tagged[max(0, noun.start - 3) : noun.start])
             for subject in noun.subjects if none and noun not in told else ():
                 said.pairs.setdefault((subject, "missing"), f"no {tagged[noun.start][0]}")
         return said
+
+
+def _denied(tagged: list, at: int) -> bool:
+    before, after = tagged[max(0, at - 5) : at], tagged[at + 1 : at + 2]
+    return any("onot" in t for _, t in before) or any("oafter" in t for _, t in after)
 
 
 def _about(
@@ -188,6 +202,8 @@ def _about(
         return before, None
     if near and after.start == at + 1 and state in _BEFORE_ITS_NOUN:
         return after, None
+    if before and "oactive" in tagged[at][1]:  # "the device does not support this service"
+        return before, None
     if near and "overb" in tagged[at][1]:  # "could not find the address"
         return after, None
     if before and at - before.end <= 1:

@@ -15,6 +15,7 @@ _WORD = re.compile(r"[^\W\d_]{2,}")
 _COMMON = frozenset(
     [
         "bad",
+        "not",
         "request",
         "forbidden",
         "the",

@@ -25,7 +25,7 @@ _MILD = (
     "unreachable",
 )  # states that blame nobody, or a person
 # Where a published code stands among texts (2), concepts (4) and weak texts (5).
-_PLACES = {"agrees": 0.5, "named": 1, "native": 1, "own": 3, "long": 3.5, "short": 4.5, "weak": 6}
+_PLACES = {"agrees": 0.5, "named": 1, "native": 1, "own": 4.1, "long": 3.5, "short": 4.5, "weak": 6}
 _EVERYDAY = re.compile(
     r"(?i)\b(?:line|mail|email|smtp|outlook|gmail)\b"
 )  # names of kinds, and words

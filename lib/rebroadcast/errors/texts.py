@@ -66,14 +66,15 @@ def fold(text: str) -> str:
     """Return text without accents and typographic variants."""
     if text.isascii():
         return text
-    return re.sub("[\u0300-\u036f]", "", unicodedata.normalize("NFKD", text.translate(_VARIANTS)))
+    apart = unicodedata.normalize("NFKD", text.translate(_VARIANTS))
+    return unicodedata.normalize("NFC", re.sub("[\u0300-\u036f]", "", apart))
 
 
 def plain_text(masked: str) -> str:
     """Undo what transport did to a text: escapes (also repeated ones), entities, line breaks,
     accents.
     """
-    text = masked.replace(MASK_TOKEN, "~")
+    text = masked.replace(MASK_TOKEN, "~").replace("n`t", "n't")
     if "\\" in text:
         text = re.sub(r"(?<!\\)\\+u([0-9a-fA-F]{4})", lambda m: chr(int(m[1], 16)), text)
         text = re.sub(r"(?<!\\)\\+(?:[nrt]\b|[nrt](?=[A-Z])|(?=[\"'/\\]))", " ", text).replace(
