@@ -3,7 +3,8 @@
 import functools
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from itertools import product
 from pathlib import Path
 
@@ -28,6 +29,7 @@ CHOICES = {
     "key": "id like kind code text about weak cause verdict scope wait title fix source date",
 }
 WORDS = ("subject", "state", "word")
+_BEGIN = r"\s*\[\[\s*[\"']?rule[\"']?\s*\]\]"
 _ID = r"\s*[\"']?id[\"']?\s*="
 _INHERITED = ("cause", "verdict", "scope", "wait", "title", "fix", "source", "date")
 
@@ -57,98 +59,123 @@ def _read(
     path: Path, known: Mapping[str, Rule], causes: Mapping, words: Mapping, layer: int
 ) -> tuple[list[Rule], dict, dict]:
     """Read a rules file into rules and causes; known rules are those that a rule may be like."""
-    try:
-        if path.exists() and not path.is_file():  # a pipe would be waited for
-            raise OSError(sentence("it is not a regular file"))
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-        document = tomllib.loads("\n".join(lines))
-        tables, sources = list(document.get("rule", [])), document.get("sources", {})
-        causes = causes | {c: causes.get(c, {}) | t for c, t in document.get("cause", {}).items()}
-        names = [t.get("id") for t in tables]
-        words = _merged(words, {g: document[g] for g in WORDS if g in document})
-    except OSError as error:
-        raise RulesError(
-            "{path} cannot be read: {reason}.", path=path, reason=reason(error)
-        ) from error
-    except (ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise RulesError(
-            "{path}: not a rules file: {reason}. Expected TOML with [[rule]] tables.",
-            path=path,
-            reason=error,
-        ) from error
-
-    def fail(where: str, found: str, **facts: object) -> RulesError:
-        begins = [
-            n
-            for n, line in enumerate(lines)
-            if re.match(r"\s*\[\[\s*[\"']?rule[\"']?\s*\]\]", line)
-        ]
-        line = next((n for n, s in enumerate(lines, 1) if f'"{where}"' in s), 0)
-        at = next((n for n, name in enumerate(names) if where in (name, f"rule {n + 1}")), None)
-        if at is not None and len(begins) == len(names):  # its id, or where its table begins
-            table = range(begins[at], [*begins, len(lines)][at + 1])
-            line = next((n for n in table if re.match(_ID, lines[n])), begins[at]) + 1
-        place = sentence("{path}, line {line}", path=path, line=line) if line else path
-        return RulesError(f"{place}: {where}: {sentence(found, **facts)}")
-
-    def check(where: str, name: str, value: object, choices: Iterable[str] = ()) -> None:
-        choices = list(choices or CHOICES[name].split())
-        if value not in choices:
-            few, hint = len(choices) < 20, did_you_mean(str(value), choices)
-            listed = (
-                sentence("one of: {choices}", choices=", ".join(choices))
-                if few
-                else sentence("the id of another rule")
-            )
-            raise fail(
-                where,
-                "{name} is '{value}', expected {listed}.{hint}",
-                name=name,
-                value=value,
-                listed=listed,
-                hint=hint,
-            )
-
-    for name in document:
-        check("top level", "table", name)
-    for name in causes:
-        check(f"cause.{name}", "cause", name)
-    for n, (table, ident) in enumerate(zip(tables, names, strict=True)):
-        if not isinstance(ident, str) or not ident or ident in names[:n]:
-            raise fail(
-                ident or f"rule {n + 1}", 'a rule needs an id of its own, a text such as "my-rule".'
-            )
-        for key in table:
-            check(ident, "key", key)
-    rules = dict(known)
-    waiting = list(enumerate(tables))
+    file = _File(path)
+    file.check_names()
+    causes = causes | {c: causes.get(c, {}) | t for c, t in file.causes.items()}
+    words = _merged(words, file.words)
+    rules, waiting = dict(known), list(enumerate(file.tables))
     while waiting:  # a rule may be like one further down
         ready = [(n, t) for n, t in waiting if t.get("like") in (None, *rules)]
         if not ready:
-            check(waiting[0][1]["id"], "like", waiting[0][1]["like"], rules)
+            file.check(waiting[0][1]["id"], "like", waiting[0][1]["like"], rules)
         for n, table in ready:
-            like = rules.get(table.get("like"))
-            base = {k: getattr(like, k) for k in _INHERITED} if like else {}
-            cause = table.get("cause", base.get("cause"))
-            check(table["id"], "cause", cause)
+            full = file.completed(table, rules.get(table.get("like")), causes)
+            with file.kinds_of_values(table["id"]):
+                rules[table["id"]] = _rule(full, (layer, n), words, file.fail, file.check)
+        waiting = [w for w in waiting if w not in ready]
+    return [rules[i] for i in file.ids], causes, words
+
+
+class _File:
+    """A rules file as it was written: its tables, and what is wrong with them, said with its line."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        try:
+            if path.exists() and not path.is_file():  # a pipe would be waited for
+                raise OSError(sentence("it is not a regular file"))
+            self.lines = path.read_text(encoding="utf-8-sig").splitlines()
+            self.document = tomllib.loads("\n".join(self.lines))
+            self.tables = list(self.document.get("rule", []))
+            self.sources = self.document.get("sources", {})
+            self.causes = {c: dict(t) for c, t in self.document.get("cause", {}).items()}
+            self.ids = [t.get("id") for t in self.tables]
+            self.words = {g: dict(self.document[g]) for g in WORDS if g in self.document}
+            _merged({}, self.words)
+        except OSError as error:
+            raise RulesError(
+                "{path} cannot be read: {reason}.", path=path, reason=reason(error)
+            ) from error
+        except (ValueError, TypeError, AttributeError, RecursionError) as error:
+            raise RulesError(
+                "{path}: not a rules file: {reason}. Expected TOML with [[rule]] tables.",
+                path=path,
+                reason=error,
+            ) from error
+
+    def fail(self, where: str, found: str, **facts: object) -> RulesError:
+        """Return what is wrong with a rule or table, with the line of its id or its begin."""
+        begins = [n for n, line in enumerate(self.lines) if re.match(_BEGIN, line)]
+        line = next((n for n, s in enumerate(self.lines, 1) if f'"{where}"' in s), 0)
+        names = enumerate(self.ids)
+        at = next((n for n, name in names if where in (name, f"rule {n + 1}")), None)
+        if at is not None and len(begins) == len(self.ids):
+            table = range(begins[at], [*begins, len(self.lines)][at + 1])
+            line = next((n for n in table if re.match(_ID, self.lines[n])), begins[at]) + 1
+        path = self.path
+        place = sentence("{path}, line {line}", path=path, line=line) if line else path
+        return RulesError(f"{place}: {where}: {sentence(found, **facts)}")
+
+    def check(self, where: str, name: str, value: object, choices: Iterable[str] = ()) -> None:
+        """Raise RulesError where a value is none of its choices."""
+        choices = list(choices or CHOICES[name].split())
+        if value in choices:
+            return
+        few, hint = len(choices) < 20, did_you_mean(str(value), choices)
+        listed = (
+            sentence("one of: {choices}", choices=", ".join(choices))
+            if few
+            else sentence("the id of another rule")
+        )
+        raise self.fail(
+            where,
+            "{name} is '{value}', expected {listed}.{hint}",
+            name=name,
+            value=value,
+            listed=listed,
+            hint=hint,
+        )
+
+    def check_names(self) -> None:
+        """Raise RulesError where a table, cause or key is unknown, or an id is none of its own."""
+        for name in self.document:
+            self.check("top level", "table", name)
+        for name in self.causes:
+            self.check(f"cause.{name}", "cause", name)
+        for n, (table, ident) in enumerate(zip(self.tables, self.ids, strict=True)):
+            if not isinstance(ident, str) or not ident or ident in self.ids[:n]:
+                raise self.fail(
+                    ident or f"rule {n + 1}",
+                    'a rule needs an id of its own, a text such as "my-rule".',
+                )
+            for key in table:
+                self.check(ident, "key", key)
+
+    def completed(self, table: dict, like: Rule | None, causes: Mapping[str, dict]) -> dict:
+        """Return a rule's table with what it leaves to the rule it is like, its cause and source."""
+        base = {k: getattr(like, k) for k in _INHERITED} if like else {}
+        cause = table.get("cause", base.get("cause"))
+        self.check(table["id"], "cause", cause)
+        with self.kinds_of_values(table["id"]):
             if cause != base.get("cause"):
                 base = {k: base[k] for k in ("source", "date") if k in base}
             if table.get("verdict", causes[cause]["verdict"]) != causes[cause]["verdict"]:
                 base = {"wait": None} | base
-            try:
-                source = sources.get(table.get("source"), {})
-                source = {"source": source["url"], "date": source["date"]} if source else {}
-                rules[table["id"]] = _rule(
-                    causes[cause] | base | table | source, (layer, n), words, fail, check
-                )
-            except (TypeError, KeyError, AttributeError) as error:
-                raise fail(
-                    table["id"],
-                    "a value, or its source, is of another kind than expected: {reason}.",
-                    reason=error,
-                ) from None
-        waiting = [w for w in waiting if w not in ready]
-    return [rules[i] for i in names], causes, words
+            source = self.sources.get(table.get("source"), {})
+            source = {"source": source["url"], "date": source["date"]} if source else {}
+            return causes[cause] | base | table | source
+
+    @contextmanager
+    def kinds_of_values(self, where: str) -> Iterator[None]:
+        """Say of a rule that a value is of another kind than expected, whatever that led to."""
+        try:
+            yield
+        except (TypeError, KeyError, AttributeError) as error:
+            raise self.fail(
+                where,
+                "a value, or its source, is of another kind than expected: {reason}.",
+                reason=error,
+            ) from None
 
 
 def _merged(words: Mapping, more: Mapping) -> dict:
