@@ -56,7 +56,7 @@ class Lexicon:
     def __init__(self, tables: Mapping[str, Mapping[str, Mapping[str, str]]]):
         self._exact: dict[str, tuple[str, ...]] = {}
         self._stems: dict[str, tuple[str, ...]] = {}
-        self._firsts: set[str] = set()
+        self._sizes: dict[str, tuple[int, ...]] = {}  # of terms, by their first word
         self._tags = functools.lru_cache(50_000)(self._look_up)
         self._clause = functools.lru_cache(50_000)(self._read_clause)  # texts repeat their clauses
         for group, names in tables.items():
@@ -79,7 +79,8 @@ class Lexicon:
             if tag not in table.get(stem, ()):
                 table[stem] = (*table.get(stem, ()), tag)
             if "_" in stem:
-                self._firsts.add(stem.partition("_")[0])
+                first, size = stem.partition("_")[0], stem.count("_") + 1
+                self._sizes[first] = (*sorted({size, *self._sizes.get(first, ())})[::-1],)
 
     def _look_up(self, word: str) -> tuple[str, ...]:
         """The concepts of a word: u + subject, t + state, ~ + state behind a negation, o + other."""
@@ -93,7 +94,7 @@ class Lexicon:
     def _tagged(self, clause: str) -> list[tuple[str, tuple[str, ...]]]:
         words, tagged, at = _TOKEN.findall(clause.replace("'s ", " "))[:MOST], [], 0
         while at < len(words):
-            for size in (3, 2) if words[at] in self._firsts else ():
+            for size in self._sizes.get(words[at], ()):
                 joined = "_".join(words[at : at + size])
                 if tags := self._tags(joined):
                     tagged.append((joined, tags))
@@ -148,10 +149,12 @@ class Lexicon:
         hidden = self._over.get
         return [
             n._replace(
-                subjects=n.subjects
-                - frozenset().union(*(hidden(s, ()) for s in n.subjects))
-                - (_YOURS if n.subjects > _YOURS else frozenset())
+                subjects=n.subjects.difference(
+                    _YOURS if n.subjects > _YOURS else (), *(hidden(s, ()) for s in n.subjects)
+                )
             )
+            if len(n.subjects) > 1
+            else n
             for n in nouns
         ]
 
@@ -183,8 +186,9 @@ class Lexicon:
 
 
 def _denied(tagged: list, at: int) -> bool:
-    before, after = tagged[max(0, at - 5) : at], tagged[at + 1 : at + 2]
-    return any("onot" in t for _, t in before) or any("oafter" in t for _, t in after)
+    return any("onot" in t for _, t in tagged[max(0, at - 5) : at]) or any(
+        "oafter" in t for _, t in tagged[at + 1 : at + 2]
+    )
 
 
 def _about(

@@ -182,7 +182,7 @@ class Rules:
         """Return the best rule for a masked text of a kind of channel, said by a provider.
 
         A user's rules come first. Then a code that is sure (its provider is known, or code and text
-        agree), text, a short code of that channel kind, concepts, weak text, a weak code; within
+        agree), text, concepts, a short code of that channel kind, weak text, a weak code; within
         each, the order of the file. Words about the sender lead to no `never`.
         """
         text = texts.Read(masked, kind)

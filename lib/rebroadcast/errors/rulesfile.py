@@ -3,8 +3,7 @@
 import functools
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from itertools import product
 from pathlib import Path
 
@@ -69,9 +68,15 @@ def _read(
         if not ready:
             file.check(waiting[0][1]["id"], "like", waiting[0][1]["like"], rules)
         for n, table in ready:
-            full = file.completed(table, rules.get(table.get("like")), causes)
-            with file.kinds_of_values(table["id"]):
+            try:
+                full = file.completed(table, rules.get(table.get("like")), causes)
                 rules[table["id"]] = _rule(full, (layer, n), words, file.fail, file.check)
+            except (TypeError, KeyError, AttributeError) as error:
+                raise file.fail(
+                    table["id"],
+                    "a value, or its source, is of another kind than expected: {reason}.",
+                    reason=error,
+                ) from None
         waiting = [w for w in waiting if w not in ready]
     return [rules[i] for i in file.ids], causes, words
 
@@ -90,8 +95,7 @@ class _File:
             self.sources = self.document.get("sources", {})
             self.causes = {c: dict(t) for c, t in self.document.get("cause", {}).items()}
             self.ids = [t.get("id") for t in self.tables]
-            self.words = {g: dict(self.document[g]) for g in WORDS if g in self.document}
-            _merged({}, self.words)
+            self.words = _merged({}, {g: self.document[g] for g in WORDS if g in self.document})
         except OSError as error:
             raise RulesError(
                 "{path} cannot be read: {reason}.", path=path, reason=reason(error)
@@ -104,20 +108,17 @@ class _File:
             ) from error
 
     def fail(self, where: str, found: str, **facts: object) -> RulesError:
-        """Return what is wrong with a rule or table, with the line of its id or its begin."""
+        # the line is that of its id, or where its table begins
         begins = [n for n, line in enumerate(self.lines) if re.match(_BEGIN, line)]
         line = next((n for n, s in enumerate(self.lines, 1) if f'"{where}"' in s), 0)
-        names = enumerate(self.ids)
-        at = next((n for n, name in names if where in (name, f"rule {n + 1}")), None)
+        at = next((n for n, name in enumerate(self.ids) if where in (name, f"rule {n + 1}")), None)
         if at is not None and len(begins) == len(self.ids):
             table = range(begins[at], [*begins, len(self.lines)][at + 1])
             line = next((n for n in table if re.match(_ID, self.lines[n])), begins[at]) + 1
-        path = self.path
-        place = sentence("{path}, line {line}", path=path, line=line) if line else path
+        place = sentence("{path}, line {line}", path=self.path, line=line) if line else self.path
         return RulesError(f"{place}: {where}: {sentence(found, **facts)}")
 
     def check(self, where: str, name: str, value: object, choices: Iterable[str] = ()) -> None:
-        """Raise RulesError where a value is none of its choices."""
         choices = list(choices or CHOICES[name].split())
         if value in choices:
             return
@@ -137,11 +138,9 @@ class _File:
         )
 
     def check_names(self) -> None:
-        """Raise RulesError where a table, cause or key is unknown, or an id is none of its own."""
-        for name in self.document:
-            self.check("top level", "table", name)
-        for name in self.causes:
-            self.check(f"cause.{name}", "cause", name)
+        told = [("top level", "table", name) for name in self.document]
+        for names in told + [(f"cause.{name}", "cause", name) for name in self.causes]:
+            self.check(*names)
         for n, (table, ident) in enumerate(zip(self.tables, self.ids, strict=True)):
             if not isinstance(ident, str) or not ident or ident in self.ids[:n]:
                 raise self.fail(
@@ -152,30 +151,17 @@ class _File:
                 self.check(ident, "key", key)
 
     def completed(self, table: dict, like: Rule | None, causes: Mapping[str, dict]) -> dict:
-        """Return a rule's table with what it leaves to the rule it is like, its cause and source."""
+        # what a rule leaves out comes from the rule it is like, its cause and its source
         base = {k: getattr(like, k) for k in _INHERITED} if like else {}
         cause = table.get("cause", base.get("cause"))
         self.check(table["id"], "cause", cause)
-        with self.kinds_of_values(table["id"]):
-            if cause != base.get("cause"):
-                base = {k: base[k] for k in ("source", "date") if k in base}
-            if table.get("verdict", causes[cause]["verdict"]) != causes[cause]["verdict"]:
-                base = {"wait": None} | base
-            source = self.sources.get(table.get("source"), {})
-            source = {"source": source["url"], "date": source["date"]} if source else {}
-            return causes[cause] | base | table | source
-
-    @contextmanager
-    def kinds_of_values(self, where: str) -> Iterator[None]:
-        """Say of a rule that a value is of another kind than expected, whatever that led to."""
-        try:
-            yield
-        except (TypeError, KeyError, AttributeError) as error:
-            raise self.fail(
-                where,
-                "a value, or its source, is of another kind than expected: {reason}.",
-                reason=error,
-            ) from None
+        if cause != base.get("cause"):
+            base = {k: base[k] for k in ("source", "date") if k in base}
+        if table.get("verdict", causes[cause]["verdict"]) != causes[cause]["verdict"]:
+            base = {"wait": None} | base
+        source = self.sources.get(table.get("source"), {})
+        source = {"source": source["url"], "date": source["date"]} if source else {}
+        return causes[cause] | base | table | source
 
 
 def _merged(words: Mapping, more: Mapping) -> dict:
@@ -194,10 +180,9 @@ def _rule(full: dict, rank: tuple[int, int], words: Mapping, fail, check) -> Rul
     """Check one complete table and make the rule of it."""
     where, text, wait = full["id"], full.get("text"), full.get("wait")
     kinds, listed = full.get("kind", []), full.get("code", [])
-    check(where, "verdict", full["verdict"])
-    check(where, "scope", full["scope"])
-    for kind in kinds if isinstance(kinds, list) else [kinds]:
-        check(where, "kind", kind)
+    named = [("kind", kind) for kind in (kinds if isinstance(kinds, list) else [kinds])]
+    for name, value in [("verdict", full["verdict"]), ("scope", full["scope"]), *named]:
+        check(where, name, value)
     about = frozenset(_pairs(full.get("about", []), words, where, check))
     if not text and not listed and not about and rank[0] == 0:  # ours may be a code table's
         raise fail(where, "neither code nor text is given; a rule needs at least one of them.")
@@ -233,9 +218,8 @@ def _rule(full: dict, rank: tuple[int, int], words: Mapping, fail, check) -> Rul
                 key=key,
                 languages=", ".join(LANGUAGES),
             )
-    full["date"] = full.get("date") and str(full["date"])
     full |= {"text": text, "kind": frozenset(kinds), "code": spread, "rank": rank}
-    full["about"] = about
+    full |= {"about": about, "date": full.get("date") and str(full["date"])}
     return Rule(**{k: v for k, v in full.items() if k != "like"})
 
 

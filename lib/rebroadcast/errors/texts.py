@@ -107,10 +107,6 @@ def guess_kind(plain: str) -> str | None:
     return next((kind for sign, kind in _SIGNS.items() if sign in plain), None)
 
 
-def _unwrapped(match) -> str:
-    return match[1] or match[2] or " "
-
-
 def find_words(plain: str) -> str:
     """Return a text for the patterns to search: without SMTP codes and what a program wraps around
     an error, and with names split into words.
@@ -120,8 +116,8 @@ def find_words(plain: str) -> str:
 
 def _words_and_names(plain: str) -> tuple[str, list[str]]:
     if any(sign in plain for sign in _WRAPPED):
-        once = _WRAPPING.sub(_unwrapped, plain)
-        plain = once if once == plain else _WRAPPING.sub(_unwrapped, once)  # also behind a path
+        for _ in range(2):  # also behind a path
+            plain = _WRAPPING.sub(lambda m: m[1] or m[2] or " ", plain)
     words = " ".join(_SMTP_PREFIX.sub(" ", plain).split()) if _DIGIT.search(plain) else plain
     if names := _NAMES.findall(words):  # receiverNotSubscribed, USER_IS_BLOCKED
         words += " | " + re.sub(r"(?<=[a-z])(?=[A-Z])|_", " ", " | ".join(names))
