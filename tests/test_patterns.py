@@ -71,7 +71,7 @@ FIRST = "2022-01-11 15:00,1,x\n"
 
 
 def read_long_texts() -> None:
-    drawn = page._Page(Language("en"))
+    drawn = page._Page(Language("en"), light=False)
     for part in PARTS:
         text = part * (1_000_000 // len(part))
         for work in (

@@ -168,7 +168,10 @@ class Lexicon:
                     said.pairs.setdefault((subject, "faulty"), f"{subject} error")
         for at, (word, tags) in enumerate(tagged):
             for tag in tags:
-                negated = tag[0] == "~" and _denied(tagged, at)
+                negated = tag[0] == "~" and (
+                    any("onot" in t for _, t in tagged[max(0, at - 5) : at])
+                    or any("oafter" in t for _, t in tagged[at + 1 : at + 2])
+                )
                 if tag[0] != "t" and not negated:
                     continue
                 noun, agent = _about(tagged, nouns, at, tag[1:])
@@ -183,12 +186,6 @@ class Lexicon:
             for subject in noun.subjects if none and noun not in told else ():
                 said.pairs.setdefault((subject, "missing"), f"no {tagged[noun.start][0]}")
         return said
-
-
-def _denied(tagged: list, at: int) -> bool:
-    return any("onot" in t for _, t in tagged[max(0, at - 5) : at]) or any(
-        "oafter" in t for _, t in tagged[at + 1 : at + 2]
-    )
 
 
 def _about(

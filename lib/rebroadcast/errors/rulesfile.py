@@ -92,7 +92,6 @@ class _File:
             self.lines = path.read_text(encoding="utf-8-sig").splitlines()
             self.document = tomllib.loads("\n".join(self.lines))
             self.tables = list(self.document.get("rule", []))
-            self.sources = self.document.get("sources", {})
             self.causes = {c: dict(t) for c, t in self.document.get("cause", {}).items()}
             self.ids = [t.get("id") for t in self.tables]
             self.words = _merged({}, {g: self.document[g] for g in WORDS if g in self.document})
@@ -120,22 +119,17 @@ class _File:
 
     def check(self, where: str, name: str, value: object, choices: Iterable[str] = ()) -> None:
         choices = list(choices or CHOICES[name].split())
-        if value in choices:
-            return
-        few, hint = len(choices) < 20, did_you_mean(str(value), choices)
-        listed = (
-            sentence("one of: {choices}", choices=", ".join(choices))
-            if few
-            else sentence("the id of another rule")
-        )
-        raise self.fail(
-            where,
-            "{name} is '{value}', expected {listed}.{hint}",
-            name=name,
-            value=value,
-            listed=listed,
-            hint=hint,
-        )
+        if value not in choices:
+            raise self.fail(
+                where,
+                "{name} is '{value}', expected {listed}.{hint}",
+                name=name,
+                value=value,
+                listed=sentence("one of: {choices}", choices=", ".join(choices))
+                if len(choices) < 20
+                else sentence("the id of another rule"),
+                hint=did_you_mean(str(value), choices),
+            )
 
     def check_names(self) -> None:
         told = [("top level", "table", name) for name in self.document]
@@ -159,7 +153,7 @@ class _File:
             base = {k: base[k] for k in ("source", "date") if k in base}
         if table.get("verdict", causes[cause]["verdict"]) != causes[cause]["verdict"]:
             base = {"wait": None} | base
-        source = self.sources.get(table.get("source"), {})
+        source = self.document.get("sources", {}).get(table.get("source"), {})
         source = {"source": source["url"], "date": source["date"]} if source else {}
         return causes[cause] | base | table | source
 
