@@ -468,7 +468,7 @@ def test_without_its_packages_one_sentence_says_what_to_install():
         "try: explorer.show({})\nexcept Exception as error: print(type(error).__name__, error)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.startswith("RebroadcastError The explorer needs the package")
+    assert done.stdout.startswith("RebroadcastError This needs the package anywidget")
     assert 'pip install "rebroadcast[lab]"' in done.stdout
 
 

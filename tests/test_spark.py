@@ -394,7 +394,7 @@ def hold_equal(ours, theirs, folder):
         open_ledger(folder / f"ledger {name}").tagged(b.tables.engine.con)
         for name, b in (("duck", ours), ("spark", theirs))
     ]
-    tagged = (t.mutate(wave=t.wave.cast("int64")).drop("run_id").to_pandas() for t in ledgers)
+    tagged = (t.drop("run_id").to_pandas() for t in ledgers)
     same(*tagged, "contact_id", "channel_id")
     for bench, ledger in ((ours, "spark"), (theirs, "duck")):  # each reads what the other wrote
         frame = (

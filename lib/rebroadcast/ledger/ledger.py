@@ -414,7 +414,7 @@ class Ledger:
             ]
             files = [reader_path(self._store.rows(run_id)) for run_id in ids]
             if files:
-                rows = con.read_parquet(files).select(*COLUMNS)
+                rows = con.read_parquet(files).select(*COLUMNS).cast({"wave": "int64"})
                 if state == "pending":
                     name = f"pending_{secrets.token_hex(8)}"
                     rows = con.create_table(name, rows, temp=True)
