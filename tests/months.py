@@ -111,7 +111,7 @@ def month(seed: int) -> Month:
             own = (r for r in writer.month.rows if writer.month.of.get(r["message"]) == number)
             lost = [r["contact"] for r in own if r["message"] in writer.month.failed]
             again = day + timedelta(days=1, hours=7, minutes=rng.choice([0, 1, 10]))
-            if len(lost) > 5:
+            if len(lost) > 1:
                 writer.broadcast(again, channel, sender, languages, lost, number, 0.1)
         for _i in range(rng.randrange(20)):  # agents between
             at = start + timedelta(minutes=rng.randrange(600))

@@ -194,9 +194,9 @@ def recognise(version: Version, near: list[str], far: list[str]) -> list[tuple[s
             continue
         count = {w: sum(w in c for c in left) for w in words}
         shared = [w for w in words if count[w] == max(count.values())]
-        best = set(_longest(shared, far))
-        if near:
-            best |= set(_longest(shared, near))
+        best = set(_longest(shared, near)) if near else set()
+        # A name that many share may tell two that are alike; the message's words tell the others.
+        best |= set(_longest([w for w in shared if w not in best] or shared, far))
         pieces = tuple(sorted(best, key=left[0].find))
         if not all(fits(c, pieces) for c in left):
             pieces = (max(sorted(best), key=len),)
