@@ -240,9 +240,7 @@ def test_ledgers_that_cannot_be_used_are_refused(write, tmp_path):
         recover(tmp_path / "own", tmp_path / "own-b", **given)
     assert not (tmp_path / "own-b").exists()
     with pytest.raises(LedgerError, match="cannot be used|no ledger in"):
-        check.check(
-            workbench.open({"exports": path, "timezone": "UTC", "ledger": str(tmp_path / "none")})
-        )
+        checked({"exports": path, "timezone": "UTC", "ledger": str(tmp_path / "none")})
     content = json.loads((tmp_path / "ledger" / "ledger.json").read_text())
     (tmp_path / "ledger" / "ledger.json").write_text(json.dumps(content | {"schema": 99}))
     with pytest.raises(LedgerError, match="schema|newer"):

@@ -700,7 +700,7 @@ def test_in_jupyterlab_a_hunch_becomes_import_files_and_tonights_run(workspace, 
         )
         page.evaluate("window.jupyterapp.commands.execute('notebook:run-all-cells')")
         shows(page, "2,555 of 2,555 failed messages are shown")
-        shows(page, "796 contacts can be reached again")
+        shows(page, "790 contacts can be reached again")
         listens(page)
         bars = page.locator(".js-plotly-plot").first.locator(".bars .point path")
         shown = (

@@ -13,9 +13,18 @@ import pytest
 from conftest import BLOCKED, HEADER, LIMIT
 
 NAMES = ["Xochitl", "Quetzalli", "Wojciechowska", "Nakamurazaki"]
-PHONES = ["+52 55 8137 4461", "(55) 8137-4462", "55-81-37-44-63", "5581374464", "55 8137 4465"]
-MAILS = ["xochitl.q@correo.example", "wojciechowska+baja@poczta.example"]
-IDS = ["730004411", "730004412", "730004413", "730004414", "730004415", "730004416"]
+PHONES = [
+    "+52 55 8137 4461",
+    "(55) 8137-4462",
+    "55-81-37-44-63",
+    "5581374464",
+    "55 8137 4465",
+    "55 8137 4466",
+    "+52 1 55 8137 4467",
+    "55.8137.4468",
+]
+MAILS = [f"{name.lower()}.{n}@correo.example" for n in (1, 2) for name in NAMES]
+IDS = [str(730_004_411 + n) for n in range(8)]
 HANDLES = ["@quetzalli_mx", "wamid.HBgMNTI1NTgxMzc0NDYxFQ"]
 TEXTS = [
     f"(#131026) Message undeliverable to {PHONES[0]}",
@@ -44,22 +53,22 @@ def world(tmp_path_factory):
             csv.writer(file).writerows([header, *rows])
 
     def message(n, error=LIMIT, at=None):
-        who = f"{NAMES[n % 4]} {MAILS[n % 2]} {PHONES[n % 5]}"
+        who = f"{NAMES[n % 4]} {MAILS[n % 8]} {PHONES[n % 8]}"
         content = json.dumps({"type": "text", "text": f"Hola {who}"})
         at = at or f"2022-01-11 15:00:{n:02}"
-        cells = [at, "88001", "broadcast", IDS[n % 6], f"16400000000{n:05}", "text", "message"]
+        cells = [at, "88001", "broadcast", IDS[n % 8], f"16400000000{n:05}", "text", "message"]
         return [*cells, content, "1001", "outgoing", "text", error]
 
     failed = [message(n, text) for n, text in enumerate([*TEXTS, LIMIT, LIMIT, BLOCKED])]
     broken = [message(40, at=f"{NAMES[0]} {PHONES[3]}"), message(41)[:5], [PHONES[0], NAMES[1]]]
     broken += [[*message(42)[:3], NAMES[2], *message(42)[4:]], [*message(43), MAILS[1], "x"]]
     export("failed.csv", HEADER, [*failed, *broken])
-    arrived = [message(n)[:-1] for n in range(20, 26)]
+    arrived = [message(n)[:-1] for n in range(26, 29)]
     broken = [cells[: len(HEADER) - 1] for cells in broken]
     export("messages.csv", HEADER[:-1], [*(f[:-1] for f in failed), *arrived, *broken])
     people = [
-        [IDS[n], NAMES[n % 4], NAMES[-n % 4], PHONES[n % 5], MAILS[n % 2], f"vip,{NAMES[n % 4]}"]
-        for n in range(6)
+        [IDS[n], NAMES[n % 4], NAMES[-n % 4], PHONES[n], MAILS[n], f"vip,{NAMES[n % 4]}"]
+        for n in range(8)
     ]
     people += [[NAMES[0], PHONES[0]], ["x" * 30, *people[0][1:]]]
     header = ["ContactID", "FirstName", "LastName", "PhoneNumber", "Email", "Tags"]
@@ -113,7 +122,8 @@ def test_reports_name_nobody(world):
         "check": command(world, "check", "failed.csv", *FILES, *LEDGER, "--out", "did"),
         "batch": command(world, "batch", "batch.toml", "--out", "night"),
     }
-    assert (world / "again" / "import").is_dir()
+    assert list((world / "again" / "import").iterdir())
+    assert (world / "did" / "recovery_check.html").is_file()
     assert (world / "night" / "index.html").is_file()
     for name, text in said.items():
         nobody_in(name, text)
