@@ -121,3 +121,14 @@ def test_another_vendors_file_is_not_converted(tmp_path):
     with pytest.raises(InputError, match=r"twilio_console.csv is of Twilio.*reads it as it is"):
         convert.convert(str(log), tmp_path / "parquet")
     assert not (tmp_path / "parquet").exists()
+
+
+def test_message_ids_that_contacts_share_are_told(told):
+    rows = [
+        row(str(100 + n), "1647000000000000", at=f"2022-01-11 15:00:{n}") for n in range(10, 22)
+    ]
+    summary, doubts = told([*rows, rows[0]])
+    assert (summary.facts.repeats, summary.recoverable) == (1, 12)
+    assert "11 failed messages have a message ID that another contact's message has, too" in doubts
+    _summary, doubts = told([*FAILED, FAILED[0]])
+    assert "another contact's message" not in doubts

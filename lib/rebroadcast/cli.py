@@ -349,6 +349,7 @@ def broadcasts(**given: Any) -> None:
 )
 def draft(**given: Any) -> None:
     """A channels file, drafted: IDs, kinds with the reason, limits as comments."""
+    from .bench.doubts import of_files
     from .bench.draft import draft as drafted
     from .bench.settings import Settings
     from .bench.workbench import Workbench
@@ -359,11 +360,8 @@ def draft(**given: Any) -> None:
     exports = list(map(str, find(list(given["exports"]))))
     bench = Workbench(Settings.parse(stated | {"exports": exports}))
     click.echo(drafted(bench.tables), nl=False)
-    doubts = [d for export in bench.inputs.all_read.values() for d in export.doubts]
-    _warn(
-        [bench.reader.said(d) for d in loudest_first(doubts) if d.kind != "clock"],
-        bench.reader.lang,
-    )
+    told = [d for d in loudest_first(of_files(bench.tables)) if d.kind != "clock"]
+    _warn([bench.reader.said(doubt) for doubt in told], bench.reader.lang)
 
 
 def _table(frame) -> None:
@@ -394,6 +392,7 @@ def _table(frame) -> None:
 )
 def preflight(**given: Any) -> None:
     """A planned broadcast, checked before it is sent."""
+    from .bench.doubts import of_files
     from .bench.settings import Settings
     from .bench.workbench import Workbench
     from .verbs import preflight as verb
@@ -405,9 +404,8 @@ def preflight(**given: Any) -> None:
     bench = Workbench(Settings.parse(stated | {"exports": earlier, "language": speech}))
     found = verb.preflight(bench.settings, bench.tables)
     reader = bench.reader
-    doubts = [d for export in bench.inputs.all_read.values() for d in export.doubts]
-    doubts += bench.settings.channels.doubts()
-    _warn([reader.said(doubt) for doubt in loudest_first(doubts)], reader.lang)
+    told = loudest_first(of_files(bench.tables))
+    _warn([reader.said(doubt) for doubt in told], reader.lang)
     if as_json:
         return _json(asdict(found))
     _ = reader.gettext

@@ -19,6 +19,7 @@ def doubts(tables: Tables) -> tuple[Doubt, ...]:
     found += _cut(tables) or _midnight(tables)
     found += _one_day(tables)
     found += _grouping(tables)
+    found += _shared_ids(tables)
     found += _unmatched(tables)
     found += _none_delivered(tables)
     found += _restricted(tables)
@@ -32,6 +33,13 @@ def _zone(tables: Tables) -> list[Doubt]:
     text = _("The time zone '{word}' is taken to be {zone}.")
     values = {"word": word, "zone": settings.zone}
     return [Doubt("zone", text, values)] if word.lower() != settings.zone.lower() else []
+
+
+def of_files(tables: Tables) -> list[Doubt]:
+    """Doubts about the files alone: exports and channels file."""
+    read = tables.inputs.all_read.values()
+    told = [doubt for export in read for doubt in export.doubts]
+    return [*told, *tables.settings.channels.doubts()]
 
 
 def _too_early(tables: Tables) -> list[Doubt]:
@@ -120,6 +128,18 @@ def _grouping(tables: Tables) -> list[Doubt]:
         if name not in groups.basis:
             told.append(Doubt("grouping", text))
     return told
+
+
+def _shared_ids(tables: Tables) -> list[Doubt]:
+    """How many failed messages have the message ID of another contact's."""
+    text = _(
+        "{n} failed messages have a message ID that another contact's message has, too (a spreadsheet"
+        " may have rounded it). Messages cannot be compared by ID; export again, and do not open the"
+        " file in a spreadsheet before."
+    )
+    _counted = tables.failed  # tells which IDs are shared
+    n = tables.sharing
+    return [Doubt("ids are shared", text, {"n": n}, n)] if n else []
 
 
 def _unmatched(tables: Tables) -> list[Doubt]:

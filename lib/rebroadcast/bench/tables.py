@@ -266,6 +266,7 @@ class Tables:
         self.inputs = inputs
         self.settings = settings or inputs.settings
         self.repeats = 0  # rows that hold a message which another row holds already
+        self.sharing = 0  # messages whose ID that of another contact has, too
 
     def over(self, settings: Settings) -> "Tables":
         """The same inputs under other settings, without reading them again."""
@@ -371,7 +372,9 @@ class Tables:
         known = rows.filter(rows.message_id.notnull())
         by_message = known.group_by("message_id", "contact_id")
         once = self.engine.keep(by_message.aggregate(row_id=known.row_id.min()))
-        self.repeats = int(counts["named"] - once.count().execute())
+        single = int(once.count().execute())
+        self.repeats = int(counts["named"]) - single
+        self.sharing = single - int(counts["unique"])
         unnamed = rows.filter(rows.message_id.isnull())
         return unnamed.union(rows.semi_join(once, "row_id"))
 

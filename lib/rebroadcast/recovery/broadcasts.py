@@ -11,14 +11,13 @@ written to in their own language. Where one begins after the other, or ends befo
 """
 
 import math
-import unicodedata
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import lru_cache
 
-from ..common.exceptions import ParameterError, did_you_mean, sentence
+from ..common.exceptions import ParameterError, did_you_mean, folded, sentence
 from ..common.language import Language, language
 from ..common.lazy import ibis, pd
 from ..engine.engine import Engine
@@ -743,8 +742,7 @@ def fold_name(text: str) -> str:
     >>> fold_name(" WhatsApp  México ")
     'whatsapp mexico'
     """
-    letters = unicodedata.normalize("NFKD", text.casefold())
-    return " ".join("".join(c for c in letters if not unicodedata.combining(c)).split())
+    return " ".join(folded(text).split())
 
 
 def choose(asked: str, summary: "pd.DataFrame") -> str:

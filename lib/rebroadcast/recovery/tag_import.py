@@ -1,7 +1,6 @@
 """The CSV files that a vendor's contact import takes: whom to reach again, and the tag to add."""
 
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterable
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..common import sheets
 from ..common.doubts import Doubt
-from ..common.exceptions import InputError
+from ..common.exceptions import InputError, folded
 from ..common.lazy import ibis
 from .targets import BY_HAND, Target, filled
 
@@ -210,5 +209,4 @@ def file_name(tag: str) -> str:
     >>> file_name("failed broadcast 110122")
     'failed-broadcast-110122'
     """
-    tag = "".join(c for c in unicodedata.normalize("NFKD", tag) if not unicodedata.combining(c))
-    return re.sub(r"[^\w]+", "-", tag, flags=re.ASCII).strip("-").lower()[:80] or "import"
+    return re.sub(r"\W+", "-", folded(tag), flags=re.ASCII).strip("-")[:80] or "import"

@@ -6,7 +6,6 @@ import hashlib
 import html
 import json
 import re
-import unicodedata
 from functools import cache
 from itertools import zip_longest
 from pathlib import Path
@@ -16,7 +15,7 @@ import mistune
 import re2
 from jinja2 import Environment, FileSystemLoader
 
-from ..common.exceptions import InputError, OutputError, reason, visible
+from ..common.exceptions import InputError, OutputError, folded, reason, visible
 from ..common.language import Language
 from ..common.lazy import nbformat
 from ..show.drawing import caption
@@ -112,8 +111,7 @@ class _Page:
                 self.sections[-1]["blocks"].append(block)
 
     def _slug(self, title: str) -> str:
-        plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
-        slug = first = "-".join(re.findall(r"[a-z0-9]+", plain)) or "section"
+        slug = first = "-".join(re.findall(r"[a-z0-9]+", folded(title))) or "section"
         while slug in [section.get("slug") for section in self.sections]:
             slug = f"{first}-{int(slug.removeprefix(first)[1:] or 1) + 1}"
         return slug
