@@ -4,11 +4,14 @@ import csv
 import json
 import os
 import shutil
+import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
 
+import warm
 from rebroadcast.common import exceptions
 from rebroadcast.engine import connect as connection
 from rebroadcast.report import reports
@@ -75,6 +78,13 @@ LONGEST = [
     "paths",
     "html",
 ]
+
+
+def pytest_configure(config):
+    stack = ExitStack()
+    config.add_cleanup(stack.close)
+    folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="warm-"))
+    os.environ["JUPYTER_PATH"] = str(stack.enter_context(warm.started(Path(folder))))
 
 
 def pytest_collection_modifyitems(items):

@@ -161,7 +161,7 @@ def test_no_file_beside_the_export_is_imported(planted):
     entry = 'name = "a"\nnotebook = "failure_report"\nparameters = {exports = "failed.csv"}'
     (place / "batch.toml").write_text(f"[[entry]]\n{entry}")
     command = Path(sys.executable).parent / "rebroadcast"
-    env = os.environ | {"PYTHONPATH": str(ROOT / "lib")}
+    env = os.environ | {"PYTHONPATH": str(ROOT / "lib"), "JUPYTER_PATH": ""}
     env.pop("PYTHONSAFEPATH", None)
     for words in (["report", "failed.csv"], ["batch", "batch.toml"]):
         words = [command, *words, "--out", f"../{words[0]}"]

@@ -18,6 +18,7 @@ from conftest import ROOT, row
 
 # What git does not keep: it is no part of what is built.
 LEFT_OUT = (".git", ".venv*", ".*_cache", ".hypothesis", "__pycache__", "results", "dist")
+OURS = ("PYTHONPATH", "JUPYTER_PATH")  # what would lead out of an environment
 SITE = Path("Lib" if os.name == "nt" else f"lib/python{sys.version_info[0]}.{sys.version_info[1]}")
 BIN = Path("Scripts" if os.name == "nt" else "bin")
 
@@ -27,7 +28,7 @@ def listing(folder: Path) -> list[str]:
 
 
 def run(*words, cwd, **more):
-    env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    env = {name: value for name, value in os.environ.items() if name not in OURS}
     done = subprocess.run(
         list(map(str, words)), cwd=cwd, env=env | more, capture_output=True, text=True, timeout=300
     )
@@ -141,7 +142,7 @@ def test_a_face_starts_in_the_current_folder_for_this_computer_only(
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     words = [installed / "full" / BIN / "rebroadcast", command, "--no-browser", f"--port={port}"]
-    env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    env = {name: value for name, value in os.environ.items() if name not in OURS}
     env["JUPYTER_PATH"] = str(Path(sys.prefix, "share", "jupyter"))
     with (tmp_path / "log").open("w") as log:
         server = subprocess.Popen(words, cwd=tmp_path, env=env, stdout=log, stderr=log)

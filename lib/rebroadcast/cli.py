@@ -189,7 +189,7 @@ EXPORTS = _argument(
 def _run(notebook: str, given: dict) -> None:
     """Run a notebook with the options that were given, and say what came of it."""
     from .report import reports
-    from .report.frame import unnamed
+    from .show.words import unnamed
 
     names = ("out", "overwrite", "as_json", "dry_run", "strict")
     out, overwrite, as_json, dry_run, strict = (given.pop(name, None) for name in names)

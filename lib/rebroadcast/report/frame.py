@@ -11,10 +11,9 @@ from markupsafe import Markup
 from .. import __version__
 from ..bench.settings import Settings
 from ..common.doubts import Doubt, loudest_first
-from ..common.language import Language
 from ..show.parts import bar, grid, html, more, p, strip, table
 from ..show.reader import Reader
-from ..show.words import disposition_name, reason_name, word
+from ..show.words import disposition_name, reason_name, unnamed, word
 from ..sources.files import Source
 from ..verbs.summarise import Facts
 
@@ -94,15 +93,6 @@ def status(reader: Reader, facts: Facts) -> Markup:
     }
     line = p(" · ".join(f"{label}: {value}" for label, value in cells.items() if value), "fine")
     return line if reader.channels else line + p(unnamed(lang), "fine")
-
-
-def unnamed(lang: Language, files: str = "EXPORT") -> str:
-    """What is said where no channels file was named."""
-    return lang.gettext(
-        "No channels file was named: channels go by their IDs, and limits are not known. Draft one"
-        " with: rebroadcast channels {files} > channels.toml",
-        files=files,
-    )
 
 
 COMPUTED = (

@@ -18,8 +18,7 @@ from jinja2 import Environment, FileSystemLoader
 from ..common.exceptions import InputError, OutputError, folded, reason, visible
 from ..common.language import Language
 from ..common.lazy import nbformat
-from ..show.drawing import caption
-from ..show.picture import picture
+from ..show.picture import caption, picture
 
 HERE = Path(__file__).parent
 STYLE = HERE / "report.css"

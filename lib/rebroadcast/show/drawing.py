@@ -4,14 +4,12 @@ page.
 
 import html
 import json
-import re
 import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import wraps
 from math import ceil, floor, log10
 from numbers import Number
-from typing import Any
 
 import plotly.graph_objects as go
 from IPython.display import display
@@ -19,7 +17,7 @@ from IPython.display import display
 from ..common.exceptions import visible
 from ..common.language import Language, language
 from ..common.lazy import pd
-from .picture import picture, plain_lines
+from .picture import picture
 from .words import CAUSES, COLUMNS, DISPOSITIONS, OUTCOMES, VERDICTS, word
 
 ENGLISH = language("en")
@@ -508,20 +506,3 @@ def _cell(name: str, value: object, lang: Language) -> str | int | float:
     if isinstance(value, Number):
         return int(value) if float(value).is_integer() else float(value)
     return word(WORDS.get(name, {}), value, lang)
-
-
-def caption(layout: dict[str, Any]) -> tuple[str, str]:
-    """Take the title and its room out of the layout; return finding and subtitle as plain text."""
-    title = layout.pop("title", None)
-    title = title if isinstance(title, dict) else {"text": title}
-    text, subtitle = title.get("text") or "", (title.get("subtitle") or {}).get("text") or ""
-    finding, *more = plain_lines(f"{text}<br>{subtitle}")
-    inherited = ((layout.get("template") or {}).get("layout") or {}).get("margin") or {}
-    margin = {"t": 100, "r": 16, "b": 16, "l": 8} | inherited | (layout.get("margin") or {})
-    notes = (
-        n for n in layout.get("annotations") or () if re.search("paper|domain", n.get("yref") or "")
-    )
-    above = any((note.get("y") or 0) >= 1 for note in notes)
-    layout["margin"] = margin | {"t": min(margin["t"], 36 if above else 12)}
-    layout["height"] = (layout.get("height") or 440) + layout["margin"]["t"] - margin["t"]
-    return finding, " ".join(filter(None, more))

@@ -42,6 +42,23 @@ def plain_lines(text: str | None) -> list[str]:
     return [html.unescape(part).strip() for part in re.split(r"<br\s*/?>", plain)]
 
 
+def caption(layout: dict[str, Any]) -> tuple[str, str]:
+    """Take the title and its room out of the layout; return finding and subtitle as plain text."""
+    title = layout.pop("title", None)
+    title = title if isinstance(title, dict) else {"text": title}
+    text, subtitle = title.get("text") or "", (title.get("subtitle") or {}).get("text") or ""
+    finding, *more = plain_lines(f"{text}<br>{subtitle}")
+    inherited = ((layout.get("template") or {}).get("layout") or {}).get("margin") or {}
+    margin = {"t": 100, "r": 16, "b": 16, "l": 8} | inherited | (layout.get("margin") or {})
+    notes = (
+        n for n in layout.get("annotations") or () if re.search("paper|domain", n.get("yref") or "")
+    )
+    above = any((note.get("y") or 0) >= 1 for note in notes)
+    layout["margin"] = margin | {"t": min(margin["t"], 36 if above else 12)}
+    layout["height"] = (layout.get("height") or 440) + layout["margin"]["t"] - margin["t"]
+    return finding, " ".join(filter(None, more))
+
+
 def _each(given: Any, count: int) -> list:
     """One value for each of count marks."""
     return given if isinstance(given, list) else [given] * count

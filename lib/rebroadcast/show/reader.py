@@ -5,10 +5,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-import pandas as pd
-
 from ..common.doubts import Doubt
 from ..common.language import Language
+from ..common.lazy import pd
 
 
 @dataclass(frozen=True)

@@ -190,3 +190,12 @@ cause_name, verdict_name, disposition_name, meaning, reason_name, confidence_nam
     partial(word, words)
     for words in (CAUSES, VERDICTS, DISPOSITIONS, MEANINGS, REASONS, CONFIDENCES)
 )
+
+
+def unnamed(lang: Language, files: str = "EXPORT") -> str:
+    """What is said where no channels file was named."""
+    return lang.gettext(
+        "No channels file was named: channels go by their IDs, and limits are not known. Draft one"
+        " with: rebroadcast channels {files} > channels.toml",
+        files=files,
+    )
