@@ -107,6 +107,7 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.run
 
 # Long runs that try to break it; docs/reliability.md has their results.
 campaign: $(VENV)/.dev
+	$(BIN)/pytest -n 2 --dist loadfile -m long tests
 	$(BIN)/python tests/faults.py $(or $(KILLS),60)
 	$(BIN)/python tests/pollution.py --peers --step $(or $(STEP),31)
 

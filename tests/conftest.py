@@ -44,6 +44,7 @@ FILES = {
     "channels": str(SAMPLES / "channels.toml"),
     "messages": str(SAMPLES / "messages.csv"),
 }
+long = pytest.mark.long  # what `make campaign` runs, beside what `make test` does
 # The sample's reports, each made once for all tests that look at one.
 RUNS = {
     "failure_report": {"channel": "1001", "language": "en"},
@@ -78,6 +79,11 @@ LONGEST = [
     "paths",
     "html",
 ]
+
+
+def few_first(values, few):
+    """What a test runs over: `make test` the first few, `make campaign` all."""
+    return [v if n < few else pytest.param(v, marks=long) for n, v in enumerate(values)]
 
 
 def pytest_configure(config):

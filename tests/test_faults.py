@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import faults
-from conftest import SAMPLES, row
+from conftest import SAMPLES, long, row
 from rebroadcast.bench import workbench
 from rebroadcast.common.exceptions import InputError
 from rebroadcast.common.folder import scratch
@@ -44,6 +44,7 @@ def disk(place: Path, size: str):
         subprocess.run(["umount", "--lazy", str(place)], check=True)
 
 
+@long
 def test_a_killed_run_is_as_before_or_as_after_and_a_rerun_succeeds(wanted, tmp_path):
     """Without its parent; `make campaign` kills at each point, the whole of it, its parent or its
     kernel.

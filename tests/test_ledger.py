@@ -545,6 +545,7 @@ sys.exit(max([abs(wait(pid)) for pid in pids]))
     assert [r["sequence"] for r in ledger.runs()] == list(range(1, processes + 1))
 
 
+@pytest.mark.long
 def test_a_run_killed_at_any_call_is_as_before_or_as_after(tmp_path, con):
     text = """
 tmp = Path(sys.argv[2])

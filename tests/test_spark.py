@@ -20,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cluster import started
-from conftest import BLOCKED, HEADER, LIMIT, ROOT, SAMPLES, row
+from conftest import BLOCKED, HEADER, LIMIT, ROOT, SAMPLES, long, row
 from rebroadcast.bench import workbench
 from rebroadcast.common.exceptions import ParameterError
 from rebroadcast.common.masking import mask, mask_expr
@@ -153,6 +153,7 @@ def parquet(generated, tmp_path_factory):
     return out
 
 
+@long
 def test_read_parquet(duck, spark, generated, parquet):
     ours, theirs = (
         exports.read(duck, str(generated), timezone=ZONE),
@@ -286,6 +287,7 @@ def test_classify(benches):
         same(ours.select(theirs.columns).to_pandas(), theirs.to_pandas(), "source_file", "row")
 
 
+@long
 def test_summaries(benches):
     for data in ("generated", "samples"):
         ours, theirs = benches(data)
@@ -524,6 +526,7 @@ def test_what_is_missing(env, url, said):
     assert said in done.stdout and not done.stderr and done.stdout.count("\n") == 1
 
 
+@long
 def test_a_worker_is_killed(benches, cluster, spark, tmp_path):
     """The run goes on with the worker that is left, and comes to the same result."""
     tracker, victim, killed = spark.con._session.sparkContext.statusTracker(), cluster[1][0], []

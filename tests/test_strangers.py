@@ -16,7 +16,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from conftest import CHROMIUM, HEADER, LIMIT, ROOT
+from conftest import CHROMIUM, HEADER, LIMIT, ROOT, long
 from rebroadcast.batch import index
 from rebroadcast.bench import workbench
 from rebroadcast.common.exceptions import InputError, visible
@@ -555,6 +555,7 @@ def test_no_table_starts_a_formula_and_import_files_hold_exact_tags(world, check
     not shutil.which("soffice"),
     reason="no LibreOffice; install it with: apt-get install libreoffice-calc",
 )
+@long
 def test_libreoffice_finds_no_formula(world, checklist, tmp_path):
     import openpyxl
 
