@@ -111,6 +111,8 @@ def ask(address: str, words: list[str]) -> None:
                     return
             except TimeoutError:
                 pass
+            except ConnectionResetError:  # the fork was killed
+                return
 
 
 if __name__ == "__main__":

@@ -103,17 +103,18 @@ def reason(error: Exception) -> str:
 
 
 class RebroadcastError(Exception):
-    """Base of every error that rebroadcast raises on purpose. Its text is a sentence for the user,
-    made as `sentence` makes it.
+    """Base of every error that rebroadcast raises on purpose: a sentence for the user, as a template
+    with its values, which is translated where it is shown.
     """
 
     exit_status = 2
 
     def __init__(self, message: str, /, **values: object):
-        super().__init__(sentence(message, **values))
+        super().__init__(message)
+        self.values = values
 
     def __str__(self) -> str:
-        text = visible(" ".join(super().__str__().split()))
+        text = visible(" ".join(sentence(self.args[0], **self.values).split()))
         return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
     def _render_traceback_(self) -> list[str]:

@@ -25,8 +25,8 @@ from ..common.exceptions import InputError, ParameterError, RebroadcastError, sp
 from ..common.language import language
 from ..recovery import tag_import
 from ..recovery.tags import Tag
-from ..show import drawing
 from ..show import failures as charts
+from ..show import picture
 from ..show.words import cause_name, verdict_name
 from . import sections, selection, tonight
 from .face import FILES, LISTS, Download, Face, Figure
@@ -376,7 +376,7 @@ class Explorer:
         """Show a figure, its title as text above it."""
         shown = json.loads(figure.to_json())
         told = shown["layout"].pop("meta")["description"]
-        finding, subtitle = drawing.caption(shown["layout"])
+        finding, subtitle = picture.caption(shown["layout"])
         self.face.captions[name].value = sections.said(finding, "lead") + sections.said(subtitle)
         self.face.figures[name].figure = json.dumps(shown | {"description": told})
 
