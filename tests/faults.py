@@ -54,7 +54,7 @@ def command(place: Path, out: str = "out", tag: str = TAG, **options: object) ->
 def start(place: Path, *words: str, **options: object) -> subprocess.Popen:
     """Start a run in a process group of its own, with its temporary files in place/tmp."""
     (place / "tmp").mkdir(exist_ok=True)
-    env = os.environ | {"TMPDIR": str(place / "tmp")}
+    env = os.environ | {"TMPDIR": str(place / "tmp"), "JUPYTER_PATH": ""}  # a kernel of its own
     return subprocess.Popen(
         [*words, *command(place, **options)],
         env=env,
