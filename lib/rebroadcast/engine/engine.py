@@ -146,17 +146,28 @@ class Engine:
         kinds = {n: k.copy(scale=6) if k.is_timestamp() else k for n, k in schema.items()}
         return ops.DatabaseTable(name=name, schema=kinds, source=self.con).to_expr()
 
+    def with_parameters(self, table: "ibis.Table", values: Mapping[str, "ibis.Value"]) -> str:
+        """The SQL of a table, with the engine's own parameters (by name) for Ibis' (`ibis.param`)."""
+        from sqlglot import expressions as sge
+
+        names = {f"${name}": name for name in values}
+        marks = dict(zip(values.values(), names, strict=True))
+
+        def placed(node: sge.Expression) -> sge.Expression:
+            name = isinstance(node, sge.Literal) and names.get(node.this)
+            return sge.Placeholder(this=name) if name else node
+
+        query = self.con.compiler.to_sqlglot(table, params=marks)
+        return query.transform(placed).sql(dialect=self.con.dialect)
+
     def prepared(
         self, table: "ibis.Table", values: Mapping[str, "ibis.Value"]
     ) -> "Callable[[Mapping[str, str]], pa.Table]":
         """Plan a table with parameters (name: `ibis.param("string")`) once, which takes longer than
         to answer it; what this returns takes a text for each of them and answers.
         """
-        query, sql = (
-            f"query_{secrets.token_hex(8)}",
-            self.con.compile(table, params={value: f"${name}" for name, value in values.items()}),
-        )
-        self.con.raw_sql(f"PREPARE {query} AS " + re.sub(f"'\\$({'|'.join(values)})'", r"$\1", sql))
+        query = f"query_{secrets.token_hex(8)}"
+        self.con.raw_sql(f"PREPARE {query} AS {self.with_parameters(table, values)}")
 
         def answer(texts: Mapping[str, str]) -> "pa.Table":
             given = ", ".join(

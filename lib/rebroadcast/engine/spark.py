@@ -245,11 +245,7 @@ class SparkEngine(Engine):
         return table.order_by(*keys)
 
     def prepared(self, table: "ibis.Table", values):
-        sql = re.sub(
-            r"'\$(\w+)'",
-            r":\1",
-            self.con.compile(table, params={value: f"${name}" for name, value in values.items()}),
-        )
+        sql = self.with_parameters(table, values)
         return lambda texts: (
             self.con._session.sql(sql, args=texts).toArrow().cast(table.schema().to_pyarrow())
         )
