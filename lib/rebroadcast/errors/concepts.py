@@ -170,7 +170,7 @@ class Lexicon:
             for tag in tags:
                 negated = tag[0] == "~" and (
                     any("onot" in t for _, t in tagged[max(0, at - 5) : at])
-                    or any("oafter" in t for _, t in tagged[at + 1 : at + 2])
+                    or any("oafter" in t for _, t in tagged[at + 1 : at + 3])
                 )
                 if tag[0] != "t" and not negated:
                     continue
