@@ -16,6 +16,11 @@ _ROLE = re.compile(  # from and to are persons where they are quoted, or stand b
     r"['\"`](from|to)['\"`]"
     r"|\b(from|to)[ _-](?=(?:phone[ _-])?(?:number|address|addr|id|profile)\b)|^\W*(from|to)\b(?= is | must )"
 )
+# What follows these words is why: it says more than what came of it.
+_WHY = re.compile(
+    r"\b(?:due to|because|caused by|as a result of|debido a|a causa de|por causa de|devido a|wegen|aufgrund"
+    r"|en raison de|a cause de|a causa di|из-за|поскольку|z powodu)\b|由于|因为|原因是"
+)
 _KEY = re.compile(
     r"[\"'][\w-]+[\"']\s*(?::|=>)|\b\w+:\s?(?=['\"])"
 )  # the name of a value is no word of the error
@@ -117,6 +122,10 @@ class Lexicon:
             text = _ROLE.sub(lambda m: _ROLES[m[1] or m[2] or m[3]], text)
         if _WIDE.search(text):
             text = self._wide.sub(lambda m: f" {m[0]} ", text)
+        if why := _WHY.search(text):
+            reason = self.read(text[why.end() :])
+            if any(all(pair) for pair in reason.pairs):
+                return reason
         said = Said({}, {})
         for clause in _CLAUSE.split(text):
             if clause and not clause.isspace():

@@ -49,15 +49,17 @@ _WRAPPED = (
     "ethod:",
     ".php:",
     ".js:",
+    "stat:",
 )
-# What programs add: names of exceptions that say nothing, the parameters of the request, traces.
+# What programs add: names of exceptions that say nothing, the parameters of the request, traces,
+# and the message itself in a delivery receipt.
 _WRAPPING = re2.compile(
     r"\b(?:OAuth|IG|Api|API|Graph|Method|Facebook|FB|Wx|Weixin|Http|HTTP|Client|Request|Runtime"
     r"|Telegram|Twilio|Rest|Messenger|Line|LINE|Bot|VK|Vk|Viber|WhatsApp|RPC|Rpc|Axios|Net|SDK|Sdk"
-    r"|Unhandled|Bad|Response)+(?:Exception|Error)\b"
+    r"|Unhandled|Bad|Response|Invoke|Invocation|Call|Status|Code|Operation|Base|General)+(?:Exception|Error)\b"
     r"|\(caused by [^)]{1,80}\)|\brequest_params\W{1,5}[^}]*\}?|\b[Mm]ethod\W{1,5}[a-z]+\.\w+"
     r"|\bin /\S+:\d+|\bat [\w.$<>]+ ?\([^)]*:\d+(?::\d+)?\)|Stack trace:.*"
-    r"|\b(?:[a-z_]\w*\.){2,}([A-Z])|\w[\w\\]*\\([A-Z])"
+    r"|\b(?:[a-z_]\w*\.){2,}([A-Z])|\w[\w\\]*\\([A-Z])|(stat:.{1,30}?) [Tt]ext:.*"
 )
 _VARIANTS = str.maketrans("‘’´`“”«»‐‑–—‹›łŁıøđ", "''''\"\"\"\"----<>lLiod")
 
@@ -117,7 +119,7 @@ def find_words(plain: str) -> str:
 def _words_and_names(plain: str) -> tuple[str, list[str]]:
     if any(sign in plain for sign in _WRAPPED):
         for _ in range(2):  # also behind a path
-            plain = _WRAPPING.sub(lambda m: m[1] or m[2] or " ", plain)
+            plain = _WRAPPING.sub(lambda m: m[1] or m[2] or m[3] or " ", plain)
     words = " ".join(_SMTP_PREFIX.sub(" ", plain).split()) if _DIGIT.search(plain) else plain
     if names := _NAMES.findall(words):  # receiverNotSubscribed, USER_IS_BLOCKED
         words += " | " + re.sub(r"(?<=[a-z])(?=[A-Z])|_", " ", " | ".join(names))
