@@ -9,7 +9,7 @@ from .texts import fold
 
 _TOKEN = re.compile(r"[^\W_]+(?:['-][^\W_]+)*")
 _CLAUSE = re.compile(
-    r"[.;:|!?{}=](?:\s|$)|[|{};=]|\s-\s|,(?:$|\s(?!котор|wh|that |que |qui |der |die |das |ktor))"
+    r"[.;:|!?{}=](?:\s|$)|[|{};=、。]|\s-\s|,(?=[\u3040-\u30ff\u3400-\u9fff])|,(?:$|\s(?!котор|wh|that |que |qui |der |die |das |ktor))"
 )
 _WIDE = re.compile("[\u3040-\u30ff\u3400-\u9fff]+")
 _ROLE = re.compile(  # from and to are persons where they are quoted, or stand before a number
@@ -205,7 +205,8 @@ def _about(
     after = next((n for n in nouns if n.start > at and n.start - at <= REACH), None)
     between = [t for _, tags in tagged[at + 1 : after.start] for t in tags] if after else []
     near = after and after.start - at <= 2 and "obefore" not in between
-    agent = after if "oby" in between and after.start - at <= 4 else None
+    by = between + [*tagged[after.start][1]] if after else []  # a case may say it: "получателем"
+    agent = after if "oby" in by and after.start - at <= 4 else None
     if agent:
         return before, agent
     if before and any("obe" in tags for _, tags in tagged[before.end : at]):
