@@ -201,12 +201,16 @@ def _about(
     tagged: list, nouns: list[_Noun], at: int, state: str
 ) -> tuple[_Noun | None, _Noun | None]:
     """Return the noun that a state at this place is said of, and the noun that brought it about."""
+    here = next((n for n in nouns if n.start <= at < n.end), None)
+    if here:
+        return here, None
     before = next((n for n in reversed(nouns) if n.end <= at and at - n.end <= REACH), None)
     after = next((n for n in nouns if n.start > at and n.start - at <= REACH), None)
     between = [t for _, tags in tagged[at + 1 : after.start] for t in tags] if after else []
     near = after and after.start - at <= 2 and "obefore" not in between
     by = between + [*tagged[after.start][1]] if after else []  # a case may say it: "получателем"
-    agent = after if "oby" in by and after.start - at <= 4 else None
+    named = "oby" in by and "oactive" not in by and after.start - at <= 4
+    agent = after if named else None
     if agent:
         return before, agent
     if before and any("obe" in tags for _, tags in tagged[before.end : at]):
@@ -222,5 +226,4 @@ def _about(
         return (after, before) if active else (before, None)
     if near:
         return after, before if state == "blocked" else None
-    here = next((n for n in nouns if n.start <= at < n.end), None)
-    return before or after or here, None
+    return before or after, None

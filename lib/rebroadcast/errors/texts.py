@@ -39,7 +39,10 @@ _SIGNS = {
 _SMTP_PREFIX = _ascii(
     r"\b(?:[245]\d\d[ -]#?[245]\.\d{1,3}\.\d{1,3}|[245]\d\d-|\(#[245]\.\d\.\d\))(?:[ =:]|\b)"
 )
-_NAMES = _ascii(r"\b(?:[A-Za-z]+(?:_[A-Za-z]+)+|[A-Za-z][a-z]+(?:[A-Z][a-z]+)+)\b")
+_NAMES = _ascii(  # of errors: not those of values
+    r"\b(?:[A-Za-z]+(?:_[A-Za-z]+)+|[A-Za-z][a-z]+(?:[A-Z][a-z]+)+)\b(?!['\"]\s*(?::|=>))"
+)
+_NAME_FIRST = _ascii(r"^(\W*(?:\d+\W+)?[A-Z]+(?:_[A-Z]+)+)\s(?=\w)")  # a clause of its own
 _WRAPPED = (
     "xception",
     "Error",
@@ -59,7 +62,7 @@ _WRAPPING = re2.compile(
     r"|Unhandled|Bad|Response|Invoke|Invocation|Call|Status|Code|Operation|Base|General)+(?:Exception|Error)\b"
     r"|\(caused by [^)]{1,80}\)|\brequest_params\W{1,5}[^}]*\}?|\b[Mm]ethod\W{1,5}[a-z]+\.\w+"
     r"|\bin /\S+:\d+|\bat [\w.$<>]+ ?\([^)]*:\d+(?::\d+)?\)|Stack trace:.*"
-    r"|\b(?:[a-z_]\w*\.){2,}([A-Z])|\w[\w\\]*\\([A-Z])|(stat:.{1,30}?) [Tt]ext:.*"
+    r"|\b(?:[a-z_]\w*\.){2,}([A-Z])|\w[\w\\]*\\([A-Z])|\b(?:submit|done) date:\S*|(stat:.{1,30}?) [Tt]ext:.*"
 )
 _VARIANTS = str.maketrans("‘’´`“”«»‐‑–—‹›łŁıøđ", "''''\"\"\"\"----<>lLiod")
 
@@ -122,7 +125,7 @@ def _words_and_names(plain: str) -> tuple[str, list[str]]:
             plain = _WRAPPING.sub(lambda m: m[1] or m[2] or m[3] or " ", plain)
     words = " ".join(_SMTP_PREFIX.sub(" ", plain).split()) if _DIGIT.search(plain) else plain
     if names := _NAMES.findall(words):  # receiverNotSubscribed, USER_IS_BLOCKED
-        words += " | " + re.sub(r"(?<=[a-z])(?=[A-Z])|_", " ", " | ".join(names))
+        words = _NAME_FIRST.sub(r"\1 | ", words) + " | " + re.sub(r"(?<=[a-z])(?=[A-Z])|_", " ", " | ".join(names))
     return words, names
 
 
