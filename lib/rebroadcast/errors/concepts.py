@@ -106,9 +106,9 @@ class Lexicon:
                     at += joined.count("_") + 1
                     break
             else:
-                word = words[at]
+                word = words[at] if self._tags(words[at]) else words[at].replace("-", "_")
                 tags = self._tags(word)
-                for part in word.split("-") if not tags and "-" in word else (word,):
+                for part in (word,) if tags else word.split("_"):
                     tagged.append((part, self._tags(part)))
                 at += 1
         return tagged
@@ -155,17 +155,14 @@ class Lexicon:
             else:
                 at_start = at
             nouns.append(_Noun(at_start, at + 1, subjects))
-        hidden = self._over.get
-        return [
-            n._replace(
-                subjects=n.subjects.difference(
-                    _YOURS if n.subjects > _YOURS else (), *(hidden(s, ()) for s in n.subjects)
-                )
-            )
-            if len(n.subjects) > 1
-            else n
-            for n in nouns
-        ]
+        return [n._replace(subjects=self._strongest(n.subjects)) for n in nouns]
+
+    def _strongest(self, subjects: frozenset[str]) -> frozenset[str]:
+        """Of subjects that stand together, those that count."""
+        if subjects >= {"own", "number"}:  # your number is the one that sends
+            return frozenset(["sender"])
+        yours = frozenset() if "account" in subjects or len(subjects) == 1 else _YOURS
+        return subjects.difference(yours, *(self._over.get(s, ()) for s in subjects))
 
     def _read_clause(self, clause: str) -> Said:
         tagged, said = self._tagged(clause), Said({}, {})
@@ -213,6 +210,8 @@ def _about(
     agent = after if named else None
     if agent:
         return before, agent
+    if before and state == "blocked" and "ohas" in tagged[at - 1][1]:
+        return None, before
     if before and any("obe" in tags for _, tags in tagged[before.end : at]):
         return before, None
     if near and after.start == at + 1 and state in _BEFORE_ITS_NOUN:

@@ -313,6 +313,8 @@ class Rules:
         kind = "email" if hit.rule.kind == {"email"} else text.kind
         sender = self._roles.get(f"sender-{kind}") or self._roles.get("sender", frozenset())
         told = {s for s in told if s.startswith("by-")} or told  # who did it, where that is said
+        if hit.rule.kind == {"email"} and not text.kind:  # e-mail's words are common words elsewhere
+            return not told & self._roles["person"] or bool(told & sender)
         return bool(told & sender) and not told & self._roles["person"]
 
 
