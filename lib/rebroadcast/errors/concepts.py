@@ -198,20 +198,15 @@ def _about(
     tagged: list, nouns: list[_Noun], at: int, state: str
 ) -> tuple[_Noun | None, _Noun | None]:
     """Return the noun that a state at this place is said of, and the noun that brought it about."""
-    here = next((n for n in nouns if n.start <= at < n.end), None)
-    if here:
-        return here, None
+    if here := [n for n in nouns if n.start <= at < n.end]:
+        return here[0], None
     before = next((n for n in reversed(nouns) if n.end <= at and at - n.end <= REACH), None)
     after = next((n for n in nouns if n.start > at and n.start - at <= REACH), None)
     between = [t for _, tags in tagged[at + 1 : after.start] for t in tags] if after else []
     near = after and after.start - at <= 2 and "obefore" not in between
     by = between + [*tagged[after.start][1]] if after else []  # a case may say it: "получателем"
-    named = "oby" in by and "oactive" not in by and after.start - at <= 4
-    agent = after if named else None
-    if agent:
-        return before, agent
-    if before and state == "blocked" and "ohas" in tagged[at - 1][1]:
-        return None, before
+    if "oby" in by and "oactive" not in by and after.start - at <= 4:
+        return before, after
     if before and any("obe" in tags for _, tags in tagged[before.end : at]):
         return before, None
     if near and after.start == at + 1 and state in _BEFORE_ITS_NOUN:
@@ -220,9 +215,7 @@ def _about(
         return before, None
     if near and "overb" in tagged[at][1]:  # "could not find the address"
         return after, None
-    if before and at - before.end <= 1:
-        active = near and state == "blocked"  # the user has blocked you
-        return (after, before) if active else (before, None)
-    if near:
-        return after, before if state == "blocked" else None
+    active = near and state == "blocked"  # the user has blocked you
+    if near and (active or not before or at - before.end > 1):
+        return after, before if active else None
     return before or after, None
