@@ -31,6 +31,8 @@ _BEFORE_ITS_NOUN = frozenset(
     ["invalid", "unknown", "missing", "unsupported", "unregistered", "expired"]
 )
 _YOURS = frozenset(["own"])  # your message is a message
+_FORM = frozenset(["format"])
+_MEASURED = frozenset(["media", "rate", "period", "money"])  # which need not name their limit
 REACH = 7  # words between a subject and what is said of it
 MOST = 240  # words that are read
 
@@ -155,7 +157,8 @@ class Lexicon:
             else:
                 at_start = at
             nouns.append(_Noun(at_start, at + 1, subjects))
-        return [n._replace(subjects=self._strongest(n.subjects)) for n in nouns]
+        nouns = [n._replace(subjects=self._strongest(n.subjects)) for n in nouns]
+        return [n for n in nouns if n.subjects != _FORM] or nouns  # the format of a number is its own
 
     def _strongest(self, subjects: frozenset[str]) -> frozenset[str]:
         """Of subjects that stand together, those that count."""
@@ -182,8 +185,9 @@ class Lexicon:
                     continue
                 noun, agent = _about(tagged, nouns, at, tag[1:])
                 words = f"{'not ' if negated else ''}{word}"
-                for subject in noun.subjects if noun else (None,):
-                    said.pairs.setdefault((subject, tag[1:]), words)
+                if not agent or "recipient" not in agent.subjects:  # "the user blocked the page"
+                    for subject in noun.subjects if noun else (None,):
+                        said.pairs.setdefault((subject, tag[1:]), words)
                 for subject in agent.subjects if agent else ():
                     said.pairs.setdefault((f"by-{subject}", tag[1:]), words)
                 told.add(noun)
@@ -211,6 +215,8 @@ def _about(
         return before, None
     if near and after.start == at + 1 and state in _BEFORE_ITS_NOUN:
         return after, None
+    if near and state == "exceeded" and not (before and before.subjects & _MEASURED):
+        return after, None  # "the message exceeds the length"
     if before and "oactive" in tagged[at][1]:  # "the device does not support this service"
         return before, None
     if near and "overb" in tagged[at][1]:  # "could not find the address"
