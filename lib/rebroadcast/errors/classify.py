@@ -78,9 +78,8 @@ def _explained(asked: "pd.DataFrame", rules: Rules) -> list[dict]:
     rows = []
     for number, text, of_kind, by in asked.itertuples(index=False):
         found = rules.find(text, canonical_kind(of_kind), canonical_provider(by or of_kind))
-        rule, meaning = found.rule, UNKNOWN
-        if rule:
-            meaning = (rule.cause, rule.verdict, rule.scope)
+        rule = found.rule
+        meaning = (rule.cause, rule.verdict, rule.scope) if rule else UNKNOWN
         told = (rule and rule.id, found.code, *meaning, found.confidence, found.seconds)
         rows.append(dict(zip(TYPES, (number, text, *told), strict=True)))
     return rows

@@ -9,7 +9,8 @@ from .texts import fold
 
 _TOKEN = re.compile(r"[^\W_]+(?:['-][^\W_]+)*")
 _CLAUSE = re.compile(
-    r"[.;:|!?{}=](?:\s|$)|[|{};=、。]|\s-\s|,(?=[\u3040-\u30ff\u3400-\u9fff])|,(?:$|\s(?!котор|wh|that |que |qui |der |die |das |ktor))"
+    r"[.;:|!?{}=](?:\s|$)|[|{};=、。]|\s-\s|,(?=[\u3040-\u30ff\u3400-\u9fff])"
+    r"|,(?:$|\s(?!котор|wh|that |que |qui |der |die |das |ktor))"
 )
 _WIDE = re.compile("[\u3040-\u30ff\u3400-\u9fff]+")
 _ROLE = re.compile(  # from and to are persons where they are quoted, or stand before a number
@@ -30,8 +31,7 @@ _ROLES = {"from": " sender ", "to": " recipient "}
 _BEFORE_ITS_NOUN = frozenset(
     ["invalid", "unknown", "missing", "unsupported", "unregistered", "expired"]
 )
-_YOURS = frozenset(["own"])  # your message is a message
-_FORM = frozenset(["format"])
+_VARIABLES = frozenset(["parameter", "count"])  # of a template
 _MEASURED = frozenset(["media", "rate", "period", "money"])  # which need not name their limit
 REACH = 7  # words between a subject and what is said of it
 MOST = 240  # words that are read
@@ -67,9 +67,7 @@ class Lexicon:
         self._tags = functools.lru_cache(50_000)(self._look_up)
         self._clause = functools.lru_cache(50_000)(self._read_clause)  # texts repeat their clauses
         for group, names in tables.items():
-            for name, lists in names.items():
-                if group in ("over", "role"):
-                    continue
+            for name, lists in names.items() if group not in ("over", "role") else ():
                 for column, listed in lists.items():
                     positive = group == "state" and column == "not"
                     self._add(f"{'~' if positive else group[1]}{name}", listed.split())
@@ -110,8 +108,7 @@ class Lexicon:
             else:
                 word = words[at] if self._tags(words[at]) else words[at].replace("-", "_")
                 tags = self._tags(word)
-                for part in (word,) if tags else word.split("_"):
-                    tagged.append((part, self._tags(part)))
+                tagged += [(p, self._tags(p)) for p in ((word,) if tags else word.split("_"))]
                 at += 1
         return tagged
 
@@ -134,9 +131,8 @@ class Lexicon:
                 pairs, subjects = self._clause(clause.strip())
                 said = Said(pairs | said.pairs, subjects | said.subjects)
         if "template" in said.subjects:  # its variables, wherever the sentence names them
-            for subject, state in list(said.pairs):
-                if subject in ("parameter", "count"):
-                    said.pairs.setdefault(("template", state), said.pairs[subject, state])
+            of = {("template", p[1]): w for p, w in said.pairs.items() if p[0] in _VARIABLES}
+            said = said._replace(pairs=of | said.pairs)
         return said
 
     def _nouns(self, tagged: list[tuple[str, tuple[str, ...]]]) -> list[_Noun]:
@@ -151,20 +147,22 @@ class Lexicon:
             joined = all("olink" in t or (error and "obefore" in t) for t in gap) or (
                 error and gap == [()]
             )
-            if last and joined:
+            start = last.start if last and joined else at
+            if start < at:
                 subjects |= nouns.pop().subjects
-                at_start = last.start
-            else:
-                at_start = at
-            nouns.append(_Noun(at_start, at + 1, subjects))
+            nouns.append(_Noun(start, at + 1, subjects))
         nouns = [n._replace(subjects=self._strongest(n.subjects)) for n in nouns]
-        return [n for n in nouns if n.subjects != _FORM] or nouns  # the format of a number is its own
+        return [
+            n for n in nouns if n.subjects != {"format"}
+        ] or nouns  # a number's format is its own
 
     def _strongest(self, subjects: frozenset[str]) -> frozenset[str]:
         """Of subjects that stand together, those that count."""
         if subjects >= {"own", "number"}:  # your number is the one that sends
             return frozenset(["sender"])
-        yours = frozenset() if "account" in subjects or len(subjects) == 1 else _YOURS
+        yours = (
+            () if "account" in subjects or len(subjects) == 1 else ("own",)
+        )  # your message is one
         return subjects.difference(yours, *(self._over.get(s, ()) for s in subjects))
 
     def _read_clause(self, clause: str) -> Said:
@@ -208,19 +206,21 @@ def _about(
     after = next((n for n in nouns if n.start > at and n.start - at <= REACH), None)
     between = [t for _, tags in tagged[at + 1 : after.start] for t in tags] if after else []
     near = after and after.start - at <= 2 and "obefore" not in between
-    by = between + [*tagged[after.start][1]] if after else []  # a case may say it: "получателем"
+    by = [*between, *tagged[after.start][1]] if after else []  # a case may say it: "получателем"
     if "oby" in by and "oactive" not in by and after.start - at <= 4:
         return before, after
     if before and any("obe" in tags for _, tags in tagged[before.end : at]):
         return before, None
-    if near and after.start == at + 1 and state in _BEFORE_ITS_NOUN:
+    acts = before and "oactive" in tagged[at][1]  # "the device does not support this service"
+    if near and (
+        (after.start == at + 1 and state in _BEFORE_ITS_NOUN)
+        # "the message exceeds the length"
+        or (state == "exceeded" and not (before and before.subjects & _MEASURED))
+        or ("overb" in tagged[at][1] and not acts)  # "could not find the address"
+    ):
         return after, None
-    if near and state == "exceeded" and not (before and before.subjects & _MEASURED):
-        return after, None  # "the message exceeds the length"
-    if before and "oactive" in tagged[at][1]:  # "the device does not support this service"
+    if acts:
         return before, None
-    if near and "overb" in tagged[at][1]:  # "could not find the address"
-        return after, None
     active = near and state == "blocked"  # the user has blocked you
     if near and (active or not before or at - before.end > 1):
         return after, before if active else None

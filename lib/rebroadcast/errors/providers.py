@@ -140,7 +140,11 @@ class Tables:
         for (code, row), share in zip(rows, shares, strict=True):
             same = [r for c, r in rows if c == code]
             theirs = named in (row.provider, row.provider.partition("_")[0])
-            ours = [r for r in same if _brand(r) == (named if theirs else row.provider)]
+            ours = [
+                r
+                for r in same
+                if r.provider.partition("_")[0] == (named if theirs else row.provider)
+            ]
             if share == max(shares) and share >= AGREES:
                 yield row, "weak" if row.weak else "agrees"
             elif len({r.rule for r in ours}) < 2:  # else its provider gives it several meanings
@@ -161,17 +165,10 @@ def _standing(row: Row, code: str, kind: str | None, theirs: bool, alone: bool) 
         return "named"
     native = NATIVE.get(kind) == row.provider or (not kind and bool(_OWN_FORM.fullmatch(code)))
     long = len(code) > 4 and "." not in code
-    if native and (alone or long or "." in code):
-        return "native" if long else "own"
-    if row.provider == "http":
-        return "own"
-    if alone and len(code) > (3 if kind else 4):
-        return "long" if len(code) > 4 else "short"
-    return None
-
-
-def _brand(row: Row) -> str:
-    return row.provider.partition("_")[0]
+    if row.provider == "http" or (native and (alone or long or "." in code)):
+        return "native" if native and long else "own"
+    enough = alone and len(code) > (3 if kind else 4)
+    return ("long" if len(code) > 4 else "short") if enough else None
 
 
 _OWN_FORM = re.compile(

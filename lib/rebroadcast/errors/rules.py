@@ -283,7 +283,7 @@ class Rules:
     def _said(self, text: texts.Read) -> dict[concepts.Pair, str]:
         """The pairs of a text, and each of its subjects and states alone."""
         if text.said is None:
-            found = self._concepts.read(text.lower)
+            found = self._concepts.read(texts.NAME_FIRST.sub(r"\1 | ", text.words).lower())
             alone = {(None, state): words for (_, state), words in found.pairs.items()}
             text.said = found.pairs | alone | {(s, None): w for s, w in found.subjects.items()}
         return text.said
@@ -313,7 +313,9 @@ class Rules:
         kind = "email" if hit.rule.kind == {"email"} else text.kind
         sender = self._roles.get(f"sender-{kind}") or self._roles.get("sender", frozenset())
         told = {s for s in told if s.startswith("by-")} or told  # who did it, where that is said
-        if hit.rule.kind == {"email"} and not text.kind:  # e-mail's words are common words elsewhere
+        if (
+            hit.rule.kind == {"email"} and not text.kind
+        ):  # e-mail's words are common words elsewhere
             return not told & self._roles["person"] or bool(told & sender)
         return bool(told & sender) and not told & self._roles["person"]
 

@@ -42,7 +42,7 @@ _SMTP_PREFIX = _ascii(
 _NAMES = _ascii(  # of errors: not those of values
     r"\b(?:[A-Za-z]+(?:_[A-Za-z]+)+|[A-Za-z][a-z]+(?:[A-Z][a-z]+)+)\b(?!['\"]\s*(?::|=>))"
 )
-_NAME_FIRST = _ascii(r"^(\W*(?:\d+\W+)?[A-Z]+(?:_[A-Z]+)+)\s(?=\w)")  # a clause of its own
+NAME_FIRST = _ascii(r"^(\W*(?:\d+\W+)?[A-Z]+(?:_[A-Z]+)+)\s(?=\w)")  # a clause of its own
 _WRAPPED = (
     "xception",
     "Error",
@@ -59,10 +59,12 @@ _WRAPPED = (
 _WRAPPING = re2.compile(
     r"\b(?:OAuth|IG|Api|API|Graph|Method|Facebook|FB|Wx|Weixin|Http|HTTP|Client|Request|Runtime"
     r"|Telegram|Twilio|Rest|Messenger|Line|LINE|Bot|VK|Vk|Viber|WhatsApp|RPC|Rpc|Axios|Net|SDK|Sdk"
-    r"|Unhandled|Bad|Response|Invoke|Invocation|Call|Status|Code|Operation|Base|General)+(?:Exception|Error)\b"
+    r"|Unhandled|Bad|Response|Invoke|Invocation|Call|Status|Code|Operation|Base|General)+"
+    r"(?:Exception|Error)\b"
     r"|\(caused by [^)]{1,80}\)|\brequest_params\W{1,5}[^}]*\}?|\b[Mm]ethod\W{1,5}[a-z]+\.\w+"
     r"|\bin /\S+:\d+|\bat [\w.$<>]+ ?\([^)]*:\d+(?::\d+)?\)|Stack trace:.*"
-    r"|\b(?:[a-z_]\w*\.){2,}([A-Z])|\w[\w\\]*\\([A-Z])|\b(?:submit|done) date:\S*|(stat:.{1,30}?) [Tt]ext:.*"
+    r"|\b(?:[a-z_]\w*\.){2,}([A-Z])|\w[\w\\]*\\([A-Z])|\b(?:submit|done) date:\S*"
+    r"|(stat:.{1,30}?) [Tt]ext:.*"
 )
 _VARIANTS = str.maketrans("‘’´`“”«»‐‑–—‹›łŁıøđ", "''''\"\"\"\"----<>lLiod")
 
@@ -107,9 +109,8 @@ def guess_kind(plain: str) -> str | None:
     """Return the channel kind that a text gives away by its form, None where it could be of any
     kind.
     """
-    if _EMAIL.search(plain):
-        return "email"
-    return next((kind for sign, kind in _SIGNS.items() if sign in plain), None)
+    signs = (kind for sign, kind in _SIGNS.items() if sign in plain)
+    return "email" if _EMAIL.search(plain) else next(signs, None)
 
 
 def find_words(plain: str) -> str:
@@ -125,7 +126,7 @@ def _words_and_names(plain: str) -> tuple[str, list[str]]:
             plain = _WRAPPING.sub(lambda m: m[1] or m[2] or m[3] or " ", plain)
     words = " ".join(_SMTP_PREFIX.sub(" ", plain).split()) if _DIGIT.search(plain) else plain
     if names := _NAMES.findall(words):  # receiverNotSubscribed, USER_IS_BLOCKED
-        words = _NAME_FIRST.sub(r"\1 | ", words) + " | " + re.sub(r"(?<=[a-z])(?=[A-Z])|_", " ", " | ".join(names))
+        words += " | " + re.sub(r"(?<=[a-z])(?=[A-Z])|_", " ", " | ".join(names))
     return words, names
 
 
