@@ -29,6 +29,9 @@ SETS = {
     "error_examples_3.csv": ("cause", "verdict"),
     "error_examples_4.csv": ("cause", "verdict"),
     "error_examples_5.csv": ("cause", "verdict"),
+    "error_examples_6.csv": ("cause", "verdict"),
+    "error_examples_7.csv": ("cause", "verdict"),
+    "error_examples_8.csv": ("cause", "verdict"),
     "error_gaps.csv": ("expected_cause", "expected_verdict"),
 }
 FIFTHS = 5

@@ -271,7 +271,10 @@ SETS = {  # file, columns of cause and verdict, least shares of both
     "error_gaps.csv": ("expected_cause", "expected_verdict", 0.95, 0.95),
     "error_examples_3.csv": ("cause", "verdict", 0.95, 0.96),
     "error_examples_4.csv": ("cause", "verdict", 0.95, 0.96),
-    "error_examples_5.csv": ("cause", "verdict", 0.85, 0.94),
+    "error_examples_5.csv": ("cause", "verdict", 0.89, 0.95),
+    "error_examples_6.csv": ("cause", "verdict", 0.94, 0.97),
+    "error_examples_7.csv": ("cause", "verdict", 0.92, 0.95),
+    "error_examples_8.csv": ("cause", "verdict", 0.97, 0.98),
 }
 
 

@@ -160,10 +160,10 @@ class Lexicon:
         """Of subjects that stand together, those that count."""
         if subjects >= {"own", "number"}:  # your number is the one that sends
             return frozenset(["sender"])
-        yours = (
-            () if "account" in subjects or len(subjects) == 1 else ("own",)
-        )  # your message is one
-        return subjects.difference(yours, *(self._over.get(s, ()) for s in subjects))
+        return subjects.difference(  # your message is a message
+            () if "account" in subjects or len(subjects) == 1 else ("own",),
+            *(self._over.get(s, ()) for s in subjects),
+        )
 
     def _read_clause(self, clause: str) -> Said:
         tagged, said = self._tagged(clause), Said({}, {})
