@@ -312,6 +312,14 @@ def test_each_collection_of_texts_is_read_well_and_no_never_is_wrong(name):
         "Отправитель заблокирован",
         "Message blocked by the carrier",
         "The access token of this number is invalid",
+        "Your phone number does not exist",
+        "The toll-free number is not verified",
+        "La cuenta está en la lista negra",
+        "Seu número de telefone não existe",
+        "Meta has blocked your account",
+        "Invalid sender or recipient",
+        "The campaign was rejected because the brand is unknown",
+        "The recipient's mail server is unknown",
     ],
 )
 @pytest.mark.parametrize("kind", ["sms", "whatsapp", None])
@@ -329,11 +337,29 @@ def test_words_about_the_sender_never_leave_a_contact_out(text, kind):
         ("Numer odbiorcy jest nieprawidłowy", "sms", "invalid_recipient"),
         ("Alıcı numarası geçersiz", "sms", "invalid_recipient"),
         ("收件人号码无效", "sms", "invalid_recipient"),
+        ("The format of the recipient's number is invalid", "sms", "invalid_recipient"),
+        ("Destination address contains non-numeric characters", "sms", "invalid_recipient"),
+        ("Not sent because the recipient has opted out of your service", "sms", "opted_out"),
+        ("Бот заблокирован получателем", "telegram", "opted_out"),
     ],
 )
 def test_words_about_the_person_do(text, kind, cause):
     told = explain(text, kind)
     assert (told.cause, told.verdict) == (cause, "never")
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "cause"),
+    [
+        ("Message rejected due to insufficient balance", "sms", "account"),  # the reason says more
+        ("The message exceeds the maximum length", "sms", "content"),  # the limit is the message's
+        ("TEMPLATE_PAUSED The number of messages is limited", "whatsapp", "template"),
+        ("id:1 stat:UNDELIV err:001 text:Your account is blocked", "sms", "unreachable"),
+        ("Recipient's mail server is temporarily unavailable", "email", "outage"),
+    ],
+)
+def test_what_a_clause_is_about_is_read(text, kind, cause):
+    assert explain(text, kind).cause == cause
 
 
 @pytest.mark.parametrize(
