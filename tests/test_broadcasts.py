@@ -1,6 +1,7 @@
 """Every broadcast of generated months is found, with its own counts and a key that stays."""
 
 import csv
+import json
 import random
 from collections import Counter
 
@@ -76,7 +77,8 @@ def test_every_broadcast_of_a_month_is_found(engine, tables, seed):
     assert truth(told, marks(alone, failed)) == of_failed
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+# In a part of month 23 few rows have a sender ID; month 25 has eleven broadcasts.
+@pytest.mark.parametrize("seed", [*SEEDS, 23, 25])
 def test_keys_stay_where_an_export_is_cut_split_or_shuffled(engine, tables, seed):
     told, rng = month(seed), random.Random(seed)
     failed, messages = tables(told.rows, told.failed, True)
@@ -125,6 +127,53 @@ def test_one_message_in_two_languages_is_one_broadcast_and_a_later_message_anoth
     assert list(found.found["rows"]) == [60, 20]
     counts = Counter(marks(found, table).values())
     assert sorted(counts.values()) == [20, 60]
+
+
+SCRIPTS = {  # two messages of one afternoon, and the names of those who get them
+    "Hindi": (
+        "नमस्ते {n}, आपका ऑर्डर {o} कल पहुँचेगा",
+        "प्रिय {n}, हमारी दुकान रविवार को बंद रहेगी",
+        "आशा विकास प्रिया मोहन",
+    ),
+    "Arabic": (
+        "مَرْحَبًا {n}، طَلَبُكَ رقم {o} في الطريق إليك",
+        "عزيزي {n}، المتجر مُغلق يوم الجمعة بسبب الصيانة",
+        "أحمد فاطِمة يوسف مَريم",
+    ),
+    "Thai": (
+        "สวัสดีคุณ{n} คำสั่งซื้อหมายเลข{o}ของคุณกำลังจัดส่ง",
+        "เรียนคุณ{n} ร้านจะปิดปรับปรุงวันอาทิตย์นี้ตลอดทั้งวัน",
+        "สมชาย มาลี ปรีชา สุดา",
+    ),
+    "Japanese": (
+        "{n}様、ご注文{o}は明日お届けする予定です",
+        "{n}様、日曜日は改装のため全店休業いたします",
+        "佐藤 鈴木 ひろし 高橋",
+    ),
+    "Korean": (
+        "{n}님, 주문하신 상품 {o} 내일 도착할 예정입니다",
+        "{n}님, 매장은 이번 일요일에 공사로 쉽니다",
+        "민수 지은 영호 수진",
+    ),
+}
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+@pytest.mark.parametrize("escaped", [False, True])
+def test_two_messages_of_an_afternoon_are_told_apart_in_any_script(engine, write, script, escaped):
+    *texts, names = SCRIPTS[script]
+    rows = []
+    for i in range(80):
+        text = texts[i // 40].format(n=names.split()[i % 4], o=7000 + i)
+        content = json.dumps({"type": "text", "text": text}, ensure_ascii=escaped)
+        at = f"2022-01-11 {15 + i // 40}:{i % 40:02}:00"
+        cells = row(str(i), str(9000 + i), at=at)
+        rows.append([*cells[:7], content, *cells[8:]])
+    found, table = found_in(engine, write, *rows)
+    assert list(found.found["rows"]) == [40, 40]
+    assert sorted(Counter(marks(found, table).values()).values()) == [40, 40]
+    part, _table = found_in(engine, write, *rows[3:30], *rows[41:])
+    assert list(part.found["broadcast"]) == list(found.found["broadcast"])
 
 
 def test_the_same_text_two_days_running_has_two_keys_and_one_message(engine, write):

@@ -120,13 +120,13 @@ def find(
     counted["kind"] = _kinds(counted)
     typed = set(counted[counted["kind"] != "none"]["export"])
     untyped = len(typed) < counted["export"].nunique()
+    sender = counted["written"].str.strip().str.replace("[.]0+$", "", regex=True)
+    # An export has senders or has none, whichever of its broadcasts are in a part of it.
+    with_sender = bool((sender != "").groupby(counted["export"]).any().all())
+    counted["sender"] = sender if with_sender else ""
     counted = counted[counted["kind"].isin(["broadcast", "none"] if untyped else ["broadcast"])]
     if counted.empty:
         return Broadcasts(_frame([]), (), untyped=untyped)
-    sender = counted["written"].str.strip().str.replace("[.]0+$", "", regex=True)
-    named = counted["rows"].where(sender != "", 0).groupby(counted["export"]).sum()
-    with_sender = bool((2 * named > counted.groupby("export")["rows"].sum()).all())
-    counted["sender"] = sender if with_sender else ""
     minutes = _grouped(counted, pause)
     rows = rows.filter(_kind(rows).isin(list(counted["kind"].unique())))
     contents = _Contents(rows, counted[[*RAW, "sender"]].drop_duplicates(RAW))

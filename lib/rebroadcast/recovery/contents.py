@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+import re2
+
 READ = 32  # contents that are read word by word, each time
 ALIKE = 0.6  # of the words of two contents, for them to be one message (Dice's coefficient)
 STAYS = 0.8  # of a message's contents that have a word which is the message's own
@@ -18,7 +20,10 @@ PIECES = 2  # in one pattern, for those that it is to be told from
 
 NAME = re.compile(r'"name"\s*:\s*"((?:[^"\\]|\\.)+)"')
 ADDRESS = re.compile(r"\S*(?:://|www\.|@|\d)\S*")
-WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\W\d_]+")
+WORD = re2.compile(r"\pL[\pL\pM]*")  # many scripts write vowels as marks on a letter
+UNSPACED = re2.compile(  # what is written without spaces between words
+    r"([\p{Thai}\p{Lao}\p{Myanmar}\p{Khmer}\p{Han}\p{Hiragana}\p{Katakana}]+)"
+)
 SIGNS = re.compile(r"[%_\\]")
 UNSAID = {"type", "url", "id", "language", "languageCode", "mimeType", "format"}
 
@@ -51,9 +56,22 @@ def said(content: str) -> Said:
         text = " ".join(_texts(json.loads(content)))
     except ValueError:
         text = content
-    written = WORD.findall(ADDRESS.sub(" ", text))
-    words = [w for w in written if w == w.lower()] or written or WORD.findall(content)
+    written = _words(text)
+    words = [w for w in written if w == w.lower()] or written or _words(content)
     return Said("", frozenset(w.casefold() for w in words), tuple(written))
+
+
+def _words(text: str) -> list[str]:
+    """The words of a text without addresses and numbers; pairs of letters where no spaces part them.
+
+    >>> _words("Tu código 7 vence: https://x.example/1"), _words("注文7は発送")
+    (['Tu', 'código', 'vence'], ['注文', 'は発', '発送'])
+    """
+    words = []
+    for word in WORD.findall(ADDRESS.sub(" ", UNSPACED.sub(r" \1 ", text))):
+        pairs = len(word) - 1 if UNSPACED.match(word) else 0
+        words += [word[i : i + 2] for i in range(pairs)] or [word]
+    return words
 
 
 def _texts(value: object) -> Iterator[str]:
@@ -188,7 +206,9 @@ def recognise(version: Version, near: list[str], far: list[str]) -> list[tuple[s
         return [('"name"', f'"{version.template}"')]
     left, patterns = list(dict.fromkeys(version.contents)), []
     while left and len(patterns) < PATTERNS:
-        words = [w for w in dict.fromkeys(said(left[0]).written) if w in left[0]]
+        written = dict.fromkeys(said(left[0]).written)
+        forms = (form for w in written for form in (w, json.dumps(w)[1:-1]))
+        words = [form for form in dict.fromkeys(forms) if form in left[0]]
         if not words:
             left = left[1:]
             continue
