@@ -9,6 +9,7 @@ PARTS = [
     "start.py",
     "speed.py",
     "loading.py",
+    "broadcasts.py",
     "windows.py",
     "batch.py",
     "explorer.py",
