@@ -39,7 +39,7 @@ def generate(messages: int, count: int, folder: Path) -> dict[str, str]:
                   FROM (SELECT range i FROM range({size * count}))
                   JOIN (SELECT range b, {said} said FROM (SELECT range, range b FROM range({count})))
                   ON i // {size} = b)""")
-    written = {"messages": "* EXCLUDE (\"Error\", i) FROM sent"}
+    written = {"messages": '* EXCLUDE ("Error", i) FROM sent'}
     written["exports"] = "* EXCLUDE (i) FROM sent WHERE i % 5 = 0"
     paths = {name: str(folder / f"{name}.csv") for name in written}
     for name, rows in written.items():

@@ -209,6 +209,12 @@ def test_tags_that_read_like_an_opt_out_are_told(tag):
     assert tag_import.doubts(export, tagged("2")) == ()
 
 
+def test_an_opt_out_among_the_tags_of_a_persons_other_contact_is_told(people):
+    export = contacts(("1", "5215512345678", "", "", "vip"), ("2", "+525512345678", "", "", "baja"))
+    (doubt,) = tag_import.doubts(export, tagged("1"), people=people(export))
+    assert "1 of the contacts to tag" in doubt.text() and "baja" in doubt.text()
+
+
 @pytest.mark.parametrize(
     "tag", ["vip", "Baja California", "temporada baja", "Option A", "Christopher", "stopover", "nd"]
 )

@@ -13,9 +13,11 @@ import pyarrow.parquet
 import pytest
 
 from conftest import HEADER, ROOT, row
+from rebroadcast.bench import workbench
 from rebroadcast.common.exceptions import DateError, InputError, RebroadcastError
 from rebroadcast.common.masking import mask
 from rebroadcast.reading import checks, dates, exports
+from rebroadcast.verbs import recover, summarise
 
 CASES, FAULTS = (ROOT / "tests" / "data" / name for name in ("cases", "faults"))
 
@@ -79,6 +81,12 @@ FORMS = {  # in Mexico City, six hours behind UTC in winter
     "12/12/2022 12:30 AM": "2022-12-12 06:30:00",
     "\u200e25/\u200e11/\u200e2022 \u200f15:04": "2022-11-25 21:04:00",
     "'2022-11-25 10:00": "2022-11-25 16:00:00",
+    "2022-11-25 10:00:05 \u221206:00": "2022-11-25 16:00:05",
+    "25/11/2022 à 10:00": "2022-11-25 16:00:00",
+    "25/11/2022 às 10:00:05": "2022-11-25 16:00:05",
+    "25-nov.-2022 10:00 P.M.": "2022-11-26 04:00:00",
+    "2022-11-25 24:00:00": "2022-11-26 06:00:00",
+    "Fri Nov 25 10:00:00 UTC 2022": "2022-11-25 10:00:00",
 }
 PATTERNS = {
     "kl %H:%M den %d. %b %Y": {"kl 15:04 den 3. nov 2022": "2022-11-03 15:04:00"},
@@ -103,6 +111,11 @@ NONE = [
     "25-Foo-2022",
     "31/02/2022 10:00",
     "166936885",
+    "25/11/2565 10:00:00",
+    "2022/11/25 下午3:04:05",
+    "2022. 11. 25. 오후 3:04:05",
+    "1.66936E+12",
+    "2022-W47-5 10:00:00",
 ]
 
 
@@ -261,6 +274,26 @@ def test_tags_written_as_a_list_are_the_tags(engine):
     ]
 
 
+@pytest.mark.parametrize("word", ["NULL", "(null)", "nan", "None", "#N/A", "#REF!", "N/A", "--"])
+def test_a_word_for_none_is_no_id(engine, write, word):
+    rows = [row("7", word, channel=word), row(word, "8"), row("9", word, channel=word)]
+    export = read(engine, write(rows))
+    table = export.table.order_by("row").execute()
+    assert table.contact_id.tolist() == ["7", "9"] and set(table.channel_id) == {""}
+    assert table.message_id.isna().all() and len(export.rejected) == 1
+
+
+@pytest.mark.parametrize("sign", [".", ",", " ", "\u00a0", "\u202f", "’"])
+def test_a_message_id_set_apart_in_thousands_is_lost_and_told(engine, write, sign):
+    rows = [
+        row("7", sign.join(["1", "680", "000", "000", "000", "001"])),
+        row("8", "1680000000999999"),
+    ]
+    export = read(engine, write(rows))
+    assert kinds(export) == {"lost message IDs"} and export.rows == 2
+    assert export.table.order_by("row").execute().message_id.isna().tolist() == [True, False]
+
+
 @pytest.mark.parametrize("name", ["c02c_minimal", "c02d_blank_channel"])
 def test_no_channel_is_one_that_joins(engine, name):
     assert set(read(engine, CASES / f"{name}.csv").table.channel_id.execute()) == {""}
@@ -269,6 +302,34 @@ def test_no_channel_is_one_that_joins(engine, name):
 def test_long_texts_are_cut_as_they_are_read(engine, write):
     table = read(engine, write([row(error="x" * 20_000, content="y" * 20_000)])).table
     assert len(table.error.execute()[0]) == exports.TOLD
+
+
+# ---- people
+def test_an_opt_out_of_a_persons_other_id_holds_wherever_it_stands(write):
+    """The first contact's other ID opted out on an agent's message, before the dates asked for; the
+    third's on another channel, where it says nothing.
+    """
+    rows = [row(str(n), str(90 + n), at="2022-01-11 15:00:00") for n in (1, 2, 3)]
+    out, stop = "2021-12-01 09:00:00", "(#131050) User has opted out of marketing messages"
+    rows += [row("11", "80", stop, out, sender="user"), row("13", "81", stop, out, channel="7")]
+    people = [[str(n), f"+52 55 1234 000{n % 10}", ""] for n in (1, 2, 3, 11, 13)]
+    people[3][2] = "vip"
+    given = {"exports": str(write(rows)), "timezone": "UTC", "from_": "2022-01-01", "tag": "t"}
+    given["contacts"] = str(write(people, "contacts.csv", ["Contact ID", "Phone", "Tags"]))
+    bench = workbench.open(given, "tag_import")
+    fates = bench.tables.fates.execute()
+    told = dict(zip(fates.contact_id, fates.disposition, strict=True))
+    assert told == {"1": "never", "2": "tagged", "3": "tagged"}
+    bench.close()
+
+
+def test_messages_of_agents_and_workflows_alone_are_recovered(tmp_path):
+    given = {"exports": str(CASES / "c26_only_workflow.csv"), "timezone": "UTC", "tag": "t"}
+    bench = workbench.open(given | {"out": str(tmp_path / "out")}, "tag_import")
+    told = summarise.summarise(bench.settings, bench.tables)
+    assert told.facts.counted == told.facts.failed == 4 and told.broadcasts.empty
+    assert recover.recover(bench.settings, bench.tables, bench.results).recoverable == 4
+    bench.close()
 
 
 # ---- files
@@ -411,6 +472,22 @@ def test_a_download_that_has_not_finished_is_named(engine, tmp_path, suffix):
     shutil.copy(FAULTS / "nm.csv", path)
     with pytest.raises(InputError, match="download"):
         read(engine, path)
+
+
+FOREIGN = {
+    "a web page": b"<!DOCTYPE html><html><body>Sign in</body></html>",
+    "a text document": rb"{\rtf1\ansi Contact ID, Error}",
+    "Git LFS": b"version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 12\n",
+    "a PDF": b"%PDF-1.7\n%\xe2\xe3",
+    "old Excel": b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600),
+}
+
+
+@pytest.mark.parametrize("what", FOREIGN)
+def test_a_file_of_another_kind_is_named_for_what_it_is(engine, tmp_path, what):
+    (tmp_path / "failed.csv").write_bytes(FOREIGN[what])
+    with pytest.raises(InputError, match=what):
+        read(engine, tmp_path / "failed.csv")
 
 
 def test_a_list_without_a_header_shows_nobody(engine):

@@ -38,11 +38,6 @@ UNUSED = (
     "kind",
 )
 
-# WhatsApp's restriction of a number (131048), said where people reported it and, by help pages,
-# where its tier was exceeded; and the rule of the limit.
-RESTRICTIONS = ("whatsapp-131048", "whatsapp-131048-text")
-LIMIT = "whatsapp-messaging-limit"
-
 
 class Inputs:
     """The files of a run: read once, whatever is then selected of them."""
@@ -188,25 +183,35 @@ class Inputs:
         rows = self._classified
         if self.at_limit.empty:
             return rows
-        limit = self.settings.rules.by_id[LIMIT]
         inside = rows.broadcast.isin(self.at_limit["broadcast"].tolist())
-        meant = {"rule": limit.id, "cause": limit.cause, "verdict": limit.verdict}
-        meant |= {"confidence": "guess", "wait_s": limit.seconds("")}
-        changed = inside & rows.rule.isin(RESTRICTIONS)
-        told = {
-            name: changed.ifelse(
-                value, rows[name].cast("string" if name != "wait_s" else "float64")
-            )
-            for name, value in meant.items()
-        }
-        return self.engine.view(rows.mutate(**told))
+        for restriction, limit in self._restrictions.items():
+            meant = {"rule": limit.id, "cause": limit.cause, "verdict": limit.verdict}
+            meant |= {"confidence": "guess", "wait_s": limit.seconds("")}
+            changed = inside & (rows.rule == restriction)
+            told = {
+                name: changed.ifelse(
+                    value, rows[name].cast("string" if name != "wait_s" else "float64")
+                )
+                for name, value in meant.items()
+            }
+            rows = rows.mutate(**told)
+        return self.engine.view(rows)
+
+    @property
+    def _restrictions(self) -> dict[str, errors.Rule]:
+        """The rules, by ID, that a restriction of the number and a limit can be meant by, and the
+        rule of that limit: WhatsApp says 131048 where people reported the number and, by help
+        pages, where its tier was exceeded.
+        """
+        rules = self.settings.rules.by_id
+        return {name: rules[rule.at_limit] for name, rule in rules.items() if rule.at_limit}
 
     @cached_property
     def at_limit(self) -> pd.DataFrame:
         """The broadcasts with restrictions that are their channel's limit, as
         `recovery.messages.at_limit` finds them; none without a messages export.
         """
-        rows = self._classified.filter(self._classified.rule.isin(RESTRICTIONS))
+        rows = self._classified.filter(self._classified.rule.isin(list(self._restrictions)))
         if self.outgoing is None or not rows.limit(1).count().execute():
             return pd.DataFrame({"broadcast": [], "channel_id": [], "reached": [], "failed": []})
         stated = {c: [x.size] for x in self.settings.limits for c in x.channels if x.size}
@@ -465,6 +470,7 @@ class Tables:
             delivered,
             tagged_before,
             self.settings.reached,
+            people,
         )
         if self.settings.exclude_tag:
             rows = people_.without(rows, self._excluded())

@@ -85,6 +85,9 @@ class Rule:
     wait: str | None = None
     source: str | None = None
     date: str | None = None
+    at_limit: str | None = (
+        None  # the rule that it is where the figures of its broadcast fit a limit
+    )
 
     def seconds(self, words: str) -> float | None:
         """Return the wait in seconds; `{n}s` takes the number that the pattern captured in

@@ -25,12 +25,12 @@ CHOICES = {
     "verdict": "wait fix never unknown",
     "scope": "recipient message sender platform",
     "table": "rule cause sources subject state word",
-    "key": "id like kind code text about weak cause verdict scope wait title fix source date",
+    "key": "id like kind code text about weak cause verdict scope wait title fix source date at_limit",
 }
 WORDS = ("subject", "state", "word")
 _BEGIN = r"\s*\[\[\s*[\"']?rule[\"']?\s*\]\]"
 _ID = r"\s*[\"']?id[\"']?\s*="
-_INHERITED = ("cause", "verdict", "scope", "wait", "title", "fix", "source", "date")
+_INHERITED = ("cause", "verdict", "scope", "wait", "title", "fix", "source", "date", "at_limit")
 
 
 @functools.cache
@@ -78,6 +78,9 @@ def _read(
                     reason=error,
                 ) from None
         waiting = [w for w in waiting if w not in ready]
+    for rule in rules.values():
+        if rule.at_limit:
+            file.check(rule.id, "at_limit", rule.at_limit, rules)
     return [rules[i] for i in file.ids], causes, words
 
 

@@ -29,6 +29,7 @@ DATED = re.compile(r"[0-9]{1,4}[-/.](?:[0-9]{1,2}|[^\W\d_]{3,10})[-/.][0-9]{1,4}
 PART = re.compile(r"[^\W\d_]+")
 DATE_WORDS = "am|pm|a|m|p|t|z|h|hrs|utc|gmt|de|del|st|nd|rd|th|at|las?|[cemp][sd]t|ist|cest|cet"
 SPELT = re.compile(rf"{'|'.join(dates.MONTHS)}|(?:{dates.DAYS})[a-záé]*|{DATE_WORDS}")
+CLOCK = re.compile(r"\b20[0-9]{2}\b.*\b[0-9]{1,2}[:.h][0-9]{2}")  # beside a year
 CUT = frozenset({"too few columns", "a stray quote", "cut off at its end", "not valid UTF-8"})
 
 
@@ -241,12 +242,14 @@ def shown(cell: str) -> str:
     """A cell of a column of dates as it may be shown: what is no word or number of a date could be
     a person's, and is left out.
 
-    >>> shown("31-Feb-2022 25:00"), shown("Ana 5"), shown("+52 55 1234 5678")
-    ('31-Feb-2022 25:00', '…', '…')
+    >>> shown("31-Feb-2022 25:00"), shown("3 févr. 2022 9:00"), shown("Ana 5"), shown("+52 55 1234")
+    ('31-Feb-2022 25:00', '3 févr. 2022 9:00', '…', '…')
     """
-    words = PART.findall(cell.lower())
+    words = PART.findall(cell)
+    strange = [w for w in words if not SPELT.fullmatch(w.lower())]
+    spelt = not strange or (CLOCK.search(cell) and all(w == w.lower() for w in strange))
     masked = mask(DATED.sub("", cell))
-    if all(map(SPELT.fullmatch, words)) and "‹" not in masked and len(words) < 8:
+    if spelt and "‹" not in masked and len(words) < 8:
         return cell[:CELL]
     return "…"
 

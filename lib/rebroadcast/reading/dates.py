@@ -56,6 +56,7 @@ WESTMOST, EASTMOST = 12 * 60, 14 * 60  # minutes that a zone may be behind or ah
 # Spaces of any width become one, marks without width none.
 SPACES = (
     ("[\t\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000 ]+", " "),
+    ("\u2212", "-"),  # the minus sign of web pages' offsets
     ("[\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]", ""),
 )
 WORDS = (
@@ -87,7 +88,7 @@ CLOCKS = (
         r"\1 \2:\3",
     ),
     (rf"^({CLOCK}(?: [ap]m)?),? (?:del? )?([0-9~].*[0-9])$", r"\2 \1"),  # the clock comes first
-    (r"(?:,? ?(?:\bat\b|\ba las?\b|@|[|]| - )|,|t) ?([0-9]{1,2}:[0-9]{2})", r" \1"),
+    (r"(?:,? ?(?:\bat\b|\ba las?\b|às?|@|[|]| - )|,|t) ?([0-9]{1,2}:[0-9]{2})", r" \1"),
 )
 DATES = (
     (r"^([0-9]{4})[-/. ]*~([0-9]{2})~[-/. ]*([0-9]{1,2})\b", r"\1-\2-\3"),

@@ -27,11 +27,14 @@ from . import cache, checks, dates, documents, mapping, salvage, scan
 from .scan import IDS, TEXTS, TOLD, UNSEEN
 
 DAMAGED = (  # 1.0E+08, 1.234.567: digits are lost, or were set apart
-    r"^(?:[0-9]+([.,][0-9]+)?[eE]\+?[0-9]+|[0-9]{1,3}(?:[.][0-9]{3})+|[0-9]{1,3}(?:,[0-9]{3})+)$"
+    r"^(?:[0-9]+([.,][0-9]+)?[eE]\+?[0-9]+|[0-9]{1,3}(?:[.][0-9]{3})+|[0-9]{1,3}(?:,[0-9]{3})+"
+    "|[0-9]{1,3}(?:[ '’\u00a0\u2009\u202f][0-9]{3})+)$"
 )
 DECIMAL = r"^([0-9]+)[.,]0{1,2}$"  # 123.0: certainly 123
 # Begins no formula, and cannot be a heading or a text; or a phone number with its country's code.
 CONTACT = r"^(?:[A-Za-z0-9][A-Za-z0-9_.:@-]*|[+][1-9][0-9]{6,14})$"
+# How programs write that there is none.
+NOTHING = r"(?i)^(?:[(]?null[)]?|nan|none|nil|n/a|#n/a|#(?:ref|value|null|num)!|#name[?]|-+)$"
 # What keeps a spreadsheet from taking an ID for a number: '123 and ="123"; and unseen signs.
 WRAPPED = r"^(?:'+|=\"'?)([^\"]*)\"?$"
 PHONE = r"(?:[0-9][^0-9]*){4}"
@@ -426,7 +429,8 @@ def _cell(ours: str, cell: "ibis.Value") -> "ibis.Value":
         return cell.left(TOLD)
     cell = cell.strip().nullif("")
     if ours in IDS or ours in ("sent_at", "phone"):
-        return cell.re_replace(UNSEEN, "").re_replace(WRAPPED, r"\1").nullif("")
+        cell = cell.re_replace(UNSEEN, "").re_replace(WRAPPED, r"\1")
+        return cell.re_replace(NOTHING, "").nullif("")
     if ours == "tags":
         return cell.re_search(LIST).ifelse(
             cell.re_replace(LIST, r"\1").re_replace(BETWEEN, ","), cell

@@ -27,7 +27,7 @@ TEXTS = {  # what people write: quotes and line breaks may be in them
 }
 # As the platform writes them: cells that need no more care than these tests.
 NUMBER = r"0|[1-9][0-9]{0,17}"  # as a BIGINT says the same
-ID = r"[0-9]+|[A-Za-z][!#-~]*"
+ID = r"[0-9]+|[A-Za-z][!#-~]*[0-9][!#-~]*"
 CONTACT = r"[0-9]+|[A-Za-z][A-Za-z_:@-]*[0-9][A-Za-z0-9_:@-]*"
 TIME = r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}:[0-9]{2}"
 LONGEST = 8_388_608  # bytes of one record: the engine reads no longer ones

@@ -7,6 +7,7 @@ import ibis
 from ..common.exceptions import RunError
 from ..engine.engine import id_parts
 from . import broadcasts
+from .people import People, spread
 
 # In the order in which they are decided: the first that fits is a row's disposition.
 DISPOSITIONS = (
@@ -34,6 +35,7 @@ def fates(
     delivered: "ibis.Table | None" = None,
     tagged_before: "ibis.Table | None" = None,
     how: str = "message",
+    people: "People | None" = None,
 ) -> "ibis.Table":
     """Decide what becomes of each contact in each audience, from classified failed messages.
 
@@ -44,14 +46,15 @@ def fates(
     decides, and of several at one instant the most careful. fixed are causes that have been mended.
     delivered (contact_id, channel_id, sent_at, message) are messages that arrived; how says which
     of them count as reaching the contact (see `broadcasts.reached`). tagged_before (contact_id,
-    audience) are those that the ledger knows.
+    audience) are those that the ledger knows. An opt-out holds for all contacts of one of people.
 
     Returns one row per contact and audience: audience, contact_id, row_id, channel_id, rule and
     cause of the failure that decides, `waited_since` and `earliest` (instants, UTC) and
     `disposition`.
     """
     gone = failed.filter((failed.verdict == "never") & (failed.cause == "opted_out"))
-    gone = gone.select(left=gone.contact_id, left_on=gone.channel_id.fill_null("")).distinct()
+    gone = gone.select("contact_id", left_on=gone.channel_id.fill_null(""))
+    gone = (spread(gone, people) if people else gone).rename(left="contact_id").distinct()
     rows, parts = failed.mutate(audience=audience).filter(selected), id_parts("contact_id", failed)
     rows = rows.select(
         *dict.fromkeys(["contact_id", *parts]),

@@ -10,6 +10,7 @@ from ..common import sheets
 from ..common.doubts import Doubt
 from ..common.exceptions import InputError, folded
 from ..common.lazy import ibis
+from .people import People, spread
 from .targets import BY_HAND, Target, filled
 
 if TYPE_CHECKING:
@@ -89,11 +90,15 @@ def carrying(contacts: "ibis.Table", tags: Collection[str]) -> "ibis.Table":
 
 
 def doubts(
-    contacts: "ibis.Table", tagged: "ibis.Table", excluded: Collection[str] = ()
+    contacts: "ibis.Table",
+    tagged: "ibis.Table",
+    excluded: Collection[str] = (),
+    people: People | None = None,
 ) -> tuple[Doubt, ...]:
     """What a contacts export says against a plan to tag (tagged: contact_id, tag): others that
-    carry the tag already, so that the segment would hold them too, tags that read like an opt-out,
-    and tags to be left out (excluded) that nobody has.
+    carry the tag already, so that the segment would hold them too, tags that read like an opt-out
+    (of any contact of the same person, where people are known), and tags to be left out (excluded)
+    that nobody has.
 
     >>> doubts(contacts, audience)  # doctest: +SKIP
     """
@@ -123,7 +128,8 @@ def doubts(
                 int(others["n"].iloc[MOST_TAGS]),
             )
         )
-    against = own.semi_join(tagged, "contact_id").filter(lambda t: t.label.re_search(OPT_OUT))
+    against = own.filter(own.label.re_search(OPT_OUT))
+    against = (spread(against, people) if people else against).semi_join(tagged, "contact_id")
     if asked_out := int(against.contact_id.nunique().execute()):
         names = against.group_by("label").aggregate(n=against.count())
         names = names.order_by(names.n.desc(), "label").limit(MOST_TAGS).execute()["label"]

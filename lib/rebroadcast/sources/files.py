@@ -57,6 +57,9 @@ FOREIGN = {
     b"\xd0\xcf\x11\xe0": "an old Excel workbook (.xls)",
     b"\x7fELF": "a program",
     b"SQLite f": "a database",
+    b"{\\rtf": "a text document (.rtf)",
+    b"version https://git-lfs": "a pointer of Git LFS",
+    b"<": "a web page",
 }
 
 

@@ -175,7 +175,7 @@ def _people(
     contacts, people = tables.inputs.contacts, tables.inputs.people
     if contacts is None:
         return ()
-    doubts = tag_import.doubts(contacts.table, audience, settings.exclude_tag)
+    doubts = tag_import.doubts(contacts.table, audience, settings.exclude_tag, people)
     doubts += people.doubts()
     rows = tables.fates.join(people.table, "contact_id")
     rows = rows.select("contact_id", "person", "audience", "disposition")

@@ -123,7 +123,7 @@ def look(tables: Tables) -> Facts:
     failed = tables.failed
     seen = failed.aggregate(
         n=failed.count(),
-        counted=tables.counted(failed).sum(),
+        counted=failed.count(where=tables.counted(failed)),
         first=failed.local_at.min(),
         last=failed.local_at.max(),
         channels=failed.channel_id.nunique(),
