@@ -342,6 +342,18 @@ def test_hidden_rows_are_read_and_told_and_the_sheet_with_the_data_is_found(engi
     assert "'Data'" in second.doubts[0].text()
 
 
+@pytest.mark.parametrize("state", ["hidden", "veryHidden"])
+def test_a_hidden_sheet_is_read_and_told(engine, tmp_path, state):
+    book = openpyxl.Workbook()
+    for number, sheet in enumerate((book.active, book.create_sheet("last week"))):
+        sheet.append(HEADER)
+        sheet.append(row(str(100 + number), str(number)))
+    sheet.sheet_state = state
+    book.save(tmp_path / "hidden.xlsx")
+    export = read(engine, tmp_path / "hidden.xlsx")
+    assert export.rows == 2 and kinds(export) == {"hidden rows"}
+
+
 def test_two_sheets_of_one_kind_are_both_read(engine, tmp_path):
     book = openpyxl.Workbook()
     for number, sheet in enumerate((book.active, book.create_sheet("more"))):

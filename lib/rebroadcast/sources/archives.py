@@ -24,6 +24,7 @@ MEMBERS = 1_000  # files in one archive
 TABLES = (".csv", ".txt", ".tsv", ".json", ".jsonl", ".ndjson", ".log")
 WIDEST, LONGEST = 1_000, 2**20  # columns and rows of a workbook
 EXACT = 2**53  # up to it a workbook's number is exact
+ROW = re.compile(rb"<(?:\w+:)?row\b")
 HIDDEN = re.compile(rb"<(?:\w+:)?row\b[^>]*\shidden=[\"'](?:1|true)[\"']")
 TOP = 20  # rows of a workbook in which the widest tells how many columns there are
 
@@ -205,8 +206,8 @@ def _sheet_doubts(path: Path, name: str, left: list[str]) -> tuple[Doubt, ...]:
 
 
 def _hidden_rows(path: Path, name: str) -> int:
-    """How many rows of a sheet are hidden: openpyxl tells that of workbooks only which it holds in
-    memory.
+    """How many rows of a sheet are hidden (all of a hidden one's): openpyxl tells that of workbooks
+    only which it holds in memory.
     """
     with zipfile.ZipFile(path) as archive:
         book, links = (
@@ -217,11 +218,12 @@ def _hidden_rows(path: Path, name: str) -> int:
         key = next(value for attribute, value in sheet.items() if attribute.endswith("}id"))
         place = next(link.get("Target") for link in links if link.get("Id") == key)
         member = place.lstrip("/") if place.startswith("/") else f"xl/{place}"
+        hidden = HIDDEN if sheet.get("state", "visible") == "visible" else ROW
         found, rest = 0, b""
         with archive.open(member) as packed:
             while block := packed.read(2**20):
                 text = rest + block
                 ends = text.rfind(b"<")
-                found += len(HIDDEN.findall(text[:ends]))
+                found += len(hidden.findall(text[:ends]))
                 rest = text[ends:]
         return found
