@@ -14,6 +14,7 @@ from months import month
 from rebroadcast import cli
 from rebroadcast.bench import workbench
 from rebroadcast.explorer import selection
+from rebroadcast.report import quota_overflow
 from rebroadcast.verbs import assess, check, plan, recover, summarise
 
 PAUSED = "(#132015) Template is paused"
@@ -220,4 +221,10 @@ def test_over_the_limit_is_whom_it_had_no_room_for(tmp_path, seed, blocked):
     assert tuple(told["over_limit"]) == beyond
     assert tuple(told["quota"]) == refused
     assert blocked or beyond == refused
+    said = quota_overflow.shared_windows(bench.reader, told)
+    taken = told[(told["used"] > 0) & (told["over_limit"] > 0)]
+    assert len(said) == len(taken)
+    for sentence, row in zip(said, taken.itertuples(), strict=True):
+        assert f"others had taken {row.used} of the limit of {row.limit}" in sentence
+        assert f"{row.over_limit} were beyond it, of {row.failed} that failed" in sentence
     bench.close()

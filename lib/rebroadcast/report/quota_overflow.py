@@ -38,11 +38,28 @@ def limit_overview(reader: Reader, found: Assessment, facts: Facts, listed: pd.D
         p(first, "headline"),
         *map(p, others),
         broadcasts(reader, listed),
+        *map(p, shared_windows(reader, listed)),
         *warnings(reader, doubts),
         status(reader, facts),
         p(word(BASIS, found.basis, reader.lang)),
         *sources(reader, found),
     )
+
+
+def shared_windows(reader: Reader, listed: pd.DataFrame) -> list[str]:
+    """A sentence for each broadcast that found a part of its limit taken by others."""
+    _ = reader.gettext
+    counts = ["attempted", "limit", "used", "over_limit", "failed"]
+    full = listed[(listed["used"] > 0) & (listed["over_limit"] > 0)].dropna(subset=counts)
+    return [
+        _(
+            "{name}: {attempted} attempted, when others had taken {used} of the limit of {limit} in"
+            " the same window. {over_limit} were beyond it, of {failed} that failed.",
+            name=row["name"],
+            **{count: reader.number(row[count]) for count in counts},
+        )
+        for row in full.to_dict("records")
+    ]
 
 
 def sources(reader: Reader, found: Assessment) -> list:

@@ -202,6 +202,8 @@ JSON = (
     "attempted",
     "delivered",
     "failed",
+    "limit",
+    "used",
     "over_limit",
     "recoverable",
     "earliest",
