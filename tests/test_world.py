@@ -14,7 +14,7 @@ import pytest
 
 from conftest import HEADER, ROOT, row
 from rebroadcast.bench import workbench
-from rebroadcast.common.exceptions import DateError, InputError, RebroadcastError
+from rebroadcast.common.exceptions import DateError, InputError, ParameterError, RebroadcastError
 from rebroadcast.common.masking import mask
 from rebroadcast.reading import checks, dates, exports
 from rebroadcast.verbs import recover, summarise
@@ -329,6 +329,17 @@ def test_messages_of_agents_and_workflows_alone_are_recovered(tmp_path):
     told = summarise.summarise(bench.settings, bench.tables)
     assert told.facts.counted == told.facts.failed == 4 and told.broadcasts.empty
     assert recover.recover(bench.settings, bench.tables, bench.results).recoverable == 4
+    bench.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("cause", "outage"), ("verdict", "never"), ("text", "nothing like this")]
+)
+def test_a_filter_that_leaves_nothing_to_recover_is_named(name, value):
+    given = {"exports": str(FAULTS / "nm.csv"), "timezone": "UTC", "tag": "t", name: value}
+    bench = workbench.open(given, "tag_import")
+    with pytest.raises(ParameterError, match=f"left for {name} .*{value}"):
+        recover.recover(bench.settings, bench.tables)
     bench.close()
 
 

@@ -117,7 +117,8 @@ def _grouping(tables: Tables) -> list[Doubt]:
         ),
         "content": _(
             "The exports have no contents, so broadcasts are told apart by channel, sender and time"
-            " alone: two within six hours count as one."
+            " alone: two within six hours count as one. Later resends cannot be told, so whom they"
+            " reached is not left out (reached: any counts every later message)."
         ),
         "sent_at": _(
             "The exports have no times, so broadcasts of one channel and sender that say the same"

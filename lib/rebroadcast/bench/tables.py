@@ -394,9 +394,16 @@ class Tables:
             present=", ".join(names) or sentence("none"),
         )
 
+    def check_left(self) -> None:
+        """Raise ParameterError where cause, verdict or text asked for leave nothing to recover."""
+        table = self.inputs.all_failed
+        narrow = narrowing(table, self.settings.selection)
+        if narrow and not table.filter(self.recoverable_rows).limit(1).count().execute():
+            raise self._nothing_left()
+
     def _nothing_left(self) -> ParameterError:
         """Which filters left nothing."""
-        names = ("channel", "from_", "to", "sender_type", "broadcast")
+        names = ("channel", "from_", "to", "sender_type", "broadcast", "cause", "verdict", "text")
         stated = {n: self.settings.stated[n] for n in names if n in self.settings.stated}
         filters = ", ".join(f"{n.strip('_')} {value}" for n, value in stated.items())
         first = next(iter(stated), "exports")

@@ -84,12 +84,14 @@ def recover(settings: Settings, tables: Tables, results: Results | None = None) 
 
     With a folder for results it holds `data/dispositions.parquet` (one line per input row) and
     `import/*.csv`; without one nothing is kept, and nothing is claimed. Raises RunError where a row
-    would be lost, ParameterError where two broadcasts would get one tag.
+    would be lost, ParameterError where two broadcasts would get one tag, or
+    where the filters leave nothing.
     """
     contacts = tables.inputs.contacts
     if contacts:
         tag_import.check_contacts(contacts.table)
     facts = summarise.look(tables)
+    tables.check_left()
     published = results and results.folder
     audience, planned = _as_before(settings, tables) if published else (None, None)
     if audience is None:
