@@ -262,6 +262,345 @@ CONTACTS = {
     "respondio_api_contacts.json": ("respondio", [f"50000{n}" for n in range(1, 6)]),
 }
 
+# Others' files of the same vendors: the file, what is odd in it, and what it says.
+STRANGERS = {
+    # older order, ;, codes as floats, upper case, no Price
+    "strangers/twilio_semicolon_floats.csv": (
+        "twilio",
+        {"447700900601": ("14:00:01", "30003"), "447700900603": ("14:00:03", "63016")},
+        ["447700900602"],
+        0,
+        [],
+    ),
+    # UTF-16, tab, spaces in phones, offsets, ErrorCode 0
+    "strangers/twilio_utf16_tab.csv": (
+        "twilio",
+        {"447700900611": ("14:00:01", "21610")},
+        ["447700900612"],
+        0,
+        [],
+    ),
+    # two lines before the header, row twice, header again
+    "strangers/twilio_sentence_sep.csv": (
+        "twilio",
+        {"447700900621": ("14:00:01", "30005")},
+        [],
+        1,
+        [6],
+    ),
+    # gzip, BOM, CRLF, 30003.0
+    "strangers/twilio_floats.jsonl.gz": (
+        "twilio",
+        {"447700900631": ("14:00:01", "30003")},
+        ["447700900632"],
+        1,
+        [],
+    ),
+    # list under another name, camelCase
+    "strangers/twilio_data_pretty.json": (
+        "twilio",
+        {"447700900641": ("14:00:01", "30007: Carrier violation")},
+        ["447700900642"],
+        0,
+        [],
+    ),
+    # one array, several statuses in a list, out of order
+    "strangers/meta_pretty_array.json": (
+        "meta",
+        {"447700900704": ("14:00:01", "131026: Message undeliverable")},
+        ["447700900701", "447700900702", "447700900703"],
+        1,
+        [],
+    ),
+    # n8n's Webhook node
+    "strangers/meta_n8n_webhook.json": (
+        "meta",
+        {"447700900704": ("14:00:01", "131026: Message undeliverable")},
+        ["447700900701", "447700900702", "447700900703"],
+        1,
+        [],
+    ),
+    # n8n items with json
+    "strangers/meta_n8n_pinned.json": (
+        "meta",
+        {"447700900704": ("14:00:01", "131026: Message undeliverable")},
+        ["447700900701", "447700900702", "447700900703"],
+        1,
+        [],
+    ),
+    # wrapped under a name of one's own
+    "strangers/meta_raw_payload.jsonl": (
+        "meta",
+        {"447700900704": ("14:00:01", "131026: Message undeliverable")},
+        ["447700900701", "447700900702", "447700900703"],
+        1,
+        [],
+    ),
+    # wrapped twice
+    "strangers/meta_deep.jsonl": (
+        "meta",
+        {"447700900704": ("14:00:01", "131026: Message undeliverable")},
+        ["447700900701", "447700900702", "447700900703"],
+        1,
+        [],
+    ),
+    # one document with a list inside
+    "strangers/meta_list.json": (
+        "meta",
+        {"447700900704": ("14:00:01", "131026: Message undeliverable")},
+        ["447700900701", "447700900702", "447700900703"],
+        1,
+        [],
+    ),
+    # concatenated objects, .txt
+    "strangers/meta_concat.txt": (
+        "meta",
+        {"447700900704": ("14:00:01", "131026: Message undeliverable")},
+        ["447700900701", "447700900702", "447700900703"],
+        1,
+        [],
+    ),
+    # times as numbers and ms, codes as text/float, errors [] and null, incoming message
+    "strangers/meta_numbers.jsonl": (
+        "meta",
+        {
+            "447700900711": ("14:00:01", "131047: Re-engagement message"),
+            "447700900712": ("14:00:02", "131049: Not delivered"),
+            "447700900714": ("14:00:04", None),
+        },
+        ["447700900713"],
+        0,
+        [],
+    ),
+    # one change per line (value, field)
+    "strangers/meta_value.jsonl": (
+        "meta",
+        {"447700900704": ("14:00:01", "131026: Message undeliverable")},
+        ["447700900701", "447700900702", "447700900703"],
+        1,
+        [],
+    ),
+    # BSUID; a last line cut off
+    "strangers/meta_bsuid.jsonl": (
+        "meta",
+        {"DE.13491208655302741918": ("14:00:01", "131026: Message undeliverable")},
+        [],
+        1,
+        [3],
+    ),
+    # titles, no sendout_id, floats, read without delivered, failed then delivered
+    "strangers/connectly_semicolon.csv": (
+        "connectly",
+        {"447700900801": ("14:00:01", "131026: Message Undeliverable.")},
+        ["447700900802", "447700900804"],
+        1,
+        [],
+    ),
+    # NULL, None, nan, \N, - for nothing
+    "strangers/connectly_null.csv": (
+        "connectly",
+        {"447700900811": ("14:00:01", "131049")},
+        ["447700900812"],
+        1,
+        [],
+    ),
+    # French job report, ;, Windows-1252, winter time
+    "strangers/gc_fr_job.csv": (
+        "gcnotify",
+        {"zoe@example.com": ("2026-12-01 15:00:00", "Adresse inexistante")},
+        ["luc@example.com"],
+        1,
+        [],
+    ),
+    # BOM, typographic apostrophe, other case
+    "strangers/gc_en_job.csv": (
+        "gcnotify",
+        {
+            "16135550101": ("2026-07-01 14:00:00", "Can’t send to this international number"),
+            "16135550103": ("2026-07-01 14:00:00", "carrier issue"),
+        },
+        ["16135550102"],
+        0,
+        [],
+    ),
+    # tab, more columns, no id, no SEEN_AT, offset +05:30, failed then delivered
+    "strangers/kaleyra_more.csv": (
+        "kaleyra",
+        {"447700900901": ("14:00:01", "Number not on WhatsApp")},
+        ["447700900902"],
+        1,
+        [],
+    ),
+    # zip, Messages product, other order
+    "strangers/vonage_messages.zip": (
+        "vonage",
+        {"447700900001": ("14:00:01", "1340: Sent outside allowed window")},
+        ["447700900002"],
+        0,
+        [],
+    ),
+    # the synchronous report, JSON
+    "strangers/vonage_records.json": (
+        "vonage",
+        {"447700900011": ("14:00:01", "6: Anti-Spam Rejection")},
+        ["447700900012"],
+        0,
+        [],
+    ),
+    # array; failure before the sending; code as number
+    "strangers/wati_array.json": (
+        "wati",
+        {"447700900021": ("14:00:01", "131026: Message undeliverable")},
+        ["447700900022"],
+        1,
+        [],
+    ),
+    # n8n's Webhook node
+    "strangers/wati_n8n.json": (
+        "wati",
+        {"447700900021": ("14:00:01", "131026: Message undeliverable")},
+        ["447700900022"],
+        1,
+        [],
+    ),
+    # tab, other order, fewer columns, case, _ for a blank
+    "strangers/yellow_tab.tsv": (
+        "yellowai",
+        {"447700900031": ("14:00:01", "131026: Message undeliverable")},
+        ["447700900032", "zoe@example.com"],
+        1,
+        [],
+    ),
+    # DD/MM/YYYY, ;, more columns, spaces without +, an unknown state
+    "strangers/wolkvox_dmy.csv": (
+        "wolkvox",
+        {"447700900501": ("09:00:01", "131047 Re-engagement message")},
+        ["447700900502"],
+        0,
+        [4, 5],
+    ),
+    # ;, epoch in ms and s, empty date, no tags
+    "strangers/altur_ms.csv": (
+        "altur",
+        {"447700900041": ("14:00:01", None)},
+        ["447700900042"],
+        1,
+        [],
+    ),
+    # commas, ISO times
+    "strangers/bulksms_comma.csv": (
+        "bulksms",
+        {"447700900051": ("14:00:01", "22")},
+        ["447700900052"],
+        1,
+        [],
+    ),
+    # ;, quoted, DD/MM; one line's recipient is none
+    "strangers/bulksms_quoted.csv": (
+        "bulksms",
+        {"447700900061": ("14:00:00", "29")},
+        ["447700900062"],
+        0,
+        [3],
+    ),
+    # array at the top
+    "strangers/infobip_array.json": (
+        "infobip",
+        {"447700900071": ("14:00:01", "EC_ABSENT_SUBSCRIBER: Absent Subscriber")},
+        ["447700900072"],
+        1,
+        [],
+    ),
+    # a record per line
+    "strangers/infobip_lines.jsonl": (
+        "infobip",
+        {"447700900071": ("14:00:01", "EC_ABSENT_SUBSCRIBER: Absent Subscriber")},
+        ["447700900072"],
+        1,
+        [],
+    ),
+    # two pages, one after the other
+    "strangers/infobip_pages.json": (
+        "infobip",
+        {"447700900071": ("14:00:01", "EC_ABSENT_SUBSCRIBER: Absent Subscriber")},
+        ["447700900072"],
+        1,
+        [],
+    ),
+    # list under another name
+    "strangers/infobip_reports.json": (
+        "infobip",
+        {"447700900071": ("14:00:01", "EC_ABSENT_SUBSCRIBER: Absent Subscriber")},
+        ["447700900072"],
+        1,
+        [],
+    ),
+    # no sentence, snake case, other case
+    "strangers/postman_snake.csv": (
+        "postman",
+        {"6580000261": ("14:00:05", "30003"), "zoe@example.com": ("14:00:07", None)},
+        ["6580000262"],
+        0,
+        [],
+    ),
+    # sentence with commas, blank line, ;, offset
+    "strangers/postman_sentence.csv": ("postman", {"6580000271": ("14:00:05", "30008")}, [], 1, []),
+    # commas, other order, a line break in the text
+    "strangers/smseagle_comma.csv": (
+        "smseagle",
+        {"447700900081": ("14:00:01", "27: SendingError")},
+        ["447700900082"],
+        1,
+        [],
+    ),
+    # the API's answer
+    "strangers/plivo_objects.json": (
+        "plivo",
+        {"447700900091": ("14:00:01", "030")},
+        ["447700900092"],
+        0,
+        [],
+    ),
+    # titles, ;, no From
+    "strangers/plivo_titles.csv": (
+        "plivo",
+        {"447700900091": ("14:00:01", "030")},
+        ["447700900092"],
+        0,
+        [],
+    ),
+    # a message per line
+    "strangers/respondio_lines.jsonl": (
+        "respondio",
+        {"501": ("14:00:01", "Message undeliverable")},
+        ["502"],
+        0,
+        [],
+    ),
+    # a page per line
+    "strangers/respondio_pages.jsonl": (
+        "respondio",
+        {"501": ("14:00:01", "Message undeliverable")},
+        ["502"],
+        0,
+        [],
+    ),
+}
+LOGS |= STRANGERS
+CONTACTS |= {
+    "strangers/interakt_floats.csv": (
+        "interakt",
+        ["447700900101", "447700900102"],
+        [4],
+    ),  # floats, + in the code; no code is no guess
+    "strangers/chatwoot_tab.csv": (
+        "chatwoot",
+        ["447700900111", "bo@example.com"],
+        [],
+    ),  # tab, BOM, order
+    "strangers/wati_import16.csv": ("wati", ["447700900121"], []),  # UTF-16, no attributes
+}
+
 
 def said(export: exports.Export) -> Counter:
     """Recipient, instant and error of each failed message."""
@@ -304,10 +643,11 @@ def test_each_vendors_log_is_read_as_it_stands_in_the_file(engine, name):
 
 @pytest.mark.parametrize("name", CONTACTS)
 def test_contact_lists_of_other_vendors_are_read(engine, name):
-    vendor, people = CONTACTS[name]
+    vendor, people, *lines = CONTACTS[name]
     export = exports.read(engine, VENDORS / name, "contacts")
     assert export.sources[0].profile_name == vendor
     assert export.table.order_by("row_id").contact_id.execute().tolist() == people
+    assert export.rejected["line"].tolist() == (lines[0] if lines else [])
 
 
 def test_a_log_without_failures_says_so_and_still_tells_who_was_reached(engine):

@@ -1,16 +1,23 @@
 """Another vendor's rows as ours: one row per message, with its recipient, state, time and error."""
 
+import re
 from functools import reduce
 
 from ..common.lazy import ibis
 from ..engine.engine import Engine
 from ..sources.files import Source
-from ..sources.profile import STATES, Form, full, key
+from ..sources.profile import STATES, Form, key
 from . import dates
 from .checks import NO_DATE
 
 RANK, FILE = 60, 40  # bits: a record's state, file and place, as one number that orders them
-LONG = r"^([0-9]{7,})[.]0+$"  # what pandas makes of a column of numbers
+FLOAT = r"^([0-9]+)[.]0+$"  # what pandas makes of a column of numbers
+NUMBERS = {"contact_id", "phone", "code", "state"}
+TEXTS = {"content", "reason", "error"}  # in which a sign is one
+NOTHING = (
+    r"(?i)^(?:null|none|nan|n/?a|nil|\\n|-+)$"  # what programs and people write for an empty cell
+)
+SIGNS = r"[^\p{L}\p{N}]+"
 # As people and APIs write a phone number: what is between the digits is dropped after a "+" only.
 PHONE = r"^'?(?:[a-z_]+:)?(?:[+][0-9][0-9 ().-]*|[0-9]+)$"
 DIGITS = r"^[1-9][0-9]{6,14}$"  # E.164 without its "+"
@@ -106,10 +113,13 @@ def _said(source: Source, raw: "ibis.Table") -> dict[str, "ibis.Value"]:
     for ours, aliases in form.columns.items():
         found = []
         for alias in aliases:
-            parts = [full(alias, fit.start, fit.inside)] if source.document else alias.split(" + ")
+            parts = [fit.path(alias)] if source.document else alias.split(" + ")
             if {*map(fold, parts)} <= cells.keys():
                 values = [raw[cells[fold(part)]] for part in parts]
-                values = values if source.document else [value.strip() for value in values]
+                if not source.document:
+                    values = [value.strip().re_replace(NOTHING, "") for value in values]
+                if ours in NUMBERS:
+                    values = [value.re_replace(FLOAT, r"\1") for value in values]
                 values = [value.nullif("") for value in values]
                 values = [reduce(lambda v, none: v.nullif(none), form.empty, v) for v in values]
                 found.append(reduce(lambda left, right: left + right, values))
@@ -122,7 +132,8 @@ def _says(value: "ibis.Value", values: list[str]) -> "ibis.Value":
     """Whether a cell has one of the values that say a state."""
     if values == ["*"]:
         return value.notnull()
-    return value.lower().isin([v.lower() for v in values]).fill_null(False)
+    said = [re.sub(r"[\W_]+", "", one.lower()) for one in values]
+    return value.lower().re_replace(SIGNS, "").isin(said).fill_null(False)
 
 
 def _once(rows: "ibis.Table", document: str) -> "ibis.Table":
@@ -154,9 +165,9 @@ def _once(rows: "ibis.Table", document: str) -> "ibis.Table":
 
 def _recipients(rows: "ibis.Table", form: Form) -> "ibis.Table":
     """Phone numbers as their digits, country code first; other recipients as they are."""
-    said = rows.contact_id.re_replace(LONG, r"\1")
+    said = rows.contact_id
     if form.recipient == "contact":
-        return rows.mutate(contact_id=said)
+        return rows
     digits = said.re_replace("[^0-9]", "")
     phone = said.re_search(PHONE) & digits.re_search(DIGITS)
     return rows.mutate(contact_id=phone.ifelse(digits, said))

@@ -7,6 +7,7 @@ import glob
 import gzip
 import io
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -21,6 +22,7 @@ from .profile import Fit, Profile, key
 
 HEADER_LINES = 20  # how far down the header row is looked for
 UNFINISHED = (".crdownload", ".part", ".partial", ".download", ".opdownload")
+MARKED = re.compile(rb"\xef\xbb\xbf\s*[{\[]")  # JSON behind a mark that no reader of JSON expects
 DOCUMENT = 2**20  # characters of a JSON document that tell what it is
 # Columns that only other vendors' files fill, and what `convert` made of them.
 MORE = {"failed": ("provider",), "messages": ("provider",)}
@@ -36,7 +38,7 @@ provider = ""  # whose error codes they are: meta, twilio, vonage …
 
 [[form]]
 name = "log of messages"
-{rows}required = ["contact_id", "state"]  # it is recognised by these
+required = ["contact_id", "state"]  # it is recognised by these
 recipient = "phone"                 # contact (an ID), phone or address
 zone = ""                           # of times that name none, such as UTC; empty: as the user says
 
@@ -104,8 +106,8 @@ def known() -> dict:
             "required": form.required,
             "columns": [*form.columns, *MORE.get(form.kind, ())],
         }
-        for form in forms
-        if not form.rows
+        for form in reversed(forms)
+        if form.rows is None
     }
     return {"exports": plain}
 
@@ -271,10 +273,14 @@ def _open_text(
 ) -> Source:
     seen = seen or survey(source.path)
     code = "utf-8" if seen.utf8 else encoding(source.path)
-    if code not in ("utf-8", "utf-8-sig"):
+    if MARKED.match(seen.start):
+        code = "utf-8-sig"
+    elif code in ("utf-8", "utf-8-sig"):
+        code = ""  # as the engine reads it
+    if code:
         decoded = scratch / f"{source.path.stem}-{source.sha256[:12]}.utf8.csv"
         errors = (
-            "surrogateescape" if code == "cp1252" else "strict"
+            "strict" if code.startswith("utf-16") else "surrogateescape"
         )  # then only the row of such a byte is refused
         try:
             with (
@@ -337,7 +343,7 @@ def _open_csv(source: Source, start: str, export: str, profiles: list[Profile]) 
 
 def _known(profiles: list[Profile], cells: list[str]) -> int:
     """How many cells of a row the form knows that knows most of them."""
-    forms = (form for one in profiles for form in one.form if not form.rows and not form.cells)
+    forms = (form for one in profiles for form in one.form if form.rows is None and not form.cells)
     return max((sum(map(bool, profile.places(form, cells))) for form in forms), default=0)
 
 
@@ -419,7 +425,7 @@ def _how_to_add(source: Source, cells: list[str], profiles: list[Profile]) -> st
 @cache
 def _aliases() -> dict[str, str]:
     """The names of all forms of CSV files; the platform's come first."""
-    forms = [form for one in profile.packaged().values() for form in one.form if not form.rows]
+    forms = [form for one in profile.packaged().values() for form in one.form if form.rows is None]
     return {
         key(part): ours
         for form in reversed(forms)
@@ -477,7 +483,7 @@ def _match(source: Source, header: list[str], export: str, profiles: list[Profil
     if any(_serves(fit, export) for fit in fits):
         return _accept(source, header, export, fits)
     home = next((one for one in profiles if one.name == profile.HOME), profiles[0])
-    form = next((f for f in home.form if f.kind == export and not f.rows), None)
+    form = next((f for f in home.form if f.kind == export and f.rows is None), None)
     if form is None:
         raise _unknown(source, header, profiles)
     names = profile.places(form, header)
@@ -528,6 +534,13 @@ def _accept(source: Source, header: list[str], export: str, fits: list[Fit]) -> 
             profiles=", ".join(fit.profile.name for fit in best),
         )
     fit = best[0]
+    if beside := [one.inside for one in best if not one.inside.startswith(fit.inside)]:
+        raise ColumnError(
+            "{file} tells of messages in several places ({places}); keep one of them.",
+            source.path,
+            file=source.name,
+            places=_listed([fit.inside, *beside]),
+        )
     if source.document:
         return replace(source, header=tuple(profile.within(fit)), fit=fit)
     names = profile.places(fit.form, header)
@@ -562,13 +575,11 @@ def stub(path: Path) -> str:
         raise InputError(
             "{path} cannot be read: {reason}.", path, path=path, reason=reason(error)
         ) from None
-    rows = ""
     if start.lstrip()[:1] in ("{", "["):
         cells = sorted(profile.paths(start))
-        lists = Counter(cell.rpartition("[]")[0] for cell in cells)
-        rows = lists.most_common(1)[0][0] + "[]" if lists and lists.most_common(1)[0][0] else ""
-        cells = [cell.removeprefix(f"{rows}.") for cell in cells if cell.startswith(rows)]
-        rows = f'rows = ["{rows}"]\n'
+        lists = Counter("".join(cell.rpartition("[].")[:2]) for cell in cells)
+        rows = max(lists, key=lists.get, default="")
+        cells = [cell.removeprefix(rows) for cell in cells if cell.startswith(rows)]
     else:
         tops = [row for d in ",;\t|" for _, row, _ in _rows(start, d)]
         cells = max(tops, key=len, default=[])
@@ -576,7 +587,6 @@ def stub(path: Path) -> str:
     wanted = dict.fromkeys(("contact_id", "message_id", "sent_at", "state", "code", "reason"), "?")
     columns = {name: ours.get(name, "?") for name in {**wanted, **ours} if name}
     return STUB.format(
-        rows=rows,
         cells="\n".join(f"#   {json.dumps(cell, ensure_ascii=False)}" for cell in cells),
         columns="\n".join(
             f"{name} = [{json.dumps(cell, ensure_ascii=False)}]" for name, cell in columns.items()

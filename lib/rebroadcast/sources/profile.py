@@ -8,7 +8,6 @@ import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
-from itertools import product
 from pathlib import Path
 from typing import Literal
 
@@ -32,7 +31,8 @@ class Form(_Data):
     """One kind of file of a vendor's.
 
     `columns`: our name → the file's names for it (of a JSON document: paths from the record, or
-    with / from the document), in the order in which they are looked at; "A + B" is both, joined.
+    with / from what holds the list of records), in the order in which they are looked at; "A + B"
+    is both, joined. What a document has around all that may be of any form.
     `required`: ours that a file must have to be of this form. `states`: failed, reached, open,
     incoming or none → our name → the values that say so ("*": any).
     """
@@ -43,8 +43,8 @@ class Form(_Data):
     required: list[str]
     fallback: bool = True  # where a file has several names of one column, the first filled counts
     cells: list[str] = []  # patterns of the cells of a file without header
-    rows: list[str] = []  # where the records of a JSON document lie; none: a CSV file
-    inside: list[str] = []  # what may be wrapped around the document
+    rows: str | None = None  # the list of a JSON document that records are; "": each is one by
+    # itself; None: and a CSV file has the same columns
     states: dict[Literal["failed", "reached", "open", "incoming", "none"], dict] = {}
     recipient: Literal["contact", "phone", "address"] = "contact"
     empty: list[str] = []  # values that say nothing
@@ -101,15 +101,18 @@ class Profile(_Data):
 
 @dataclass(frozen=True)
 class Fit:
-    """A form that fits a file, by how many of its columns; a document's records lie at start, in
-    what is wrapped around it.
+    """A form that fits a file, by how many of its columns; `inside` is the path of what a document
+    has around it.
     """
 
     profile: Profile
     form: Form
     known: int
-    start: str = ""
     inside: str = ""
+
+    def path(self, path: str) -> str:
+        """A column's path from the top of the document; "": that of its records."""
+        return full(path, self.form.rows, self.inside)
 
     @property
     def title(self) -> str:
@@ -189,18 +192,18 @@ def fits(profiles: Iterable[Profile], header: Iterable[str]) -> list[Fit]:
                 for name, names in form.columns.items()
                 if any(there.issuperset(map(key, alias.split(" + "))) for alias in names)
             }
-            if not form.rows and not form.cells and ours.issuperset(form.required):
+            if form.rows is None and not form.cells and ours.issuperset(form.required):
                 found.append(Fit(profile, form, sum(map(bool, places(form, header)))))
     return found
 
 
 def fits_cells(profiles: Iterable[Profile], rows: list[list[str]]) -> list[Fit]:
-    """The forms without header whose patterns all cells of these first rows have."""
+    """The forms without header whose patterns the cells of most of these first rows have."""
     return [
         Fit(profile, form, len(form.cells))
         for profile in profiles
         for form in profile.form
-        if form.cells and rows and all(_alike(form.cells, row) for row in rows)
+        if form.cells and sum(_alike(form.cells, row) for row in rows) * 2 > len(rows)
     ]
 
 
@@ -209,19 +212,25 @@ def _alike(patterns: list[str], row: list[str]) -> bool:
 
 
 def fits_paths(profiles: Iterable[Profile], known: set[str]) -> list[Fit]:
-    """The forms of JSON documents that have all that they require among the paths of a document."""
+    """The forms that have all that they require among the paths of a JSON document, at whatever
+    place of it; the outermost first.
+    """
     found = []
     for profile in profiles:
         for form in profile.form:
-            for inside, start in product(["", *form.inside], form.rows):
+            if form.cells:
+                continue
+            first = [f".{_key(full(p, form.rows))}" for p in form.columns[form.required[0]]]
+            ends = [(f".{key}", end) for key in known for end in first]
+            for inside in {k.removesuffix(end)[1:] for k, end in ends if k.endswith(end)}:
                 ours = {
                     name
                     for name, names in form.columns.items()
-                    if any(_key(full(p, start, inside)) in known for p in names)
+                    if any(_key(full(p, form.rows, inside)) in known for p in names)
                 }
                 if ours.issuperset(form.required):
-                    found.append(Fit(profile, form, len(ours), start, inside))
-    return found
+                    found.append(Fit(profile, form, len(ours), inside))
+    return sorted(found, key=lambda fit: (len(fit.inside), fit.inside))
 
 
 def _key(path: str) -> str:
@@ -229,22 +238,20 @@ def _key(path: str) -> str:
     return INDEX.sub("[]", path).removesuffix("[]")
 
 
-def full(path: str, start: str, inside: str = "") -> str:
-    """A column's path from the top of a document, whose records lie at start.
+def full(path: str, rows: str | None, inside: str = "") -> str:
+    """A column's path from the top of a document, whose records lie in the list rows.
 
     >>> full("errors[0].code", "statuses[]"), full("/field", "statuses[]", "body")
     ('statuses[].errors[0].code', 'body.field')
     """
-    parts = [inside, path[1:]] if path.startswith("/") else [inside, start, path]
+    parts = [inside, path[1:]] if path.startswith("/") else [inside, rows, path]
     return ".".join(filter(None, parts))
 
 
 def within(fit: Fit) -> list[str]:
     """All paths of a form that a record can have: through no other lists than it lies in."""
-    own = [
-        full(path, fit.start, fit.inside) for names in fit.form.columns.values() for path in names
-    ]
-    start = full("", fit.start, fit.inside)
+    own = [fit.path(path) for names in fit.form.columns.values() for path in names]
+    start = fit.path("")
     lists = {path: path.removesuffix("[]").rpartition("[]") for path in own}
     return [p for p, (above, sign, _) in lists.items() if start.startswith(above + sign)]
 
