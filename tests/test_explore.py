@@ -422,6 +422,41 @@ def test_the_broadcast_is_the_first_filter_and_goes_with_the_run(opened, tmp_pat
     assert "3 contacts can be reached again" in lab.face.panel.value  # 1, 2 and 6
 
 
+def test_another_vendors_file_is_opened_and_its_people_go_where_they_are_wanted(tmp_path):
+    hooks = ROOT / "tests" / "data" / "vendors" / "strangers" / "meta_numbers.jsonl"
+    lab = explorer.Explorer({"timezone": "UTC", "out": str(tmp_path / "made"), "profile": "wati"})
+    assert all(".jsonl" in place.accept for place in lab.face.uploads.values())
+    lab.upload("exports", hooks)
+    rest(lab)
+    assert lab.prepared is None and "meta_numbers.jsonl" in lab.face.status.value
+    lab.face.fields["profile"].value = "meta"
+    lab.open()
+    rest(lab)
+    assert "3 of 3 failed messages" in lab.face.state.value
+    lab.face.fixed.value, lab.face.for_.value = "outside_window", "wati"
+    for dry in (True, False):
+        lab.run(dry=dry)
+        rest(lab)
+    (written,) = (tmp_path / "made").rglob("import/*.csv")
+    head, *people = csv.reader(written.open(encoding="utf-8"))
+    assert head[1:4] == ["CountryCode", "Phone", "AllowBroadcast"]
+    assert ["44", "7700900711", "TRUE"] in [cells[1:4] for cells in people]
+    lab.face.language.value = "es"
+    rest(lab)
+    assert lab.face.for_.value == "wati"
+    lab.close()
+
+
+def test_a_channels_file_is_drafted_from_what_is_open(opened):
+    lab = opened()
+    lab.draft()
+    rest(lab)
+    (link,) = lab.face.drafted.children
+    assert link.name == "channels.toml" and {"1001", "2001"} == {
+        *tomllib.loads(link.content.decode())["channel"]
+    }
+
+
 def test_people_are_counted_once_and_what_is_less_sure_is_said(write):
     rows = [row("1", "11"), row("2", "12"), row("1", "13", at="2022-01-13 10:00:00")]
     lab = explorer.Explorer({"exports": str(write([*rows, ["too", "few"]])), "timezone": "UTC"})

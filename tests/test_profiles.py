@@ -6,15 +6,19 @@ import csv
 import gzip
 import io
 import json
+import re
 import zipfile
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from rebroadcast.bench import workbench
 from rebroadcast.common.exceptions import ColumnError, InputError
 from rebroadcast.reading import exports
+from rebroadcast.report import reports
 from rebroadcast.sources import files, profile
+from rebroadcast.verbs.recover import recover
 
 VENDORS = Path(__file__).parent / "data" / "vendors"
 DAY = "2026-10-05 "
@@ -937,3 +941,61 @@ def test_every_profile_says_where_it_comes_from():
             assert {*form.required} <= form.columns.keys(), (name, form.name)
             named = {ours for tests in form.states.values() for ours in tests}
             assert named <= form.columns.keys(), (name, form.name)
+
+
+# --- what is promised for every vendor
+
+
+PROMISED = {
+    "meta_status_webhooks.jsonl": "447700900164",
+    "twilio_console.csv": "447700900116",
+    "gc_notify_report_en.csv": "16135550103",
+}
+FIXED = "policy,configuration,content,template,account,outside_window,unknown"
+
+
+@pytest.fixture(scope="module", params=PROMISED)
+def again(request, tmp_path_factory):
+    """A report on who to reach again, and the same broadcast asked once more under another tag."""
+    home = tmp_path_factory.mktemp("again")
+    given = {"exports": str(VENDORS / request.param), "ledger": str(home / "ledger")}
+    given |= {"fixed": FIXED, "timezone": "UTC"}
+    first = reports.run("tag_import", given | {"tag": "first {broadcast}"}, home / "first")
+    bench = workbench.open(given | {"tag": "second {broadcast}", "out": str(home / "second")}, "tag_import")
+    second = recover(bench.settings, bench.tables, bench.results)
+    bench.finish(second)
+    return request.param, home, first, second
+
+
+def test_each_row_of_any_vendors_file_has_one_disposition(engine, again):
+    name, home, first, _ = again
+    export = exports.read(engine, VENDORS / name)
+    counts = first["counts"]
+    assert counts["rejected"] == len(export.rejected)
+    assert sum(counts.values()) == export.rows + len(export.rejected)
+    rows = engine.con.read_parquet(home / "first" / "data" / "dispositions.parquet")
+    rows = rows.filter(rows.disposition != "rejected")
+    assert rows.count().execute() == rows.row.nunique().execute() == export.rows
+    tagged = set(rows.filter(rows.disposition == "tagged").contact_id.execute())
+    assert PROMISED[name] in tagged and not tagged & set(reached(export))
+
+
+def test_the_ledger_lets_nobody_of_any_vendor_be_tagged_twice(again):
+    _, _, first, second = again
+    assert first["counts"]["tagged"] and not second.counts["tagged"] and not second.files
+    assert second.counts["tagged_before"] == first["counts"]["tagged"]
+
+
+def test_a_phone_stands_in_import_and_data_only(engine, again):
+    name, home, _, _ = again
+    people = set(exports.read(engine, VENDORS / name).messages.table.contact_id.execute())
+    written = [path for path in sorted((home / "first").rglob("*")) if path.is_file()]
+    private = [path for path in written if {"import", "data"} & {*path.parts}]
+    assert any(
+        PROMISED[name] in path.read_text("utf-8") for path in private if path.suffix == ".csv"
+    )
+    for path in {*written} - {*private}:
+        text = re.sub(
+            r'<script type="text/plain" id="plotly[^<]*</script>', "", path.read_text("utf-8")
+        )
+        assert not [who for who in people if who in text], path.name

@@ -122,14 +122,6 @@ class Inputs:
         fit = self.export.sources[0].fit
         return fit.form.recipient if fit else "contact"
 
-    @cached_property
-    def target(self) -> profile.Target:
-        """What the import takes that contacts are written for: as named, else that of the vendor
-        whose export it is; a plain list where that vendor has none.
-        """
-        fit = self.export.sources[0].fit
-        return profile.target(self.settings.target, fit and fit.profile)
-
     @property
     def all_read(self) -> dict[str, exports.Export]:
         """All files that were named, read, by the parameter that names them."""
@@ -280,6 +272,14 @@ class Tables:
     @property
     def engine(self) -> Engine:
         return self.inputs.engine
+
+    @property
+    def target(self) -> profile.Target:
+        """What the import takes that contacts are written for: as named, else that of the vendor
+        whose export it is; a plain list where that vendor has none.
+        """
+        fit = self.inputs.export.sources[0].fit
+        return profile.target(self.settings.target, fit and fit.profile)
 
     @cached_property
     def ledger(self) -> Ledger | None:

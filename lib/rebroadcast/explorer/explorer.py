@@ -18,7 +18,7 @@ import ipywidgets as w
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
-from ..bench import parameters, workbench
+from ..bench import draft, parameters, workbench
 from ..bench.settings import NAMES
 from ..bench.tables import Tables
 from ..common.exceptions import InputError, ParameterError, RebroadcastError, speak
@@ -32,7 +32,14 @@ from . import sections, selection, tonight
 from .face import FILES, LISTS, Download, Face, Figure
 
 FIRST = {"broadcast": "", "text": "", "from_": None, "to": None}  # filters that let all pass
-TAKEN_OVER = ("tag", "fixed", "folder", "by_wave", "content")  # by a face in another language
+TAKEN_OVER = (
+    "tag",
+    "fixed",
+    "for_",
+    "folder",
+    "by_wave",
+    "content",
+)  # by a face in another language
 
 
 def show(namespace: Mapping[str, object]) -> "Explorer":
@@ -457,7 +464,7 @@ class Explorer:
     def key(self) -> tuple:
         """Everything that an audience depends on."""
         face = self.face
-        asked = (face.tag.value, face.fixed.value, face.by_wave.value)
+        asked = (face.tag.value, face.fixed.value, face.for_.value, face.by_wave.value)
         return id(self.prepared), self.filters, *asked
 
     def asked(self, **more) -> Tables:
@@ -466,6 +473,7 @@ class Explorer:
         more |= {
             "tag": self.face.tag.value,
             "fixed": self.face.fixed.value,
+            "for_": self.face.for_.value,
             "waves": self.face.by_wave.value,
         }
         return selection.view(self.prepared, self.filters, **more)
@@ -529,6 +537,18 @@ class Explorer:
     def slug(self) -> str:
         """What files for the present tag are called."""
         return tag_import.file_name(re.sub(r"\{[^}]*\}", "", self.face.tag.value))
+
+    def draft(self) -> None:
+        """Draft a channels file of what is open, to be downloaded, completed and opened with it."""
+        if self.prepared:
+            self.start(self._draft)
+
+    def _draft(self) -> None:
+        self.step(self.lang.gettext("Drafting a channels file"))
+        content, name = draft.draft(self.prepared.tables).encode(), "channels.toml"
+        text = self.lang.gettext("Download {file}", file=name)
+        self.face.drafted.children = [Download(name=name, content=content, text=text)]
+        self.say("")
 
     def save(self) -> None:
         """Write the present filters as parameters and as a batch entry, for tonight's run."""

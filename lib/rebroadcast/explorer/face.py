@@ -10,6 +10,7 @@ import ipywidgets as w
 import traitlets
 
 from ..common.language import Language
+from ..sources import profile
 from . import sections
 
 HERE = Path(__file__).parent
@@ -46,7 +47,9 @@ class Upload(anywidget.AnyWidget):
     text = traitlets.Unicode().tag(sync=True)
     called = traitlets.Unicode().tag(sync=True)
     lost = traitlets.Unicode().tag(sync=True)
-    accept = traitlets.Unicode(".csv,.tsv,.txt,.zip,.gz,.xlsx,.parquet,.toml").tag(sync=True)
+    accept = traitlets.Unicode(
+        ".csv,.tsv,.txt,.json,.jsonl,.ndjson,.log,.zip,.gz,.xlsx,.parquet,.toml"
+    ).tag(sync=True)
 
     def __init__(self, folder: Path, done: Callable[[Path], None], **texts: str):
         super().__init__(**texts)
@@ -88,6 +91,7 @@ class Actions(Protocol):
     def follow(self) -> None: ...
     def run(self, dry: bool = False) -> None: ...
     def save(self) -> None: ...
+    def draft(self) -> None: ...
     def order(self, column: str) -> None: ...
     def turn(self, by: int) -> None: ...
     def relist(self) -> None: ...
@@ -125,6 +129,7 @@ class Face:
             "channels": _("Channels file"),
             "timezone": _("Time zone"),
             "date_format": _("Order of dates"),
+            "profile": _("Profile"),
         }
         self.fields = {name: self._field(text, self.text(name)) for name, text in names.items()}
         looks = {"flex_flow": "row wrap", "align_items": "center", "grid_gap": "2px 8px"}
@@ -134,7 +139,11 @@ class Face:
             for name, field in self.fields.items()
         ]
         opened = self._button(_("Open"), self.acts.open, "110px", button_style="primary")
-        files = w.Accordion([w.VBox([*rows, opened])], titles=[_("Your files")])
+        self.drafted = w.HBox()
+        draft = self._button(_("Draft a channels file"), self.acts.draft)
+        files = w.Accordion(
+            [w.VBox([*rows, w.HBox([opened, draft, self.drafted])])], titles=[_("Your files")]
+        )
         files.selected_index = 0 if self.given.get("exports") in (None, "", "sample") else None
         files.layout = {"flex": "1 1 320px"}
         self.language = w.Dropdown(
@@ -210,10 +219,20 @@ class Face:
         hint = _("template, window, token")
         self.fixed = self._field(_("Causes mended"), self.text("fixed"), placeholder=hint)
         self.folder = self._field(_("Folder"), self.text("out") or RESULTS)
+        vendors = {one.title: name for name, one in profile.packaged().items() if one.target}
+        own = self.text("for_")
+        vendors |= {_("The export's vendor"): ""}
+        vendors |= {} if own in vendors.values() else {own: own}
+        self.for_ = w.Dropdown(
+            options=sorted(vendors.items(), key=lambda one: one[1]),
+            value=own,
+            description=_("Import into"),
+            **LOOKS,
+        )
         self.by_wave = w.Checkbox(
             bool(self.given.get("waves")), description=_("One set of files per wave"), indent=False
         )
-        for control in (self.tag, self.fixed, self.by_wave):
+        for control in (self.tag, self.fixed, self.for_, self.by_wave):
             self._watched(control, self.acts.follow)
         self.write = self._button(
             _("Write import files"),
@@ -226,7 +245,7 @@ class Face:
         save = self._button(_("Save for tonight's run"), self.acts.save)
         jobs = w.HBox([dry, self.write, save], layout={"flex_flow": "row wrap"})
         self.downloads = w.HBox(layout={"flex_flow": "row wrap", "grid_gap": "8px"})
-        asked = [self.tag, self.fixed, self.folder, self.by_wave]
+        asked = [self.tag, self.fixed, self.for_, self.folder, self.by_wave]
         return [self.panel, *asked, jobs, self.result, self.downloads]
 
     def _messages(self) -> list[w.Widget]:

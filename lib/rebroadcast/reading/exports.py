@@ -209,11 +209,12 @@ def _read_messages(engine: Engine, group: list[Source], as_read: _As, offset: in
         engine.files, cells, as_read.kind, as_read.zone, as_read.date_format, as_read.columns
     )
     bad = rows.filter(rows.problem.notnull()).select("file", "problem", "said", row="place")
-    bad, frames, places = bad.to_pandas(), [], {}
+    bad, frames, places, undated = bad.to_pandas(), [], {}, []
     for number, (source, scanned, refused, total) in enumerate(parsed):
         own = bad[bad["file"] == number].drop(columns="file")
         own = _told(cells[number][1], source, scanned, refused, own)
         frames.append(_rejected(source, refused, own))
+        undated.append(checks.dates_refused(source, own))
         places[number] = source.name, offset
         offset += total
     good = engine.adopt(engine.files.view(rows.filter(rows.problem.isnull())))
@@ -233,7 +234,8 @@ def _read_messages(engine: Engine, group: list[Source], as_read: _As, offset: in
         if as_read.kind == "failed" and group[0].fit.form.states
         else None
     )
-    first, more = checks.dates_refused(group[0], bad)
+    first = next((one for one, _ in undated if one), None)
+    more = [doubt for _, doubts in undated for doubt in doubts]
     more += [checks.under_way(group, under_way)] if under_way else []
     total = sum(total for *_, total in parsed)
     frame = pd.concat(frames, ignore_index=True)

@@ -193,7 +193,7 @@ def _people(
 
 
 def _steps(settings: Settings, tables: Tables) -> list[str] | None:
-    target = tables.inputs.target
+    target = tables.target
     if target == profile.packaged()["respondio"].target:
         return None
     return profile.steps(target, settings.lang.code)
@@ -372,9 +372,9 @@ def _files(
     contacts = tables.inputs.contacts and tables.inputs.contacts.table
     waves = {tag: int(wave) for wave, tag, _n, _key in sizes}
     cells = tag_import.cells(audience, contacts)
-    inputs = tables.inputs
-    people = targets.recipients(tables.engine, cells, inputs.target, inputs.recipient, contacts)
-    written = tag_import.write(tables.engine, people, folder, waves, inputs.target)
+    own = tables.inputs.recipient
+    people = targets.recipients(tables.engine, cells, tables.target, own, contacts)
+    written = tag_import.write(tables.engine, people, folder, waves, tables.target)
     files = [file | {"wave": waves[file["tag"]]} for file in written]
     if contacts is None:
         return files, 0
