@@ -92,6 +92,15 @@ CONTENTS = [
     '{"a":"b"}',
     "dos\n\nsaltos, 5 comas,,,",
 ]
+TWILIO = {  # keys of a message record, and what they are to us
+    "to": "contact_id",
+    "sid": "message_id",
+    "body": "content",
+    "from": "channel_id",
+    "messaging_service_sid": "sender_id",
+    "error_code": "error",
+    "date_sent": "sent_at",
+}
 Chunk = tuple[object, bytes]
 
 
@@ -123,6 +132,18 @@ def contact(i: int) -> list[str]:
         ["", "vip", "vip,nuevo", 'di "hola"\nvip'][i % 4],
         "open",
         ["WhatsApp México,Viber", "", "Viber Club"][i % 3],
+    ]
+
+
+def record(i: int) -> list[str]:
+    return [
+        f"447700900{i:03}",
+        f"SM{i:032x}",
+        CONTENTS[i % len(CONTENTS)],
+        "Acme",
+        f"MG{i % 3:032x}",
+        str(30001 + i % 9),
+        f"2026-10-{11 + i % 9} 15:{i % 60:02}:09",
     ]
 
 
@@ -211,6 +232,10 @@ class Base:
             for c in ([(o, p), ("junk", junk)] if o == owner else [(o, p)])
         ]
 
+    def standing(self, case: "Case") -> dict[tuple[str, ...], list]:
+        """What damaged rows say that are well-formed still."""
+        return _as_they_stand(case)
+
     def size(self) -> int:
         return sum(len(p) for _, p in self.chunks)
 
@@ -249,9 +274,80 @@ class Case:
         return b"".join(part for _, part in self.chunks)
 
 
+class Standing(dict):
+    """Rows by their values, of which one may be read in a way of its own."""
+
+    free = None
+
+    def get(self, values: tuple[str, ...], none=None):
+        return super().get(values[: self.free] if self.free else values, none)
+
+
+@dataclass(frozen=True)
+class Lines(Base):
+    """JSON lines, as Twilio's Bulk Export writes them; its header is the keys, the date the last."""
+
+    @cached_property
+    def columns(self) -> list[str | None]:
+        return [*TWILIO.values()]
+
+    def line(self, cells: list[str], end: str | None = None, **_dialect) -> bytes:
+        told = dict(zip(self.header, cells, strict=True))
+        told |= {"direction": "outbound-api", "status": "failed"}
+        told["date_sent"] = told["date_sent"].replace(" ", "T") + "Z"
+        text = json.dumps(told, ensure_ascii=False, separators=(",", ":"))
+        return (text + (self.end if end is None else end)).encode()
+
+    @cached_property
+    def chunks(self) -> list[Chunk]:
+        return [(i, self.line(row)) for i, row in enumerate(self.rows)]
+
+    def at_line(self, i: int, new: bytes) -> tuple[list[Chunk], frozenset]:
+        """One row in another form."""
+        return self.changed(i, new), frozenset({i})
+
+    def standing(self, case: "Case") -> Standing:
+        """What damaged lines say that are objects still: all but the date, in which every change
+        is another one or none.
+        """
+        found, lines = Standing(), b""
+        found.free = len(self.header) - 1
+        owners = []
+        for owner, part in [*case.chunks, ("end", b"\n")]:
+            lines, owners = lines + part, [*owners, *[owner] * (owner != "end")]
+            if not lines.endswith(b"\n"):
+                continue
+            for text in lines.splitlines():
+                if set(owners) & case.damaged and (said := _object(text)):
+                    cells = [_cell(said.get(key)) for key in self.header[: found.free]]
+                    found[_trimmed([re.sub("[^0-9]", "", cells[0]), *cells[1:]])] = owners
+            lines, owners = b"", []
+        return found
+
+
+def _cell(value: object) -> str:
+    """A value of JSON as text."""
+    if value is None or isinstance(value, str):
+        return value or ""
+    return json.dumps(value, separators=(",", ":"))
+
+
+def _first(pairs: list[tuple[str, object]]) -> dict:
+    """Of a key that is there twice, the first counts."""
+    return dict(reversed(pairs))
+
+
+def _object(text: bytes) -> dict | None:
+    try:
+        said = json.loads(text, parse_float=str, parse_int=str, object_pairs_hook=_first)
+    except (ValueError, RecursionError):
+        return None
+    return said if isinstance(said, dict) else None
+
+
 def cases(base: Base, pick: str = "") -> Iterator[Case]:
     """Every way of a base, family by family, always the same for one seed."""
-    for made in FAMILIES:
+    for made in families(base):
         if re.search(pick, made.__name__):
             for case in made(base):
                 yield Case(base, made.__name__.replace("_", " "), *case)
@@ -861,6 +957,84 @@ def swallowed_rows(b: Base, chunks: list[Chunk]) -> frozenset:
     return frozenset(found)
 
 
+def keys_and_signs(b: Lines):
+    """A brace, colon, comma or quote too many or missing; a key that is lost or twice."""
+    for i in b.picks:
+        part = b.line(b.rows[i])
+        places = [m.start() for m in re.finditer(rb'[{}:,"]', part)]
+        for at in places[::3]:
+            sign = part[at : at + 1]
+            yield f"no {sign!r} at {at} of row {i}", *b.at_line(i, part[:at] + part[at + 1 :])
+            yield f"{sign!r} twice at {at} of row {i}", *b.at_line(i, part[:at] + sign + part[at:])
+        for key in TWILIO:
+            yield f"no {key} in row {i}", *b.at_line(i, part.replace(f'"{key}":'.encode(), b'"x":'))
+
+
+def values_of_other_types(b: Lines):
+    """A number, list, object, null or nothing where a text is expected."""
+    for i in b.picks[::3]:
+        for n, key in enumerate(b.header):
+            old = json.dumps(b.rows[i][n], ensure_ascii=False).encode()
+            for new in (b"null", b"12", b"1.5e300", b"[1]", b'{"a":1}', b"true", b'""', b""):
+                part = b.line(b.rows[i]).replace(
+                    f'"{key}":'.encode() + old, b'"%b":%b' % (key.encode(), new)
+                )
+                yield f"{key} of row {i} is {new!r}", *b.at_line(i, part)
+
+
+def line_end_moved(b: Lines):
+    """Two records on a line, or one on two, and blank lines."""
+    dice = b.dice("line end")
+    for i in b.picks[:-1]:
+        for between in ("", " ", ","):
+            yield (
+                f"{between!r} after {i}",
+                b.changed(i, b.line(b.rows[i], between)),
+                frozenset({i, i + 1}),
+            )
+        part = b.line(b.rows[i])
+        for at in dice.sample(range(1, len(part) - 1), 4):
+            yield f"line end in row {i} at {at}", *b.at_line(i, part[:at] + b"\n" + part[at:])
+        yield f"blank line after {i}", b.after(i, dice.choice([b"\n", b"\r\n", b"  \n", b"\t\n"]))
+
+
+def bad_bytes(b: Lines):
+    """Bytes that are no UTF-8, zeros and control signs within a text; a mark at the beginning."""
+    for n, i in enumerate(b.picks):
+        for bad in (b"\xff", b"\xed\xa0\x80", b"\xc3", b"\0", b"\x1b", b"\\", b"\\u12", b"\\ud800"):
+            for key in list(TWILIO)[n % 2 :: 2]:
+                mark = f'"{key}":"'.encode()
+                yield (
+                    f"{bad!r} in {key} of row {i}",
+                    *b.at_line(i, b.line(b.rows[i]).replace(mark, mark + bad)),
+                )
+    yield "a mark", [("junk", b"\xef\xbb\xbf"), *b.chunks]
+
+
+def lines_of_others(b: Lines):
+    """Lines between the records that are something else."""
+    for text in (
+        b"connection reset by peer",
+        b"[]",
+        b"[1, 2]",
+        b"null",
+        b"42",
+        b'"text"',
+        b"{}",
+        b'{"level": "info"}',
+        b"{",
+        b"}",
+        b"\xff\xfe",
+        b"\0\0\0",
+        b"x" * 100_000,
+        b"[" * 5_000,
+        b'{"a":' * 2_000,
+    ):
+        for i in b.picks[::7]:
+            yield f"{text[:20]!r} after {i}", b.after(i, text + b.end.encode())
+        yield f"{text[:20]!r} at the end", [*b.chunks, ("junk", text)]
+
+
 FAMILIES: list[Callable] = [
     stray_quote,
     missing_quote,
@@ -884,6 +1058,23 @@ FAMILIES: list[Callable] = [
 ]
 
 
+# What is done to JSON lines: bytes and lines are damaged as those of a CSV file are.
+LINE_FAMILIES = [
+    keys_and_signs,
+    values_of_other_types,
+    line_end_moved,
+    bad_bytes,
+    lines_of_others,
+    truncation,
+    blocks,
+    flipped_bytes,
+]
+
+
+def families(base: Base) -> list[Callable]:
+    return LINE_FAMILIES if isinstance(base, Lines) else FAMILIES
+
+
 def bases(seed: int = 1) -> dict[str, Base]:
     rows = [failed(i) for i in range(40)]
     made = [
@@ -893,6 +1084,7 @@ def bases(seed: int = 1) -> dict[str, Base]:
         Base("tabs", "failed", SPANISH, rows, "\t", seed=seed),
         Base("messages", "messages", FAILED[:-1], [r[:-1] for r in rows], end="\r\n", seed=seed),
         Base("contacts", "contacts", CONTACTS, [contact(i) for i in range(40)], seed=seed),
+        Lines("json lines", "failed", [*TWILIO], [record(i) for i in range(40)], seed=seed),
         Base("sample", "failed", *sample("failed_messages.csv"), seed=seed),
         Base("sample contacts", "contacts", *sample("contacts.csv"), end="\r\n", seed=seed),
         Base("sample messages", "messages", *sample("messages.csv"), delimiter=";", seed=seed),
@@ -912,8 +1104,8 @@ def ours(engine) -> Callable[[Path, Base], Reading]:
         frame = export.table.order_by("row")[names].to_pandas()
         if "local_at" in names:
             frame["local_at"] = frame["local_at"].astype("string").str[:19]
-        good = [
-            tuple(map(str, r))
+        good = [  # a message without an ID has that of its place
+            tuple("" if path.name in (cell := str(value)) else cell for value in r)
             for r in frame.astype(object).where(frame.notna(), "").itertuples(index=False)
         ]
         assert export.rows == len(good)
@@ -994,7 +1186,7 @@ def judge(
     for values in map(_trimmed, good):
         i = wanted.get(values, blanked.get(values))
         if i is None:
-            stands = _as_they_stand(case, known) if stands is None else stands
+            stands = base.standing(case) if stands is None else stands
             i, *merged = stands.get(values, (None,))
             seen.update(merged)
             if i is not None and any('"' in v for k, v in enumerate(values) if k not in texts):
@@ -1017,10 +1209,11 @@ def _trimmed(values) -> tuple[str, ...]:
     return tuple(v.replace("\r\n", "\n").strip() for v in values)
 
 
-def _as_they_stand(case: Case, known: list[int]) -> dict[tuple[str, ...], list]:
+def _as_they_stand(case: Case) -> dict[tuple[str, ...], list]:
     """Damaged rows that are one well-formed record of all columns still: their values, and a row's
     number.
     """
+    known = [n for n, c in enumerate(case.base.columns) if c]
     d, found, group, owners = re.escape(case.base.delimiter), {}, b"", []
     others = [
         part for owner, part in case.chunks if isinstance(owner, int) and owner not in case.damaged

@@ -244,6 +244,14 @@ def test_colours_of_one_verdict_can_be_told_apart():
         assert min(math.dist(*pair) for pair in itertools.combinations(shades, 2)) > 20, group
 
 
+def test_each_cause_can_be_seen_on_dark_paper():
+    dark = lab("#16181b")[0]  # as report.css has it
+    light = {cause: lab(colour)[0] for cause, colour in charts.CAUSE_COLOURS.items()}
+    shine = {cause: ((bright + 16) / 116) ** 3 for cause, bright in light.items()}
+    paper = ((dark + 16) / 116) ** 3
+    assert [cause for cause, y in shine.items() if (y + 0.05) / (paper + 0.05) < 3] == []
+
+
 def lab(colour: str) -> tuple[float, float, float]:
     """A colour in CIE L*a*b* (D65), where distances are as people see them."""
     channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]

@@ -16,10 +16,10 @@ BASES = pollution.bases(seed=3)
 PER_FAMILY = 1
 
 
-@pytest.mark.parametrize("name", ["plain", "semicolons", "contacts", "sample"])
+@pytest.mark.parametrize("name", ["plain", "semicolons", "contacts", "sample", "json lines"])
 def test_damage_costs_the_damaged_rows_only(engine, name):
     chosen = []
-    for family in pollution.FAMILIES:
+    for family in pollution.families(BASES[name]):
         found = list(islice(family(BASES[name]), 400))
         for case in random.Random(name).sample(found, PER_FAMILY):
             chosen.append(pollution.Case(BASES[name], family.__name__, *case))

@@ -820,6 +820,7 @@ def test_in_jupyterlab_a_hunch_becomes_import_files_and_tonights_run(workspace, 
 
 @browser_only
 def test_voila_serves_the_same_file(workspace):
+    from axe_playwright_python.sync_playwright import Axe
     from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
     notebook = workspace / "notebooks" / "explore.ipynb"
@@ -843,6 +844,11 @@ def test_voila_serves_the_same_file(workspace):
         listens(page)
         page.locator(".js-plotly-plot").first.locator(".bars .point path").first.click(force=True)
         shows(page, "549 of 2,555 failed messages are shown")
+        for width in (900, 1440):
+            page.set_viewport_size({"width": width, "height": 900})
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+            found = Axe().run(page).response["violations"]
+            assert [v["id"] for v in found if v["impact"] in ("serious", "critical")] == []
         assert page.problems == []
         assert all(
             asked.endswith(".css") for asked in page.outside

@@ -734,6 +734,7 @@ def test_lines_that_are_no_json_are_rejected_with_their_number_and_the_others_ar
         6: b"[1, 2, 3]",
         8: b'{"level": "info", "msg": "restarted"}',
         9: b'"{""sid"":""SM2""}"',
+        10: b"[" * 5_000,
     }
     rest = iter(lines)
     mixed = [damaged.get(n) or next(rest) for n in range(1, 1 + len(lines) + len(damaged))]
@@ -743,6 +744,16 @@ def test_lines_that_are_no_json_are_rejected_with_their_number_and_the_others_ar
     assert (said(export), reached(export)) == (right(name), sorted(LOGS[name][2]))
     assert export.rejected["line"].tolist() == sorted(damaged)
     assert set(export.rejected["file"]) == {"2026-10-05.json"}
+
+
+def test_messages_in_two_lists_of_a_document_are_not_half_read(engine, tmp_path):
+    record = {"sid": "SM1", "to": "+447700900111", "status": "failed", "direction": "outbound-api"}
+    path = tmp_path / "day.json"
+    path.write_text(json.dumps({"failed": [record], "sent": [record | {"sid": "SM2"}]}))
+    with pytest.raises(InputError, match=r"several places \('failed\[\]', 'sent\[\]'\)"):
+        exports.read(engine, path)
+    path.write_text(json.dumps({"failed": [record | {"copy": record}]}))
+    assert exports.read(engine, path).rows == 1  # a copy inside is no second message
 
 
 def test_a_damaged_document_is_refused_in_one_sentence(engine, tmp_path):
@@ -934,6 +945,15 @@ def test_a_file_that_no_profile_knows_gets_one_to_complete(engine, tmp_path):
     assert said(export) == Counter([("491511234567", None, "7")])
 
 
+def test_a_document_that_no_profile_knows_gets_one_to_complete(engine, tmp_path):
+    log, own = tmp_path / "log.json", tmp_path / "own.toml"
+    rows = [{"id": n, "who": {"tel": f"+44770090011{n}"}, "status": "failed"} for n in (1, 2)]
+    log.write_text(json.dumps({"meta": {"page": 1}, "hits": {"list": rows}}))
+    own.write_text(files.stub(log).replace('contact_id = ["?"]', 'contact_id = ["who.tel"]'))
+    export = exports.read(engine, log, profile=str(own))
+    assert sorted(export.table.contact_id.execute()) == ["447700900111", "447700900112"]
+
+
 def test_every_profile_says_where_it_comes_from():
     for name, one in profile.packaged().items():
         assert one.title and one.source and one.grade in "ABC" and one.date, name
@@ -961,7 +981,9 @@ def again(request, tmp_path_factory):
     given = {"exports": str(VENDORS / request.param), "ledger": str(home / "ledger")}
     given |= {"fixed": FIXED, "timezone": "UTC"}
     first = reports.run("tag_import", given | {"tag": "first {broadcast}"}, home / "first")
-    bench = workbench.open(given | {"tag": "second {broadcast}", "out": str(home / "second")}, "tag_import")
+    bench = workbench.open(
+        given | {"tag": "second {broadcast}", "out": str(home / "second")}, "tag_import"
+    )
     second = recover(bench.settings, bench.tables, bench.results)
     bench.finish(second)
     return request.param, home, first, second

@@ -147,9 +147,12 @@ class Face:
         files.selected_index = 0 if self.given.get("exports") in (None, "", "sample") else None
         files.layout = {"flex": "1 1 320px"}
         self.language = w.Dropdown(
-            options=LANGUAGES, value=self.lang.code, layout={"width": "auto"}
+            options=LANGUAGES,
+            value=self.lang.code,
+            description=_("Language"),
+            style={"description_width": "initial"},
+            layout={"width": "auto"},
         )
-        self.language.tooltip = _("Language")
         self._watched(self.language, lambda: self.acts.speak(self.language.value))
         return w.HBox([files, self.language], layout={"flex_flow": "row wrap", "grid_gap": "8px"})
 
@@ -177,29 +180,34 @@ class Face:
 
     def _filters(self) -> w.Widget:
         _ = self._
-        lists = {name: w.SelectMultiple(**WIDE) for name in LISTS}
+        heads = {
+            "cause": _("Causes"),
+            "verdict": _("Verdicts"),
+            "channel": _("Channels"),
+            "sender_type": _("Sender types"),
+        }
+        lists = {name: w.SelectMultiple(description=heads[name], **WIDE) for name in LISTS}
         look = {"style": {"description_width": "58px"}} | WIDE
         times = {
             "from_": w.NaiveDatetimePicker(description=_("From"), **look),
             "to": w.NaiveDatetimePicker(description=_("Before"), **look),
         }
         text = w.Text(placeholder=_("Text in the error"), continuous_update=False, **WIDE)
-        self.controls = {"broadcast": w.Select(**WIDE)} | lists | times | {"text": text}
+        every = {"broadcast": w.Select(description=_("Broadcasts"), **WIDE)}
+        self.controls = every | lists | times | {"text": text}
         for control in self.controls.values():
             self._watched(control, self.acts.refresh)
         reset = self._button(_("Reset"), self.acts.reset, "110px")
+        rest = [w.HTML(sections.said(_("Time and text"), "head")), *times.values(), text, reset]
         boxes = [
-            (_("Broadcasts"), "1 1 100%", self.controls["broadcast"]),
-            (_("Causes"), "5 1 215px", lists["cause"]),
-            (_("Verdicts"), "3 1 130px", lists["verdict"]),
-            (_("Channels"), "5 1 170px", lists["channel"]),
-            (_("Sender types"), "3 1 130px", lists["sender_type"]),
-            (_("Time and text"), "0 1 290px", *times.values(), text, reset),
+            ("1 1 100%", self.controls["broadcast"]),
+            ("5 1 215px", lists["cause"]),
+            ("3 1 130px", lists["verdict"]),
+            ("5 1 170px", lists["channel"]),
+            ("3 1 130px", lists["sender_type"]),
+            ("0 1 290px", *rest),
         ]
-        boxes = [
-            w.VBox([w.HTML(sections.said(head, "head")), *box], layout={"flex": flex})
-            for head, flex, *box in boxes
-        ]
+        boxes = [w.VBox(box, layout={"flex": flex}) for flex, *box in boxes]
         return w.HBox(boxes, layout={"flex_flow": "row wrap", "grid_gap": "4px 10px"})
 
     def _figures(self) -> dict[str, list[w.Widget]]:

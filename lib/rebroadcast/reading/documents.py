@@ -9,7 +9,7 @@ from collections.abc import Collection
 from ..common.exceptions import InputError
 from ..common.lazy import ibis, pd
 from ..engine.engine import Engine, reader_path
-from ..sources.files import Source
+from ..sources.files import Source, is_object
 
 LINE, LARGEST = 2**24, 2**30  # bytes of a line, and of another value: some hold everything
 STEP = re.compile(r"[^.\[\]]+|\[\d*\]")
@@ -35,17 +35,10 @@ def read(engine: Engine, source: Source) -> tuple["ibis.Table", "pd.DataFrame"]:
     raw = engine.con.read_parquet(records, file_row_number=True)
     broken = raw.filter(raw.broken).line.name("line").as_table().to_pandas()["line"]
     refused = [
-        (line, "a record of another form" if _is_object(text) else "no JSON object", text)
+        (line, "a record of another form" if is_object(text) else "no JSON object", text)
         for line, text in locate(source, set(broken)).values()
     ]
     return raw, pd.DataFrame(refused, columns=["line", "error_type", "csv_line"])
-
-
-def _is_object(text: str) -> bool:
-    try:
-        return isinstance(json.loads(text), dict)
-    except ValueError:
-        return False
 
 
 def _query(source: Source) -> str:

@@ -30,7 +30,7 @@ FAILED, QUIET, LIMIT, GREY, GRID = (
     "rgba(138,138,138,0.25)",
 )
 VERDICT_COLOURS = {"wait": WAIT, "fix": FIX, "never": NEVER, "unknown": UNKNOWN}
-CAUSE_COLOURS = {  # those of one verdict are shades that differ by more than 20 (CIE76)
+CAUSE_COLOURS = {  # those of one verdict are shades that differ by more than 20 (CIE76), and can be seen on dark paper
     "quota": WAIT,
     "rate_limit": "#56B4E9",
     "recipient_cap": "#7B7FD9",
@@ -38,14 +38,14 @@ CAUSE_COLOURS = {  # those of one verdict are shades that differ by more than 20
     "template": FIX,
     "content": "#F5D76E",
     "media": "#9A6A00",
-    "account": "#7A4A2A",
+    "account": "#8E5A40",
     "policy": "#C8B400",
     "configuration": "#FFE3B0",
     "outside_window": "#7D7A2A",
     "audience": "#C08F6A",
     "opted_out": NEVER,
     "invalid_recipient": "#F4A27A",
-    "unreachable": "#4C565E",
+    "unreachable": "#566B8A",
     "unknown": UNKNOWN,
 }
 OUTCOME_COLOURS = {

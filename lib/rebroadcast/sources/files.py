@@ -351,7 +351,7 @@ def _match_document(source: Source, start: str, export: str, profiles: list[Prof
     """Find the form of a JSON document from its beginning."""
     lines = start.lstrip().splitlines()
     whole = lines if len(start) < DOCUMENT else lines[:-1]
-    good = sum(map(_is_object, whole[:1000]))
+    good = sum(map(is_object, whole[:1000]))
     if good and good * 2 >= sum(bool(line.strip()) for line in whole[:1000]):
         kind, known = "newline_delimited", set().union(*map(profile.paths, whole))
     else:
@@ -363,10 +363,11 @@ def _match_document(source: Source, start: str, export: str, profiles: list[Prof
     return _accept(replace(source, document=kind), [], export, fits)
 
 
-def _is_object(line: str) -> bool:
+def is_object(line: str) -> bool:
+    """Whether a line is a JSON object."""
     try:
         return isinstance(json.loads(line), dict)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
 
 
@@ -578,7 +579,7 @@ def stub(path: Path) -> str:
     if start.lstrip()[:1] in ("{", "["):
         cells = sorted(profile.paths(start))
         lists = Counter("".join(cell.rpartition("[].")[:2]) for cell in cells)
-        rows = max(lists, key=lists.get, default="")
+        rows = max(filter(None, lists), key=lists.get, default="")
         cells = [cell.removeprefix(rows) for cell in cells if cell.startswith(rows)]
     else:
         tops = [row for d in ",;\t|" for _, row, _ in _rows(start, d)]
