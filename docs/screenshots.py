@@ -115,7 +115,8 @@ def explorer(browser: Browser) -> None:
                 force=True, timeout=90_000
             )
             page.wait_for_timeout(2500)
-            page.locator(".rebroadcast select").nth(2).select_option(label="WhatsApp México")
+            channels = page.get_by_label("Channels", exact=True)
+            channels.select_option(label="WhatsApp México · 500")
             page.locator(".rb-lead", has_text="can be reached again").wait_for()
             page.wait_for_timeout(5000)
             page.screenshot(path=IMAGES / "explorer.png")

@@ -750,7 +750,7 @@ def test_messages_in_two_lists_of_a_document_are_not_half_read(engine, tmp_path)
     record = {"sid": "SM1", "to": "+447700900111", "status": "failed", "direction": "outbound-api"}
     path = tmp_path / "day.json"
     path.write_text(json.dumps({"failed": [record], "sent": [record | {"sid": "SM2"}]}))
-    with pytest.raises(InputError, match=r"several places \('failed\[\]', 'sent\[\]'\)"):
+    with pytest.raises(InputError, match=r"several places .*'sent\[\]', 'failed\[\]'"):
         exports.read(engine, path)
     path.write_text(json.dumps({"failed": [record | {"copy": record}]}))
     assert exports.read(engine, path).rows == 1  # a copy inside is no second message
