@@ -1,6 +1,5 @@
 """Another vendor's rows as ours: one row per message, with its recipient, state, time and error."""
 
-import re
 from functools import reduce
 
 from ..common.lazy import ibis
@@ -12,12 +11,9 @@ from .checks import NO_DATE
 
 RANK, FILE = 60, 40  # bits: a record's state, file and place, as one number that orders them
 FLOAT = r"^([0-9]+)[.]0+$"  # what pandas makes of a column of numbers
-NUMBERS = {"contact_id", "phone", "code", "state"}
-TEXTS = {"content", "reason", "error"}  # in which a sign is one
-NOTHING = (
-    r"(?i)^(?:null|none|nan|n/?a|nil|\\n|-+)$"  # what programs and people write for an empty cell
-)
-SIGNS = r"[^\p{L}\p{N}]+"
+NUMBERS = {"contact_id", "phone", "code"}
+NOTHING = r"(?i)^(?:null|none|nan|n/?a|nil|\\n|-+)$"  # what is written for an empty cell
+ALIKE = {"_": " ", "’": "'"}  # signs that programs write for one another
 # As people and APIs write a phone number: what is between the digits is dropped after a "+" only.
 PHONE = r"^'?(?:[a-z_]+:)?(?:[+][0-9][0-9 ().-]*|[0-9]+)$"
 DIGITS = r"^[1-9][0-9]{6,14}$"  # E.164 without its "+"
@@ -118,7 +114,7 @@ def _said(source: Source, raw: "ibis.Table") -> dict[str, "ibis.Value"]:
                 values = [raw[cells[fold(part)]] for part in parts]
                 if not source.document:
                     values = [value.strip().re_replace(NOTHING, "") for value in values]
-                if ours in NUMBERS:
+                if ours in NUMBERS or (ours == "state" and not source.document):
                     values = [value.re_replace(FLOAT, r"\1") for value in values]
                 values = [value.nullif("") for value in values]
                 values = [reduce(lambda v, none: v.nullif(none), form.empty, v) for v in values]
@@ -132,8 +128,13 @@ def _says(value: "ibis.Value", values: list[str]) -> "ibis.Value":
     """Whether a cell has one of the values that say a state."""
     if values == ["*"]:
         return value.notnull()
-    said = [re.sub(r"[\W_]+", "", one.lower()) for one in values]
-    return value.lower().re_replace(SIGNS, "").isin(said).fill_null(False)
+    said = [_alike(one) for one in values]
+    return _alike(value).isin(said).fill_null(False)
+
+
+def _alike(value):
+    """A text, or a column of texts, without case and one sign for those that are alike."""
+    return reduce(lambda so_far, signs: so_far.replace(*signs), ALIKE.items(), value.lower())
 
 
 def _once(rows: "ibis.Table", document: str) -> "ibis.Table":
