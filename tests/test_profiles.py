@@ -746,11 +746,14 @@ def test_lines_that_are_no_json_are_rejected_with_their_number_and_the_others_ar
     assert set(export.rejected["file"]) == {"2026-10-05.json"}
 
 
-def test_messages_in_two_lists_of_a_document_are_not_half_read(engine, tmp_path):
+@pytest.mark.parametrize("other", ["sent", "failed_2", "done.list"])
+def test_messages_in_two_lists_of_a_document_are_not_half_read(engine, tmp_path, other):
     record = {"sid": "SM1", "to": "+447700900111", "status": "failed", "direction": "outbound-api"}
-    path = tmp_path / "day.json"
-    path.write_text(json.dumps({"failed": [record], "sent": [record | {"sid": "SM2"}]}))
-    with pytest.raises(InputError, match=r"several places .*'sent\[\]', 'failed\[\]'"):
+    path, sent = tmp_path / "day.json", [record | {"sid": "SM2", "body": "Hi"}]
+    for name in reversed(other.split(".")):
+        sent = {name: sent}
+    path.write_text(json.dumps({"failed": [record]} | sent))
+    with pytest.raises(InputError, match=r"several places .*'failed\[\]'"):
         exports.read(engine, path)
     path.write_text(json.dumps({"failed": [record | {"copy": record}]}))
     assert exports.read(engine, path).rows == 1  # a copy inside is no second message

@@ -535,7 +535,7 @@ def _accept(source: Source, header: list[str], export: str, fits: list[Fit]) -> 
             profiles=", ".join(fit.profile.name for fit in best),
         )
     fit = best[0]
-    if beside := [one.inside for one in best if not one.inside.startswith(fit.inside)]:
+    if beside := [one.inside for one in serving if one.form is fit.form and fit.apart(one)]:
         raise ColumnError(
             "{file} tells of messages in several places ({places}); keep one of them.",
             source.path,

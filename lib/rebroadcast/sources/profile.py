@@ -114,6 +114,11 @@ class Fit:
         """A column's path from the top of the document; "": that of its records."""
         return full(path, self.form.rows, self.inside)
 
+    def apart(self, other: "Fit") -> bool:
+        """Whether another's records lie elsewhere, not around these and not in them."""
+        short, long = sorted((self.inside, other.inside), key=len)
+        return bool(short) and not re.match(rf"{re.escape(short)}(?![^.\[])", long)
+
     @property
     def title(self) -> str:
         """What the file is, for people."""
