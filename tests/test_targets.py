@@ -73,6 +73,12 @@ def test_contact_ids_need_a_contacts_export_where_numbers_are_asked_for():
     assert [row[1:3] for row in rows[1:]] == [["44", "7700900293"]]
 
 
+def test_contact_ids_and_phone_numbers_are_not_mixed_in_one_import(hooks):
+    files = [hooks, str(VENDORS / "respondio_api_messages.json")]
+    with pytest.raises(InputError, match="in two ways"):
+        written(exports=files, tag="again {broadcast}")
+
+
 def test_an_unknown_target_is_answered_with_those_that_are_known(hooks):
     with pytest.raises(InputError, match="Did you mean 'wati'"):
         written(exports=hooks, for_="watti")

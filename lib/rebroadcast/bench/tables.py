@@ -119,8 +119,13 @@ class Inputs:
     @cached_property
     def recipient(self) -> str:
         """What contact IDs are: contact (IDs), phone or address."""
-        fit = self.export.sources[0].fit
-        return fit.form.recipient if fit else "contact"
+        kinds = {s.fit.form.recipient if s.fit else "contact" for s in self.export.sources}
+        if "contact" in kinds and len(kinds) > 1:
+            raise InputError(
+                "The exports name people in two ways, by contact IDs and by phone numbers or"
+                " addresses; reach them again in one run for each."
+            )
+        return max(kinds)
 
     @property
     def all_read(self) -> dict[str, exports.Export]:
