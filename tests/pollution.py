@@ -334,12 +334,12 @@ def _cell(value: object) -> str:
 
 def _first(pairs: list[tuple[str, object]]) -> dict:
     """Of a key that is there twice, the first counts."""
-    return dict(reversed(pairs))
+    return dict(pairs) | dict(reversed(pairs))
 
 
 def _object(text: bytes) -> dict | None:
     try:
-        said = json.loads(text, parse_float=str, parse_int=str, object_pairs_hook=_first)
+        said = json.loads(text, object_pairs_hook=_first)
     except (ValueError, RecursionError):
         return None
     return said if isinstance(said, dict) else None
