@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import BLOCKED, HEADER, LIMIT, SAMPLES, row
+from conftest import BLOCKED, HEADER, LIMIT, ROOT, SAMPLES, row
 from rebroadcast.bench import workbench
 from rebroadcast.common.exceptions import InputError, ParameterError, QuotaError
 from rebroadcast.report import tag_import
@@ -195,6 +195,14 @@ def test_bad_limits_and_times_are_one_sentence_each(write, tmp_path):
         ),
     ):
         recover(workbench.open(given | {"messages": str(early)}))
+
+
+def test_preflight_counts_a_person_once(tmp_path):
+    cases, channels = ROOT / "tests" / "data" / "cases", tmp_path / "channels.toml"
+    channels.write_text("[channel.1001]\nname = 'WhatsApp'\nkind = 'whatsapp'\nlimit = 1000\n")
+    given = {"contacts": str(cases / "c28_contacts_same_phone.csv"), "channels": str(channels)}
+    found = preflight(given | {"channel": "1001", "timezone": "UTC"})
+    assert (found.contacts, found.duplicates, found.sendable) == (5, 2, 3)
 
 
 def test_preflight_counts_whom_a_broadcast_would_miss(write, tmp_path):

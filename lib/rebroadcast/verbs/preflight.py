@@ -22,7 +22,8 @@ from . import plan as planning
 class Preflight:
     """What a broadcast to these contacts would meet. Counts are contacts; times are UTC.
 
-    `left` is the room in the limit at the start (None: not limited, or not known, see `note`),
+    `duplicates` are rows of a contact or of a person (a shared phone number or address) beyond the
+    first, `left` is the room in the limit at the start (None: not limited, or not known, see `note`),
     `waves` how many waves the `sendable` contacts take, `no_identifier` how many the channel cannot
     reach for want of a phone number or address, or since they are not on it (Channels of the
     export), `segments` how many segments that needs, of `segment_limit`.
@@ -72,14 +73,20 @@ def preflight(settings: Settings, tables: Tables) -> Preflight:
         gone, "contact_id", rname="gone_{name}"
     )
     rows = rows.left_join(planned, "contact_id", rname="planned_{name}")
-    rows = tables.engine.keep(
-        rows.mutate(**{c: rows[c].fill_null(False) for c in ("refused", "unreachable", "planned")})
+    rows = rows.mutate(
+        **{c: rows[c].fill_null(False) for c in ("refused", "unreachable", "planned")}
     )
-    good = rows.filter(rows.known & ~rows.refused & ~rows.planned)
+    persons = tables.inputs.people.table.select("contact_id", "person")
+    rows = rows.left_join(persons, "contact_id", rname="person_{name}")
+    rows = rows.mutate(good=rows.known & ~rows.refused & ~rows.planned)
+    one = {"group_by": [rows.person.fill_null(rows.contact_id), rows.good]}
+    place = ibis.row_number().over(ibis.window(**one, order_by=rows.contact_id))
+    rows = tables.engine.keep(rows.mutate(twin=rows.good & (place > 0)))
+    good = rows.filter(rows.good & ~rows.twin)
     counts = (
         rows.aggregate(
             contacts=rows.n.sum(),
-            duplicates=(rows.n - 1).sum(),
+            duplicates=(rows.n - 1).sum() + rows.twin.sum(),
             no_identifier=(~rows.known).sum(),
             refused=rows.refused.sum(),
             unreachable=(rows.unreachable & ~rows.refused).sum(),
