@@ -24,7 +24,6 @@ _MILD = (
     "kicked",
     "unreachable",
 )  # states that blame nobody, or a person
-_GONE = ("recipient", "opted_out")
 # Where a published code stands among texts (2), concepts (4) and weak texts (5).
 _PLACES = {"agrees": 0.5, "named": 1, "native": 1, "own": 4.1, "long": 3.5, "short": 4.5, "weak": 6}
 _EVERYDAY = re.compile(
@@ -313,7 +312,11 @@ class Rules:
             or 2.9 < hit.order[1] <= 3
         ):
             return False
-        told = {p[0] for p in self._said(text) if p[0] and (p[1] not in _MILD or p == _GONE)}
+        told = {
+            p[0]
+            for p in self._said(text)
+            if p[0] and (p[1] not in _MILD or p == ("recipient", "opted_out"))
+        }
         kind = "email" if hit.rule.kind == {"email"} else text.kind
         sender = self._roles.get(f"sender-{kind}") or self._roles.get("sender", frozenset())
         told = {s for s in told if s.startswith("by-")} or told  # who did it, where that is said
