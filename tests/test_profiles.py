@@ -649,7 +649,7 @@ def test_each_vendors_log_is_read_as_it_stands_in_the_file(engine, name):
 def test_contact_lists_of_other_vendors_are_read(engine, name):
     vendor, people, *lines = CONTACTS[name]
     export = exports.read(engine, VENDORS / name, "contacts")
-    assert export.sources[0].profile_name == vendor
+    assert export.sources[0].fit.profile.name == vendor
     assert export.table.order_by("row_id").contact_id.execute().tolist() == people
     assert export.rejected["line"].tolist() == (lines[0] if lines else [])
 

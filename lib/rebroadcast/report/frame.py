@@ -15,7 +15,7 @@ from ..show.parts import bar, grid, html, more, p, strip, table
 from ..show.reader import Reader
 from ..show.words import disposition_name, reason_name, unnamed, word
 from ..sources.files import Source
-from ..verbs.summarise import Facts
+from ..verbs import summarise
 
 _ = str  # marks a message for the catalogue; it is translated where it is shown
 HEADINGS = {
@@ -75,7 +75,7 @@ def tiles(
     return strip(cells)
 
 
-def status(reader: Reader, facts: Facts) -> Markup:
+def status(reader: Reader, facts: summarise.Facts) -> Markup:
     """Period, rows read and rejected, contacts and time zone, in one grey line."""
     _, lang, number = reader.gettext, reader.lang, reader.number
     dated = facts.first is not None
@@ -146,7 +146,7 @@ def provenance(
     return html(computed, table(given), table(files, numbers=[_("Bytes")]), table(own), version)
 
 
-def rejected(reader: Reader, facts: Facts) -> HTML | None:
+def rejected(reader: Reader, facts: summarise.Facts) -> HTML | None:
     """The rows that could not be read, by file and reason, with their lines."""
     if facts.rejected.empty:
         return None
@@ -197,23 +197,14 @@ def _in_parts(
 
 
 def _listed(reader: Reader, frame: pd.DataFrame, most: int) -> Markup:
-    _, number = reader.gettext, reader.number
     rows = zip(frame["delivered"], frame["failed"], frame["full"], strict=True)
     known = [[None if pd.isna(v) else int(v) for v in row] for row in rows]
-    counts = {
-        "attempted": _("Attempted"),
-        "delivered": _("Delivered"),
-        "failed": _("Failed"),
-        "over_limit": _("Over the limit"),
-        "recoverable": _("Can be reached again"),
-    }
+    told = summarise.counts(frame, reader)
     columns = {
-        _("Broadcast"): [name_of(row) for row in frame.itertuples()],
+        reader.gettext("Broadcast"): [name_of(row) for row in frame.itertuples()],
         "": [bar(*row, most) for row in known],
     }
-    columns |= {head: [number(n) for n in frame[c].astype(object)] for c, head in counts.items()}
-    columns[_("From")] = [reader.instant(at) for at in frame["earliest"]]
-    return table(grid(columns), numbers=counts.values(), kind="table broadcasts")
+    return table(grid(columns | told), numbers=[*told][:-1], kind="table broadcasts")
 
 
 def name_of(row: object) -> Markup:

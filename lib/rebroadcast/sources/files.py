@@ -90,11 +90,6 @@ class Source:
     fit: Fit | None = None
     document: str = ""
 
-    @property
-    def profile_name(self) -> str:
-        """The profile that knows it."""
-        return self.fit.profile.name if self.fit else profile.HOME
-
 
 @cache
 def known() -> dict:

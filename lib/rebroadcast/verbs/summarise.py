@@ -227,14 +227,7 @@ def as_json(listed: pd.DataFrame) -> list[dict]:
 
 def titled(listed: pd.DataFrame, reader: Reader) -> pd.DataFrame:
     """Broadcasts as texts under headings in the reader's language."""
-    _, number = reader.gettext, reader.number
-    counts = {
-        "attempted": _("Attempted"),
-        "delivered": _("Delivered"),
-        "failed": _("Failed"),
-        "over_limit": _("Over the limit"),
-        "recoverable": _("Can be reached again"),
-    }
+    _ = reader.gettext
     frame = {
         _("Key"): listed["broadcast"],
         _("Broadcast"): listed["name"],
@@ -242,8 +235,21 @@ def titled(listed: pd.DataFrame, reader: Reader) -> pd.DataFrame:
         _("First"): [_moment(at) for at in listed["first"]],
         _("Last"): [_moment(at) for at in listed["last"]],
     }
-    frame |= {head: [number(n) for n in listed[c].astype(object)] for c, head in counts.items()}
-    return pd.DataFrame(frame | {_("From"): [reader.instant(at) for at in listed["earliest"]]})
+    return pd.DataFrame(frame | counts(listed, reader))
+
+
+def counts(listed: pd.DataFrame, reader: Reader) -> dict[str, list[str]]:
+    """What is counted of broadcasts, and from when they can be recovered, as texts by heading."""
+    _ = reader.gettext
+    heads = {
+        "attempted": _("Attempted"),
+        "delivered": _("Delivered"),
+        "failed": _("Failed"),
+        "over_limit": _("Over the limit"),
+        "recoverable": _("Can be reached again"),
+    }
+    told = {h: [reader.number(n) for n in listed[c].astype(object)] for c, h in heads.items()}
+    return told | {_("From"): [reader.instant(at) for at in listed["earliest"]]}
 
 
 def _moment(at: datetime) -> str:
