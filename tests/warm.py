@@ -11,7 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 INTERRUPT = b"i"
@@ -103,7 +103,7 @@ def ask(address: str, words: list[str]) -> None:
         asked.connect(address)
         told = {"folder": os.getcwd(), "environ": dict(os.environ), "words": words}
         socket.send_fds(asked, [json.dumps(told).encode()], [0, 1, 2])
-        signal.signal(signal.SIGINT, lambda *_: asked.send(INTERRUPT))
+        signal.signal(signal.SIGINT, lambda *_: _send(asked, INTERRUPT))
         asked.settimeout(0.5)
         while os.getppid() == parent:
             try:
@@ -111,8 +111,13 @@ def ask(address: str, words: list[str]) -> None:
                     return
             except TimeoutError:
                 pass
-            except ConnectionResetError:  # the fork was killed
+            except OSError:  # the fork was killed
                 return
+
+
+def _send(asked: socket.socket, word: bytes) -> None:
+    with suppress(OSError):  # the fork has ended
+        asked.send(word)
 
 
 if __name__ == "__main__":
