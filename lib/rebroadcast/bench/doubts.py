@@ -74,7 +74,7 @@ def _midnight(tables: Tables) -> list[Doubt]:
     """Whether broadcast messages failed near midnight on the first or last day of the export."""
     rows = tables.inputs.all_failed
     first, last = days(rows.filter(rows.broadcast.notnull()))
-    if first is None:
+    if first is None or last is None:
         return []
     from_midnight = first - datetime(first.year, first.month, first.day)
     to_midnight = datetime(last.year, last.month, last.day) + timedelta(days=1) - last

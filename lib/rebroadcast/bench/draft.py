@@ -68,11 +68,13 @@ def _kind(channel: str, own: pd.DataFrame, _: Callable[..., str]) -> Iterator[st
     """The lines on a channel's kind and its limits; own is the evidence."""
     votes: Counter[str] = Counter()
     for row in own.itertuples():  # of several kinds it is one that can broadcast
-        sent = [kind for kind in row.kinds if find_kind(kind).can_broadcast] or row.kinds
+        sent = [
+            kind for kind in row.kinds if (meant := find_kind(kind)) and meant.can_broadcast
+        ] or row.kinds
         votes.update({kind: row.n / len(sent) for kind in sent})
     (best, most), (_other, less) = [*votes.most_common(2), ("", 0), ("", 0)][:2]
-    if canonical_kind(channel):
-        best, why = canonical_kind(channel), _("as its ID says")
+    if told := canonical_kind(channel):
+        best, why = told, _("as its ID says")
     elif most > less and most >= FEWEST:
         spoken = own[[best in told for told in own["kinds"]]]
         said = " ".join(spoken.iloc[0]["said"].split())[:SAID].strip()
@@ -83,7 +85,8 @@ def _kind(channel: str, own: pd.DataFrame, _: Callable[..., str]) -> Iterator[st
         yield f'# kind = "{best or "custom"}"  # {why}'
         return
     yield f'kind = "{best}"  # {why}'
-    yield from _limits(find_kind(best), own["said"], _)
+    if voted := find_kind(best):
+        yield from _limits(voted, own["said"], _)
 
 
 def _limits(kind: Kind, said: pd.Series, _: Callable[..., str]) -> Iterator[str]:
@@ -111,7 +114,7 @@ def _zone(tables: Tables) -> Iterator[str]:
     if settings.zone_given:
         yield f'timezone = "{settings.zone}"'
     elif clock:
-        cities = zones_with(clock.offsets, days(tables.inputs.all_failed))
+        cities = zones_with(clock.offsets, filter(None, days(tables.inputs.all_failed)))
         zone = cities[0] if len(cities) == 1 else fixed_zone(clock.offsets)
         why = _("message IDs show {clock}", clock=clock)
         why = f"{why}: {', '.join(cities[:CITIES])}" if cities else why

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal, cast
 from zoneinfo import ZoneInfo
 
 from ..common.exceptions import ParameterError, did_you_mean, speak
@@ -181,7 +181,7 @@ class Settings:
                 asked.instant("deadline", zone),
                 zone,
             ),
-            reached=asked.choice("reached", REACHED),
+            reached=cast(Literal["message", "any"], asked.choice("reached", REACHED)),
             ledger=asked.text("ledger"),
             lang=lang,
             engine=asked.text("engine"),
@@ -210,7 +210,7 @@ class Settings:
         }
         return Reader(self.lang, self.zone, self.zone_given, names, limits)
 
-    def narrowed(self, selection: Selection, **more: object) -> "Settings":
+    def narrowed(self, selection: Selection, **more: Any) -> "Settings":
         """The same with another selection, and other values of fields."""
         return replace(self, selection=selection, **more)
 

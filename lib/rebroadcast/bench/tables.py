@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import ibis
@@ -54,9 +55,7 @@ class Inputs:
     def engine(self) -> Engine:
         return self.stack.enter_context(connect(self.settings.engine))
 
-    def _read(self, paths: tuple[str, ...], kind: str) -> exports.Export | None:
-        if not paths:
-            return None
+    def _read(self, paths: tuple[str, ...], kind: str) -> exports.Export:
         asked = self.settings
         return exports.read(
             self.engine,
@@ -92,7 +91,8 @@ class Inputs:
         """The messages export, or what the log of another vendor tells of all messages; None where
         there is neither.
         """
-        given, exports = self._read(self.settings.messages, "messages"), self.settings.exports
+        paths, exports = self.settings.messages, self.settings.exports
+        given = self._read(paths, "messages") if paths else None
         if not given:
             return self.export.messages if exports else None
         failed = {source.sha256 for source in self.export.sources} if exports else set()
@@ -109,12 +109,14 @@ class Inputs:
     @cached_property
     def contacts(self) -> exports.Export | None:
         """The contacts export, or None where none was given."""
-        return self._read(self.settings.contacts, "contacts")
+        paths = self.settings.contacts
+        return self._read(paths, "contacts") if paths else None
 
     @cached_property
     def people(self) -> people_.People | None:
         """Which contacts are one person; None without a contacts export."""
-        return self.contacts and people_.people(self.contacts.table, self.engine.keep)
+        contacts = self.contacts
+        return people_.people(contacts.table, self.engine.keep) if contacts else None
 
     @cached_property
     def recipient(self) -> str:
@@ -182,7 +184,11 @@ class Inputs:
             return rows
         inside = rows.broadcast.isin(self.at_limit["broadcast"].tolist())
         for restriction, limit in self._restrictions.items():
-            meant = {"rule": limit.id, "cause": limit.cause, "verdict": limit.verdict}
+            meant: dict[str, Any] = {
+                "rule": limit.id,
+                "cause": limit.cause,
+                "verdict": limit.verdict,
+            }
             meant |= {"confidence": "guess", "wait_s": limit.seconds("")}
             changed = inside & (rows.rule == restriction)
             told = {
@@ -284,7 +290,7 @@ class Tables:
         whose export it is; a plain list where that vendor has none.
         """
         fit = self.inputs.export.sources[0].fit
-        return profile.target(self.settings.target, fit and fit.profile)
+        return profile.target(self.settings.target, fit.profile if fit else None)
 
     @cached_property
     def ledger(self) -> Ledger | None:
@@ -445,11 +451,11 @@ class Tables:
         """Raise InputError where the messages export ends before the failures do (with start: or
         begins after).
         """
-        if not self.settings.messages:  # the same file
+        messages = self.inputs.messages
+        if not self.settings.messages or messages is None:  # the same file
             return
-        exported, failed = days(self.inputs.messages.table), days(self.broadcasts)
-        (begin, end), (first, last) = exported, failed
-        if None in (*exported, *failed):
+        (begin, end), (first, last) = days(messages.table), days(self.broadcasts)
+        if not (begin and end and first and last):
             return
         if end.date() < last.date() or (start and begin.date() > first.date()):
             raise InputError(
@@ -491,7 +497,7 @@ class Tables:
 
     def _excluded(self) -> ibis.Table:
         """The contacts with a tag that was to be left out, under all of their IDs."""
-        if self.inputs.contacts is None:
+        if self.inputs.contacts is None or self.inputs.people is None:
             raise ParameterError(
                 "Tags are known from a contacts export only; name one (contacts).", "exclude_tag"
             )
@@ -524,7 +530,7 @@ class Tables:
             known.append(Broadcast(key=f"{channels} {senders}".strip(), label=label))
         return tuple(known)
 
-    def _utc(self, wall_clock: datetime) -> datetime:
+    def _utc(self, wall_clock: pd.Timestamp) -> datetime:
         return (
             wall_clock.to_pydatetime().replace(tzinfo=ZoneInfo(self.settings.zone)).astimezone(UTC)
         )
@@ -597,4 +603,5 @@ def narrowing(table: ibis.Table, asked: Selection) -> list[ibis.Value]:
 def days(table: ibis.Table) -> tuple[datetime | None, datetime | None]:
     """The first and the last local_at of a table, None where it has none."""
     seen = table.aggregate(first=table.local_at.min(), last=table.local_at.max()).execute().iloc[0]
-    return tuple(None if pd.isna(at) else at for at in seen)
+    first, last = (None if pd.isna(at) else at for at in seen)
+    return first, last

@@ -57,8 +57,8 @@ class Workbench:
     def _subject(self, found: tuple) -> str:
         """What a report is about: its only broadcast, or its days."""
         for part in found:
-            facts, listed = getattr(part, "facts", part), getattr(part, "broadcasts", ())
-            if len(listed) == 1:
+            facts, listed = getattr(part, "facts", part), getattr(part, "broadcasts", None)
+            if listed is not None and len(listed) == 1:
                 return listed["name"].iloc[0]
             if facts.first is not None:
                 return self.reader.lang.period(facts.first, facts.last)

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from filelock import FileLock
+from filelock import BaseFileLock, FileLock
 
 from .exceptions import OutputError, reason
 
@@ -132,14 +132,20 @@ def busy(target: str | Path) -> bool:
     return True
 
 
-def scratch() -> TemporaryDirectory:
+class Scratch(TemporaryDirectory[str]):
+    """A temporary folder with the lock that tells that its process lives."""
+
+    alive: BaseFileLock
+
+
+def scratch() -> Scratch:
     """Make a private temporary folder; what killed processes of this user left of theirs goes
     first.
 
     A living process holds a lock in its folder. One without a lock is new, or being made, and
     stays.
     """
-    made = TemporaryDirectory(prefix=SCRATCH, ignore_cleanup_errors=True)
+    made = Scratch(prefix=SCRATCH, ignore_cleanup_errors=True)
     mine = Path(made.name)
     made.alive = FileLock(mine / ".alive")
     made.alive.acquire()

@@ -2,6 +2,7 @@
 
 from datetime import date, datetime, timedelta
 from functools import cache
+from typing import Literal
 
 from .exceptions import (
     LANGUAGES,
@@ -59,14 +60,14 @@ class Language:
         value = round(share * 100, 1 if 0 < share < 0.01 or 0.99 < share < 1 else 0)
         return f"{numbers.format_decimal(value, locale=self.locale)} %"
 
-    def date(self, value: date) -> str:
-        return dates.format_date(value, format="d MMM y", locale=self.days)
-
     def period(self, first: date, last: date) -> str:
         """Format the days from first to last, without what the two have in common."""
         return dates.format_interval(
             first, last, skeleton={"en": "yMMMd", "es": "yMMMMd"}[self.code], locale=self.days
         )
+
+    def date(self, value: date) -> str:
+        return dates.format_date(value, format="d MMM y", locale=self.days)
 
     def datetime(self, value: datetime) -> str:
         """Format the wall-clock time that value carries (its zone is not shown)."""
@@ -91,7 +92,8 @@ class Language:
         if rough:
             return dates.format_timedelta(value, granularity="minute", locale=self.locale)
         seconds = int(value.total_seconds())
-        units = (("day", 86400, 2), ("hour", 3600, 1), ("minute", 60, 1), ("second", 1, 0))
+        units: list[tuple[Literal["day", "hour", "minute", "second"], int, int]]
+        units = [("day", 86400, 2), ("hour", 3600, 1), ("minute", 60, 1), ("second", 1, 0)]
         unit = next(
             name for name, size, least in units if seconds >= least * size and seconds % size == 0
         )

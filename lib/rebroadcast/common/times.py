@@ -60,7 +60,7 @@ def _meanings(word: str) -> list[str]:
         return [own]
     if (minutes := _minutes(word)) is not None:
         fixed, cities = _at_offset(minutes)
-        return [fixed] * (fixed is not None) + cities * (minutes != 0)
+        return ([fixed] if fixed else []) + cities * (minutes != 0)
     if "/" in word:
         return []
     names, main, first = _names(), windows.values(), windows.get(word.strip().lower())
@@ -103,8 +103,7 @@ def zone_hint(word: str) -> str:
 def _minutes(word: str) -> int | None:
     """How many minutes ahead of UTC a word such as "GMT-6" says that a clock is."""
     at = OFFSET.fullmatch(word.strip().lower().replace("\N{MINUS SIGN}", "-"))
-    minutes = int(at[2]) * 60 + int(at[3] or 0) if at else None
-    return -minutes if at and at[1] == "-" else minutes
+    return (-1 if at[1] == "-" else 1) * (int(at[2]) * 60 + int(at[3] or 0)) if at else None
 
 
 def _at_offset(minutes: int) -> tuple[str | None, list[str]]:
@@ -116,7 +115,7 @@ def _at_offset(minutes: int) -> tuple[str | None, list[str]]:
     for zone in _main_zones():
         days = [datetime(year, month, 1, tzinfo=ZoneInfo(zone)) for month in (1, 7)]
         offsets = {day.utcoffset() for day in days}
-        standard = {day.utcoffset() - (day.dst() or timedelta()) for day in days}
+        standard = {(day.utcoffset() or timedelta()) - (day.dst() or timedelta()) for day in days}
         if standard == {timedelta(minutes=minutes)}:
             cities[len(offsets)].append(zone)
     fixed = f"Etc/GMT{-minutes // 60:+d}" if minutes else "UTC"

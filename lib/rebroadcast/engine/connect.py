@@ -25,7 +25,7 @@ def connect(url: str | None = None, memory_limit: str = MEMORY_LIMIT) -> Engine:
     ...     engine.con.name
     'duckdb'
     """
-    url, spark = (url or "").strip(), False
+    url, spark = (url or "").strip(), None
     if url not in ("", "duckdb"):
         spark = re.fullmatch(r"local(\[(\d+|\*)\])?|spark://[^/,:]+:\d+(,[^/,:]+:\d+)*", url)
         if not spark:

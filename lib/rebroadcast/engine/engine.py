@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..common.lazy import ibis
 
@@ -36,7 +36,7 @@ class Engine:
     gone.
     """
 
-    con: object
+    con: Any  # the connection of Ibis: what DuckDB has beside its common part is used too
     _scratch: tempfile.TemporaryDirectory = field(repr=False)
 
     @property

@@ -5,6 +5,7 @@ machine.
 import glob
 import os
 import re
+import secrets
 import shutil
 import socket
 import tempfile
@@ -167,7 +168,7 @@ class _Backend(backend.Backend):
         return self._session.read.parquet(*map(_uri, found))
 
     def _table(self, frame) -> "ibis.Table":
-        name = f"read_{next(tempfile._get_candidate_names())}"
+        name = f"read_{secrets.token_hex(8)}"
         frame.createOrReplaceTempView(name)
         return self.table(name)
 

@@ -3,7 +3,7 @@
 import functools
 import re
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from .texts import fold
 
@@ -60,7 +60,7 @@ class Lexicon:
     {'number': 'number'}
     """
 
-    def __init__(self, tables: Mapping[str, Mapping[str, Mapping[str, str]]]):
+    def __init__(self, tables: Mapping[str, Mapping[str, Any]]):
         self._exact: dict[str, tuple[str, ...]] = {}
         self._stems: dict[str, tuple[str, ...]] = {}
         self._sizes: dict[str, tuple[int, ...]] = {}  # of terms, by their first word
@@ -181,14 +181,14 @@ class Lexicon:
                 )
                 if tag[0] != "t" and not negated:
                     continue
-                noun, agent = _about(tagged, nouns, at, tag[1:])
+                about, agent = _about(tagged, nouns, at, tag[1:])
                 words = f"{'not ' if negated else ''}{word}"
                 if not agent or "recipient" not in agent.subjects:  # "the user blocked the page"
-                    for subject in noun.subjects if noun else (None,):
-                        said.pairs.setdefault((subject, tag[1:]), words)
+                    for thing in about.subjects if about else (None,):
+                        said.pairs.setdefault((thing, tag[1:]), words)
                 for subject in agent.subjects if agent else ():
                     said.pairs.setdefault((f"by-{subject}", tag[1:]), words)
-                told.add(noun)
+                told.add(about)
         for noun in nouns:  # "no permission": what is not there is missing
             none = any("onone" in t for _, t in tagged[max(0, noun.start - 3) : noun.start])
             for subject in noun.subjects if none and noun not in told else ():
@@ -207,16 +207,20 @@ def _about(
     between = [t for _, tags in tagged[at + 1 : after.start] for t in tags] if after else []
     near = after and after.start - at <= 2 and "obefore" not in between
     by = [*between, *tagged[after.start][1]] if after else []  # a case may say it: "получателем"
-    if "oby" in by and "oactive" not in by and after.start - at <= 4:
+    if after and "oby" in by and "oactive" not in by and after.start - at <= 4:
         return before, after
     if before and any("obe" in tags for _, tags in tagged[before.end : at]):
         return before, None
     acts = before and "oactive" in tagged[at][1]  # "the device does not support this service"
-    if near and (
-        (after.start == at + 1 and state in _BEFORE_ITS_NOUN)
-        # "the message exceeds the length"
-        or (state == "exceeded" and not (before and before.subjects & _MEASURED))
-        or ("overb" in tagged[at][1] and not acts)  # "could not find the address"
+    if (
+        after
+        and near
+        and (
+            (after.start == at + 1 and state in _BEFORE_ITS_NOUN)
+            # "the message exceeds the length"
+            or (state == "exceeded" and not (before and before.subjects & _MEASURED))
+            or ("overb" in tagged[at][1] and not acts)  # "could not find the address"
+        )
     ):
         return after, None
     if acts:

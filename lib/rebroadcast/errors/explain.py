@@ -54,7 +54,6 @@ def explain(
     )
     meaning = (rule.cause, rule.verdict, rule.scope) if rule else UNKNOWN
     wait = None if seconds is None else timedelta(seconds=seconds)
-    origin = (rule.id, rule.source, rule.date) if rule else (None, None, None)
     return Explanation(
         text,
         masked,
@@ -62,8 +61,10 @@ def explain(
         kind,
         *meaning,
         wait,
-        *advice(origin[0], language, rules),
-        *origin,
+        *advice(rule.id if rule else None, language, rules),
+        rule.id if rule else None,
+        rule.source if rule else None,
+        rule.date if rule else None,
         confidence,
     )
 

@@ -132,7 +132,7 @@ class Tables:
             return
         lower = plain.lower()
         said = frozenset(_WORD.findall(lower))
-        open_ = any(len(c) < 5 or r.provider != NATIVE.get(kind) for c, r in rows)
+        open_ = any(len(c) < 5 or r.provider != NATIVE.get(kind or "") for c, r in rows)
         form = _FORMS.search(lower) if open_ else None
         told = form.lastgroup if form else None  # a part of the named provider may be told
         named = told if not provider or (told or "").startswith(f"{provider}_") else provider
@@ -155,7 +155,7 @@ class Tables:
     def published(self, lower: str, kind: str | None) -> Row | None:
         """Return the row without a code whose text this is, word for word."""
         words = frozenset(_WORD.findall(lower)) - _COMMON if len(lower) < 200 else None
-        rows = self.by_text.get(words, ())
+        rows = () if words is None else self.by_text.get(words, ())
         return next((r for r in rows if not kind or kind in r.kinds), None)
 
 
@@ -163,7 +163,9 @@ def _standing(row: Row, code: str, kind: str | None, theirs: bool, alone: bool) 
     """Why a code speaks whose text is not the published one, None where it does not."""
     if theirs:
         return "named"
-    native = NATIVE.get(kind) == row.provider or (not kind and bool(_OWN_FORM.fullmatch(code)))
+    native = NATIVE.get(kind or "") == row.provider or (
+        not kind and bool(_OWN_FORM.fullmatch(code))
+    )
     long = len(code) > 4 and "." not in code
     if row.provider == "http" or (native and (alone or long or "." in code)):
         return "native" if native and long else "own"

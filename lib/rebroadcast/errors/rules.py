@@ -92,9 +92,10 @@ class Rule:
         """Return the wait in seconds; `{n}s` takes the number that the pattern captured in
         words.
         """
-        if not self.wait or self.verdict != "wait":
+        wait = WAIT.fullmatch(self.wait or "")
+        if not wait or self.verdict != "wait":
             return None
-        number, unit = WAIT.fullmatch(self.wait).groups()
+        number, unit = wait.groups()
         if number == "{n}":
             found = re2.search(f"(?is){self.text}", words)
             number = next((g for g in found.groups() if g), None) if found else None
@@ -156,7 +157,7 @@ class Rules:
         of other channels, and those of any.
         """
         patterns = [r for r in self.by_id.values() if r.text]
-        groups = ([], [], [])
+        groups: tuple[list[Rule], ...] = ([], [], [])
         for rule in patterns:
             other = 1 if rule.kind and "email" not in rule.kind else 2
             groups[0 if rule.kind == {"email"} else other].append(rule)
@@ -169,7 +170,9 @@ class Rules:
             for rule in rules:
                 # The text is in lower case: so is a pattern, as a rule, and then it compiles in
                 # half the time.
-                search.Add(f"(?{'i' * bool(_CASED.search(rule.text))}s){rule.text}", re2.Options())
+                search.Add(
+                    f"(?{'i' * bool(_CASED.search(rule.text or ''))}s){rule.text}", re2.Options()
+                )
             search.Compile()
         return searches
 
@@ -193,7 +196,7 @@ class Rules:
         best = self._best(sure, text)
         never = best and best.rule.verdict == "never" and 0.9 < best.order[1] <= 1
         if not best or never or best.order[:2] >= (1, 4):
-            doubts = [h for h in sure if never and h.rule.cause != best.rule.cause]
+            doubts = [h for h in sure if best and never and h.rule.cause != best.rule.cause]
             hits = _borne_out(self._concept_hits(text), 4, doubts)
             best = self._best([*hits, *([best] if best else ())], text)
         first = max(text.codes, key=len, default=None)
@@ -215,7 +218,7 @@ class Rules:
         if text.kind:
             return frozenset({text.kind})
         named = canonical_kind(_EVERYDAY.sub(" ", text.plain))
-        told = [frozenset({named} - {None})]
+        told: list[frozenset[str] | None] = [frozenset({named} if named else ())]
         whole = (text.plain.strip(), text.words, *text.names)
         told += [self.tables.kinds.get(words.lower()) for words in whole if words]
         codes = [*text.codes, *text.names]
@@ -247,6 +250,7 @@ class Rules:
     def _sure(self, text: texts.Read, provider: str | None) -> list[Hit]:
         """The hits of patterns and codes."""
         kind, hits = text.kind, []
+        place: float
         for rule in self._matching(text):
             code = next((c for c in text.codes if c in rule.code), None)
             if (code or not rule.code) and (not kind or not rule.kind or kind in rule.kind):
@@ -260,16 +264,16 @@ class Rules:
                     hits.append(self._hit(place, rule, text, code))
         told = [*(c for c, named in text.codes.items() if named or len(c) < 5), *text.names]
         for row, why in self.tables.speaking(told, text.plain, kind, provider):
-            if rule := self.by_id.get(row.rule):
+            if spoken := self.by_id.get(row.rule):
                 said = f"{row.provider} {row.code}"
                 place = _PLACES[why]
                 if why in ("named", "native"):  # of two codes the longer says more
                     place -= len(row.code) / 1000
-                hits.append(self._hit(place, rule, text, row.code, said))
+                hits.append(self._hit(place, spoken, text, row.code, said))
         hits = _borne_out(hits, 2, hits)
         known = any(h.order[1] <= 2 for h in hits)
-        if row := None if known else self.tables.published(text.lower, kind):
-            hits.append(self._hit(2.5, self.by_id[row.rule], text, None, row.text))
+        if whole := None if known else self.tables.published(text.lower, kind):
+            hits.append(self._hit(2.5, self.by_id[whole.rule], text, None, whole.text))
         return hits
 
     def _concept_hits(self, text: texts.Read) -> list[Hit]:

@@ -6,6 +6,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import re2
 
@@ -55,12 +56,12 @@ def load_rules(path: Path | str | None = None) -> Rules:
 
 
 def _read(
-    path: Path, known: Mapping[str, Rule], causes: Mapping, words: Mapping, layer: int
-) -> tuple[list[Rule], dict, dict]:
+    path: Path, known: Mapping[str, Rule], causes: Mapping[str, dict], words: Mapping, layer: int
+) -> tuple[list[Rule], Mapping[str, dict], dict]:
     """Read a rules file into rules and causes; known rules are those that a rule may be like."""
     file = _File(path)
     file.check_names()
-    causes = causes | {c: causes.get(c, {}) | t for c, t in file.causes.items()}
+    causes = {**causes, **{c: causes.get(c, {}) | t for c, t in file.causes.items()}}
     words = _merged(words, file.words)
     rules, waiting = dict(known), list(enumerate(file.tables))
     while waiting:  # a rule may be like one further down
@@ -147,10 +148,12 @@ class _File:
             for key in table:
                 self.check(ident, "key", key)
 
-    def completed(self, table: dict, like: Rule | None, causes: Mapping[str, dict]) -> dict:
+    def completed(
+        self, table: dict[str, Any], like: Rule | None, causes: Mapping[str, dict]
+    ) -> dict:
         # what a rule leaves out comes from the rule it is like, its cause and its source
         base = {k: getattr(like, k) for k in _INHERITED} if like else {}
-        cause = table.get("cause", base.get("cause"))
+        cause: Any = table.get("cause", base.get("cause"))
         self.check(table["id"], "cause", cause)
         if cause != base.get("cause"):
             base = {k: base[k] for k in ("source", "date") if k in base}
@@ -228,4 +231,4 @@ def _pairs(listed: list[str], words: Mapping, where: str, check) -> Iterable[Pai
             check(where, "subject", name.removeprefix("by-"), words["subject"])
         for name in states.split():
             check(where, "state", name, {*words["state"], "faulty"})
-        yield from product(subjects.split() or [None], states.split() or [None])
+        yield from product(subjects.split() or (None,), states.split() or (None,))

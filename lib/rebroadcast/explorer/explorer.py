@@ -13,6 +13,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import ipywidgets as w
 import plotly.graph_objects as go
@@ -42,7 +43,7 @@ TAKEN_OVER = (
 )  # by a face in another language
 
 
-def show(namespace: Mapping[str, object]) -> "Explorer":
+def show(namespace: Mapping[str, Any]) -> "Explorer":
     """Open the explorer with a notebook's own variables; one that the same cell showed before is
     closed.
 
@@ -81,7 +82,7 @@ class Explorer:
         self.unit = timedelta(hours=1)  # of a bar of the timeline
         # The filters and tag (see `key`) that things were done for.
         self.seen: selection.Filters | None = None
-        self.followed = self.tried = self.told = None
+        self.followed = self.tried = self.told = tuple[object, ...]()
         self.face = self._face()
         self.page = w.VBox([Figure(script=get_plotlyjs()), self.face.ui])
 
@@ -91,6 +92,12 @@ class Explorer:
     def _repr_mimebundle_(self, **_options) -> dict:
         view = {"version_major": 2, "version_minor": 0, "model_id": self.page.model_id}
         return {"text/plain": "Explorer", "application/vnd.jupyter.widget-view+json": view}
+
+    @property
+    def ready(self) -> selection.Prepared:
+        """What is `prepared`, for what is done only when something is."""
+        assert self.prepared
+        return self.prepared
 
     def close(self) -> None:
         """Stop what is at work, and give back memory and files."""
@@ -157,7 +164,7 @@ class Explorer:
     def catch_up(self) -> None:
         """Show what was asked for while something else was at work."""
         if self.filters != self.seen:
-            self.number, self.tried = 0, None
+            self.number, self.tried = 0, ()
             self.draw()
         if self.key != self.followed:
             self.count()
@@ -166,8 +173,9 @@ class Explorer:
         """Interrupt the engine until the thread has noticed."""
         self.stopped = True
         while self.stopped and self.task and not self.task.done():
-            for at_work in filter(None, (self.working, self.prepared and self.prepared.tables)):
-                if engine := at_work.inputs.__dict__.get("engine"):
+            tables = self.prepared.tables if self.prepared else None
+            for at_work in (self.working, tables):
+                if engine := at_work and at_work.inputs.__dict__.get("engine"):
                     with suppress(Exception):  # it may just have been closed
                         engine.con.con.interrupt()
             time.sleep(0.02)
@@ -209,21 +217,21 @@ class Explorer:
         try:
             prepared, first = self._prepare(given)
         except ParameterError as error:
-            for name in {error.name, f"{error.name}_"} & {*selection.NAMES}:
+            for name in {*selection.NAMES} & {error.name, f"{error.name}_"}:
                 self.given.pop(name, None)  # so that opening again goes on without it
             raise
-        before = self.prepared, self.given, self._chosen()
+        before, was = self.prepared, (self.given, self._chosen())
         asked = {name: value for name, value in given.items() if name not in selection.NAMES}
         try:
             self._take(prepared, asked, first)
         except BaseException:
             prepared.tables.inputs.close()
             self.prepared = None
-            if before[0]:
-                self._take(*before)
+            if before:
+                self._take(before, *was)
             raise
-        if before[0]:
-            before[0].tables.inputs.close()
+        if before:
+            before.tables.inputs.close()
         self.say("")
 
     def _prepare(self, given: Mapping[str, object]) -> tuple[selection.Prepared, dict]:
@@ -255,17 +263,17 @@ class Explorer:
         self.prepared, self.given, self.face.given = prepared, dict(given), given
         self._offer()
         self.choose(draw=False, **chosen)
-        self.number, self.followed = 0, None
+        self.number, self.followed = 0, ()
         self.tell("")
         self.face.panel.value, self.face.write.disabled = "", True
         self.draw()
 
     def _offer(self) -> None:
         """Fill the lists of filters, each value with its messages."""
-        lang, options = self.lang, self.prepared.options
-        words = {
-            "broadcast": lambda key: self.prepared.tables.names[key],
-            "channel": self.prepared.reader.channel,
+        lang, options = self.lang, self.ready.options
+        words: dict[str, Callable[[Any], str]] = {
+            "broadcast": lambda key: self.ready.tables.names[key],
+            "channel": self.ready.reader.channel,
             "cause": lambda cause: cause_name(cause, lang),
             "verdict": lambda verdict: verdict_name(verdict, lang),
             "sender_type": str,
@@ -306,7 +314,7 @@ class Explorer:
 
     # Filters
 
-    def _chosen(self) -> dict[str, object]:
+    def _chosen(self) -> dict[str, Any]:
         return {name: control.value for name, control in self.face.controls.items()}
 
     @property
@@ -331,12 +339,12 @@ class Explorer:
     def reset(self) -> None:
         """Let all messages pass."""
         if self.prepared:
-            self.choose(**dict.fromkeys(self.face.controls))
+            self.choose(True, **dict.fromkeys(self.face.controls))
 
     def refresh(self) -> None:
         """Show the present filters, then, in the thread, who can be reached again."""
         if self.prepared and not self.quiet and self.settle():
-            self.number, self.tried = 0, None
+            self.number, self.tried = 0, ()
             self.draw()
             self.say("")
             self.follow()
@@ -344,7 +352,7 @@ class Explorer:
     def draw(self) -> None:
         """Figures, messages, and how many they are."""
         filters = self.filters
-        frames = selection.frames(self.prepared, filters)
+        frames = selection.frames(self.ready, filters)
         self.seen = filters
         causes, unit = frames["causes"], frames["times"].attrs["unit"]
         in_view = causes["cause"].isin(filters.cause or causes["cause"])
@@ -361,7 +369,7 @@ class Explorer:
             self._mark_cell(filters)
         for name, figure in self.drawn.items():
             self._send(name, figure)
-        self.face.state.value = sections.state(self.prepared, self.shown, self._said(filters))
+        self.face.state.value = sections.state(self.ready, self.shown, self._said(filters))
         self.list_messages()
 
     def _mark_bars(self, causes: tuple[str, ...]) -> None:
@@ -389,8 +397,8 @@ class Explorer:
 
     def _said(self, filters: selection.Filters) -> list[str]:
         """What was chosen, in words."""
-        controls, reader = self.face.controls, self.prepared.reader
-        said = [self.prepared.tables.names[filters.broadcast]] if filters.broadcast else []
+        controls, reader = self.face.controls, self.ready.reader
+        said = [self.ready.tables.names[filters.broadcast]] if filters.broadcast else []
         said += [cause_name(cause, self.lang) for cause in filters.cause]
         said += [verdict_name(verdict, self.lang) for verdict in filters.verdict]
         said += [*map(reader.channel, filters.channel), *filters.sender_type]
@@ -402,9 +410,9 @@ class Explorer:
 
     def _cell(self, error: str, channel: str) -> tuple[str, tuple[str, ...]]:
         """The filters on text and channels that a cell of the heat map stands for."""
-        named = self.prepared.tables.settings.channels.name
+        named = self.ready.tables.settings.channels.name
         text = "=" if error == self.lang.gettext("(none)") else f"={error}"
-        return text, tuple(c for c in self.prepared.options["channel"] if named(c) == channel)
+        return text, tuple(c for c in self.ready.options["channel"] if named(c) == channel)
 
     def click(self, name: str, said: Mapping) -> None:
         """Filter by a bar or cell; a second click takes that back."""
@@ -412,7 +420,7 @@ class Explorer:
         if said["curve"] >= len(traces) or (trace := traces[said["curve"]]).customdata is None:
             return
         if name == "causes":
-            values = {"cause": (trace.customdata[point],)}
+            values: dict[str, Any] = {"cause": (trace.customdata[point],)}
         elif name == "errors":
             cell = self._cell(*trace.customdata[point[0]][point[1]])
             values = dict(zip(("text", "channel"), cell, strict=True))
@@ -444,11 +452,11 @@ class Explorer:
         """One page of messages."""
         face, number, first = self.face, self.lang.number, self.number * selection.PAGE
         order = (self.number, self.sort, self.descending, face.content.value)
-        page = selection.page(self.prepared, self.filters, *order)
+        page = selection.page(self.ready, self.filters, *order)
         for column, head in face.heads.items():
             arrow = (" ▼" if self.descending else " ▲") if column == self.sort else ""
             head.description = face.names[column] + arrow
-        face.table.value = sections.messages(self.prepared.reader, page)
+        face.table.value = sections.messages(self.ready.reader, page)
         facts = {
             "first": number(first + 1),
             "last": number(first + len(page)),
@@ -476,7 +484,7 @@ class Explorer:
             "for_": self.face.for_.value,
             "waves": self.face.by_wave.value,
         }
-        return selection.view(self.prepared, self.filters, **more)
+        return selection.view(self.ready, self.filters, **more)
 
     def follow(self) -> None:
         """Say in the thread who can be reached again."""
@@ -490,13 +498,13 @@ class Explorer:
 
     def count(self) -> None:
         """Say who can be reached again, and when; what stands in the way is said there too."""
-        key, told, reader = self.key, "", self.prepared.reader
+        key, told, reader = self.key, "", self.ready.reader
         try:
             asked = self.asked()
             audience = selection.audience(asked)
             self.face.panel.value = told = sections.audience(reader, self.filters, audience)
             if audience.people:
-                waves = selection.waves(self.prepared, asked, audience.contacts)
+                waves = selection.waves(self.ready, asked, audience.contacts)
                 told += sections.waves(reader, *waves)
         except RebroadcastError as error:
             told += sections.said(str(error), "note" if told else "error")
@@ -513,9 +521,9 @@ class Explorer:
         self.step(self.lang.gettext("Deciding for each row, and writing"))
         found = selection.write(self.asked(out="" if dry else str(place)))
         folder = found.folder if dry else place.absolute() / "import"
-        told = sections.files(self.prepared.reader, found.files, folder, dry)
+        told = sections.files(self.ready.reader, found.files, folder, dry)
         self.tell(told, *([] if dry else self._downloads(folder)))
-        self.tried, self.face.write.disabled = key if dry else None, not dry
+        self.tried, self.face.write.disabled = key if dry else (), not dry
         self.say("")
 
     def _downloads(self, folder: Path) -> list[Download]:
@@ -545,7 +553,7 @@ class Explorer:
 
     def _draft(self) -> None:
         self.step(self.lang.gettext("Drafting a channels file"))
-        content, name = draft.draft(self.prepared.tables).encode(), "channels.toml"
+        content, name = draft.draft(self.ready.tables).encode(), "channels.toml"
         text = self.lang.gettext("Download {file}", file=name)
         self.face.drafted.children = [Download(name=name, content=content, text=text)]
         self.say("")
@@ -561,5 +569,5 @@ class Explorer:
         if self.prepared and self.settle():
             folder = Path(self.face.folder.value).absolute()
             paths = tonight.save(folder, self.slug, tonight.job(self.asked()))
-            self.tell(sections.saved(self.prepared.reader, paths))
+            self.tell(sections.saved(self.ready.reader, paths))
             self.follow()

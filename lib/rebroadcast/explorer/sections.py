@@ -75,7 +75,7 @@ def messages(reader: Reader, page: list[dict]) -> Markup:
 def _said(content: str | None) -> str:
     """What was sent, of the JSON in which the platform keeps it."""
     with suppress(ValueError, AttributeError, TypeError):
-        return json.loads(content).get("text") or content
+        return json.loads(content or "").get("text") or content or ""
     return content or ""
 
 

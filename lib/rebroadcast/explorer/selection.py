@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
+from typing import Any
 
 import ibis
 import pandas as pd
@@ -152,7 +153,7 @@ def wanted(prepared: Prepared, asked: Selection) -> dict[str, object]:
 
     Raises ParameterError for a value that no message has.
     """
-    first = {"text": asked.text, "from_": asked.period[0], "to": asked.period[1]}
+    first: dict[str, object] = {"text": asked.text, "from_": asked.period[0], "to": asked.period[1]}
     first["broadcast"] = asked.broadcast
     for name in ("channel", "sender_type", "cause", "verdict"):
         known = prepared.options[name]
@@ -220,7 +221,9 @@ def bound(filters: Filters) -> dict[str, str]:
     return found | texts | {"sender_type": found["sender_type"].lower()}
 
 
-def ask(prepared: Prepared, filters: Filters, what: object, rows: bool = False) -> pa.Table:
+def ask(
+    prepared: Prepared, filters: Filters, what: str | tuple[str, bool, int], rows: bool = False
+) -> pa.Table:
     """Of the messages that pass the filters, or (without rows) their counts: a key of `GROUPS`, or
     a page's (sort, descending, number).
 
@@ -231,7 +234,7 @@ def ask(prepared: Prepared, filters: Filters, what: object, rows: bool = False) 
         asked = {name: ibis.param("string") for name in NAMES}
         table = prepared.rows if rows else prepared.cells
         table = table.filter(passing(table, asked))
-        if what in GROUPS:
+        if isinstance(what, str):
             query = GROUPS[what](table).aggregate(failed=table.failed.sum())
         else:
             sort, descending, number = what
@@ -265,7 +268,7 @@ def frames(prepared: Prepared, filters: Filters) -> dict[str, pd.DataFrame]:
             .sum()
         )
     times.attrs["unit"] = unit
-    cell = {"text": "", "channel": ()} if asked["text"].startswith("=") else {}
+    cell: dict[str, Any] = {"text": "", "channel": ()} if asked["text"].startswith("=") else {}
     errors = ask(prepared, replace(filters, **cell), "errors", rows).to_pandas()
     causes = ask(prepared, replace(filters, cause=()), "causes", rows).to_pandas()
     channels = prepared.tables.settings.channels

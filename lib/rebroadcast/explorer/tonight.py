@@ -23,8 +23,8 @@ def job(asked: Tables) -> dict[str, object]:
     settings = asked.settings
     found = {k: v for k, v in settings.stated.items() if k != "out" and v is not False}
     for name in (*FILES, "ledger"):
-        if name in found:
-            several = found[name] if isinstance(found[name], (list, tuple)) else [found[name]]
+        if given := found.get(name):
+            several = given if isinstance(given, (list, tuple)) else [given]
             paths = [_absolute(str(path)) for path in several]
             found[name] = paths if len(paths) > 1 else paths[0]
     if settings.exports == (parameters.SAMPLE["exports"],):

@@ -19,6 +19,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock
 
@@ -42,7 +43,7 @@ COLUMNS = {
 }
 PAUSE = timedelta(hours=6)  # a longer one separates two broadcasts (see README)
 # What version 1 called a broadcast that nobody had named: its channels and first day.
-OLDER_NAME = re.compile(r"(.+) (\d{4}-\d{2}-\d{2})")
+OLDER_NAME = re.compile(r"\A(.+) (\d{4}-\d{2}-\d{2})\Z")
 OLDER_ALL = "all channels"
 
 
@@ -78,7 +79,7 @@ class Broadcast:
         named = {_fold(self.label)} & other._names | {_fold(other.label)} & self._names
         if self.key == other.key or named - {""}:
             return True
-        if None in (self.first, self.last, other.first, other.last):
+        if not (self.first and self.last and other.first and other.last):
             return False
         near = self.first <= other.last + PAUSE and other.first <= self.last + PAUSE
         facts = ("channel", "sender", "shape")
@@ -223,7 +224,7 @@ class Ledger:
             rows = _audience(rows, run_id, asked)
             taken = self._taken(con, records, asked)
             rows = rows.anti_join(taken, ["broadcast", "contact_id"])
-            content = {
+            content: dict[str, Any] = {
                 "schema": SCHEMA,
                 "run_id": run_id,
                 "sequence": self._next(records),
@@ -602,9 +603,9 @@ def _known(record: dict) -> list[Broadcast]:
     name = record["broadcast"]
     known = Broadcast(name, name, name, last=datetime.fromisoformat(record["claimed_at"]))
     try:
-        channels, day = OLDER_NAME.fullmatch(name).groups()
+        [(channels, day)] = OLDER_NAME.findall(name)
         begin = datetime.fromisoformat(f"{day}T00:00+14:00")  # the day's first instant anywhere
-    except (AttributeError, ValueError):
+    except ValueError:
         return [known]
     each = [None] if channels == OLDER_ALL else channels.split("+")
     return [replace(known, channel=channel, first=begin) for channel in each]

@@ -18,7 +18,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from ..common.doubts import Doubt
 from ..common.exceptions import ChannelsError, did_you_mean, folded, reason, sentence
-from ..common.times import known_zone, zone_hint
+from ..common.times import check_zone, known_zone, zone_hint
 from .limit import Limit, Window
 
 
@@ -139,7 +139,7 @@ class Channels:
                     row.name or f"channel {key}",
                     kind,
                     row.pool,
-                    row.pace or (kind and kind.pace),
+                    row.pace or (kind.pace if kind else None),
                     row.provider,
                 ),
             )
@@ -182,8 +182,8 @@ class Channels:
         stated for one of them, with all their reserves. Calendar windows are in the file's zone,
         else in `timezone`, else in UTC. What is shared is as fast as its slowest channel.
         """
-        zone, own = known_zone(self.timezone or timezone or "UTC"), self._content.channel
-        groups = [
+        zone, own = check_zone(self.timezone or timezone or "UTC"), self._content.channel
+        groups: list[tuple[str, list[Channel], _Limit | None, Kind | None]] = [
             (name, [c for c in self.channels if c.pool == name], row, None)
             for name, row in self._content.pool.items()
         ]
@@ -254,7 +254,9 @@ class Channels:
         stated = [row for row in rows if row.limit]
         if not stated:
             return None
-        least = min(stated, key=lambda row: float("inf") if row.limit == "unlimited" else row.limit)
+        least = min(
+            stated, key=lambda row: row.limit if isinstance(row.limit, int) else float("inf")
+        )
         return least.model_copy(update={"reserve": sum(row.reserve for row in rows), "pace": None})
 
 
@@ -265,14 +267,14 @@ def _names(name: str) -> Iterator[str]:
 
 
 def _limit(name: str, members: list[Channel], row: _Limit, kind: Kind | None, zone: str) -> Limit:
-    size = row.limit or kind.size
+    size = row.limit or (kind.size if kind else None)
     span = row.window or (kind and kind.window) or "24h"
     window = Window(span, None, zone)
     if span not in ("day", "month"):
         window = Window("moving", timedelta(hours=int(span[:-1])), zone)
     pace = row.pace or min((c.pace for c in members if c.pace), default=None)
-    size = None if size == "unlimited" else int(size)
-    return Limit(name, tuple(c.id for c in members), size, window, row.reserve, pace)
+    count = size if isinstance(size, int) else None
+    return Limit(name, tuple(c.id for c in members), count, window, row.reserve, pace)
 
 
 def load_channels(path: Path | None = None) -> Channels:

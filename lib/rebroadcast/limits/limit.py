@@ -5,7 +5,7 @@ tells.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta, tzinfo
 from functools import cache
 
 from ..common.exceptions import QuotaError
@@ -68,12 +68,16 @@ class Limit:
 @cache
 def _period(day: date, window: Window) -> tuple[int, int]:
     if window.kind == "day":
-        ends = day, day + timedelta(days=1)
+        after = day + timedelta(days=1)
     else:
-        ends = (first := day.replace(day=1)), (first + timedelta(days=31)).replace(day=1)
-    return tuple(
-        int(datetime.combine(d, time(), zone_of(window.zone)).timestamp()) // 60 for d in ends
-    )
+        after = ((day := day.replace(day=1)) + timedelta(days=31)).replace(day=1)
+    zone = zone_of(window.zone)
+    return minute_at(day, time(), zone), minute_at(after, time(), zone)
+
+
+def minute_at(day: date, clock: time, zone: tzinfo) -> int:
+    """The minute since 1970 (UTC) at which a zone's clocks show this time of a day."""
+    return int(datetime.combine(day, clock, zone).timestamp()) // 60
 
 
 def period(minute: int, window: Window) -> tuple[int, int]:

@@ -93,6 +93,7 @@ def _moving(events: ibis.Table, window: Window) -> ibis.Table:
     """One more when a contact begins to count, one less a window after the last message of a
     row.
     """
+    assert window.length is not None  # as a moving window's is
     span = ibis.interval(seconds=int(window.length.total_seconds()))
     own = ibis.window(group_by="contact_id", order_by="at")
     near = events.select(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from ..common.exceptions import QuotaError
 from ..common.lazy import ibis, pd
@@ -52,11 +53,12 @@ def overflow(counts: pd.DataFrame, limits: Sequence[Limit]) -> pd.DataFrame:
     return frame.assign(other=frame["failed"] - frame["explained"])
 
 
-def _balanced(row: dict) -> dict:
+def _balanced(row: dict[str, Any]) -> dict:
     """Return one channel's counts, completed to attempted = delivered + failed."""
-    channel, given = str(row["channel_id"]), {}
+    channel = str(row["channel_id"])
+    given: dict[str, Any] = {}  # counts; None for those that are not stated
     for name in ("attempted", "delivered", "failed", "quota", "used"):
-        value = row.get(name)
+        value: Any = row.get(name)
         given[name] = None if pd.isna(value) else int(value)
         if given[name] is not None and given[name] < 0:
             raise QuotaError(

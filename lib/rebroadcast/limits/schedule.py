@@ -16,7 +16,7 @@ from functools import cache
 
 from ..common.exceptions import QuotaError
 from ..common.times import zone_of
-from .limit import Limit, period
+from .limit import Limit, minute_at, period
 
 DAY = timedelta(days=1)
 EPOCH = date(1970, 1, 1)
@@ -103,10 +103,9 @@ class _Clock:
 
     def _spans(self, day: date) -> list[tuple[int, int]]:
         """The closed times that begin on this local day, as minutes."""
-        ends = [((day, a), (day + DAY * (b < a), b), zone) for a, b, zone in self.closed]
         return [
-            tuple(int(datetime.combine(*x, zone).timestamp()) // 60 for x in (a, b))
-            for a, b, zone in ends
+            (minute_at(day, a, zone), minute_at(day + DAY * (b < a), b, zone))
+            for a, b, zone in self.closed
         ]
 
     def _clash(self, minute: int) -> tuple[int, int] | None:
@@ -130,7 +129,7 @@ class _Clock:
         first = EPOCH + timedelta(days=minute // 1440)
         spans, longest, reach = (
             sorted(s for n in range(8) for s in self.spans(first + n * DAY)),
-            0,
+            0.0,
             math.inf,
         )
         for a, b in spans:
@@ -163,7 +162,7 @@ class _Planner:
             closed.append(
                 ("00:00", "00:00", limit.window.zone)
             )  # so that a wave stays within one day
-        self.most = min(self.free, self.total)  # in one wave
+        self.most = int(min(self.free, self.total))  # in one wave
         if limit.pace:
             self.most = int(min(self.most, max(1, limit.pace * 60 * _Clock(closed).stretch(start))))
         self.clock = _Clock(closed, self.lasting(self.most))

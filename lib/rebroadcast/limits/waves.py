@@ -79,8 +79,7 @@ def plan(
             ' in the channels file; "unlimited" is a value.',
             channel=unknown[0],
         )
-    options = {"quiet": quiet, "zone": zone}
-    options["deadline"] = None if deadline is None else minute_of(deadline, down=True)
+    by = None if deadline is None else minute_of(deadline, down=True)
     backlogs, waves = _backlogs(traffic, begin), []
     for limit in limits:
         demand: dict[str, dict[int, int]] = {}
@@ -88,7 +87,15 @@ def plan(
             if under[row.channel_id] is limit:
                 demand.setdefault(row.channel_id, {})[row.ready] = int(row.n)
         if demand:
-            waves += schedule(limit, demand, begin, backlog=backlogs.get(limit.name), **options)
+            waves += schedule(
+                limit,
+                demand,
+                begin,
+                backlog=backlogs.get(limit.name),
+                quiet=quiet,
+                zone=zone,
+                deadline=by,
+            )
     return _assign(people, ready, waves)
 
 
@@ -108,7 +115,7 @@ def what_if(
     >>> options = {"next tier": {"size": 2000}, "as is": {}}
     >>> what_if(audience, limits, options, start)  # doctest: +SKIP
     """
-    rows = []
+    rows: list[tuple] = []
     for name, scenario in scenarios.items():
         change = dict(scenario)
         fields = {key: change.pop(key) for key in ("size", "reserve") if key in change}

@@ -4,7 +4,7 @@ trusted.
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -202,7 +202,7 @@ def _counted(lost: "pd.DataFrame") -> dict[str, object]:
     return {"n": len(lost), "files": files, "line": str(first.line)}
 
 
-def _names(names: Sequence[str]) -> str:
+def _names(names: Iterable[str]) -> str:
     every = list(names)
     return ", ".join(every[:3]) + (f" … ({len(every)})" if len(every) > 3 else "")
 

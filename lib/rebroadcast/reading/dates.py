@@ -175,7 +175,7 @@ def rewriting(date_format: str) -> tuple[str, str] | None:
     """
     if not (pattern := _pattern(date_format)):
         return None
-    said, groups = [], {}
+    said, groups = [], dict[str, str]()
     for part, sign in re.findall(r"%(.?)|(.)", pattern, re.DOTALL):
         if sign or part == "%":
             sign = (sign or part).lower()

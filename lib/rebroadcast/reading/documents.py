@@ -59,7 +59,7 @@ def _query(source: Source) -> str:
             FROM read_json_objects({_quoted(reader_path(source.path))},
                 format = '{source.document}', ignore_errors = {lines}, maximum_object_size = {size})
         )"""
-    start = source.fit.path("")
+    start = source.fitted.path("")
     lists = {"": "r0"}  # the path of each list that records lie in → what an entry is called
     for number, end in enumerate((m.end() for m in re.finditer(r"\[\]", start)), 1):
         entries = f"CASE WHEN broken THEN [NULL] ELSE {_value(lists, start[: end - 2])} END"

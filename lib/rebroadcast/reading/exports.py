@@ -231,7 +231,7 @@ def _read_messages(engine: Engine, group: list[Source], as_read: _As, offset: in
     failed = log.filter(log.state == "failed") if as_read.kind == "failed" else log
     log = (
         log.drop("state", "error")
-        if as_read.kind == "failed" and group[0].fit.form.states
+        if as_read.kind == "failed" and group[0].fitted.form.states
         else None
     )
     first = next((one for one, _ in undated if one), None)
@@ -239,8 +239,8 @@ def _read_messages(engine: Engine, group: list[Source], as_read: _As, offset: in
     more += [checks.under_way(group, under_way)] if under_way else []
     total = sum(total for *_, total in parsed)
     frame = pd.concat(frames, ignore_index=True)
-    parsed = tuple((*one[:3], True) for one in parsed)
-    return _Part(failed.drop("state"), frame, total, more, first, parsed, log)
+    kept = tuple((*one[:3], True) for one in parsed)
+    return _Part(failed.drop("state"), frame, total, more, first, kept, log)
 
 
 def _told(
@@ -456,7 +456,7 @@ def _plain(
     """What `_checked` makes of the rows of a scan that are in no doubt."""
     rows = scanned.filter(scanned.cells.isnull())
     places = {name: f"c{i}" for i, name in enumerate(source.columns) if name}
-    columns = {}
+    columns: dict[str, ibis.Value] = {}
     for name in as_read.columns:
         cell = rows[places[name]] if name in places else ibis.null("string")
         if name == "sent_at":

@@ -39,7 +39,7 @@ def messages(
     that `convert` keeps. A message that several records tell of has its furthest state and its
     first time: one that failed and was delivered after all has not failed.
     """
-    form, document = parts[0][0].fit.form, parts[0][0].document
+    form, document = parts[0][0].fitted.form, parts[0][0].document
     rows = [_rows(engine, n, *part, zone, date_format, columns) for n, part in enumerate(parts)]
     rows = ibis.union(*rows) if len(rows) > 1 else rows[0]
     if form.states:
@@ -65,7 +65,7 @@ def _rows(
 ) -> "ibis.Table":
     """The records of one file: our columns as the file says them, and their state."""
     raw = raw.filter(~raw.broken) if source.document else raw
-    form, said = source.fit.form, _said(source, raw)
+    form, said = source.fitted.form, _said(source, raw)
     signs = [
         (ours, values, state)
         for state in ("incoming", "none", "reached", "failed", "open")
@@ -103,7 +103,7 @@ def _rows(
 
 def _said(source: Source, raw: "ibis.Table") -> dict[str, "ibis.Value"]:
     """Our columns as a file says them: the first of several that is filled, null for nothing."""
-    fit, form, fold = source.fit, source.fit.form, str if source.document else key
+    fit, form, fold = source.fitted, source.fitted.form, str if source.document else key
     cells = dict(reversed([*zip(map(fold, source.header), raw.columns, strict=False)]))
     said = {}
     for ours, aliases in form.columns.items():

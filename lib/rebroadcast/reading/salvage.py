@@ -44,7 +44,7 @@ def read(engine: Engine, source: Source, doubted: bool) -> tuple["ibis.Table", "
             return rows, refused
     except duckdb.InvalidInputException:  # line ends of two kinds, for one
         engine.con.raw_sql("DROP TABLE IF EXISTS refused; DROP TABLE IF EXISTS refused_scan")
-    target, cut = engine.new_file(".csv"), frozenset()
+    target, cut = engine.new_file(".csv"), frozenset[int]()
     columns = (*source.columns, "line")
     sifted = replace(source, path=target, delimiter=",", skip=0, columns=columns)
     for _ in range(2):
@@ -122,7 +122,7 @@ def _bytes(source: Source) -> dict[str, int]:
     """What a file has below its header: size, quotes, returns, zeros (bytes), and whether the last
     line ended; a last line without an end counts as if it had one.
     """
-    found, last = Counter(), b"\n"
+    found, last = Counter[str](), b"\n"
     with source.path.open("rb") as file:
         for _ in range(source.skip):
             file.readline()
@@ -189,23 +189,23 @@ def cut_off(column: "ibis.Value", ends: list[tuple[int, str, str]]) -> frozenset
     the two together.
     """
     cut = {line for line, *_ in ends[FEW:]}
-    if ends := [
-        (line, *(mask(v.strip()) for v in (value, value + more)), more)
+    if masked := [
+        (line, mask(value.strip()), mask((value + more).strip()), more)
         for line, value, more in ends[:FEW]
     ]:
         values = column.fill_null("").strip().name("value").as_table()
         values = values.group_by(value=mask_expr(values.value)).agg(n=values.count())
         wanted = {}
-        for i, (_, value, both, more) in enumerate(ends):
+        for i, (_, value, both, more) in enumerate(masked):
             wanted[f"on{i}"] = (
                 values.value.startswith(both) & ((values.value != value) | bool(more))
             ).any()
             wanted[f"same{i}"] = values.n.sum(where=values.value == value).fill_null(0)
         found = values.aggregate(**wanted).execute().iloc[0]
-        doubtful = Counter(value for _, value, *_ in ends)
+        doubtful = Counter(value for _, value, *_ in masked)
         cut |= {
             line
-            for i, (line, value, _, more) in enumerate(ends)
+            for i, (line, value, _, more) in enumerate(masked)
             if found[f"on{i}"] or (more and (not value or found[f"same{i}"] <= doubtful[value]))
         }
     return frozenset(cut)
@@ -347,9 +347,9 @@ class _Sieve:
     def _take(self, item: tuple[int, str]) -> list[tuple[int, str]]:
         """A line, and those after it until its quotes are paired."""
         taken, odd, size = [item], item[1].count('"') % 2, len(item[1])
-        while odd and size < LONGEST and (item := self._next()):
-            taken.append(item)
-            odd, size = (odd + item[1].count('"')) % 2, size + len(item[1])
+        while odd and size < LONGEST and (more := self._next()):
+            taken.append(more)
+            odd, size = (odd + more[1].count('"')) % 2, size + len(more[1])
         return taken
 
     def _sort(self, taken: list[tuple[int, str]], text: str) -> None:
@@ -388,10 +388,9 @@ class _Sieve:
         return None
 
     def _end_follows(self) -> bool:
-        item = self._next()
-        if item:
+        if item := self._next():
             self.waiting.appendleft(item)
-        return bool(item) and self.shapes.ends(item[1])
+        return bool(item and self.shapes.ends(item[1]))
 
     def _splits_id(self, record: list[str]) -> bool:
         """Whether a line break lies within the contact ID of the first column."""
@@ -462,10 +461,7 @@ def _starts(source: Source) -> str:
     it has neither.
     """
     d, known = re.escape(source.delimiter), [i for i, c in enumerate(source.columns) if c in TYPED]
-    cells = [
-        TYPED[c] if i in known else ""
-        for i, c in enumerate(source.columns[: max(known, default=0) + 1])
-    ]
+    cells = [TYPED.get(c or "", "") for c in source.columns[: max(known, default=0) + 1]]
     return "".join(rf"{cell}[^{d}\n]*{d}" for cell in cells) if known else r"[^\s\S]"
 
 

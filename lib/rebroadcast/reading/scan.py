@@ -125,7 +125,7 @@ def _kinds(source: Source) -> dict[int, tuple[str, str]]:
         for _ in range(source.skip):
             file.readline()
         start = io.StringIO(file.read(START), newline="")
-    rows = []
+    rows: list[list[str]] = []
     with suppress(csv.Error):
         rows.extend(csv.reader(start, delimiter=source.delimiter))
     kinds = {}
@@ -160,7 +160,7 @@ def _doubt(cell: str, name: str | None, kind: str, same: str) -> str:
     }
     signs = f"contains({cell}, '\"') OR contains({cell}, chr(10))"
     return " OR ".join(
-        [tests.get(name, "")] * (name in tests) + [signs] * (bool(name) and name not in TEXTS)
+        [tests.get(name or "", "")] * (name in tests) + [signs] * (bool(name) and name not in TEXTS)
     )
 
 

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import lru_cache
+from typing import Any
 
 from ..common.exceptions import ParameterError, did_you_mean, folded, sentence
 from ..common.language import Language, language
@@ -447,7 +448,7 @@ def _parted(one: "pd.DataFrame", other: "pd.DataFrame", nearness: float) -> bool
 
 def _described(minutes: "pd.DataFrame", groups: dict[int, Group]) -> "pd.DataFrame":
     """One row per broadcast, without its key: number, hash, and most of `found`."""
-    totals = TOTALS | {"channel": "first", "sender": "first", "group": "first"}
+    totals: dict[str, Any] = TOTALS | {"channel": "first", "sender": "first", "group": "first"}
     totals |= {"version": lambda v: tuple(sorted(set(v) - {-1}))}
     rows = minutes.groupby("number")["rows"].sum()
     by_version = minutes.groupby(["number", "version"])["rows"].sum()

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -105,7 +105,7 @@ class Version:
 
     template: str = ""
     contents: list[str] = field(default_factory=list)
-    words: Counter = field(default_factory=Counter)
+    words: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
     weight: float = 0
     said: Counter = field(default_factory=Counter)
 
@@ -204,7 +204,7 @@ def recognise(version: Version, near: list[str], far: list[str]) -> list[tuple[s
     """
     if version.template:
         return [('"name"', f'"{version.template}"')]
-    left, patterns = list(dict.fromkeys(version.contents)), []
+    left, patterns = list(dict.fromkeys(version.contents)), list[tuple[str, ...]]()
     while left and len(patterns) < PATTERNS:
         written = dict.fromkeys(said(left[0]).written)
         forms = (form for w in written for form in (w, json.dumps(w)[1:-1]))

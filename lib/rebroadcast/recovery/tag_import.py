@@ -11,12 +11,13 @@ from ..common.doubts import Doubt
 from ..common.exceptions import InputError, folded
 from ..common.lazy import ibis
 from .people import People, spread
-from .targets import BY_HAND, Target, filled
+from .targets import BY_HAND, filled
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from ..engine.engine import Engine
+    from ..sources.profile import Target
 
 
 # Tags that people give to whoever does not want to be written to; a warning, no verdict.
@@ -155,7 +156,7 @@ def doubts(
 
 
 def write(
-    engine: "Engine", rows: "ibis.Table", folder: Path, tags: Iterable[str], target: Target
+    engine: "Engine", rows: "ibis.Table", folder: Path, tags: Iterable[str], target: "Target"
 ) -> list[dict]:
     """Write import rows (`targets.recipients` of tag and tags) as CSV files, one per tag and kind of
     recipient, sorted, split where the target's limits ask for it.
@@ -175,7 +176,7 @@ def write(
         sizes = _sizes(rows, parts)
     sizes = sizes.drop(columns="bytes")
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    written, names = [], Counter()
+    written, names = [], Counter[str]()
     for tag in tags:
         split, name = sizes[sizes["tag"] == tag], file_name(tag)
         names[name] += 1  # tags that differ in signs only, or in letters that are not Latin
@@ -204,7 +205,7 @@ def _sizes(rows: "ibis.Table", parts: list[str]) -> "pd.DataFrame":
     return sizes.sort_values(["kind", *parts])
 
 
-def _constant(target: Target) -> int:
+def _constant(target: "Target") -> int:
     """The bytes of a row beside its recipient and tags, at the most."""
     return max(sum(len(t) + 1 for t in columns.values()) for columns in target.columns.values())
 

@@ -1,6 +1,7 @@
 """The tag: a template, checked once and filled per broadcast, channel and wave."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from string import Formatter
@@ -87,7 +88,7 @@ class Tag:
         return Formatter().parse(self.template)
 
 
-def _part(text: str, word: str | None, form: str | None, values: dict[str, object]) -> str:
+def _part(text: str, word: str | None, form: str | None, values: Mapping[str, object]) -> str:
     if word is None:
         return text
     if word not in values:

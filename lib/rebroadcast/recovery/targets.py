@@ -4,30 +4,23 @@ is asked for.
 
 import re
 from string import Formatter
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from ..common.exceptions import InputError
 from ..common.lazy import ibis
 
 if TYPE_CHECKING:
     from ..engine.engine import Engine
+    from ..sources.profile import Target
 
 BY_HAND = "by hand"  # the kind of a recipient that a target cannot take
 E164 = r"^[1-9][0-9]{6,14}$"
 
 
-class Target(Protocol):
-    """What a vendor's import takes: see `sources.profile.Target`."""
-
-    columns: dict[str, dict[str, str]]
-    rows: int
-    bytes: int
-
-
 def recipients(
     engine: "Engine",
     rows: "ibis.Table",
-    target: Target,
+    target: "Target",
     own: str,
     contacts: "ibis.Table | None" = None,
 ) -> "ibis.Table":
@@ -57,8 +50,8 @@ def recipients(
     address = rows.email_ if "email_" in rows.columns else rows.contact_id
     address = (address.contains("@")).ifelse(address, None)
     tests = {"phone": rows.country.notnull(), "address": address.notnull()}
-    tests = [(test, kind) for kind, test in tests.items() if kind in target.columns]
-    kind = ibis.cases(*tests, else_=BY_HAND) if tests else ibis.literal(BY_HAND)
+    cases = [(test, kind) for kind, test in tests.items() if kind in target.columns]
+    kind = ibis.cases(*cases, else_=BY_HAND) if cases else ibis.literal(BY_HAND)
     return engine.keep(
         rows.mutate(
             kind=kind,
@@ -89,8 +82,8 @@ def _numbers(code: int) -> str:
     found = []
     for region in COUNTRY_CODE_TO_REGION_CODE[code]:
         known = PhoneMetadata.metadata_for_region_or_calling_code(code, region)
-        if known and known.general_desc.national_number_pattern:
-            found.append(known.general_desc.national_number_pattern)
+        if known and (shape := known.general_desc) and shape.national_number_pattern:
+            found.append(shape.national_number_pattern)
     return "|".join(re.sub(r"\s", "", pattern) for pattern in dict.fromkeys(found)) or r"\d+"
 
 

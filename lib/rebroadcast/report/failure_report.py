@@ -57,7 +57,7 @@ def overview(reader: Reader, found: Summary) -> HTML:
     return html(
         p(headline(reader, found), "headline"),
         broadcasts(reader, found.broadcasts),
-        tiles(reader, found.recoverable, found.broadcasts, fates) if fates else "",
+        tiles(reader, found.recoverable, found.broadcasts, fates) if fates else Markup(""),
         next_steps(reader, found.errors),
         *warnings(reader, found.doubts),
         status(reader, facts),

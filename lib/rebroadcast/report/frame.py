@@ -3,6 +3,7 @@ was made.
 """
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import pandas as pd
 from IPython.display import HTML, Markdown
@@ -54,9 +55,10 @@ def heading(reader: Reader, name: str, found: object = True) -> Markdown | None:
 
 def warnings(reader: Reader, doubts: Iterable[Doubt]) -> list[Markup]:
     """What makes the numbers less sure: the loudest, and the others behind a click."""
-    first, *others = [p(reader.said(doubt), "warning") for doubt in loudest_first(doubts)] or [None]
-    if not others:
-        return [first] if first else []
+    said = [p(reader.said(doubt), "warning") for doubt in loudest_first(doubts)]
+    if len(said) < 2:
+        return said
+    first, *others = said
     summary = reader.ngettext("{n} more warning", "{n} more warnings", len(others))
     return [first, more(summary, *others, kind="more warnings")]
 
@@ -78,13 +80,12 @@ def tiles(
 def status(reader: Reader, facts: summarise.Facts) -> Markup:
     """Period, rows read and rejected, contacts and time zone, in one grey line."""
     _, lang, number = reader.gettext, reader.lang, reader.number
-    dated = facts.first is not None
     read = number(facts.read)
     if facts.repeats:
         read = _("{rows}, {repeats} of them repeated", rows=read, repeats=number(facts.repeats))
     cells = {
         _("Period"): lang.period(facts.first, facts.last)
-        if dated
+        if facts.first and facts.last
         else _("the export has no dates"),
         _("Rows read"): read,
         _("Rows rejected"): number(len(facts.rejected)) if len(facts.rejected) else "",
@@ -188,26 +189,26 @@ def _in_parts(
     reader: Reader, ranked: pd.DataFrame, most: int, sizes: tuple[int, ...], kind: str
 ) -> Markup:
     """The first broadcasts, and behind a click the others in the same way."""
-    size, *sizes = sizes or (len(ranked),)
+    size, *later = sizes or (len(ranked),)
     shown, rest = _listed(reader, ranked[:size], most), ranked[size:]
     if rest.empty:
         return shown
     summary = reader.ngettext("{n} more broadcast", "{n} more broadcasts", len(rest))
-    return shown + more(summary, _in_parts(reader, rest, most, tuple(sizes), "more"), kind=kind)
+    return shown + more(summary, _in_parts(reader, rest, most, tuple(later), "more"), kind=kind)
 
 
 def _listed(reader: Reader, frame: pd.DataFrame, most: int) -> Markup:
     rows = zip(frame["delivered"], frame["failed"], frame["full"], strict=True)
-    known = [[None if pd.isna(v) else int(v) for v in row] for row in rows]
+    known: list[list[Any]] = [[None if pd.isna(v) else int(v) for v in row] for row in rows]
     told = summarise.counts(frame, reader)
-    columns = {
+    columns: dict[str, list] = {
         reader.gettext("Broadcast"): [name_of(row) for row in frame.itertuples()],
-        "": [bar(*row, most) for row in known],
+        "": [bar(there, lost, full, most) for there, lost, full in known],
     }
     return table(grid(columns | told), numbers=[*told][:-1], kind="table broadcasts")
 
 
-def name_of(row: object) -> Markup:
+def name_of(row: Any) -> Markup:
     """A broadcast's name, with its channel and time where these are not in it; its key on hovering."""
     first = "" if pd.isna(row.first) else f"{row.first:%Y-%m-%d %H:%M}"
     told = [row.channel] if row.channel and row.channel not in row.name else []

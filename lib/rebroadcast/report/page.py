@@ -81,6 +81,11 @@ def export(
         ) from error
 
 
+class _Renderer(mistune.HTMLRenderer):
+    def image(self, text: str, url: str, title: str | None = None) -> str:
+        return f"<em>{text}</em>"  # a picture would be fetched
+
+
 class _Page:
     """What the page will hold, gathered cell by cell; the template turns each block into HTML."""
 
@@ -88,10 +93,7 @@ class _Page:
         self.lang, self.light = lang, light
         self.heading: str | None = None
         self.sections: list[dict[str, Any]] = [{"blocks": []}]
-        renderer = mistune.HTMLRenderer(escape=True)
-        renderer.image = lambda text, url, title=None: (
-            f"<em>{text}</em>"
-        )  # a picture would be fetched
+        renderer = _Renderer(escape=True)
         self._markdown = mistune.create_markdown(escape=True, renderer=renderer, plugins=["table"])
 
     def add(self, cell: Any) -> None:
@@ -139,7 +141,7 @@ class _Page:
         return {"kind": "plain", "text": output.data.get("text/plain", "")}
 
     def _text(self, source: str) -> dict[str, Any]:
-        text = self._markdown(source)
+        text = str(self._markdown(source))
         if self.heading is None and (found := re.search(r"<h1>(.*?)</h1>\n?", text, re.S)):
             self.heading = found[1]
             text = text.replace(found[0], "", 1)

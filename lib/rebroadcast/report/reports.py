@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from ..bench import parameters
 from ..bench import settings as settings_
@@ -153,7 +154,7 @@ def _take_back(checked: Mapping[str, object]) -> None:
             open_ledger(ledger).settle()
 
 
-def _check_place(checked: Mapping[str, object], out: Path) -> None:
+def _check_place(checked: Mapping[str, Any], out: Path) -> None:
     """Raise OutputError where the results would go over a file that is no result of a run."""
     place, found = out.resolve(), record.read(out)
     for name in ("exports", "messages", "contacts", "channels", "rules", "ledger"):
@@ -312,8 +313,15 @@ def _write(
     nbformat.write(notebook, staging / f"{name}.ipynb")
     title = word(TITLES, name, lang).replace("_", " ")
     made_at = record.now().replace("T", " ").removesuffix("+00:00") + " UTC"
-    told = {"title": title, "subject": subject, "lang": lang, "made_at": made_at, "light": light}
-    export(notebook, staging / f"{name}.html", **told)
+    export(
+        notebook,
+        staging / f"{name}.html",
+        title=title,
+        subject=subject,
+        lang=lang,
+        made_at=made_at,
+        light=light,
+    )
 
 
 def _make_parents(out: Path) -> list[Path]:

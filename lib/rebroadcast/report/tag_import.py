@@ -61,7 +61,7 @@ def _now(reader: Reader, found: Recovery) -> Markup:
     links = Markup(", ").join(link.format(name, name) for name in names)
     if len(names) > LINKS:
         links = link.format("", "*.csv")
-    lines = [Markup(html_escape(_("Import {files}."))).format(files=links)]
+    lines: list[str] = [Markup(html_escape(_("Import {files}."))).format(files=links)]
     if found.steps is None:
         several = len(found.waves) > 1
         clicks = _several_segments(reader, found) if several else _one_segment(reader, found)

@@ -7,9 +7,11 @@ import json
 import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
+from decimal import Decimal
 from functools import wraps
 from math import ceil, floor, log10
-from numbers import Number
+from numbers import Real
+from typing import Any
 
 import plotly.graph_objects as go
 from IPython.display import display
@@ -369,8 +371,8 @@ def timeline(
     counts = range(0, ceil(most), next(n * power for n in (1, 2, 5, 10) if n * power * 5 >= most))
     named = {"tickvals": [*counts], "ticktext": [*map(lang.number, counts)]}
     drawn.update_yaxes(range=[0, most * 1.15], automargin=True, **named)
-    place = {"xref": "paper", "yref": "paper", "xanchor": "left", "yanchor": "bottom"}
-    return note(drawn, 0, 1, unit, **place, font={"size": 12})
+    place: dict[str, Any] = {"xref": "paper", "yref": "paper", "xanchor": "left"}
+    return note(drawn, 0, 1, unit, **place, yanchor="bottom", font={"size": 12})
 
 
 def moments(first: datetime, last: datetime, lang: Language) -> tuple[list[datetime], list[str]]:
@@ -390,7 +392,7 @@ def moments(first: datetime, last: datetime, lang: Language) -> tuple[list[datet
 
 
 def note(
-    drawn: go.Figure, x: object, y: object, text: str, width: int = 60, **place: object
+    drawn: go.Figure, x: object, y: object, text: str, width: int = 60, **place: Any
 ) -> go.Figure:
     """Write one remark into the figure, broken at width."""
     place = {
@@ -485,7 +487,7 @@ def faded(colour: str) -> str:
     return f"rgba({int(colour[1:3], 16)},{int(colour[3:5], 16)},{int(colour[5:7], 16)},0.35)"
 
 
-def wave(wave: object, lang: Language) -> str:
+def wave(wave: str | float, lang: Language) -> str:
     """Name a wave by its number; a wave that has a name keeps it."""
     return wave if isinstance(wave, str) else lang.gettext("Wave {n}", n=lang.number(int(wave)))
 
@@ -503,6 +505,6 @@ def _cell(name: str, value: object, lang: Language) -> str | int | float:
         return ""
     if isinstance(value, datetime):
         return lang.datetime(value)
-    if isinstance(value, Number):
-        return int(value) if float(value).is_integer() else float(value)
+    if isinstance(value, Real | Decimal):
+        return int(value.__trunc__()) if float(value).is_integer() else float(value)
     return word(WORDS.get(name, {}), value, lang)

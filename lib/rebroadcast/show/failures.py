@@ -8,7 +8,9 @@ its value as in the frame. Limit lines are shapes named "limit", so that a dark 
 white; a heat map's `meta.dark` is its colour scale there.
 """
 
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
 
 import plotly.graph_objects as go
 
@@ -132,7 +134,7 @@ def error_by_channel(frame: "pd.DataFrame", *, lang: Language = ENGLISH) -> go.F
     for place, name in enumerate(
         cells.columns
     ):  # plotly hides tick labels near labels inside the plot
-        more = {
+        more: dict[str, Any] = {
             "name": "column",
             "text": draw.shorten(name, 2 * width),
             "width": width,
@@ -160,6 +162,7 @@ def failures_by_hour(
     names |= {"": _("other causes")} if len(causes) > CAUSES_SHOWN else {}
     shown = frame.assign(cause=frame.cause.where(frame.cause.isin(names), ""))
     split = draw.split(shown, "hour", "cause", "failed")
+    when: Callable[[datetime], str]
     at, step = peak.hour[0], timedelta(**{f"{unit}s": 1})
     facts = draw.facts(peak, lang) | {
         "cause": cause_name(peak.cause[0], lang),
@@ -218,7 +221,7 @@ def comparison(frame: "pd.DataFrame", *, lang: Language = ENGLISH) -> go.Figure:
     hover = [
         draw.hover(r.error, r.channel, f"{r.before:.0f} → {r.now:.0f}") for r in shown.itertuples()
     ]
-    dots = {"y": at, "mode": "markers", "hovertext": hover, "hoverinfo": "text"}
+    dots: dict[str, Any] = {"y": at, "mode": "markers", "hovertext": hover, "hoverinfo": "text"}
     dots |= {"cliponaxis": False}
     dots["customdata"] = shown[["error", "channel"]].to_numpy().tolist()
     line = {"orientation": "h", "width": 0.07, "marker_color": colours, "hoverinfo": "skip"}

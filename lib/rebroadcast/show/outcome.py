@@ -22,6 +22,7 @@ def flow(frame: "pd.DataFrame", *, lang: Language = ENGLISH) -> go.Figure:
         frame.groupby("disposition")["rows"].sum(),
     )
     found = [name for name in reversed(DISPOSITIONS) if sums.get(name, 0) > 0]
+    nodes: list[tuple[str, float, str]]
     nodes, links = (
         [(_("rows in the files"), total, QUIET)],
         [0] * len(found),
@@ -44,7 +45,7 @@ def flow(frame: "pd.DataFrame", *, lang: Language = ENGLISH) -> go.Figure:
     texts = [draw.escape(f"{name} {lang.number(int(count))}") for name, count, _colour in nodes]
     node = {"label": texts, "color": [colour for *_, colour in nodes], "pad": 20, "thickness": 14}
     node |= {"line": {"width": 0}, "align": "left", "hovertemplate": "%{label}<extra></extra>"}
-    link = {
+    link: dict[str, list | str] = {
         "source": links,
         "target": list(range(1, len(nodes))),
         "value": [int(n[1]) for n in nodes[1:]],

@@ -187,8 +187,8 @@ class _Picture:
             yield self._path(points, trace["line"])
         for (x, y), colour, words in zip(points, *several, strict=True):
             if "markers" in trace["mode"]:
-                place = {"cx": f"{self.x(x):.2f}%", "cy": self.y(y)}
-                yield _tag("circle", **place, r=marker["size"] / 2, fill=colour)
+                at, size = f"{self.x(x):.2f}%", marker["size"] / 2
+                yield _tag("circle", cx=at, cy=self.y(y), r=size, fill=colour)
             if "text" in trace["mode"]:
                 yield _text(self.x(x), self.y(y) + 4.5, plain_lines(words), dx=7, font_size=12)
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from ..common.doubts import Doubt
@@ -33,7 +34,7 @@ class Reader:
     def ngettext(self, one: str, many: str, n: int, **values: object) -> str:
         return self.lang.ngettext(one, many, n, **values)
 
-    def number(self, value: object) -> str:
+    def number(self, value: Any) -> str:
         """A count; a dash where it is not known."""
         return "—" if pd.isna(value) else self.lang.number(int(value))
 
@@ -43,7 +44,7 @@ class Reader:
 
     def instant(self, at: datetime | None) -> str:
         """An instant in the workspace's time; a dash where there is none."""
-        return "—" if pd.isna(at) else self.lang.datetime(self.wall_clock(at))
+        return "—" if at is None or pd.isna(at) else self.lang.datetime(self.wall_clock(at))
 
     def channel(self, channel_id: str) -> str:
         return self.channels.get(channel_id, channel_id) or "—"

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 from xml.etree import ElementTree
 
 from ..common.doubts import Doubt
@@ -82,7 +82,7 @@ def unpack(path: Path, target: Path, headings: Callable[[list[str]], int]) -> li
         return found
 
 
-def _unpack(packed: io.BufferedIOBase, target: Path, path: Path) -> Path:
+def _unpack(packed: io.BufferedIOBase | IO[bytes], target: Path, path: Path) -> Path:
     written = 0
     with target.open("wb") as file:
         while block := packed.read(2**20):
@@ -216,7 +216,7 @@ def _hidden_rows(path: Path, name: str) -> int:
         )
         sheet = next(s for s in book.iter() if s.tag.endswith("}sheet") and s.get("name") == name)
         key = next(value for attribute, value in sheet.items() if attribute.endswith("}id"))
-        place = next(link.get("Target") for link in links if link.get("Id") == key)
+        place = next(link.get("Target", "") for link in links if link.get("Id") == key)
         member = place.lstrip("/") if place.startswith("/") else f"xl/{place}"
         hidden = HIDDEN if sheet.get("state", "visible") == "visible" else ROW
         found, rest = 0, b""

@@ -90,6 +90,12 @@ class Source:
     fit: Fit | None = None
     document: str = ""
 
+    @property
+    def fitted(self) -> Fit:
+        """The `fit`, which the files of another vendor have."""
+        assert self.fit
+        return self.fit
+
 
 @cache
 def known() -> dict:
@@ -241,8 +247,13 @@ def open_source(path: Path, export: str, scratch: Path, wanted: str = "") -> lis
         )
         found = []
         for one in packed:
-            names = {"name": f"{path.name}{one.name}", "longer_name": f"{path}{one.name}"}
-            member = replace(source, path=one.path, doubts=one.doubts, **names)
+            member = replace(
+                source,
+                path=one.path,
+                doubts=one.doubts,
+                name=f"{path.name}{one.name}",
+                longer_name=f"{path}{one.name}",
+            )
             found.append(_open_text(member, export, scratch, profiles))
         return found
     return [_open_text(source, export, scratch, profiles, seen)]
@@ -377,7 +388,7 @@ def _rows(start: str, delimiter: str):
 
 
 def _no_header(source: Source, start: str, profiles: list[Profile]) -> InputError:
-    cells = max(
+    cells: list[str] = max(
         (cells for d in ",;\t|" for _, cells, _ in list(_rows(start, d))[:1]), key=len, default=[]
     )
     if len(cells) < 2:
@@ -574,14 +585,14 @@ def stub(path: Path) -> str:
     if start.lstrip()[:1] in ("{", "["):
         cells = sorted(profile.paths(start))
         lists = Counter("".join(cell.rpartition("[].")[:2]) for cell in cells)
-        rows = max(filter(None, lists), key=lists.get, default="")
+        rows = max(filter(None, lists), key=lists.__getitem__, default="")
         cells = [cell.removeprefix(rows) for cell in cells if cell.startswith(rows)]
     else:
         tops = [row for d in ",;\t|" for _, row, _ in _rows(start, d)]
         cells = max(tops, key=len, default=[])
     ours = dict(zip(headings(c.rpartition(".")[2] for c in cells), cells, strict=True))
     wanted = dict.fromkeys(("contact_id", "message_id", "sent_at", "state", "code", "reason"), "?")
-    columns = {name: ours.get(name, "?") for name in {**wanted, **ours} if name}
+    columns = {name: ours.get(name, "?") for name in wanted | ours if name}
     return STUB.format(
         cells="\n".join(f"#   {json.dumps(cell, ensure_ascii=False)}" for cell in cells),
         columns="\n".join(

@@ -5,7 +5,7 @@ The files in profiles/ come with the package; a user's own file of the same form
 
 import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
 from pathlib import Path
@@ -54,7 +54,7 @@ class Form(_Data):
     @cached_property
     def known(self) -> dict[str, str]:
         """Our name of each column that a CSV file may have, by its folded name."""
-        parts = {}
+        parts: dict[str, str] = {}
         for ours, names in self.columns.items():
             for name in names:
                 for part in name.split(" + "):
@@ -152,7 +152,7 @@ def load(path: Path) -> Profile:
     except tomllib.TOMLDecodeError as error:
         why = str(error)
     except (ValidationError, TypeError, AttributeError) as error:
-        first = error.errors()[0] if isinstance(error, ValidationError) else {"msg": error}
+        first: Mapping = error.errors()[0] if isinstance(error, ValidationError) else {"msg": error}
         why = f"{'.'.join(map(str, first.get('loc', ())))}: {first['msg']}".strip(": ")
     raise InputError(
         "The profile {path} cannot be used ({why}); `rebroadcast profiles FILE` writes one to"
@@ -273,7 +273,7 @@ def nearest(profiles: Iterable[Profile], names: Iterable[str]) -> Profile | None
         for profile in profiles
         for form in profile.form
     }
-    best = max(counts, key=counts.get, default="")
+    best = max(counts, key=counts.__getitem__, default="")
     return next((one for one in profiles if one.name == best and counts[best]), None)
 
 
@@ -304,10 +304,8 @@ def target(name: str, vendor: Profile | None) -> Target:
     """What the import takes of a name (or of a user's own profile file), else of the vendor of an
     export (None: respond.io), else a plain list. InputError for a name that has none.
     """
-    if not name:
-        own = vendor or packaged()[HOME]
-        return own.target or packaged()["numbers"].target
-    found = asked(name)[0]
+    own = vendor or packaged()[HOME]
+    found = asked(name)[0] if name else own if own.target else packaged()["numbers"]
     if found.target is None:
         raise InputError(
             "It is not known what an import of {title} takes; known: {known}.",

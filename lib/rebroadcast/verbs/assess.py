@@ -57,8 +57,8 @@ def assess(settings: Settings, tables: Tables) -> Assessment:
     """
     asked = set(settings.selection.channel)
     limits = tuple(x for x in settings.limits if not asked or asked & set(x.channels))
-    if tables.inputs.messages is not None:
-        return _measured(settings, tables, limits)
+    if tables.sent is not None:
+        return _measured(settings, tables, tables.sent, limits)
     return _computed(settings, tables, limits) if settings.attempted else _inferred(tables, limits)
 
 
@@ -107,6 +107,7 @@ def _counting(settings: Settings, tables: Tables, sent: ibis.Table) -> ibis.Tabl
     """Without those of an open service window; the messages export shows what contacts wrote."""
     known = settings.channels.channels
     whatsapp = [c.id for c in known if c.kind and c.kind.name == "whatsapp"]
+    assert tables.inputs.messages is not None  # what was sent is of them
     table = tables.inputs.messages.table
     return loads.counting(sent, table.filter(messages.received(table)), whatsapp)
 
@@ -123,8 +124,8 @@ def over_limit(settings: Settings, tables: Tables, frame: pd.DataFrame) -> pd.Da
     sizes = [under[c].size if c in under else None for c in frame["channel_id"]]
     frame = frame.assign(limit=pd.array(sizes, dtype="Int64"))
     tried, used = frame["attempted"], pd.Series(0, index=frame.index)
-    if tables.inputs.messages is not None and len(frame):
-        seen = _in_window(settings, tables, frame, under)
+    if tables.inputs.outgoing is not None and len(frame):
+        seen = _in_window(settings, tables, tables.inputs.outgoing, frame, under)
         tried, used = (frame["broadcast"].map(seen[n]).fillna(0) for n in ("tried", "used"))
     tried = pd.array(tried, dtype="Int64")
     over = (pd.Series(tried, index=frame.index) + used - frame["limit"]).clip(lower=0)
@@ -134,7 +135,11 @@ def over_limit(settings: Settings, tables: Tables, frame: pd.DataFrame) -> pd.Da
 
 
 def _in_window(
-    settings: Settings, tables: Tables, frame: pd.DataFrame, under: dict[str, Limit]
+    settings: Settings,
+    tables: Tables,
+    sent: ibis.Table,
+    frame: pd.DataFrame,
+    under: dict[str, Limit],
 ) -> pd.DataFrame:
     """Per broadcast with failures at a limit: the contacts that count of it (tried), and of others
     in its window (used).
@@ -142,7 +147,7 @@ def _in_window(
     full = frame[(frame["quota"] > 0) & frame["channel_id"].isin(list(under))]
     if full.empty:
         return pd.DataFrame({"tried": [], "used": []}, dtype="int64")
-    sent = tables.inputs.outgoing.filter(tables.inputs.outgoing.channel_id.isin(list(under)))
+    sent = sent.filter(sent.channel_id.isin(list(under)))
     events = tables.engine.keep(counted(settings, tables, sent))
     own = events.filter(events.broadcast.isin(full["broadcast"].tolist()))
     own = own.group_by("broadcast").aggregate(tried=own.contact_id.nunique(), begin=own["at"].min())
@@ -163,13 +168,15 @@ def _in_window(
     return seen.fillna({"used": 0}).set_index("broadcast")
 
 
-def _measured(settings: Settings, tables: Tables, limits: tuple[Limit, ...]) -> Assessment:
+def _measured(
+    settings: Settings, tables: Tables, sent: ibis.Table, limits: tuple[Limit, ...]
+) -> Assessment:
     tables.check_coverage(start=True)
     load = tables.engine.keep(loads.load(counted(settings, tables, tables.delivered), limits))
     runs = overflows.infer(tables.broadcasts)
     runs = runs.sort_values("overflow_at_least", ascending=False).head(MOST_RUNS)
     counts = [
-        _window(settings, tables, x, run)
+        _window(settings, tables, sent, x, run)
         for run in runs.itertuples()
         for x in limits
         if run.channel_id in x.channels
@@ -185,7 +192,7 @@ def _measured(settings: Settings, tables: Tables, limits: tuple[Limit, ...]) -> 
         load,
         loads.reached(load, limits),
         _tiers(overflows.ceilings(load, limits, runs), limits),
-        _contradicted(settings, tables),
+        _contradicted(settings, sent),
     )
 
 
@@ -199,8 +206,8 @@ def _tiers(seen: pd.DataFrame, limits: tuple[Limit, ...]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["limit", "size", "high", "tier", "agrees"])
 
 
-def _contradicted(settings: Settings, tables: Tables) -> pd.DataFrame:
-    sent, rows = tables.sent, []
+def _contradicted(settings: Settings, sent: ibis.Table) -> pd.DataFrame:
+    rows = []
     for channel, given in settings.attempted.items():
         mine = sent.filter((sent.channel_id == channel) | (sent.broadcast == channel))
         measured = int(mine.message_id.nunique().execute())
@@ -209,14 +216,12 @@ def _contradicted(settings: Settings, tables: Tables) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["channel_id", "given", "measured"])
 
 
-def _window(settings: Settings, tables: Tables, limit: Limit, run) -> dict:
+def _window(settings: Settings, tables: Tables, sent: ibis.Table, limit: Limit, run) -> dict:
     """Count the unique contacts of the window that a run of limit errors belongs to, without those
     of an open service window.
     """
     span = limit.window.length or DAY
-    sent, failed = (
-        t.filter(t.channel_id.isin(limit.channels)) for t in (tables.sent, tables.broadcasts)
-    )
+    sent, failed = (t.filter(t.channel_id.isin(limit.channels)) for t in (sent, tables.broadcasts))
     near = sent.filter((sent.sent_at > run.first - span) & (sent.sent_at <= run.first))
     begin = near.sent_at.min().execute()
     begin = run.first if pd.isna(begin) else begin
@@ -283,7 +288,7 @@ class LoadLine:
 
 def load_lines(tables: Tables, found: Assessment) -> list[LoadLine]:
     """One line per limit whose load was measured, fullest first."""
-    if found.load is None:
+    if found.load is None or found.reached is None:
         return []
     share = found.reached["peak"] / found.reached["size"].astype("Float64")
     order = found.reached.assign(share=share).dropna(subset=["size"])

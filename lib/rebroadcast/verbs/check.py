@@ -74,7 +74,7 @@ def check(settings: Settings, tables: Tables) -> Check:
         )
     tagged, known = _asked(settings, tables, ledger)
     end = horizon(tables)
-    pairs, doubts = _resends(settings, tables, known)
+    pairs, doubts = _resends(settings, tables, ledger, known)
     fates = tables.engine.keep(_fates(settings, tables, tagged, pairs, end))
     measured = tables.inputs.messages is not None
     keys = ["run_id", "broadcast", "wave", "cause", "outcome"]
@@ -105,6 +105,7 @@ def _sample_ledger(tables: Tables) -> Ledger:
         results.folder = results.published = tables.engine.scratch / "recovery"
         results.folder.mkdir()
         claim = recover.recover(before, sample, results).claim
+    assert claim  # as it was run with a ledger
     ledger = open_ledger(place, create=False)
     ledger.confirm(claim["run_id"])
     return ledger
@@ -135,14 +136,14 @@ def _asked(settings: Settings, tables: Tables, ledger: Ledger) -> tuple[ibis.Tab
 
 
 def _resends(
-    settings: Settings, tables: Tables, known: dict[str, str]
+    settings: Settings, tables: Tables, ledger: Ledger, known: dict[str, str]
 ) -> tuple[list[tuple[str, str]], list[Doubt]]:
     """Which broadcasts of the exports say what one of the ledger said: pairs of keys.
 
     Where either has no content to compare, every broadcast on the channel may be the resend.
     """
     pairs, unread = [], 0
-    shapes = {b.key: b for b in tables.ledger.broadcasts()}
+    shapes = {b.key: b for b in ledger.broadcasts()}
     for key in known:
         told = shapes.get(key)
         for row in tables.inputs.groups.found.itertuples():

@@ -43,7 +43,7 @@ def convert(
         ),
     )
     with connection.connect() as engine, staged(out, overwrite) as folder:
-        kinds = {}
+        kinds: dict[str, list[str]] = {}
         for path in find(patterns):
             kinds.setdefault(_kind(path, engine.scratch), []).append(str(path))
         for kind, paths in sorted(kinds.items()):
@@ -74,14 +74,14 @@ def _check_ours(export: "exports.Export") -> None:
 
 
 def _kind(path: Path, scratch: Path) -> str:
-    first = None
+    refused = []
     for kind in KINDS:
         try:
             open_source(path, kind, scratch)
             return kind
         except ColumnError as error:
-            first = first or error
-    raise first
+            refused.append(error)
+    raise refused[0]
 
 
 def _write(found: "exports.Export", folder: Path, most: int) -> int:

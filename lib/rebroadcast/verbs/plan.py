@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import ibis
 import pandas as pd
@@ -21,9 +22,10 @@ def start_of(settings: Settings, tables: Tables) -> datetime:
     failure.
     """
     on_sample = settings.exports == (parameters.SAMPLE["exports"],)
-    if settings.sending.start or not on_sample:
+    newest = tables.inputs.newest if on_sample else None
+    if settings.sending.start or newest is None:
         return settings.sending.start or next_minute()
-    return tables.inputs.newest.replace(second=0) + timedelta(minutes=1)
+    return newest.replace(second=0) + timedelta(minutes=1)
 
 
 def plan(settings: Settings, tables: Tables, audience: ibis.Table, found: Assessment) -> waves.Plan:
@@ -67,8 +69,8 @@ def _with_planned(tables: Tables, found: Assessment, traffic: ibis.Table) -> ibi
 
 def _assumed(tables: Tables, found: Assessment) -> ibis.Table:
     newest, rows = tables.inputs.newest, []
-    for limit in found.limits if newest else ():
-        if limit.size:
+    for limit in found.limits:
+        if newest and limit.size:
             rows.append((limit.name, newest - DAY, limit.size))
             rows.append((limit.name, newest + (limit.window.length or DAY), 0))
     kinds = {"limit": "string", "at": "timestamp('UTC')", "load": "int64"}
@@ -96,7 +98,7 @@ def scenarios(
     size = max((x.size for x in found.limits if x.size), default=0)
     tier = next((t for t in kinds()["whatsapp"].tiers if t > size), None)
     kept_free = [replace(x, reserve=(x.size or 0) // 10) for x in found.limits]
-    options = {_("as planned"): {}}
+    options: dict[str, dict[str, Any]] = {_("as planned"): {}}
     if tier:
         options[_("the next tier, {size}", size=number(tier))] = {"size": tier}
     elif size:

@@ -4,6 +4,7 @@ how many waves it takes.
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import ibis
 
@@ -12,7 +13,7 @@ from ..bench.tables import Tables
 from ..common.exceptions import ParameterError, QuotaError, did_you_mean, sentence
 from ..limits import load as loads
 from ..limits import waves
-from ..limits.channels import kinds
+from ..limits.channels import Channel, Kind, kinds
 from ..recovery import messages
 from . import assess as assessing
 from . import plan as planning
@@ -53,8 +54,14 @@ def preflight(settings: Settings, tables: Tables) -> Preflight:
     Raises ParameterError for a channel that is not known or whose kind cannot broadcast, with the
     reason.
     """
-    channel = _channel(settings)
-    people, identifier = tables.inputs.contacts.table, channel.kind.identifier
+    channel, kind = _channel(settings)
+    contacts, persons = tables.inputs.contacts, tables.inputs.people
+    if contacts is None or persons is None:
+        raise ParameterError(
+            "No contacts export was named; expected the contacts that the broadcast is for.",
+            "contacts",
+        )
+    people, identifier = contacts.table, kind.identifier
     # Where no phone number or address does, a person must have written on the channel: the export
     # lists the names of theirs.
     listed = (
@@ -76,8 +83,8 @@ def preflight(settings: Settings, tables: Tables) -> Preflight:
     rows = rows.mutate(
         **{c: rows[c].fill_null(False) for c in ("refused", "unreachable", "planned")}
     )
-    persons = tables.inputs.people.table.select("contact_id", "person")
-    rows = rows.left_join(persons, "contact_id", rname="person_{name}")
+    ids = persons.table.select("contact_id", "person")
+    rows = rows.left_join(ids, "contact_id", rname="person_{name}")
     rows = rows.mutate(good=rows.known & ~rows.refused & ~rows.planned)
     one = {"group_by": [rows.person.fill_null(rows.contact_id), rows.good]}
     place = ibis.row_number().over(ibis.window(**one, order_by=rows.contact_id))
@@ -104,15 +111,16 @@ def preflight(settings: Settings, tables: Tables) -> Preflight:
             name=channel.name,
         )
         room["note"] = f"{why} {room['note']}".strip()
-    return Preflight(channel.name, channel.kind.name, **counts, **room)
+    return Preflight(channel.name, kind.name, **counts, **room)
 
 
-def _channel(settings: Settings):
+def _channel(settings: Settings) -> tuple[Channel, Kind]:
     asked, known = ",".join(settings.selection.channel), settings.reader.channels
     listed = ", ".join(f"{i} ({n})" for i, n in known.items()) or sentence(
         "none; name a channels file (channels)"
     )
-    if asked not in known:
+    channel = settings.channels.get(asked)
+    if channel is None or asked not in known:
         raise ParameterError(
             "Channel '{asked}' is not in the channels file.{hint} Known: {known}.",
             "channel",
@@ -120,7 +128,6 @@ def _channel(settings: Settings):
             hint=did_you_mean(asked, [*known, *known.values()]),
             known=listed,
         )
-    channel = settings.channels.get(asked)
     if channel.kind is None:
         raise ParameterError(
             "The channels file gives no kind for channel {asked}; expected kind = one of {known}.",
@@ -134,14 +141,9 @@ def _channel(settings: Settings):
             "channel",
             name=channel.name,
             kind=channel.kind.name,
-            reason=sentence(channel.kind.reason),
+            reason=sentence(channel.kind.reason or ""),
         )
-    if not settings.contacts:
-        raise ParameterError(
-            "No contacts export was named; expected the contacts that the broadcast is for.",
-            "contacts",
-        )
-    return channel
+    return channel, channel.kind
 
 
 def _known(
@@ -174,13 +176,13 @@ def _known(
     )
 
 
-def _room(settings: Settings, tables: Tables, channel, good: "ibis.Table") -> dict:
+def _room(settings: Settings, tables: Tables, channel: Channel, good: "ibis.Table") -> dict:
     """The room in the limit, and the waves and segments that the good contacts take."""
     _, sendable = settings.lang.gettext, int(good.count().execute())
     limit = next((x for x in settings.limits if channel.id in x.channels), None)
-    found = {
+    found: dict[str, Any] = {
         "sendable": sendable,
-        "limit": limit and limit.size,
+        "limit": limit.size if limit else None,
         "left": None,
         "waves": None,
         "finish": None,
@@ -207,14 +209,16 @@ def _room(settings: Settings, tables: Tables, channel, good: "ibis.Table") -> di
             else int(loads.capacity(load, [limit], start).iloc[0]["left"])
         )
     audience = good.select("contact_id", channel_id=ibis.literal(channel.id))
-    given = {
-        "traffic": load,
-        "quiet": settings.sending.quiet,
-        "zone": settings.zone,
-        "deadline": settings.sending.deadline,
-    }
     try:
-        plan = waves.plan(audience, settings.limits, start, **given)
+        plan = waves.plan(
+            audience,
+            settings.limits,
+            start,
+            traffic=load,
+            quiet=settings.sending.quiet,
+            zone=settings.zone,
+            deadline=settings.sending.deadline,
+        )
     except QuotaError as error:
         return found | {"note": str(error)}
     found |= {"waves": len(plan.waves), "finish": plan.finish, "segments": len(plan.waves)}

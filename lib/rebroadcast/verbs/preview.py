@@ -49,8 +49,8 @@ def preview(settings: Settings, tables: Tables, out: Path | None = None) -> Prev
     fates = fates.select("contact_id", "disposition").distinct()
     gone = before.anti_join(tagged, "contact_id").left_join(fates, "contact_id")
     gone = gone.drop("contact_id_right")
-    frames = (table.order_by("contact_id").to_pandas() for table in (new, gone))
-    return Preview(recovery, first, *frames, since)
+    new, gone = (table.order_by("contact_id").to_pandas() for table in (new, gone))
+    return Preview(recovery, first, new, gone, since)
 
 
 def _first_lines(recovery: Recovery) -> list[str]:

@@ -92,18 +92,18 @@ def recover(settings: Settings, tables: Tables, results: Results | None = None) 
         tag_import.check_contacts(contacts.table)
     facts = summarise.look(tables)
     tables.check_left()
-    published = results and results.folder
+    published = results.folder if results else None
     audience, planned = _as_before(settings, tables) if published else (None, None)
     if audience is None:
         audience, planned = _in_waves(settings, tables)
         tags = _tags(settings, tables, audience, len(planned.waves) if planned else 1)
         audience = tables.engine.view(audience.join(tags, ["audience", "wave"]))
     fates, claim = tables.fates, None
-    if settings.ledger and published:
+    if settings.ledger and results and published:
         claim = _claim(settings, tables, audience, planned, results)
         audience, fates = _claimed(tables, audience, fates, claim)
     try:
-        folder = results.folder if published else Path(tempfile.mkdtemp(dir=tables.engine.scratch))
+        folder = published or Path(tempfile.mkdtemp(dir=tables.engine.scratch))
         sizes = _sizes(audience)
         kept = _keep(tables, fates, audience, sizes, folder)
         counts = _counts(tables, kept)
@@ -146,7 +146,7 @@ def _as_before(settings: Settings, tables: Tables) -> tuple[ibis.Table | None, P
     since; None where it was not made before.
     """
     ledger = tables.ledger
-    before = ledger and ledger.claimed(tables.engine.con, tables.run_id)
+    before = ledger.claimed(tables.engine.con, tables.run_id) if ledger else None
     if before is None:
         return None, None
     rows = before.select("wave", "tag", "due_at", to="contact_id", on=before.channel_id)
@@ -175,7 +175,7 @@ def _people(
     `data/same_person.csv`.
     """
     contacts, people = tables.inputs.contacts, tables.inputs.people
-    if contacts is None:
+    if contacts is None or people is None:
         return ()
     doubts = tag_import.doubts(contacts.table, audience, settings.exclude_tag, people)
     doubts += people.doubts()
@@ -222,6 +222,7 @@ def _tags(settings: Settings, tables: Tables, audience: ibis.Table, waves: int) 
     began = began.to_pandas().set_index("audience")
     found = tables.inputs.groups.found.set_index("broadcast")
     asked = audience.select("audience", "wave").distinct().order_by("audience", "wave")
+    assert settings.tag  # as every recovery has
     template, rows = settings.tag.in_waves(waves), []
     for key, wave in asked.to_pandas().itertuples(index=False):
         first = found["first"].get(key, began["first"].get(key))
