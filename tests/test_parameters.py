@@ -149,7 +149,11 @@ def test_a_time_zone_goes_by_its_names_where_there_is_one_reading(word, zone):
         ("España", "a city such as .*Europe/Madrid"),
         ("America/Ciudad_Mexico", "'America/Mexico_City'"),
         ("Mexico_Cty", "'America/Mexico_City'"),
-        ("CST", "expected a name such as 'America/Mexico_City' or 'UTC'.$"),
+        ("CST", "such as 'America/Mexico_City' .* a city such as America/Chicago, America/"),
+        ("pst", "a city such as America/Los_Angeles, America/Tijuana"),
+        ("IST", "a city such as Asia/Jerusalem, Asia/Kolkata"),
+        ("BST", "Did you mean 'Europe/London'"),
+        ("XQZ", "expected a name such as 'America/Mexico_City' or 'UTC'.$"),
         ("London, Canada", "'Europe/London'"),
         ("()", "expected a name such as"),
     ],
@@ -159,10 +163,13 @@ def test_a_word_for_several_zones_or_none_is_answered(word, said):
         check_zone(word)
 
 
-def test_how_a_time_zone_was_understood_is_said(write):
-    given = {"exports": str(write([row()])), "timezone": "La Paz"}
+@pytest.mark.parametrize(
+    ("word", "zone"), [("La Paz", "America/La_Paz"), ("EST", "America/Panama")]
+)
+def test_how_a_time_zone_was_understood_is_said(write, word, zone):
+    given = {"exports": str(write([row()])), "timezone": word}
     bench = workbench.open(given)
     said = [doubt.text() for doubt in doubts.doubts(bench.tables) if doubt.kind == "zone"]
-    assert said == ["The time zone 'La Paz' is taken to be America/La_Paz."]
-    assert bench.settings.zone == "America/La_Paz"
+    assert said == [f"The time zone '{word}' is taken to be {zone}."]
+    assert bench.settings.zone == zone
     bench.close()

@@ -6,6 +6,7 @@ import csv
 import re
 import shutil
 import zipfile
+from datetime import datetime
 
 import openpyxl
 import pyarrow
@@ -16,6 +17,7 @@ from conftest import HEADER, ROOT, row
 from rebroadcast.bench import workbench
 from rebroadcast.common.exceptions import DateError, InputError, ParameterError, RebroadcastError
 from rebroadcast.common.masking import mask
+from rebroadcast.errors import classify
 from rebroadcast.reading import checks, dates, exports
 from rebroadcast.verbs import recover, summarise
 
@@ -149,6 +151,83 @@ def test_what_is_no_date_is_refused_with_cell_line_and_forms(engine, write):
     assert set(export.rejected.reason) == {checks.NO_DATE} and len(export.rejected) == len(NONE)
 
 
+TEXT = ("13/01/2022 15:00:00", "31/01/2022 09:10:00")
+US = ("01/13/2022 15:00:00", "01/31/2022 09:10:00")
+REWRITTEN = {  # what a spreadsheet made of dates up to the 12th, and what it left; the way on
+    "ISO": (("2022-01-11 15:00:00", "2022-02-01 10:00:00"), TEXT, "%Y-%d-%m"),
+    "ISO without seconds": (("2022-01-11 15:00", "2022-02-01 10:00"), TEXT, "%Y-%d-%m"),
+    "days alone": (("2022-01-11", "2022-12-12"), TEXT, "%Y-%d-%m"),
+    "months by name": (("1-Feb-22 10:00", "11-Jan-22 15:00"), TEXT, "%Y-%d-%m"),
+    "serials": (("44572.625", "44593.4"), TEXT, "%Y-%d-%m"),
+    "no seconds": (("1/11/22 15:00", "1/2/22 9:00"), TEXT, "DMY"),
+    "zeros gone": (("1/2/2022 15:00:00", "1/12/2022 9:00:00"), TEXT, "DMY"),
+    "other signs": (("01.02.2022 15:00:00", "01.12.2022 09:00:00"), TEXT, "DMY"),
+    "a clock of 12 hours": (("1/2/2022 15:00",), ("13/01/2022 3:00:00 p. m.",), "DMY"),
+    "from the United States": (("2022-01-11 15:00:00", "2022-02-01 10:00:00"), US, "%Y-%d-%m"),
+    "zeros come": (("01/02/2022 10:00", "01/12/2022 10:00"), ("13/1/2022 10:00",), "DMY"),
+}
+CONSISTENT = {  # dates of one program, or that no spreadsheet turned
+    "ISO up to the 12th": ("2022-01-11 15:00:00", "2022-02-01 10:00:00"),
+    "ISO": ("2022-01-11 15:00:00", "2022-02-21 10:00:00"),
+    "day first": ("11/01/2022 15:00:00", "02/01/2022 09:00:00", *TEXT),
+    "no zeros": ("1/2/2022 15:00", "11/12/2022 9:00", "13/1/2022 9:00", "30/11/2022 9:00"),
+    "zeros of months alone": ("1/02/2022 15:00", "9/12/2022 9:00", "13/01/2022 9:00"),
+    "months of two figures": ("1/11/2022 15:00", "9/12/2022 9:00", "13/12/2022 9:00"),
+    "both halves of the day": ("1/02/2022 3:00 a. m.", "13/02/2022 3:00 PM", "14/2/2022 3:00 pm"),
+    "serials": ("44572.625", "44593.4"),
+    "two exports in one file": ("2022-01-11 15:00:00", "2022-01-31 15:00:00", *TEXT),
+    "instants": ("2022-01-11T15:00:00Z", "2022-02-01T15:00:00Z", *TEXT),
+}
+
+
+def dated(cells):
+    return [row(str(10 + n), str(n), at=cell) for n, cell in enumerate(cells)]
+
+
+@pytest.mark.parametrize("how", REWRITTEN)
+def test_day_and_month_that_a_spreadsheet_may_have_turned_are_told(engine, write, how):
+    own, left, way = REWRITTEN[how]
+    path = write(dated([*left, *own]))
+    [doubt] = read(engine, path).doubts
+    told = {name: doubt.values[name] for name in ("n", "others", "way")}
+    assert doubt.kind == "turned dates" and doubt.weight == len(own)
+    assert told == {"n": len(own), "others": len(left), "way": way}
+    assert path.name in doubt.text() and "Export again" in doubt.text()
+    settled = read(engine, path, date_format=way)
+    assert not settled.doubts and settled.rows == len(own) + len(left)
+
+
+def test_turned_dates_are_turned_back_by_a_pattern_whatever_their_clock(engine, write):
+    cells = ["2022-02-01 10:00", "2022-11-01", "44572.5", "13/01/2022 15:00:00"]
+    right = ["01-02 10:00", "01-11 00:00", "11-01 12:00", "01-13 15:00"]
+    export = read(engine, write(dated(cells)), date_format="%Y-%d-%m")
+    assert [at[5:16] for at in times(export)] == right
+
+
+@pytest.mark.parametrize("how", CONSISTENT)
+def test_dates_in_one_form_are_no_turned_ones(engine, write, how):
+    assert not kinds(read(engine, write(dated(CONSISTENT[how]))))
+
+
+def test_turned_dates_are_told_of_each_file_and_of_workbooks_and_parquet(engine, write, tmp_path):
+    own, left, _ = REWRITTEN["ISO"]
+    write(dated(own), "a.csv")
+    write([row(at=cell) for cell in left], "b.csv")
+    assert not kinds(read(engine, tmp_path / "?.csv"))  # each of one form
+    book = openpyxl.Workbook()
+    for cells in [HEADER, *dated([*own, *left])]:
+        book.active.append(cells)
+    for line in (2, 3):
+        book.active.cell(line, 1).value = datetime.fromisoformat(own[line - 2])
+    book.save(tmp_path / "saved.xlsx")
+    assert kinds(read(engine, tmp_path / "saved.xlsx")) == {"turned dates"}
+    for name, cells in {"one": own, "two": left, "three": [*own, *left]}.items():
+        table = pyarrow.table(dict(zip(HEADER, zip(*dated(cells), strict=True), strict=True)))
+        pyarrow.parquet.write_table(table, tmp_path / f"{name}.parquet")
+    [doubt] = read(engine, tmp_path / "*.parquet").doubts
+    assert doubt.values["file"] == "three.parquet" and doubt.values["n"] == len(own)
+
+
 @pytest.mark.parametrize("cell", ["Ana Pérez", "+52 55 1234 5678", "ana@example.org", "Luz 5"])
 def test_a_cell_that_is_no_date_but_a_person_is_not_shown(cell):
     assert checks.shown(cell) == "…"
@@ -254,6 +333,9 @@ IDS = {  # a cell, and the ID that it certainly is
     "=1+1": None,
     "@SUM(A1)": None,
     "Ana": None,
+    "100200009.5": None,
+    "100200009,25": None,
+    "1.5E-3": None,
 }
 
 
@@ -292,6 +374,48 @@ def test_a_message_id_set_apart_in_thousands_is_lost_and_told(engine, write, sig
     export = read(engine, write(rows))
     assert kinds(export) == {"lost message IDs"} and export.rows == 2
     assert export.table.order_by("row").execute().message_id.isna().tolist() == [True, False]
+
+
+@pytest.mark.parametrize("cell", ["1.64E15", "1,64E+15", "1.64e+15", "1680000000000001.5"])
+def test_a_message_id_as_a_number_that_lost_digits_is_lost_and_told(engine, write, cell):
+    rows = [row("7", cell), row("8", "1680000000999999")]
+    [doubt] = read(engine, write(rows)).doubts
+    assert (doubt.kind, doubt.weight) == ("lost message IDs", 1)
+    messages = read(engine, write(rows), "messages")
+    assert messages.rejected.reason.tolist() == ["a message ID damaged by a spreadsheet"]
+    assert [doubt.weight for doubt in messages.doubts] == [1]
+
+
+@pytest.mark.parametrize(
+    ("kind", "whole", "cut"),
+    [("float32", 16_777_215, 100_200_009), ("float64", 1_680_000_000_000_001, 2**60 + 1)],
+)
+def test_an_id_that_its_column_of_floats_cannot_hold_is_refused(engine, tmp_path, kind, whole, cut):
+    numbers = pyarrow.array([whole, cut], "int64").cast(kind, safe=False)
+    for name in ("Contact ID", "Message ID"):
+        table = {"Contact ID": ["7", "8"], "Message ID": ["1", "2"], "Error": ["x", "y"]}
+        path = tmp_path / "ids.parquet"
+        pyarrow.parquet.write_table(pyarrow.table(table | {name: numbers}), path)
+        export = read(engine, path)
+        ids = export.table.order_by("row").execute()[name.lower().replace(" ", "_")].tolist()
+        assert ids[0] == str(whole)
+        if name == "Contact ID":
+            assert len(ids) == 1
+            assert export.rejected.reason.tolist() == ["a contact ID damaged by a spreadsheet"]
+        else:
+            assert kinds(export) == {"lost message IDs"} and ids[1] is None
+
+
+NO_ERRORS = ["#N/A", "NULL", " nan ", "None", "(null)", "n/a", "--", "undefined", "#N/D", "#¡REF!"]
+
+
+def test_a_word_for_none_is_no_error_text(engine, write):
+    known = ["#1 None of these", "None of the numbers is known", "(#131047) Re-engagement message"]
+    rows = [row(str(n), str(n), error) for n, error in enumerate([*NO_ERRORS, "", *known])]
+    export = read(engine, write(rows))
+    told = classify.classify(export.table.mutate(kind="whatsapp"), engine=engine).execute()
+    masked = told.sort_values("row").masked.tolist()
+    assert masked == [""] * (len(NO_ERRORS) + 1) + known
 
 
 @pytest.mark.parametrize("name", ["c02c_minimal", "c02d_blank_channel"])
@@ -380,6 +504,20 @@ def test_the_file_that_was_named_is_read_and_no_other(engine):
     export = read(engine, FAULTS / "globs" / "a[1].csv")
     assert export.table.contact_id.execute().tolist() == ["111"]
     assert read(engine, FAULTS / "globs" / "a1.csv").table.contact_id.execute().tolist() == ["222"]
+
+
+def test_a_path_is_understood_as_a_browser_or_a_shell_writes_it(engine, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "mis datos").mkdir()
+    path = shutil.copy(FAULTS / "nm.csv", tmp_path / "mis datos" / "año #1.csv")
+    said = [path.as_uri(), f"FILE://localhost{path}", "~/mis datos/año #1.csv", "~/mis*/*.csv"]
+    for name in said:
+        assert read(engine, name).rows == 100, name
+    for address in ("https://example.org/failed.csv", "s3://bucket/failed.csv", "file://pc/a.csv"):
+        with pytest.raises(InputError, match="download it"):
+            read(engine, address)
+    with pytest.raises(InputError, match="No such file"):
+        read(engine, "~nobody-of-this-name/a.csv")
 
 
 @pytest.mark.parametrize("folder", ["channel_id=9999", "Contact ID=999", "a[b]*", "..", "ñ 'x'"])

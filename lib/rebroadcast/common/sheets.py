@@ -1,4 +1,6 @@
-"""CSV files that people open in a spreadsheet: no text in them may start a formula."""
+"""CSV files that people open in a spreadsheet: no text in them may start a formula, and its words for
+nothing are no text.
+"""
 
 import re
 from pathlib import Path
@@ -7,6 +9,11 @@ from .lazy import pd
 
 FORMULA = (  # what spreadsheets start a formula with, or strip before they look for one
     "=+@\t\r＝＋－＠-"
+)
+# How programs write that there is none, and what a spreadsheet writes where it fails.
+NOTHING = (
+    r"(?i)^(?:[(<]?(?:null|none)[)>]?|nan|nil|undefined|n/?a|\\n|-+"
+    r"|#(?:n/[ad]|[¡¿]?[a-zñáéíóú0-9/]{2,8}[!?]))$"
 )
 # At a text's start, and after whatever a spreadsheet set to another separator starts a cell with.
 _PLACE = r"(?<![^;|\t\r\n\"])"

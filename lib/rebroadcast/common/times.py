@@ -5,11 +5,13 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from itertools import zip_longest
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from .exceptions import LANGUAGES, ParameterError, QuotaError, did_you_mean, folded, sentence
 
 OFFSET = re.compile(r"(?:etc/)?(?:gmt|utc|z)? ?([+-])([0-9]{1,2})(?::?([0-9]{2}))?")
+SHORT = re.compile("[A-Z]{1,4}")  # EST, CT
 CITIES = 3  # that are named where several are possible
 SMALL_WORDS = {"time", "standard", "zone", "hora", "horario", "estandar", "zona", "del", "the"}
 
@@ -44,10 +46,20 @@ def known_zone(word: str) -> str | None:
     ('America/Mexico_City', 'America/Mexico_City', None)
     """
     try:
-        return ZoneInfo(word).key
+        return _city_of(ZoneInfo(word).key)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         meant = _meanings(word)
         return meant[0] if len(meant) == 1 else None
+
+
+def _city_of(zone: str) -> str:
+    """The city whose clock a zone with an abbreviation's name follows (EST: Panama, all year round);
+    any other zone as it is.
+    """
+    from babel.core import get_global
+
+    city = get_global("zone_aliases").get(zone, zone)
+    return city if SHORT.fullmatch(zone) and not city.startswith("Etc/") else zone
 
 
 def _meanings(word: str) -> list[str]:
@@ -85,8 +97,10 @@ def zone_hint(word: str) -> str:
     """
     if (minutes := _minutes(word)) is not None:
         return _offset_hint(minutes)
-    if len(several := _meanings(word)) > 1:
+    if len(several := _meanings(word) or _abbreviated(word)) > 1:
         return _such_as(several)
+    if several:
+        return _meant(several[0])
     words = _words(word)
     cities = {zone: frozenset().union(*names) for zone, names in _cities().items()}
     weights = Counter(word for known in cities.values() for word in known)
@@ -95,9 +109,22 @@ def zone_hint(word: str) -> str:
     }
     nearest = max(scores, key=lambda zone: (scores[zone], zone.startswith(word.partition("/")[0])))
     named = nearest if scores[nearest] > 0 else None
-    if named or re.fullmatch("[A-Z]{1,4}", word):  # CST is a time of Chicago, Havana and Shanghai
+    if named or SHORT.fullmatch(word):
         return _meant(named) if named else ""
     return did_you_mean(word, available_timezones())
+
+
+def _abbreviated(word: str) -> list[str]:
+    """Cities whose clocks are called so in winter or summer, one for each clock first: CST is a time
+    of Chicago, Guatemala, Havana and Shanghai.
+    """
+    year = datetime.now(UTC).year
+    called: dict[tuple, list[str]] = {}
+    for zone in _main_zones():
+        days = [datetime(year, month, 1, tzinfo=ZoneInfo(zone)) for month in (1, 7)]
+        if word.strip().upper() in [day.tzname() for day in days]:
+            called.setdefault(tuple(day.utcoffset() for day in days), []).append(zone)
+    return [zone for turn in zip_longest(*called.values()) for zone in turn if zone]
 
 
 def _minutes(word: str) -> int | None:

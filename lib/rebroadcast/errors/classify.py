@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..common.lazy import ibis, pd
 from ..common.masking import mask_expr
+from ..common.sheets import NOTHING
 from .explain import UNKNOWN
 from .providers import canonical_provider
 from .rules import Rules, canonical_kind
@@ -46,7 +47,8 @@ def classify(
 
     error, kind, provider = keys(table)
     texts = table.select(error_=error, of_kind_=kind, by_=provider).distinct()
-    texts = texts.mutate(masked=mask_expr(texts.error_))
+    nothing = texts.error_.strip().re_search(f"{NOTHING}|^$")
+    texts = texts.mutate(masked=nothing.ifelse("", mask_expr(texts.error_)))
     texts = engine.keep(texts) if engine else texts.view()
     asked = texts.select(*ASKED).distinct().to_pandas()
     asked.insert(0, "error_id", range(len(asked)))

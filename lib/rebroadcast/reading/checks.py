@@ -271,6 +271,48 @@ def dates_refused(source: Source, bad: "pd.DataFrame") -> tuple[tuple | None, li
     ]
 
 
+def rewritten(seen: "pd.DataFrame") -> bool:
+    """Whether the dates after the 12th of a month are in figures such as 13/01/2022, and none up to
+    the 12th is written as they are: then a spreadsheet took those for its own.
+
+    seen has how dates are written (`shape`), and whether they are `late`, as `dates.read` tells.
+    """
+    parts = seen["shape"].str.partition("|")
+    late = seen["late"].astype(bool)
+    if not late.any() or not parts[1][late].all():
+        return False
+    for form in {*parts[0][late]} & {*parts[0][~late]}:
+        early, later = ({*parts[2][(parts[0] == form) & side]} for side in (~late, late))
+        # Nobody fills up the month of some days only.
+        if len(early - {""}) != 1 or len(later - {""}) != 1 or early & later - {""}:
+            return False
+    return True
+
+
+def turned(file: str, seen: "pd.DataFrame", date_format: str) -> list[Doubt]:
+    """Say where a spreadsheet seems to have turned day and month; seen as `rewritten` takes it, with
+    the number of rows (`n`), unless date_format has settled it.
+    """
+    early, late = (seen[seen["late"].astype(bool) == side] for side in (False, True))
+    if early.empty or not rewritten(seen):
+        return []
+    figures = early["shape"].str.contains("|", regex=False).all()
+    if dates.date_order(date_format) if figures else dates.turned(date_format):
+        return []
+    way = late["shape"].iloc[0][:3] if figures else "%Y-%d-%m"
+    return [
+        Doubt(
+            "turned dates",
+            "{file}: {n} dates up to the 12th of a month are written in another form than the"
+            " {others} later ones, as by a spreadsheet that takes the day for the month: day and"
+            " month may be turned in them. Export again, and do not open the file in a"
+            " spreadsheet before; or say with date_format how they are to be read: {way}.",
+            {"file": file, "n": int(early["n"].sum()), "others": int(late["n"].sum()), "way": way},
+            int(early["n"].sum()),
+        )
+    ]
+
+
 def _forms() -> str:
     return " · ".join(dates.FORMS)
 

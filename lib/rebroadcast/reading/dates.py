@@ -51,6 +51,8 @@ NUMERIC = r"^([0-9]{1,2})([/.-])([0-9]{1,2})[/.-]([0-9]{4}|[0-9]{2})\b"
 EPOCH = r"^([12][0-9]{9})(?:[0-9]{3}|[0-9]{6}|[0-9]{9})?(?:[.,][0-9]+)?$"
 SERIAL = r"^([3-5][0-9]{4})(?:[.,]([0-9]{1,15}))?$"  # days since 1899-12-30, and their part
 SERIALS_BEGIN = datetime(1899, 12, 30)
+# Year, day and month, where a pattern says so; whatever clock follows.
+TURNED = (r"^([12][0-9]{3})[-/.]([0-9]{1,2})[-/.]([0-9]{1,2})\b", r"\1-\3-\2")
 WESTMOST, EASTMOST = 12 * 60, 14 * 60  # minutes that a zone may be behind or ahead of UTC
 
 # Spaces of any width become one, marks without width none.
@@ -216,7 +218,10 @@ def normal(text: "ibis.Value", date_format: str = "") -> "ibis.Value":
     """
     own = rewriting(date_format)
     simple = text.re_replace(r"^([0-9-]{10})T", r"\1 ")
-    other = _rewritten(_rewritten(text, SPACES).strip().lower(), WORDS, (own,) if own else ())
+    other = _rewritten(_rewritten(text, SPACES).strip().lower(), WORDS)
+    if own:
+        rest = other.re_replace(*TURNED) if turned(date_format) else other
+        other = other.re_search(own[0]).ifelse(other.re_replace(*own), rest)
     other = _rewritten(other, CLOCKS, DATES, LAST).re_replace(" +", " ").strip()
     return other if own else simple.re_search(PLAIN).ifelse(simple, other)
 
@@ -277,6 +282,22 @@ def _numeric(form: "ibis.Value", order: str | None) -> "ibis.Value":
     return _rewritten(form.re_replace(two, f"20\\{year}-\\{month}-\\{day}"), LAST)
 
 
+def _shape(form: "ibis.Value", order: str | None) -> "ibis.Value":
+    """How a date is written, alike for all dates of one program: "Y" where it says which figure is
+    the month, "serial", or its order and signs, and whether its month is filled up with a zero
+    ("DMY 0/0/Y 0:0|0") or could be and is not ("|1").
+    """
+    named = form.re_search(SERIAL).ifelse("serial", "Y")
+    if order not in ("DMY", "MDY"):
+        return named
+    month = form.re_extract(NUMERIC, 2 * order.index("M") + 1)
+    filled = ibis.cases((month.length() == 1, "1"), (month.startswith("0"), "0"), else_="")
+    signs = (("[0-9]{4}", "Y"), ("[0-9]{1,2}", "0"), ("[ap]m", "m"))
+    return form.re_search(NUMERIC).ifelse(
+        ibis.literal(f"{order} ") + _rewritten(form, signs) + "|" + filled, named
+    )
+
+
 def read(
     engine: Engine,
     cells: "ibis.Value",
@@ -285,7 +306,8 @@ def read(
     date_format: str = "",
 ) -> "ibis.Table":
     """Read each date of a column once: `said`, `at` (UTC, null where it is no date), `zoned`
-    (whether it says its zone) and `serial` (whether it is a spreadsheet's number).
+    (whether it says its zone), `serial` (whether it is a spreadsheet's number), `shape` (how it is
+    written, null where it is no wall clock's) and `late` (whether it is after the 12th of a month).
 
     zone is that of wall-clock times; date_format as `date_order` and `rewriting` take it. DateError
     where dates could be read two ways.
@@ -294,12 +316,15 @@ def read(
     said = said.filter(said.said.notnull())
     forms = engine.keep(said.mutate(form=normal(said.said, date_format)))
     order = date_order(date_format) or detect_order(forms.form, source)
-    forms = forms.mutate(form=_numeric(forms.form, order))
+    forms = forms.mutate(form=_numeric(forms.form, order), shape=_shape(forms.form, order))
     epoch, days = (
         forms.form.re_extract(form, 1).nullif("").try_cast("int64") for form in (EPOCH, SERIAL)
     )
     part = ("0." + forms.form.re_extract(SERIAL, 2)).try_cast("float64").fill_null(0)
     since = (days * 86_400 + (part * 86_400).round().cast("int64")).as_interval("s")
+    serial_at = ibis.literal(SERIALS_BEGIN) + since
+    if turned(date_format):
+        serial_at = serial_at.strftime("%Y-%d-%m %H:%M:%S").try_cast("timestamp")
     forms = forms.mutate(
         day=forms.form.re_extract(SHAPE, 1),
         clock=forms.form.re_extract(SHAPE, 2),
@@ -308,7 +333,7 @@ def read(
         off_hours=forms.form.re_extract(SHAPE, 5).nullif("").try_cast("int64"),
         off_minutes=forms.form.re_extract(SHAPE, 6).nullif("").try_cast("int64"),
         epoch=ibis.literal(datetime(1970, 1, 1)) + epoch.as_interval("s"),
-        serial_at=ibis.literal(SERIALS_BEGIN) + since,
+        serial_at=serial_at,
         serial=days.notnull(),
     )
     return engine.keep(_instants(engine, engine.keep(forms), zone or "UTC"))
@@ -332,7 +357,10 @@ def _instants(engine: Engine, forms: "ibis.Table", zone: str) -> "ibis.Table":
         (utc.notnull(), utc.cast("timestamp('UTC')")),
         (minutes.isnull(), engine.to_utc(wall, zone)),
     )
-    return forms.select("said", "serial", at=real(at).ifelse(at, None), zoned=utc.notnull())
+    at = real(at).ifelse(at, None)
+    shape = (at.notnull() & utc.isnull()).ifelse(forms.shape, None)
+    late = wall.day() > len(MONTHS)
+    return forms.select("said", "serial", at=at, zoned=utc.notnull(), shape=shape, late=late)
 
 
 def real(at: "ibis.Value") -> "ibis.Value":

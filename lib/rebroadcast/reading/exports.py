@@ -11,6 +11,7 @@ from pathlib import Path
 from ..common.doubts import Doubt
 from ..common.exceptions import InputError, sentence
 from ..common.lazy import ibis, pd
+from ..common.sheets import NOTHING
 from ..common.times import check_zone
 from ..engine.engine import Engine, id_parts
 from ..sources.files import (
@@ -26,21 +27,27 @@ from ..sources.files import (
 from . import cache, checks, dates, documents, mapping, salvage, scan
 from .scan import IDS, TEXTS, TOLD, UNSEEN
 
-DAMAGED = (  # 1.0E+08, 1.234.567: digits are lost, or were set apart
-    r"^(?:[0-9]+([.,][0-9]+)?[eE]\+?[0-9]+|[0-9]{1,3}(?:[.][0-9]{3})+|[0-9]{1,3}(?:,[0-9]{3})+"
-    "|[0-9]{1,3}(?:[ '’\u00a0\u2009\u202f][0-9]{3})+)$"
+DAMAGED = (  # 1.0E+08, 1.234.567, 123.5: digits are lost, were set apart, or were reckoned with
+    r"^(?:[0-9]+([.,][0-9]+)?[eE][+-]?[0-9]+|[0-9]{1,3}(?:[.][0-9]{3})+|[0-9]{1,3}(?:,[0-9]{3})+"
+    "|[0-9]{1,3}(?:[ '’\u00a0\u2009\u202f][0-9]{3})+|[0-9]+[.,][0-9]+)$"
 )
 DECIMAL = r"^([0-9]+)[.,]0{1,2}$"  # 123.0: certainly 123
 # Begins no formula, and cannot be a heading or a text; or a phone number with its country's code.
 CONTACT = r"^(?:[A-Za-z0-9][A-Za-z0-9_.:@-]*|[+][1-9][0-9]{6,14})$"
-# How programs write that there is none.
-NOTHING = r"(?i)^(?:[(]?null[)]?|nan|none|nil|n/a|#n/a|#(?:ref|value|null|num)!|#name[?]|-+)$"
 # What keeps a spreadsheet from taking an ID for a number: '123 and ="123"; and unseen signs.
 WRAPPED = r"^(?:'+|=\"'?)([^\"]*)\"?$"
 PHONE = r"(?:[0-9][^0-9]*){4}"
 LIST = r"^\[\s*[\"']?([^\\]*?)[\"']?\s*\]$"  # tags as a list of JSON or Python
 BETWEEN = r"[\"']\s*,\s*[\"']"
-HELP = {"problem", "text", "line", "said", "lost_id"}  # columns beside those of good rows
+HELP = {
+    "problem",
+    "text",
+    "line",
+    "said",
+    "lost_id",
+    "shape",
+    "late",
+}  # columns beside those of good rows
 KEPT = {
     "source_file": "string",
     "row": "int64",
@@ -278,7 +285,7 @@ def _read_parquet(engine: Engine, group: list[Source], as_read: _As, offset: int
     else:
         checked = _checked(engine, raw, source, as_read, offset)
         checked = engine.keep(checked)
-        doubts += _lost_ids(checked, source)
+        doubts += _lost_ids(checked, source) + _turned(checked, as_read)
     good = checked.filter(checked.problem.isnull()).drop(*HELP & set(checked.columns))
     bad = checked.filter(checked.problem.notnull()).order_by("source_file", "line").to_pandas()
     first, more = checks.dates_refused(source, bad)
@@ -297,7 +304,7 @@ def _read_csv(engine: Engine, source: Source, as_read: _As, offset: int) -> _Par
     bad = pd.DataFrame(columns=["line", "problem", "text", "said"])
     if raw.count().execute():
         checked = reader.keep(_checked(reader, raw, source, as_read, offset))
-        doubts += _lost_ids(checked, source)
+        doubts += _lost_ids(checked, source) + _turned(checked, as_read, source, scanned)
         right = checked.filter(checked.problem.isnull()).drop(*HELP & set(checked.columns))
         good = reader.view(good.union(right))
         bad = checked.filter(checked.problem.notnull()).order_by("row").to_pandas()
@@ -419,7 +426,7 @@ def _cells(raw: "ibis.Table", source: Source) -> dict[str, "ibis.Value"]:
     """Our column name → the file's cell as trimmed text (empty cells are null)."""
     names = raw.columns[: len(source.header)]
     return {
-        ours: _cell(ours, _text(raw[name]))
+        ours: _cell(ours, _id_text(raw[name]) if ours in IDS else _text(raw[name]))
         for ours, name in zip(source.columns, names, strict=True)
         if ours
     }
@@ -448,6 +455,14 @@ def _text(value: "ibis.Value") -> "ibis.Value":
     if kind.is_array():
         return ibis.literal(",").join(value.cast("array<string>"))
     return value.cast("string")
+
+
+def _id_text(value: "ibis.Value") -> "ibis.Value":
+    """An ID as text; a number too large for its kind of float to be whole is one that is cut."""
+    kind = value.type()
+    exact = 2 ** (24 if kind.is_float32() else 53)
+    cut = value.abs() >= exact if kind.is_floating() else ibis.literal(False)
+    return cut.ifelse("1E+0", _text(value))
 
 
 def _plain(
@@ -534,6 +549,7 @@ def _checked(
     told = {"problem": problem, "text": problem.isnull().ifelse(None, text)}
     if "sent_at" in cells:
         told["said"] = (problem == checks.NO_DATE).ifelse(cells["sent_at"], None)
+        told |= {name: raw[name] for name in ("shape", "late")}
     return raw.select(**_numbered(columns), **told, **_places(raw, source, offset))
 
 
@@ -621,6 +637,30 @@ def _lost_ids(checked: "ibis.Table", source: Source) -> list[Doubt]:
         return []
     lost = int(checked.lost_id.sum().fill_null(0).execute())
     return [checks.message_ids_lost(source, lost)] if lost else []
+
+
+def _turned(
+    checked: "ibis.Table",
+    as_read: _As,
+    source: Source | None = None,
+    scanned: "ibis.Table | None" = None,
+) -> list[Doubt]:
+    """Say of each file where a spreadsheet seems to have turned day and month; source and scanned
+    where the file has rows in no doubt, too.
+    """
+    if "shape" not in checked.columns:
+        return []
+    rows = checked.filter(checked.shape.notnull())
+    forms = rows.group_by("source_file", "shape", "late")
+    seen = forms.aggregate(n=rows.count()).to_pandas()
+    if source and checks.rewritten(seen):
+        plain = scanned.filter(scanned.cells.isnull())
+        at = plain[f"c{source.columns.index('sent_at')}"].try_cast("timestamp")
+        plain = plain.group_by(late=at.day() > len(dates.MONTHS)).aggregate(n=plain.count())
+        known = {"source_file": source.name, "shape": "Y"}
+        seen = pd.concat([seen, plain.to_pandas().dropna().assign(**known)])
+    each = seen.groupby("source_file")
+    return [doubt for file, own in each for doubt in checks.turned(file, own, as_read.date_format)]
 
 
 def _listed(bad: "pd.DataFrame") -> "pd.DataFrame":

@@ -3,6 +3,7 @@
 from functools import reduce
 
 from ..common.lazy import ibis
+from ..common.sheets import NOTHING
 from ..engine.engine import Engine
 from ..sources.files import Source
 from ..sources.profile import STATES, Form, key
@@ -12,7 +13,6 @@ from .checks import NO_DATE
 RANK, FILE = 60, 40  # bits: a record's state, file and place, as one number that orders them
 FLOAT = r"^([0-9]+)[.]0+$"  # what pandas makes of a column of numbers
 NUMBERS = {"contact_id", "phone", "code"}
-NOTHING = r"(?i)^(?:null|none|nan|n/?a|nil|\\n|-+)$"  # what is written for an empty cell
 ALIKE = {"_": " ", "’": "'"}  # signs that programs write for one another
 # As people and APIs write a phone number: what is between the digits is dropped after a "+" only.
 PHONE = r"^'?(?:[a-z_]+:)?(?:[+][0-9][0-9 ().-]*|[0-9]+)$"
@@ -98,7 +98,8 @@ def _rows(
         zoned = ibis.literal(form.zone != "") | rows.zoned
         at = engine.to_wall_clock(at, "UTC").cast("string") + zoned.ifelse("+00:00", "")
     unread = rows["at"].isnull().ifelse(rows.date_, None)
-    return rows.mutate(sent_at=at, said=unread).drop("date_", "as_said", "at", "zoned", "serial")
+    known = {"date_", "as_said", *times.columns} - {"said"}
+    return rows.mutate(sent_at=at, said=unread).drop(*known)
 
 
 def _said(source: Source, raw: "ibis.Table") -> dict[str, "ibis.Value"]:

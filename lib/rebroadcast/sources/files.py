@@ -7,12 +7,14 @@ import glob
 import gzip
 import io
 import json
+import os
 import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from urllib.request import url2pathname
 
 from ..common.doubts import Doubt
 from ..common.exceptions import ColumnError, InputError, did_you_mean, reason, sentence
@@ -127,6 +129,7 @@ def find(patterns: str | list[str], export: str = "failed") -> list[Path]:
             raise InputError("A file name is empty; expected the path of an export.")
         if share.asked(pattern):
             pattern = share.SAMPLE.get(export, pattern)
+        pattern = _local(pattern)
         try:
             hits = next((h for b in bases(pattern) if (h := _matches(b, pattern, export))), None)
         except (OSError, ValueError) as error:  # too long, or a zero byte
@@ -147,6 +150,24 @@ def find(patterns: str | list[str], export: str = "failed") -> list[Path]:
             )
         found.update(dict.fromkeys(hits))
     return list(found)
+
+
+def _local(pattern: str) -> str:
+    """A path for what a shell or a browser writes for one: ~/a.csv, file:///tmp/a%20b.csv; InputError
+    for the address of another machine.
+    """
+    scheme, slashes, rest = pattern.strip().partition("://")
+    if not slashes or not re.fullmatch("[A-Za-z][A-Za-z0-9+-]+", scheme):
+        own = pattern.startswith("~") and not os.path.lexists(pattern)  # a file may be called ~
+        return os.path.expanduser(pattern) if own else pattern
+    host, _, path = rest.partition("/")
+    if scheme.lower() != "file" or host.lower() not in ("", "localhost"):
+        raise InputError(
+            "{pattern} is an address, and no file of this computer; download it, and give its path.",
+            pattern,
+            pattern=pattern,
+        )
+    return url2pathname(f"/{path}")
 
 
 def bases(pattern: str) -> list[Path]:
