@@ -459,10 +459,10 @@ def _text(value: "ibis.Value") -> "ibis.Value":
 
 def _id_text(value: "ibis.Value") -> "ibis.Value":
     """An ID as text; a number too large for its kind of float to be whole is one that is cut."""
-    kind = value.type()
+    if not (kind := value.type()).is_floating():
+        return _text(value)
     exact = 2 ** (24 if kind.is_float32() else 53)
-    cut = value.abs() >= exact if kind.is_floating() else ibis.literal(False)
-    return cut.ifelse("1E+0", _text(value))
+    return (value.abs() >= exact).ifelse("1E+0", _text(value))
 
 
 def _plain(
@@ -650,7 +650,7 @@ def _turned(
     """
     if "shape" not in checked.columns:
         return []
-    rows = checked.filter(checked.shape.notnull())
+    rows = checked.filter(checked.shape.notnull() & checked.problem.isnull())
     forms = rows.group_by("source_file", "shape", "late")
     seen = forms.aggregate(n=rows.count()).to_pandas()
     if source and checks.rewritten(seen):
