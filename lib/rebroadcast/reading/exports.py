@@ -653,7 +653,7 @@ def _turned(
     rows = checked.filter(checked.shape.notnull() & checked.problem.isnull())
     forms = rows.group_by("source_file", "shape", "late")
     seen = forms.aggregate(n=rows.count()).to_pandas()
-    if source and checks.rewritten(seen):
+    if source and scanned is not None and checks.rewritten(seen):
         plain = scanned.filter(scanned.cells.isnull())
         at = plain[f"c{source.columns.index('sent_at')}"].try_cast("timestamp")
         plain = plain.group_by(late=at.day() > len(dates.MONTHS)).aggregate(n=plain.count())
