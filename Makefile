@@ -1,5 +1,5 @@
 # make report   read an export (the made-up sample without EXPORT) and say why its messages failed and who can be reached again
-# make test     run everything that proves it
+# make test     run what proves it; the long runs are make campaign
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
