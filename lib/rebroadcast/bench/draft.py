@@ -114,7 +114,8 @@ def _zone(tables: Tables) -> Iterator[str]:
     if settings.zone_given:
         yield f'timezone = "{settings.zone}"'
     elif clock:
-        cities = zones_with(clock.offsets, filter(None, days(tables.inputs.all_failed)))
+        seen = [day for day in days(tables.inputs.all_failed) if day]
+        cities = zones_with(clock.offsets, seen)
         zone = cities[0] if len(cities) == 1 else fixed_zone(clock.offsets)
         why = _("message IDs show {clock}", clock=clock)
         why = f"{why}: {', '.join(cities[:CITIES])}" if cities else why

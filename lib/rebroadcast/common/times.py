@@ -160,7 +160,7 @@ def fixed_zone(offsets: Collection[timedelta]) -> str | None:
     return _at_offset(round(min(offsets).total_seconds() / 60))[0] if len(offsets) == 1 else None
 
 
-def zones_with(offsets: Collection[timedelta], days: Iterable[datetime]) -> list[str]:
+def zones_with(offsets: Collection[timedelta], days: Collection[datetime]) -> list[str]:
     """The zones of cities whose clocks are so far ahead of UTC on these days, and no farther.
 
     >>> zones_with([timedelta(hours=5, minutes=45)], [datetime(2022, 1, 11)])
