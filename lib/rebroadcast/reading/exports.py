@@ -439,7 +439,7 @@ def _cell(ours: str, cell: "ibis.Value") -> "ibis.Value":
     cell = cell.strip().nullif("")
     if ours in IDS or ours in ("sent_at", "phone"):
         cell = cell.re_replace(UNSEEN, "").re_replace(WRAPPED, r"\1")
-        return cell.re_replace(NOTHING, "").nullif("")
+        return cell if ours == "phone" else cell.re_replace(NOTHING, "").nullif("")
     if ours == "tags":
         return cell.re_search(LIST).ifelse(
             cell.re_replace(LIST, r"\1").re_replace(BETWEEN, ","), cell
