@@ -33,7 +33,7 @@ PASSED_ON = [
     "files.py: foreign",
     "files.py: text",
     "parameters.py: why",
-    "preflight.py: channel.kind.reason or ''",
+    "preflight.py: reason",
     "rulesfile.py: f'{place}: {where}: {sentence(found, **facts)}'",
     "rulesfile.py: found",
 ]

@@ -54,7 +54,8 @@ def shared_windows(reader: Reader, listed: pd.DataFrame) -> list[str]:
     return [
         _(
             "{name}: {attempted} attempted, when others had taken {used} of the limit of {limit} in"
-            " the same window. {over_limit} were beyond it, of {failed} that failed.",
+            " the same window (whom both reach counts once). {over_limit} were beyond it, of {failed}"
+            " that failed.",
             name=row["name"],
             **{count: reader.number(row[count]) for count in counts},
         )
