@@ -20,7 +20,7 @@ from typing import Any
 
 from ..common.exceptions import ParameterError, did_you_mean, folded, sentence
 from ..common.language import Language, language
-from ..common.lazy import ibis, pd
+from ..common.lazy import ibis, np, pd
 from ..engine.engine import Engine
 from . import contents as read_contents
 from .contents import Group, Version, alike, hashed
@@ -287,6 +287,7 @@ def _pattern(rows: "ibis.Table", patterns: int) -> "ibis.Value":
 def _sample(rows: "ibis.Table") -> "pd.DataFrame":
     run = {"run": rows.run} if "run" in rows.columns else {}
     sample = rows.select("group", "content", "spread", **run).to_pandas()
+    sample["content"] = sample["content"].astype(object)  # is gone through faster
     return sample.sort_values(["group", "spread", "content"])
 
 
@@ -383,13 +384,15 @@ def _broadcasts(
     minutes: "pd.DataFrame", groups: dict[int, Group], pause: timedelta
 ) -> "pd.DataFrame":
     """Add `number`, which numbers the broadcasts; rows of version -1 go with those around them."""
-    minutes = minutes.assign(said=minutes["version"])
-    several = minutes[minutes["version"] > 0]["group"].unique()
-    numbers = minutes[["group", "version", "minute", "rows", "first", "last"]]
-    for group in several:
-        own = minutes["group"] == group
-        one = _joined(numbers[own], groups[group].versions)
-        minutes.loc[own, "said"] = minutes.loc[own, "version"].map(one)
+    several = minutes[minutes["group"].isin(minutes[minutes["version"] > 0]["group"])]
+    columns = ["version", "minute", "rows", "first", "last"]
+    heads = {
+        (group, version): head
+        for group, own in several.groupby("group")[columns]
+        for version, head in _joined(own.to_records(index=False), groups[int(group)].versions).items()
+    }
+    told = zip(minutes["group"], minutes["version"], strict=True)
+    minutes = minutes.assign(said=[heads.get(version, version[1]) for version in told])
     told = minutes[minutes["said"] >= 0].sort_values(["minute", "rows"])
     around = told.drop_duplicates(["group", "minute"], keep="last")[["group", "minute", "said"]]
     minutes = minutes.sort_values("minute", ignore_index=True)
@@ -402,26 +405,26 @@ def _broadcasts(
     return minutes.assign(number=_stretches(minutes, ["group", "said"], pause))
 
 
-def _joined(minutes: "pd.DataFrame", versions: list[Version]) -> dict[int, int]:
+def _joined(minutes: "np.recarray", versions: list[Version]) -> dict[int, int]:
     """For each version of a group the number of the largest version of its broadcast."""
-    sizes = minutes.groupby("version")["rows"].sum().drop(-1, errors="ignore")
-    largest = {-1: -1}
-    for number in sorted(sizes.index, key=lambda v: (-sizes[v], v)):
-        own, version = minutes[minutes["version"] == number], versions[number]
-        heads = [h for h in dict.fromkeys(largest.values()) if h >= 0]
-        nearness = {h: alike(version.stays, versions[h].stays) for h in heads}
-        largest[number] = number
-        for head in sorted(heads, key=lambda h: -nearness[h]):
-            theirs = minutes[minutes["version"].map(largest) == head]
-            theirs = theirs[theirs["version"] != number]
-            templates = {version.template, versions[head].template}
-            if len(templates) == 1 and not _parted(theirs, own, nearness[head]):
-                largest[number] = head
-                break
+    own = {int(n): minutes[minutes["version"] == n] for n in set(minutes["version"]) - {-1}}
+    largest, joined = {-1: -1}, dict[int, Any]()
+    for number in sorted(own, key=lambda n: (-own[n]["rows"].sum(), n)):
+        version = versions[number]
+        nearness = {head: alike(version.stays, versions[head].stays) for head in joined}
+        fitting = (
+            head
+            for head in sorted(joined, key=lambda h: -nearness[h])
+            if version.template == versions[head].template
+            and not _parted(joined[head], own[number], nearness[head])
+        )
+        largest[number] = head = next(fitting, number)
+        parts = [joined[head]] if head in joined else []
+        joined[head] = np.concatenate([*parts, own[number]])
     return largest
 
 
-def _parted(one: "pd.DataFrame", other: "pd.DataFrame", nearness: float) -> bool:
+def _parted(one: "np.recarray", other: "np.recarray", nearness: float) -> bool:
     """Whether the minutes of two versions say that they are of two broadcasts.
 
     Versions of one broadcast come mixed, so how likely it is that one begins, ends or runs as much
@@ -432,17 +435,19 @@ def _parted(one: "pd.DataFrame", other: "pd.DataFrame", nearness: float) -> bool
     if gap > 0:
         chance = 2 * math.exp(math.lgamma(n + 1) + math.lgamma(m + 1) - math.lgamma(n + m + 1))
         likely, unlike, same = (gap >= least for least in GAPS)
-        if nearness >= read_contents.ALIKE:
-            return chance < SURE or (likely and chance < LIKELY) or same
-        return chance < SURE or (likely and chance < LIKELY) or unlike
+        parted = same if nearness >= read_contents.ALIKE else unlike
+        return bool(chance < SURE or (likely and chance < LIKELY) or parted)
     for early, late in ((one, other), (other, one)):
         share = early["rows"].sum() / (n + m)
         before = early["rows"][early["minute"] < late["minute"].min()].sum()
         after = early["rows"][early["minute"] > late["minute"].max()].sum()
         if share ** max(before, after) < SURE:
             return True
-    shares = [v.groupby("minute")["rows"].sum() / v["rows"].sum() for v in (one, other)]
-    distance = shares[0].sub(shares[1], fill_value=0).sort_index().cumsum().abs().max()
+    minute = np.concatenate([one["minute"], other["minute"]])
+    share = np.concatenate([one["rows"] / n, other["rows"] / -m])
+    order = np.argsort(minute, kind="stable")
+    whole = np.append(np.diff(minute[order]) > 0, True)  # the last part of each minute
+    distance = np.abs(np.cumsum(share[order])[whole]).max()
     return bool(distance > math.sqrt(math.log(2 / SURE) / 2 * (n + m) / (n * m)))
 
 
