@@ -226,5 +226,6 @@ def test_over_the_limit_is_whom_it_had_no_room_for(tmp_path, seed, blocked):
     assert len(said) == len(taken)
     for sentence, row in zip(said, taken.itertuples(), strict=True):
         assert f"others had taken {row.used} of the limit of {row.limit}" in sentence
-        assert f"{row.over_limit} were beyond it, of {row.failed} that failed" in sentence
+        assert f"{row.over_limit} were beyond it: the limit explains {row.explained} of" in sentence
+        assert row.explained == min(row.over_limit, row.quota)
     bench.close()

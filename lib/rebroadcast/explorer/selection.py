@@ -336,7 +336,7 @@ def waves(prepared: Prepared, asked: Tables, contacts: ibis.Table) -> tuple[pd.D
     people = planning.covered(contacts, known)
     beyond = contacts.anti_join(people, "contact_id").contact_id.nunique().execute()
     plan = planning.plan(settings, asked, people, known)
-    return planning.plan_frame(settings, plan), int(beyond)
+    return planning.plan_frame(asked, people, plan), int(beyond)
 
 
 def write(asked: Tables) -> recovering.Recovery:

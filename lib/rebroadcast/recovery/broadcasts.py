@@ -389,7 +389,9 @@ def _broadcasts(
     heads = {
         (group, version): head
         for group, own in several.groupby("group")[columns]
-        for version, head in _joined(own.to_records(index=False), groups[int(group)].versions).items()
+        for version, head in _joined(
+            own.to_records(index=False), groups[int(group)].versions
+        ).items()
     }
     told = zip(minutes["group"], minutes["version"], strict=True)
     minutes = minutes.assign(said=[heads.get(version, version[1]) for version in told])

@@ -49,14 +49,15 @@ def limit_overview(reader: Reader, found: Assessment, facts: Facts, listed: pd.D
 def shared_windows(reader: Reader, listed: pd.DataFrame) -> list[str]:
     """A sentence for each broadcast that found a part of its limit taken by others."""
     _ = reader.gettext
-    counts = ["attempted", "limit", "used", "over_limit", "failed"]
+    counts = ["attempted", "limit", "used", "over_limit", "explained", "failed"]
     full = listed[(listed["used"] > 0) & (listed["over_limit"] > 0)].dropna(subset=counts)
     return [
         _(
             "{name}: {attempted} attempted, when others had taken {used} of the limit of {limit} in"
-            " the same window (whom both reach counts once). {over_limit} were beyond it, of {failed}"
-            " that failed.",
+            " the same window (whom both reach counts once). {over_limit} were beyond it: the limit"
+            " explains {explained} of the {failed} failures, {other} have other causes.",
             name=row["name"],
+            other=reader.number(row["failed"] - row["explained"]),
             **{count: reader.number(row[count]) for count in counts},
         )
         for row in full.to_dict("records")
@@ -213,8 +214,8 @@ def what_if(reader: Reader, results: Results, scenarios: pd.DataFrame):
 
 
 def plan_table(reader: Reader, planned: pd.DataFrame, limits: tuple[Limit, ...]) -> HTML | None:
-    """Each wave: its start in the workspace's zone and in UTC, channel, contacts, and how fast to
-    send.
+    """Each wave: its start in the workspace's zone and in UTC, channel, contacts, how fast to send,
+    and whose contacts they are.
     """
     _, shown = reader.gettext, planned.head(SAFE_ROWS)
     paces = {reader.channel(c): x.pace for x in limits for c in x.channels if x.pace}
@@ -232,6 +233,7 @@ def plan_table(reader: Reader, planned: pd.DataFrame, limits: tuple[Limit, ...])
             _("Channel"): shown["channel"],
             _("Contacts"): [reader.number(n) for n in shown["contacts"]],
             _("Pace"): [pace.get(name, "—") for name in shown["channel"]],
+            _("Broadcast"): shown["broadcasts"],
         }
     )
     return html(table(frame, numbers=[_("Wave"), _("Contacts")])) if len(frame) else None

@@ -113,8 +113,8 @@ def _counting(settings: Settings, tables: Tables, sent: ibis.Table) -> ibis.Tabl
 
 
 def over_limit(settings: Settings, tables: Tables, frame: pd.DataFrame) -> pd.DataFrame:
-    """Add limit, used and over_limit (contacts) to broadcasts: broadcast, channel_id, attempted,
-    failed, quota.
+    """Add limit, used, over_limit (contacts) and explained (those of them that failed at the limit)
+    to broadcasts: broadcast, channel_id, attempted, failed, quota.
 
     With a messages export each contact is counted once, as the limit does, beside those that other
     broadcasts had taken in the same window; else stated counts are compared with the limit, and
@@ -131,7 +131,10 @@ def over_limit(settings: Settings, tables: Tables, frame: pd.DataFrame) -> pd.Da
     over = (pd.Series(tried, index=frame.index) + used - frame["limit"]).clip(lower=0)
     over = over.where(over <= frame["failed"], frame["failed"])
     over = over.where(frame["quota"] > 0, 0).fillna(frame["quota"])
-    return frame.assign(used=used.astype("Int64"), over_limit=over.astype("int64"))
+    explained = over.where(over <= frame["quota"], frame["quota"]).astype("int64")
+    return frame.assign(
+        used=used.astype("Int64"), over_limit=over.astype("int64"), explained=explained
+    )
 
 
 def _in_window(

@@ -77,14 +77,32 @@ def _assumed(tables: Tables, found: Assessment) -> ibis.Table:
     return ibis.memtable([dict(zip(kinds, row, strict=True)) for row in rows], schema=kinds)
 
 
-def plan_frame(settings: Settings, planned: waves.Plan) -> pd.DataFrame:
-    """The waves: wave, start (wall clock), start_utc, channel (name), contacts, capacity."""
+def plan_frame(tables: Tables, audience: ibis.Table, planned: waves.Plan) -> pd.DataFrame:
+    """The waves of an audience: wave, start (wall clock), start_utc, channel (name), contacts,
+    capacity, broadcasts (whose contacts they are, and how many of each where they are of several).
+    """
+    settings = tables.settings
     sizes = {c: x.room for x in settings.limits for c in x.channels}
     frame = planned.waves.rename(columns={"size": "contacts", "start": "start_utc"})
     frame["start"] = [settings.reader.wall_clock(t) for t in frame["start_utc"]]
     frame["channel"] = [settings.channels.name(c) for c in frame["channel_id"]]
     frame["capacity"] = frame["channel_id"].map(sizes).astype("Int64")
-    return frame[["wave", "start", "start_utc", "channel", "contacts", "capacity"]]
+    frame["broadcasts"] = frame["wave"].map(_by_broadcast(tables, audience, planned))
+    columns = ["wave", "start", "start_utc", "channel", "contacts", "capacity", "broadcasts"]
+    return frame[columns]
+
+
+def _by_broadcast(tables: Tables, audience: ibis.Table, planned: waves.Plan) -> dict[int, str]:
+    """For each wave the broadcasts whose contacts are in it, the largest first."""
+    rows = audience.join(planned.assignment, ["contact_id", "channel_id"])
+    counts = rows.group_by("wave", "audience").aggregate(n=rows.contact_id.nunique()).to_pandas()
+    counts = counts.sort_values(["wave", "n", "audience"], ascending=[True, False, True])
+    number, told = tables.settings.lang.number, {}
+    for wave, own in counts.groupby("wave"):
+        pairs = zip(own["audience"].map(tables.names).fillna("—"), own["n"], strict=True)
+        parts = [f"{name}: {number(n)}" if len(own) > 1 else name for name, n in pairs]
+        told[int(wave)] = "; ".join(parts)
+    return told
 
 
 def scenarios(

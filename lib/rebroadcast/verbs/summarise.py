@@ -168,8 +168,8 @@ def broadcasts(settings: Settings, tables: Tables, with_fates: bool = True) -> p
 
     broadcast (key), name, channel_id, channel, first, last (wall clock), attempted, delivered,
     failed (messages), quota (failed by a limit), limit (size of the channel's limit), used (its
-    contacts that others had taken), over_limit, recoverable (contacts), earliest (UTC), message and
-    resend_of (see `broadcasts.find`). Unknown values are missing.
+    contacts that others had taken), over_limit, explained (of those, how many failed at the limit),
+    recoverable (contacts), earliest (UTC), message and resend_of (see `broadcasts.find`). Unknown values are missing.
     """
     inputs, names = tables.inputs, {c.id: c.name for c in settings.channels.channels}
     arrived = tables.delivered if with_fates else inputs.delivered
@@ -205,6 +205,7 @@ JSON = (
     "limit",
     "used",
     "over_limit",
+    "explained",
     "recoverable",
     "earliest",
     "resend_of",
