@@ -270,3 +270,100 @@ def test_a_broadcast_is_chosen_by_key_or_name():
         broadcasts.choose("b1234", listed)
     with pytest.raises(ParameterError, match="Did you mean 'promo'"):
         broadcasts.choose("prono", listed)
+
+
+def spreadsheets(write):
+    """A Portuguese spreadsheet's re-save of an SMS month: no types of sender, minutes only, two
+    broadcasts that overlap for twenty minutes, and the first one's text again to others a day on.
+    """
+    said = {
+        "vence": ("Ola {n}, sua fatura {o} vence amanha. 2a via: https://x.example/{o}", 40),
+        "loja": ("{n}, a loja do centro reabre na sexta com 30% em tudo. Responda SAIR", 50),
+        "vence de novo": (
+            "Ola {n}, sua fatura {o} vence amanha. 2a via: https://x.example/{o}",
+            25,
+        ),
+    }
+    starts = {"vence": (13, 13, 0), "loja": (13, 13, 20), "vence de novo": (14, 13, 0)}
+    names, rows, of = "Joao Ana Beatriz Caio Luiza Davi".split(), [], {}
+    for place, (name, (text, count)) in enumerate(said.items()):
+        day, hour, minute = starts[name]
+        for i in range(count):
+            message, late = str(1000 * (place + 1) + i), minute + i
+            at = f"{day}/01/2022 {hour + late // 60:02}:{late % 60:02}"
+            cells = row(str(7000 + 100 * place + i), message, at=at, channel="5001", sender="")
+            cells[7] = text.format(n=names[i % 6], o=81_000 + 7 * i), "5001"
+            rows.append(cells)
+            of[message] = name
+    rows.sort(key=lambda cells: cells[0])
+    return [write(rows, encoding="cp1252", delimiter=";")], of
+
+
+def two_parts_and_robots(write):
+    """One template's broadcast over midnight in two daily files, on two channels at the same time;
+    a workflow that says nearly the same to whoever writes, and seven contacts of a pilot.
+    """
+    template = '{"type":"whatsapp_template","template":{"name":"aviso_corte","components":["@"]}}'
+    pilot, offer = (template.replace("aviso_corte", n) for n in ("aviso_prueba", "oferta_enero"))
+    rows, of = {"10": [], "11": []}, {}
+
+    def send(name, count, first, channel, content, sender="88001", kind="broadcast"):
+        for i in range(count):
+            message = str(len(of) + 50_000)
+            sent = pd.Timestamp(first) + pd.Timedelta(seconds=45 * i)
+            at = f"{sent:%Y-%m-%d %H:%M:%S}"
+            cells = row(str(300 + len(of)), message, at=at, channel=channel, sender=kind)
+            cells[1], cells[7] = sender, content.replace("@", str(i))
+            rows[at[8:10]].append(cells)
+            of[message] = name
+
+    send("night, 1001", 120, "2022-01-10 23:10:00", "1001", template)
+    send("night, 1002", 90, "2022-01-10 23:10:20", "1002", template)
+    send("pilot", 7, "2022-01-11 10:00:00", "1001", pilot)
+    send("day", 30, "2022-01-11 10:00:00", "1001", offer)
+    send(
+        None,
+        40,
+        "2022-01-10 22:50:00",
+        "1001",
+        template,
+        "5",
+        "workflow",
+    )
+    send(None, 12, "2022-01-11 10:01:00", "1001", "Ok, @", "77", "user")
+    return [write(part, name=f"day{day}.csv") for day, part in rows.items()], of
+
+
+def three_languages(write):
+    """Each contact is written to in their own language, twice on one evening; an hour between, and
+    the second to half as many.
+    """
+    first = ["สวัสดีคุณ{n} ร้านปิดวันนี้", "Hi {n}, our shop is closed today", "{n}様、本日は休業です"]
+    second = [
+        "คุณ{n} พรุ่งนี้ลดราคาทุกชิ้น",
+        "{n}, everything is half price tomorrow",
+        "{n}様、明日は全品半額です",
+    ]
+    names = ["สมชาย มาลี ปรีชา".split(), "Ann Bob Cleo".split(), "佐藤 鈴木 高橋".split()]
+    rows, of = [], {}
+    for name, hour, count, texts in (("closed", 18, 120, first), ("sale", 20, 60, second)):
+        for i in range(count):
+            message, tongue = f"{hour}{i:04}", i * 7 % 3
+            at = f"2022-01-12 {hour}:{i // 3:02}:{i % 3 * 20:02}"
+            text = texts[tongue].format(n=names[tongue][i % 3])
+            rows.append(row(str(i), message, at=at, channel="6001", content=text))
+            of[message] = name
+    return [write(rows)], of
+
+
+@pytest.mark.parametrize("made", [spreadsheets, two_parts_and_robots, three_languages])
+def test_months_of_others_have_their_broadcasts(engine, write, made):
+    paths, of = made(write)
+    table = exports.read(engine, [str(path) for path in paths]).table
+    keys = marks(broadcasts.find(engine, table), table)
+    assert keys.keys() == of.keys()
+    pairs = Counter((of[message], key) for message, key in keys.items())
+    wanted = Counter(of.values())
+    assert Counter({name: n for (name, _), n in pairs.items()}) == wanted, pairs
+    assert {name for name, key in pairs if key is None} <= {None}
+    assert len(pairs) == len(wanted) == len({key for _, key in pairs})

@@ -247,7 +247,8 @@ class Inputs:
         """All messages to contacts, with the key of their broadcast; None without their export."""
         if self.messages is None:
             return None
-        return messages.outgoing(self.groups.mark(self.messages.table)).drop("content")
+        marked = self.groups.mark(self.messages.table)
+        return self.engine.view(messages.outgoing(marked).drop("content"))
 
     @cached_property
     def delivered(self) -> ibis.Table | None:

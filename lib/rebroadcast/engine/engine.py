@@ -280,6 +280,8 @@ def _duckdb(scratch: tempfile.TemporaryDirectory, memory_limit: str = MEMORY_LIM
         temp_directory=str(Path(scratch.name) / "spill"),
     )
     con.compiler = _compiler()
+    # Steps stay steps: put into one, what a step works out would stand wherever it is asked for.
+    ibis.options.sql.fuse_selects = False
     con.raw_sql("SET TimeZone = 'UTC'")
     if find_spec(
         "ipywidgets"

@@ -350,17 +350,22 @@ def _instants(engine: Engine, forms: "ibis.Table", zone: str) -> "ibis.Table":
     minutes = forms.off_hours * 60 + forms.off_minutes
     sure = minutes <= (forms.sign == "-").ifelse(WESTMOST, EASTMOST)
     minutes = (forms.sign == "-").ifelse(-minutes, minutes)
-    shifted = wall - minutes.as_interval("m")
-    wall = wall.fill_null(forms.serial_at)
-    utc = ibis.cases((forms.epoch.notnull(), forms.epoch), (minutes.notnull() & sure, shifted))
-    at = ibis.cases(
-        (utc.notnull(), utc.cast("timestamp('UTC')")),
-        (minutes.isnull(), engine.to_utc(wall, zone)),
+    forms = forms.mutate(wall=wall, minutes=minutes, sure=sure)
+    shifted = forms.wall - forms.minutes.as_interval("m")
+    sure = forms.minutes.notnull() & forms.sure
+    forms = forms.mutate(
+        utc=ibis.cases((forms.epoch.notnull(), forms.epoch), (sure, shifted)),
+        wall=forms.wall.fill_null(forms.serial_at),
     )
-    at = real(at).ifelse(at, None)
-    shape = (at.notnull() & utc.isnull()).ifelse(forms.shape, None)
-    late = wall.day() > len(MONTHS)
-    return forms.select("said", "serial", at=at, zoned=utc.notnull(), shape=shape, late=late)
+    at = ibis.cases(
+        (forms.utc.notnull(), forms.utc.cast("timestamp('UTC')")),
+        (forms.minutes.isnull(), engine.to_utc(forms.wall, zone)),
+    )
+    forms = forms.mutate(at=at)
+    at, zoned = real(forms["at"]).ifelse(forms["at"], None), forms.utc.notnull()
+    shape = (at.notnull() & ~zoned).ifelse(forms.shape, None)
+    late = forms.wall.day() > len(MONTHS)
+    return forms.select("said", "serial", at=at, zoned=zoned, shape=shape, late=late)
 
 
 def real(at: "ibis.Value") -> "ibis.Value":

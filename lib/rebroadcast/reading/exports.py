@@ -518,39 +518,46 @@ def _checked(
     """Known columns, typed, plus `problem` (why a row cannot be used, null for a good one) and what
     is said of such a row: `line` and `text`, and `said`, its date.
     """
-    width = len(source.header)
-    cells = _cells(raw, source)
+    texts = [_text(raw[c]).fill_null("").left(TOLD) for c in raw.columns[: len(source.header)]]
+    text = ibis.literal(source.delimiter or ",").join(texts)
+    places = _places(raw, source, offset)
+    cells = {name: cell for name, cell in _cells(raw, source).items() if name not in places}
+    rows = raw.select(**cells, **places, text=text)
     if "sent_at" in cells:
-        times = dates.read(engine, cells["sent_at"], source, as_read.zone, as_read.date_format)
-        raw = raw.left_join(times.rename(when="said"), cells["sent_at"] == times.said)
-        cells = _cells(raw, source)
-    columns = {n: cells.get(n, ibis.null("string")) for n in as_read.columns}
-    ids = {n: _repaired(cells[n]) for n in IDS if n in cells}
+        times = dates.read(engine, rows.sent_at, source, as_read.zone, as_read.date_format)
+        rows = rows.left_join(times.rename(when="said"), rows.sent_at == times.said)
+    ids = {n: _repaired(rows[n]) for n in IDS if n in cells}
     if as_read.kind == "failed" and "message_id" in ids:  # it counts without, but meets no other
-        columns["lost_id"] = _damaged(ids["message_id"]).fill_null(False)
-        ids["message_id"] = columns["lost_id"].ifelse(None, ids["message_id"])
-    columns |= ids
-    problems = _id_problems(ids)
+        ids["lost_id"] = _damaged(ids["message_id"]).fill_null(False)
+        ids["message_id"] = ids["lost_id"].ifelse(None, ids["message_id"])
+    rows = rows.mutate(**ids)
+    rows = rows.mutate(problem=_problem(rows, set(cells)))
+    columns = {n: rows[n] if n in cells else ibis.null("string") for n in as_read.columns}
+    columns |= {"lost_id": rows.lost_id} if "lost_id" in ids else {}
     if "sent_at" in columns:
-        columns |= _moments(engine, raw, as_read) if "sent_at" in cells else _no_time()
-        if "sent_at" in cells:
-            problems.append((raw["at"].isnull(), checks.NO_DATE))
+        columns |= _moments(engine, rows, as_read) if "sent_at" in cells else _no_time()
         if not as_read.zone:
             columns.pop("local_at")
     columns |= _no_channel(columns) if as_read.zone else {}
-    if {"phone", "email"} <= cells.keys():
-        neither = ~cells["email"].contains("@") & ~cells["phone"].re_search(PHONE)
-        problems.append((neither, "a phone number and an e-mail address that are none"))
-    for name in sorted(cells.keys() - TEXTS):
-        problems.append((cells[name].contains('"'), "a stray quote"))
-    problem = ibis.cases(*problems)
-    texts = [_text(raw[c]).fill_null("").left(TOLD) for c in raw.columns[:width]]
-    text = ibis.literal(source.delimiter or ",").join(texts)
-    told = {"problem": problem, "text": problem.isnull().ifelse(None, text)}
+    told = {"problem": rows.problem, "text": rows.problem.isnull().ifelse(None, rows.text)}
     if "sent_at" in cells:
-        told["said"] = (problem == checks.NO_DATE).ifelse(cells["sent_at"], None)
-        told |= {name: raw[name] for name in ("shape", "late")}
-    return raw.select(**_numbered(columns), **told, **_places(raw, source, offset))
+        told["said"] = (rows.problem == checks.NO_DATE).ifelse(rows.sent_at, None)
+        told |= {name: rows[name] for name in ("shape", "late")}
+    return rows.select(**_numbered(columns), **told, **{n: rows[n] for n in places})
+
+
+def _problem(rows: "ibis.Table", names: set[str]) -> "ibis.Value":
+    """Why a row cannot be used, by its cells of these names; null for a good one."""
+    ids = {n: rows[n] for n in IDS if n in names}
+    problems = _id_problems(ids)
+    if "sent_at" in names:
+        problems.append((rows["at"].isnull(), checks.NO_DATE))
+    if {"phone", "email"} <= names:
+        neither = ~rows.email.contains("@") & ~rows.phone.re_search(PHONE)
+        problems.append((neither, "a phone number and an e-mail address that are none"))
+    for name in sorted(names - TEXTS):
+        problems.append((rows[name].contains('"'), "a stray quote"))
+    return ibis.cases(*problems)
 
 
 def _places(raw: "ibis.Table", source: Source, offset: int) -> "dict[str, ibis.Value]":

@@ -408,22 +408,29 @@ def _broadcasts(
 
 
 def _joined(minutes: "np.recarray", versions: list[Version]) -> dict[int, int]:
-    """For each version of a group the number of the largest version of its broadcast."""
+    """For each version of a group the number of a large version of its broadcast: those that are
+    alike are put together first, so that what is told of the others rests on many rows.
+    """
     own = {int(n): minutes[minutes["version"] == n] for n in set(minutes["version"]) - {-1}}
-    largest, joined = {-1: -1}, dict[int, Any]()
-    for number in sorted(own, key=lambda n: (-own[n]["rows"].sum(), n)):
-        version = versions[number]
-        nearness = {head: alike(version.stays, versions[head].stays) for head in joined}
-        fitting = (
-            head
-            for head in sorted(joined, key=lambda h: -nearness[h])
-            if version.template == versions[head].template
-            and not _parted(joined[head], own[number], nearness[head])
-        )
-        largest[number] = head = next(fitting, number)
-        parts = [joined[head]] if head in joined else []
-        joined[head] = np.concatenate([*parts, own[number]])
-    return largest
+    large = {-1: -1} | {number: number for number in own}
+    for least in (read_contents.ALIKE, 0):
+        joined: dict[int, Any] = {}
+        for number in sorted(own, key=lambda n: (-own[n]["rows"].sum(), n)):
+            version = versions[number]
+            nearness = {head: alike(version.stays, versions[head].stays) for head in joined}
+            fitting = (
+                head
+                for head in sorted(joined, key=lambda h: -nearness[h])
+                if nearness[head] >= least
+                and version.template == versions[head].template
+                and not _parted(joined[head], own[number], nearness[head])
+            )
+            head = next(fitting, number)
+            parts = [joined[head]] if head in joined else []
+            joined[head] = np.concatenate([*parts, own[number]])
+            large |= {n: head for n, before in large.items() if before == number}
+        own = joined
+    return large
 
 
 def _parted(one: "np.recarray", other: "np.recarray", nearness: float) -> bool:
