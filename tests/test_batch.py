@@ -249,9 +249,9 @@ def test_the_documents_example_is_a_batch_file(make):
 
 
 WRONG = {
-    "kep = 3": "'kep' is no key here; known: keep, .* Did you mean 'keep'",
+    "kep = 3": "kep is no setting; known here: keep, .* Did you mean 'keep'",
     "[[entry]]\nname = 'a'\nnotebok = 'x'": (
-        "(?s)entry 1: 'notebook' is missing.*entry 1: 'notebok' is no key .* Did you mean"
+        "(?s)entry 1: notebook is missing.*entry 1: notebok is no setting; .* Did you mean"
         " 'notebook'"
     ),
     "[[entry]]\nname = 'a'\nnotebook = 'failure_reprt'": (
@@ -269,8 +269,15 @@ WRONG = {
         "a", "failure_report", **{"from": "yesterday"}
     ): "entry 1 .'a'.: from is 'yesterday'; expected a date",
     entry("a", "failure_report") * 2: "two entries are called 'a'",
-    "entry = 3": "entry is '3'; should be a valid list",
-    "keep = 0\n" + entry("a", "failure_report"): "keep is '0'; should be greater than 0",
+    "entry = 3": "entry is 3; expected a valid list",
+    "keep = 0\n" + entry("a", "failure_report"): "keep is 0; expected a whole number above 0",
+    entry("a", "failure_report") + "[entry.foreach]\nfile = 'x'": (
+        "entry 1: foreach.file is no setting; known here: files, channels. Did you mean 'files'"
+    ),
+    entry("a", "failure_report") + "[[entry]]\nname = 3\nnotebook = []\nparameters = 'x'": (
+        "(?s)entry 2: notebook is \\[\\]; expected a valid string.*entry 2: parameters is 'x'; "
+        "expected a table"
+    ),
     "[[entry]\n": "this is not TOML",
 }
 

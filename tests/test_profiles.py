@@ -927,10 +927,13 @@ def test_a_profile_that_does_not_fit_is_refused_in_one_sentence(engine, name, wo
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (('grade = "A"\n', ""), "grade"),
-        (('recipient = "phone"', 'recipient = "person"'), "recipient"),
-        (("[form.states]", "[form.stats]"), "stats"),
-        (("title", "title ="), "cannot be used"),
+        (('grade = "A"\n', ""), "grade is missing"),
+        (
+            ('recipient = "phone"', 'recipient = "person"'),
+            "form 1: recipient is 'person'; expected 'contact', 'phone' or 'address'",
+        ),
+        (("[form.states]", "[form.stats]"), "form 1: stats is no .* Did you mean 'states'"),
+        (("title", "title ="), "this is not TOML"),
     ],
 )
 def test_a_profile_file_that_is_wrong_says_where(tmp_path, change, words):

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from .. import __version__
 from ..bench import parameters, settings
+from ..common import tomlfile
 from ..common.exceptions import (
     BatchError,
     ParameterError,
@@ -23,7 +24,7 @@ from ..common.exceptions import (
     speak,
 )
 from ..ledger import record
-from ..limits.channels import load_channels, read_toml
+from ..limits.channels import load_channels
 from ..report import reports
 from ..sources import files, share
 
@@ -198,8 +199,9 @@ def _refusal(path: Path, problems: list[str]) -> BatchError:
 
 
 def _read(path: Path) -> _File:
+    above = sentence("a whole number above 0")
     try:
-        content = read_toml(path, sentence("batch file"))
+        content = tomlfile.read(path, sentence("batch file"))
         speak(
             content["defaults"].get("language")
             if isinstance(content.get("defaults"), dict)
@@ -207,30 +209,10 @@ def _read(path: Path) -> _File:
         )
         return _File.model_validate(content)
     except ValidationError as error:
-        problems = [_told(**found) for found in error.errors()]
+        problems = [*tomlfile.faults(error, _File, {"keep": above, "timeout": above})]
     except ValueError as error:
         problems = [str(error)]
     raise _refusal(path, problems)
-
-
-def _told(loc: tuple, type: str, msg: str, input: Any, **_: Any) -> str:
-    """Say what pydantic found, with the entry's number and the key as the file spells it."""
-    inside = loc[:1] == ("entry",) and len(loc) > 1
-    text, keys = (
-        (sentence("entry {number}:", number=loc[1] + 1) + " " if inside else ""),
-        [str(k) for k in loc[2 * inside :]],
-    )
-    if type == "extra_forbidden":
-        known = list((_Each if keys[0] == "foreach" else _Entry if inside else _File).model_fields)
-        facts = {"key": keys[-1], "known": ", ".join(known), "hint": did_you_mean(keys[-1], known)}
-        return text + sentence("'{key}' is no key here; known: {known}.{hint}", **facts)
-    if type == "missing":
-        return text + sentence("'{key}' is missing.", key=keys[-1])
-    what = " ".join(str(input).split())[:60]
-    why = sentence(msg.removeprefix("Input ").replace("valid dictionary", "table"))
-    return text + sentence(
-        "{key} is '{value}'; {why}.", key=".".join(keys[:2]), value=what, why=why
-    )
 
 
 def _each(each: _Each, environment: Mapping[str, str]) -> Iterator[tuple[dict[str, str], str]]:

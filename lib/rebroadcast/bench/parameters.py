@@ -9,7 +9,7 @@ from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any, Optional, Union
 
-from ..common.exceptions import ParameterError, did_you_mean, reason, sentence, speak
+from ..common.exceptions import ParameterError, did_you_mean, reason, speak
 from ..sources import share
 
 AFTER = "data/samples/after_resend"
@@ -157,6 +157,8 @@ def check(parameters: Mapping[str, Declared], given: Mapping[str, object]) -> di
     """
     from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+    from ..common.tomlfile import says
+
     checked = {}
     for given_name, value in given.items():
         name = given_name.replace("-", "_")
@@ -185,14 +187,13 @@ def check(parameters: Mapping[str, Declared], given: Mapping[str, object]) -> di
             )
             checked[name] = adapter.validate_python(value)
         except ValidationError as error:
-            why = error.errors()[0]["msg"].removeprefix("Input should be ")
             raise ParameterError(
                 "Parameter '{name}' is {value!r}; expected {kind} ({why}).",
                 given_name,
                 name=given_name,
                 value=value,
                 kind=kind,
-                why=sentence(why),
+                why=says(error.errors()[0]["msg"]),
             ) from None
     return {name: checked[name] for name in parameters if name in checked}
 

@@ -8,12 +8,13 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import chain, count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from filelock import BaseFileLock, FileLock
 
-from .exceptions import OutputError, reason
+from .exceptions import OutputError, folded, reason
 
 SCRATCH = "rebroadcast-"
 PRIVATE = ("import", "data")  # these hold contact IDs: files 0600, folders 0700
@@ -87,6 +88,26 @@ def write_whole(path: Path, text: str) -> None:
         os.replace(aside, path)
     finally:
         aside.unlink(missing_ok=True)
+
+
+def slug(text: str, nothing: str) -> str:
+    """A name for a file or an anchor: at most 80 letters without case and accents, digits and
+    dashes; nothing where none is left.
+
+    >>> slug("Failed: Ñandú 110122", "import")
+    'failed-nandu-110122'
+    """
+    return re.sub(r"\W+", "-", folded(text), flags=re.ASCII).strip("-")[:80] or nothing
+
+
+def unused(name: str, taken: Callable[[str], object], sign: str = "-") -> str:
+    """The first of name, name-2, name-3 and so on that is not taken.
+
+    >>> unused("why", {"why", "why-2"}.__contains__)
+    'why-3'
+    """
+    more = (f"{name}{sign}{number}" for number in count(2))
+    return next(one for one in chain([name], more) if not taken(one))
 
 
 def make(folder: Path) -> None:

@@ -23,8 +23,8 @@ from ..bench import draft, parameters, workbench
 from ..bench.settings import NAMES
 from ..bench.tables import Tables
 from ..common.exceptions import InputError, ParameterError, RebroadcastError, speak
+from ..common.folder import slug
 from ..common.language import language
-from ..recovery import tag_import
 from ..recovery.tags import Tag
 from ..show import failures as charts
 from ..show import picture
@@ -544,7 +544,7 @@ class Explorer:
     @property
     def slug(self) -> str:
         """What files for the present tag are called."""
-        return tag_import.file_name(re.sub(r"\{[^}]*\}", "", self.face.tag.value))
+        return slug(re.sub(r"\{[^}]*\}", "", self.face.tag.value), "import")
 
     def draft(self) -> None:
         """Draft a channels file of what is open, to be downloaded, completed and opened with it."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from ..bench import parameters
 from ..bench.settings import FILES
 from ..bench.tables import Tables
-from ..common.folder import make
+from ..common.folder import make, unused
 from ..sources import files
 from ..verbs import plan
 
@@ -78,9 +78,5 @@ def free(folder: Path, name: str) -> Path:
     """The first of name, name-2, name-3 in a folder that neither results nor a saved run have
     yet.
     """
-    names = (name, *(f"{name}-{number}" for number in range(2, 10_000)))
-    return next(
-        folder / n
-        for n in names
-        if not any((folder / f"{n}{end}").exists() for end in ("", ".yaml", ".toml"))
-    )
+    ends = ("", ".yaml", ".toml")
+    return folder / unused(name, lambda n: any((folder / f"{n}{end}").exists() for end in ends))

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cache, partial
@@ -16,8 +15,10 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, ValidationError
 
+from ..common import tomlfile
 from ..common.doubts import Doubt
-from ..common.exceptions import ChannelsError, did_you_mean, folded, reason, sentence
+from ..common.exceptions import ChannelsError, did_you_mean, folded, sentence
+from ..common.folder import unused
 from ..common.times import check_zone, known_zone, zone_hint
 from .limit import Limit, Window
 
@@ -241,7 +242,7 @@ class Channels:
             if channel.pool is None and (named or (channel.kind and channel.kind.shared)):
                 portfolios.setdefault(named or "", []).append(channel)
         taken = {*self._content.channel, *self._content.pool, *portfolios}
-        unnamed = next(name for name in _names("portfolio") if name not in taken)
+        unnamed = unused("portfolio", taken.__contains__, " ")
         return [
             (name or unnamed, members) for name, members in portfolios.items() if len(members) > 1
         ]
@@ -258,12 +259,6 @@ class Channels:
             stated, key=lambda row: row.limit if isinstance(row.limit, int) else float("inf")
         )
         return least.model_copy(update={"reserve": sum(row.reserve for row in rows), "pace": None})
-
-
-def _names(name: str) -> Iterator[str]:
-    """A name, and others in case that it is taken."""
-    yield name
-    yield from (f"{name} {number}" for number in range(2, 1_000_000))
 
 
 def _limit(name: str, members: list[Channel], row: _Limit, kind: Kind | None, zone: str) -> Limit:
@@ -285,10 +280,10 @@ def load_channels(path: Path | None = None) -> Channels:
     if path is None:
         return Channels()
     try:
-        content = _File.model_validate(read_toml(path, sentence("channels file")))
+        content = _File.model_validate(tomlfile.read(path, sentence("channels file")))
         problem = next(_contradictions(content), None)
     except ValidationError as error:
-        problem = _told(error)
+        problem = next(tomlfile.faults(error, _File, _expected()))
     except ValueError as error:
         problem = error
     if problem:
@@ -296,76 +291,16 @@ def load_channels(path: Path | None = None) -> Channels:
     return Channels(content)
 
 
-def read_toml(path: Path, what: str) -> dict:
-    """Read a file of the user's; ValueError says in a sentence why it cannot be read."""
-    try:
-        text = Path(path).read_text(encoding="utf-8-sig")
-        content = tomllib.loads(text)
-    except OSError as error:
-        raise ValueError(
-            sentence("the {what} cannot be read ({reason}).", what=what, reason=reason(error))
-        ) from None
-    except UnicodeDecodeError:
-        raise ValueError(
-            sentence("the {what} is not UTF-8; save it as UTF-8.", what=what)
-        ) from None
-    except tomllib.TOMLDecodeError as error:
-        escape = re.search("escape|hex value", str(error))
-        raise ValueError(
-            sentence("this is not TOML: {reason}. {hint}", reason=error, hint=_windows())
-            if escape
-            else sentence("this is not TOML: {reason}. Values of text need quotes.", reason=error)
-        ) from None
-    if '"""' not in text and "'''" not in text and (broken := next(_escaped(content), None)):
-        raise ValueError(
-            sentence(
-                "the text {text!r} is not what was meant. {hint}", text=broken, hint=_windows()
-            )
-        )
-    return content
-
-
-def _windows() -> str:
-    return sentence(
-        "In double quotes \\ begins a special character: write paths in single quotes or with /."
-    )
-
-
-def _escaped(value: object) -> Iterator[str]:
-    r"""The texts that hold a tab or another control character, as a path such as "C:\temp" does
-    in double quotes.
-    """
-    if isinstance(value, str) and re.search("[\0-\x1f]", value):
-        yield value
-    for inner in (
-        value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    ):
-        yield from _escaped(inner)
-
-
-def _told(error: ValidationError) -> str:
-    """Say the first thing that pydantic found, with the key as the file spells it."""
-    first = error.errors()[0]
-    where = [str(part) for part in first["loc"]][:3]
-    model = _File if len(where) < 3 else _Pool if where[0] == "pool" else _Channel
-    key, fields = ".".join(where), list(model.model_fields)
-    if first["type"] == "extra_forbidden":
-        facts = {"key": key, "known": ", ".join(fields), "hint": did_you_mean(where[-1], fields)}
-        return sentence("{key} is no setting; known here: {known}.{hint}", **facts)
-    if first["type"] == "missing":
-        return sentence("{key} is missing.", key=key)
-    expected = {
+def _expected() -> dict[str, str]:
+    """What a setting takes, by its name."""
+    return {
         "limit": sentence('a whole number above 0, or "unlimited"'),
         "segment_limit": sentence("a whole number above 0"),
         "window": sentence('"24h" (or other hours), "day" or "month"'),
         "reserve": sentence("a whole number, 0 or more"),
         "pace": sentence("contacts per second, above 0"),
-    }.get(where[-1], sentence("text in quotes, of at most 255 characters"))
-    if where[0] in ("pool", "channel") and len(where) < 3:
-        expected = sentence("a table such as [pool.main] or [channel.1001]")
-    return sentence(
-        "{key} is {value!r}; expected {expected}.", key=key, value=first["input"], expected=expected
-    )
+        "": sentence("text in quotes, of at most 255 characters"),
+    }
 
 
 def _contradictions(content: _File):

@@ -1,6 +1,5 @@
 """The CSV files that a vendor's contact import takes: whom to reach again, and the tag to add."""
 
-import re
 from collections import Counter
 from collections.abc import Collection, Iterable
 from pathlib import Path
@@ -8,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from ..common import sheets
 from ..common.doubts import Doubt
-from ..common.exceptions import InputError, folded
+from ..common.exceptions import InputError
+from ..common.folder import slug
 from ..common.lazy import ibis
 from .people import People, spread
 from .targets import BY_HAND, filled
@@ -178,7 +178,7 @@ def write(
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     written, names = [], Counter[str]()
     for tag in tags:
-        split, name = sizes[sizes["tag"] == tag], file_name(tag)
+        split, name = sizes[sizes["tag"] == tag], slug(tag, "import")
         names[name] += 1  # tags that differ in signs only, or in letters that are not Latin
         name += f"-tag{names[name]}" if names[name] > 1 else ""
         kinds = list(dict.fromkeys(split["kind"]))
@@ -208,12 +208,3 @@ def _sizes(rows: "ibis.Table", parts: list[str]) -> "pd.DataFrame":
 def _constant(target: "Target") -> int:
     """The bytes of a row beside its recipient and tags, at the most."""
     return max(sum(len(t) + 1 for t in columns.values()) for columns in target.columns.values())
-
-
-def file_name(tag: str) -> str:
-    """A file name for a tag: letters without their accents, digits and dashes.
-
-    >>> file_name("failed broadcast 110122")
-    'failed-broadcast-110122'
-    """
-    return re.sub(r"\W+", "-", folded(tag), flags=re.ASCII).strip("-")[:80] or "import"

@@ -15,7 +15,8 @@ import mistune
 import re2
 from jinja2 import Environment, FileSystemLoader
 
-from ..common.exceptions import InputError, OutputError, folded, reason, visible
+from ..common.exceptions import InputError, OutputError, reason, visible
+from ..common.folder import slug, unused
 from ..common.language import Language
 from ..common.lazy import nbformat
 from ..show.picture import caption, picture
@@ -106,16 +107,12 @@ class _Page:
             blocks += [self._output(output, failed) for output in cell.outputs]
         for block in filter(None, blocks):
             if title := block.pop("title", None):
-                section = {"slug": self._slug(title), "title": title, "open": "folded" not in tags}
+                taken = [section.get("slug") for section in self.sections]
+                name = unused(slug(title, "section"), taken.__contains__)
+                section = {"slug": name, "title": title, "open": "folded" not in tags}
                 self.sections.append(section | {"blocks": []})
             if block.get("html") != "":
                 self.sections[-1]["blocks"].append(block)
-
-    def _slug(self, title: str) -> str:
-        slug = first = "-".join(re.findall(r"[a-z0-9]+", folded(title))) or "section"
-        while slug in [section.get("slug") for section in self.sections]:
-            slug = f"{first}-{int(slug.removeprefix(first)[1:] or 1) + 1}"
-        return slug
 
     def _output(self, output: Any, failed: bool) -> dict[str, Any] | None:
         if output.output_type == "stream":

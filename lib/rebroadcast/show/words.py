@@ -170,11 +170,6 @@ PIECES = (
     _("a valid number, unable to parse string as a number"),
     _("a valid integer, unable to parse string as an integer"),
     _("a valid boolean, unable to interpret input"),
-    _("should be a valid string"),
-    _("should be a valid integer"),
-    _("should be a valid table"),
-    _("should be a valid list"),
-    _("should be greater than 0"),
     _("String should have at least 1 character"),
     _("List should have at least 1 item after validation, not 0"),
 )

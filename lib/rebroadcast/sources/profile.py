@@ -4,8 +4,7 @@ The files in profiles/ come with the package; a user's own file of the same form
 """
 
 import re
-import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
 from pathlib import Path
@@ -13,7 +12,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
-from ..common.exceptions import InputError, did_you_mean, folded, reason
+from ..common import tomlfile
+from ..common.exceptions import InputError, did_you_mean, folded, sentence
 
 PACKAGED = Path(__file__).parent / "profiles"
 HOME = "respondio"  # its names fit loosely, and it is what a file is measured by that none knows
@@ -146,20 +146,17 @@ def packaged() -> dict[str, Profile]:
 def load(path: Path) -> Profile:
     """Read a profile file. Raises InputError with what is wrong in it and where."""
     try:
-        return Profile(**tomllib.loads(path.read_text("utf-8")), name=path.stem)
-    except (OSError, UnicodeDecodeError) as error:
-        why = reason(error)
-    except tomllib.TOMLDecodeError as error:
+        return Profile(**tomlfile.read(path, sentence("profile")), name=path.stem)
+    except ValidationError as error:
+        why = next(tomlfile.faults(error, Profile))
+    except (ValueError, TypeError, AttributeError) as error:
         why = str(error)
-    except (ValidationError, TypeError, AttributeError) as error:
-        first: Mapping = error.errors()[0] if isinstance(error, ValidationError) else {"msg": error}
-        why = f"{'.'.join(map(str, first.get('loc', ())))}: {first['msg']}".strip(": ")
     raise InputError(
         "The profile {path} cannot be used ({why}); `rebroadcast profiles FILE` writes one to"
         " complete.",
         path,
         path=path,
-        why=why,
+        why=why.rstrip("."),
     )
 
 
