@@ -12,6 +12,9 @@ import pytest
 from filelock import FileLock
 
 import warm
+from rebroadcast.bench import settings as settings_
+from rebroadcast.bench import workbench
+from rebroadcast.bench.tables import Inputs, Tables
 from rebroadcast.common import exceptions
 from rebroadcast.engine import connect as connection
 from rebroadcast.report import reports
@@ -79,6 +82,28 @@ LONGEST = [
     "paths",
     "html",
 ]
+
+
+READ = (*settings_.FILES, "timezone", "date_format", "profile", "language")  # parameters of inputs
+_read = {}
+
+
+def opened(given, notebook="tag_import"):
+    """A workbench over inputs that are read once for all tests of a process that ask for the same,
+    as the explorer reads once for all filters; a ledger changes what is read.
+    """
+    settings = workbench.Settings.parse(given, notebook)
+    if settings.ledger:
+        return workbench.Workbench(settings)
+    asked = {name: settings.stated.get(name) for name in READ}
+    files = [p for value in asked.values() for p in (value if isinstance(value, list) else [value])]
+    states = [os.stat(path)[6:] for path in files if path and os.path.isfile(path)]
+    key = repr((asked, states))
+    if key not in _read:
+        if len(_read) > 3:
+            _read.pop(next(iter(_read))).inputs.close()
+        _read[key] = Tables(Inputs(settings))
+    return workbench.Workbench(settings, _read[key].over(settings), ExitStack())
 
 
 def few_first(values, few):

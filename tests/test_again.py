@@ -179,8 +179,15 @@ def test_numbers_of_one_portfolio_and_open_service_windows(write, tmp_path):
     assert planned["left"].tolist() == [0]
 
 
-@pytest.mark.parametrize("earlier", ["2022-01-11 04:50", "2022-01-11 05:00", "2022-01-10 15:00"])
-@pytest.mark.parametrize("channel", ["", "1001"])
+@pytest.mark.parametrize(
+    ("earlier", "channel"),
+    [
+        ("2022-01-11 04:50", ""),
+        ("2022-01-11 04:50", "1001"),
+        ("2022-01-11 05:00", ""),
+        ("2022-01-10 15:00", ""),
+    ],
+)
 def test_an_export_that_begins_earlier_tags_nobody_again(run, write, tmp_path, earlier, channel):
     """A broadcast that runs past five in the morning, at which days begin in the keys."""
     late = [row(str(n), f"m{n}", at=f"2022-01-11 05:1{n}:07") for n in range(6)]

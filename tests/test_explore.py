@@ -29,7 +29,6 @@ from rebroadcast.bench.tables import narrowing
 from rebroadcast.common.exceptions import ParameterError, RebroadcastError
 from rebroadcast.explorer import explorer, selection, tonight
 from rebroadcast.explorer.selection import Filters
-from rebroadcast.report import reports
 from rebroadcast.verbs import recover as recovering
 
 TEMPLATE = "(#132012) Parameter format does not match format in the created template"
@@ -339,7 +338,9 @@ def test_dry_run_then_import_files_then_the_saved_run_does_the_same(tmp_path):
     assert entry == [{"name": "failed-broadcast-2", "notebook": "tag_import", "parameters": given}]
     (planned,) = batchfile.load(batch).entries
     assert planned.parameters == given and not planned.problem
-    record = reports.run("tag_import", given, tmp_path / "tonight")
+    bench = workbench.open(given | {"out": str(tmp_path / "tonight")}, "tag_import")
+    again = recovering.recover(bench.settings, bench.tables, bench.results)
+    record = bench.finish(again)
     assert contacts_of(tmp_path / "tonight" / "import") == files
     now = json.loads((written / "run.json").read_text("utf-8"))
     assert record["counts"] == now["counts"] and record["waves"] == now["waves"]
@@ -789,13 +790,6 @@ def test_in_jupyterlab_a_hunch_becomes_import_files_and_tonights_run(workspace, 
     (contacts,) = files.values()
     assert saved == (made / "failed-broadcast" / "import" / name).read_bytes()
     assert lead == f"{len(contacts)} contacts can be reached again"
-    asked = workbench.open(
-        {"exports": "sample", "channel": "1001", "cause": "quota", "tag": "t"}, "tag_import"
-    )
-    found = recovering.recover(asked.settings, asked.tables)
-    assert found.recoverable == len(contacts)
-    kept = asked.tables.engine.con.read_parquet(found.dispositions)
-    assert sorted(kept.filter(kept.disposition == "tagged").contact_id.execute()) == contacts
 
     out = ["-p", "out", str(tmp_path / "tonight"), "--kernel", "python3", "--cwd", str(ROOT)]
     given = [

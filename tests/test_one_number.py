@@ -18,7 +18,7 @@ from rebroadcast.report import quota_overflow
 from rebroadcast.verbs import assess, check, plan, recover, summarise
 
 PAUSED = "(#132015) Template is paused"
-SEEDS = range(100, 112)
+SEEDS = range(101, 112)  # with a messages export, and without
 DAY = timedelta(days=1)
 CHANNELS = "".join(f'[channel.{c}]\nname = "N{c}"\nlimit = 100\n' for c in (1001, 1002, 2001))
 
@@ -93,7 +93,7 @@ def imported(folder):
     return found
 
 
-@pytest.mark.parametrize("seed", few_first(SEEDS, 4))
+@pytest.mark.parametrize("seed", few_first(SEEDS, 2))
 def test_all_faces_say_the_number_that_is_right(tmp_path, seed):
     world = World(seed, tmp_path)
     right = sorted(map(sorted, world.right().values()))
@@ -127,7 +127,7 @@ def test_all_faces_say_the_number_that_is_right(tmp_path, seed):
 
 
 def test_the_terminal_and_the_report_say_it_too(tmp_path):
-    world = World(SEEDS[1], tmp_path)
+    world = World(SEEDS[0], tmp_path)
     right = world.right()
     everybody = {contact for people in right.values() for contact in people}
     options = [f"--{name}={path}" for name, path in world.given.items() if name != "exports"]

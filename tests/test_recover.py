@@ -3,6 +3,7 @@ contacts.
 """
 
 import csv
+import getpass
 import json
 from pathlib import Path
 
@@ -12,11 +13,12 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from conftest import BLOCKED, HEADER, LIMIT, SAMPLES, row
+from conftest import BLOCKED, HEADER, LIMIT, SAMPLES, opened, row
 from rebroadcast.bench import workbench
 from rebroadcast.common.exceptions import InputError, OutputError, ParameterError, RunError
 from rebroadcast.recovery import fates as fates_
 from rebroadcast.recovery import tag_import, targets
+from rebroadcast.report.tag_import import fix_first
 from rebroadcast.sources import profile
 from rebroadcast.verbs import recover as recovering
 
@@ -27,10 +29,10 @@ SAMPLE = {
 TEMPLATE = "(#132012) Parameter format does not match format in the created template"
 
 
-def recover(out=None, **given):
-    bench = workbench.open(
-        {"tag": "again", "timezone": "UTC", "out": str(out or "")} | given, "tag_import"
-    )
+def recover(out=None, anew=False, **given):
+    begin = workbench.open if anew else opened
+    given = {"tag": "again", "timezone": "UTC", "out": str(out or "")} | given
+    bench = begin(given, "tag_import")
     recovery = recovering.recover(bench.settings, bench.tables, bench.results)
     rows = None
     if out:
@@ -69,8 +71,9 @@ def test_sample_gives_exactly_the_contacts_that_its_script_knows(truth, tmp_path
 
 
 def test_a_rerun_gives_the_same_bytes(tmp_path):
-    for name in ("a", "b"):
-        recover(tmp_path / name, **SAMPLE, channel="1001", messages=str(SAMPLES / "messages.csv"))
+    given = SAMPLE | {"channel": "1001", "messages": str(SAMPLES / "messages.csv")}
+    recover(tmp_path / "a", **given)
+    recover(tmp_path / "b", anew=True, **given)
     files = [
         p.relative_to(tmp_path / "a")
         for p in sorted((tmp_path / "a").rglob("*"))
@@ -170,6 +173,21 @@ def test_what_has_been_mended_moves_to_the_audience(write, tmp_path):
     assert tagged(path, tmp_path / "c", fixed="plantilla, ventana") == ["1", "2"]
     with pytest.raises(ParameterError, match="Did you mean 'template'"):
         recover(exports=str(path), fixed="tempalte")
+
+
+def test_who_decided_that_a_cause_is_mended_is_kept_and_shown(write, tmp_path):
+    path = str(write([row("1", "1", TEMPLATE), row("2", "2")]))
+    told = {}
+    for name, decider in (("named", "Ana Ruiz"), ("unnamed", "")):
+        recover(tmp_path / name, exports=path, fixed="template", decided_by=decider)
+        told[name] = json.loads((tmp_path / name / "run.json").read_text("utf-8"))["fixed"]
+    assert told["named"] == {"causes": ["template"], "decided_by": "Ana Ruiz"}
+    assert told["unnamed"] == {"causes": ["template"], "decided_by": getpass.getuser()}
+    bench = opened({"exports": path, "fixed": "template", "decided_by": "Ana Ruiz", "tag": "t"})
+    found = recovering.recover(bench.settings, bench.tables)
+    assert "Decided by Ana Ruiz" in fix_first(bench.reader, found, bench.settings).data
+    recover(tmp_path / "none", exports=path)
+    assert "fixed" not in json.loads((tmp_path / "none" / "run.json").read_text("utf-8"))
 
 
 def test_what_makes_the_numbers_less_sure_is_said_and_recorded(write, tmp_path):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from rebroadcast.bench import workbench
+from conftest import opened
 from rebroadcast.common.exceptions import InputError
 from rebroadcast.recovery import tag_import, targets
 from rebroadcast.sources import profile
@@ -17,15 +17,12 @@ ALL = "policy,configuration,content,template,account,outside_window"
 
 def written(**given) -> dict[str, list[list[str]]]:
     """The import files of a recovery: name → rows."""
-    bench = workbench.open({"tag": "again 0510", "fixed": ALL, **given}, "tag_import")
-    try:
-        found = recover(bench.settings, bench.tables)
-        return {
-            one["file"]: list(csv.reader((found.folder / one["file"]).open(encoding="utf-8")))
-            for one in found.files
-        }
-    finally:
-        bench.close()
+    bench = opened({"tag": "again 0510", "fixed": ALL, **given})
+    found = recover(bench.settings, bench.tables)
+    return {
+        one["file"]: list(csv.reader((found.folder / one["file"]).open(encoding="utf-8")))
+        for one in found.files
+    }
 
 
 PEOPLE = ["447700900164", "447700900165"]

@@ -32,13 +32,16 @@ REPEATED = (  # parameters that the recovery of this report needs too
     "channels",
     "messages",
     "contacts",
+    "exclude_tag",
     "timezone",
     "date_format",
+    "profile",
     "rules",
     "from_",
     "to",
     "sender_type",
     "language",
+    "engine",
 )
 
 

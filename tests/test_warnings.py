@@ -1,0 +1,70 @@
+"""Warnings that a run gives by itself: too early an export, and edges that may cut a broadcast."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from conftest import opened, row
+from rebroadcast.bench.doubts import doubts
+
+EDGES = {"too early", "cut by dates", "cut at midnight"}
+
+
+def told(path, **given):
+    """The warnings of these kinds, by kind."""
+    bench = opened({"exports": str(path), "timezone": "UTC"} | given)
+    return {doubt.kind: doubt for doubt in doubts(bench.tables) if doubt.kind in EDGES}
+
+
+def sent(*times):
+    return [row(str(n), f"m{n}", at=at) for n, at in enumerate(times)]
+
+
+@pytest.mark.parametrize(("hours", "early"), [(3, True), (-2, True), (24 * 40, False)])
+def test_an_export_made_soon_after_the_broadcast_is_told(write, hours, early):
+    at = datetime.now(UTC) - timedelta(hours=hours)
+    found = told(write(sent(f"{at:%Y-%m-%d} 12:00:00", f"{at:%Y-%m-%d %H:%M:%S}")))
+    assert ("too early" in found) == early
+    if early:
+        assert found["too early"].values["age"] >= timedelta()
+        assert found["too early"].values["settling"] > timedelta(hours=3)
+        assert "Export again later" in found["too early"].text()
+
+
+BROADCAST = ("2022-01-11 10:00:00", "2022-01-11 11:00:00", "2022-01-11 12:00:00")
+
+
+@pytest.mark.parametrize(
+    ("dates", "cut"),
+    [
+        ({}, False),
+        ({"from_": "2022-01-11 10:30"}, True),
+        ({"to": "2022-01-11 11:30"}, True),
+        ({"from_": "2022-01-11", "to": "2022-01-11"}, False),
+    ],
+)
+def test_a_broadcast_that_the_dates_asked_for_cut_is_told(write, dates, cut):
+    found = told(write(sent(*BROADCAST)), **dates)
+    assert ({*found} == {"cut by dates"}) == cut and bool(found) == cut
+    if cut:
+        assert found["cut by dates"].values == {"n": 1}
+
+
+@pytest.mark.parametrize(
+    ("times", "cut"),
+    [
+        (("2022-01-11 00:02:00", "2022-01-11 00:40:00"), True),
+        (("2022-01-11 23:10:00", "2022-01-11 23:58:00"), True),
+        (("2022-01-11 00:30:00", "2022-01-11 23:20:00"), False),
+        (("2022-01-11 00:00:00", "2022-01-11 00:00:00"), False),  # days without a time
+    ],
+)
+def test_an_export_whose_edge_is_near_midnight_is_told(write, times, cut):
+    found = told(write(sent(*times)))
+    assert ("cut at midnight" in found) == cut
+    assert not cut or "Export one day more" in found["cut at midnight"].text()
+
+
+def test_what_the_dates_cut_is_told_instead_of_midnight(write):
+    times = ("2022-01-11 00:02:00", "2022-01-11 01:00:00")
+    assert {*told(write(sent(*times)), from_="2022-01-11 00:30")} == {"cut by dates"}
