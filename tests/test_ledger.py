@@ -88,18 +88,18 @@ def test_the_same_run_twice_at_once_is_refused(tmp_path, con):
     with pytest.raises(LedgerError, match="being made now"):
         open_ledger(tmp_path / "ledger").claim(con, "a", people([1]), "monday", NOW)
     with pytest.raises(LedgerError, match="being made now"):
-        open_ledger(tmp_path / "ledger").discard("a")
+        open_ledger(tmp_path / "ledger").release("a", "to see", NOW)
 
 
-def test_a_discarded_claim_frees_its_contacts(tmp_path, con):
+def test_a_claim_taken_back_frees_its_contacts(tmp_path, con):
     ledger = open_ledger(tmp_path / "ledger")
     ledger.claim(con, "a", people([1, 2]), "monday", NOW)
-    ledger.discard("a")
+    ledger.take_back("a")
     assert ledger.runs() == []
     assert ids(ledger.claim(con, "b", people([1, 2]), "monday", NOW).table) == [1, 2]
-    for call in (ledger.discard, ledger.confirm):
-        with pytest.raises(LedgerError):
-            call("a")
+    ledger.take_back("a")  # again does no harm
+    with pytest.raises(LedgerError):
+        ledger.confirm("a")
 
 
 def test_a_dead_claim_of_another_machine_stays(tmp_path, con, monkeypatch):
@@ -110,7 +110,7 @@ def test_a_dead_claim_of_another_machine_stays(tmp_path, con, monkeypatch):
     del ledger
     ledger = open_ledger(tmp_path / "ledger")
     assert ids(ledger.claim(con, "b", people([2, 3]), "monday", NOW).table) == [3]
-    ledger.discard("a")
+    ledger.take_back("a")
     assert ids(ledger.claim(con, "c", people([1, 2, 3]), "monday", NOW).table) == [1, 2]
 
 
@@ -238,8 +238,8 @@ def test_a_full_disk_is_one_sentence(tmp_path, con):
             ledger.claim(con, "b", people(range(7**9, 7**9 + 13 * 200_000, 13)), "monday", NOW)
         assert ids(ledger.tagged(con, "monday")) == [1]
         assert ids(ledger.claim(con, "c", people([1, 2]), "monday", NOW).table) == [2]
-        ledger.discard("a")
-        ledger.discard("c")
+        ledger.take_back("a")
+        ledger.take_back("c")
     finally:
         subprocess.run(["umount", "--lazy", str(disk)], check=True)
 
@@ -348,7 +348,7 @@ def test_a_broadcast_is_the_same_in_another_cut_of_the_export(tmp_path, con):
         claim = ledger.claim(con, "try", people([1, 2, 3]), broadcast, NOW)
         assert ids(claim.table) == new, key
         assert ids(ledger.tagged(con, broadcast, without="try")) == ([1, 2] if new == [3] else [])
-        ledger.discard("try")
+        ledger.take_back("try")
 
 
 def test_one_run_of_several_broadcasts_tags_each_contact_for_its_own(tmp_path, con):

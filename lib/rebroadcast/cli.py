@@ -7,11 +7,12 @@ import os
 import runpy
 import shlex
 import sys
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import click
@@ -22,6 +23,9 @@ from .common.doubts import loudest_first
 from .common.exceptions import RebroadcastError, speak, visible
 from .common.language import Language, language
 from .show.words import cause_name, confidence_name, disposition_name, verdict_name
+
+if TYPE_CHECKING:
+    from .bench.workbench import Workbench
 
 
 @click.group(name="rebroadcast", context_settings={"help_option_names": ["-h", "--help"]})
@@ -322,25 +326,29 @@ def profiles(file: str | None) -> None:
         _say(f"{'':<24}{one.source}")
 
 
+def _opened(given: dict[str, Any]) -> "Workbench":
+    """A workbench over what options name, without a place for results."""
+    from .bench.settings import NAMES, Settings
+    from .bench.workbench import Workbench
+
+    speak(given["language"])
+    stated = {n: v for n, v in given.items() if v is not None and n in NAMES and n != "out"}
+    return Workbench(Settings.parse(stated | {"exports": list(given["exports"])}))
+
+
 @app.command(params=_params("attempted"))
 def broadcasts(**given: Any) -> None:
     """One row per broadcast, in the terminal."""
-    from .bench.settings import Settings
-    from .bench.workbench import Workbench
     from .verbs import summarise
 
-    as_json = given.pop("as_json")
-    speak(given["language"])
-    stated = {
-        k: v for k, v in given.items() if v is not None and k not in ("out", "overwrite", "strict")
-    }
-    bench = Workbench(Settings.parse(stated | {"exports": list(given["exports"])}))
+    bench = _opened(given)
     listed = summarise.broadcasts(bench.settings, bench.tables)
     doubts = summarise.look(bench.tables).doubts
-    if as_json:
+    if given["as_json"]:
         return _json(summarise.as_json(listed))
     _warn([bench.reader.said(doubt) for doubt in loudest_first(doubts)], bench.reader.lang)
-    _table(summarise.titled(listed, bench.reader))
+    frame = summarise.titled(listed, bench.reader)
+    _table(frame.columns, frame.itertuples(index=False))
 
 
 @app.command(
@@ -351,33 +359,29 @@ def draft(**given: Any) -> None:
     """A channels file, drafted: IDs, kinds with the reason, limits as comments."""
     from .bench.doubts import of_files
     from .bench.draft import draft as drafted
-    from .bench.settings import Settings
-    from .bench.workbench import Workbench
     from .sources.files import find
 
-    speak(given["language"])
-    stated = {name: value for name, value in given.items() if value is not None}
-    exports = list(map(str, find(list(given["exports"]))))
-    bench = Workbench(Settings.parse(stated | {"exports": exports}))
+    bench = _opened(given | {"exports": map(str, find(list(given["exports"])))})
     click.echo(drafted(bench.tables), nl=False)
     told = [d for d in loudest_first(of_files(bench.tables)) if d.kind != "clock"]
     _warn([bench.reader.said(doubt) for doubt in told], bench.reader.lang)
 
 
-def _table(frame) -> None:
-    """Print a small frame; the headings are its columns."""
+def _table(heads: Iterable[str], rows: Iterable[Sequence[object]], err: bool = False) -> None:
+    """Print a small table."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE)
-    for name in frame.columns:
-        right = frame[name].map(lambda cell: str(cell)[:1].isdigit() or cell == "—").all()
+    table, cells = Table(box=box.SIMPLE), [list(map(str, row)) for row in rows]
+    for place, name in enumerate(heads):
+        right = all(row[place][:1].isdigit() or row[place] == "—" for row in cells)
         table.add_column(name, justify="right" if right else "left")
-    for row in frame.itertuples(index=False):
+    for row in cells:
         table.add_row(*(Text(visible(cell)) for cell in row))
-    Console(highlight=False, width=None if sys.stdout.isatty() else 200).print(table)
+    wide = None if (sys.stderr if err else sys.stdout).isatty() else 200
+    Console(highlight=False, stderr=err, width=wide).print(table)
 
 
 @app.command(
@@ -393,20 +397,15 @@ def _table(frame) -> None:
 def preflight(**given: Any) -> None:
     """A planned broadcast, checked before it is sent."""
     from .bench.doubts import of_files
-    from .bench.settings import Settings
-    from .bench.workbench import Workbench
     from .verbs import preflight as verb
 
-    as_json, speech = given.pop("as_json"), given.pop("language")
-    speak(speech)
-    earlier = [p for p in (given.pop("failed") or "").split(",") if p]
-    stated = {k: v for k, v in given.items() if v is not None}
-    bench = Workbench(Settings.parse(stated | {"exports": earlier, "language": speech}))
+    earlier = filter(None, (given["failed"] or "").split(","))
+    bench = _opened(given | {"exports": earlier})
     found = verb.preflight(bench.settings, bench.tables)
     reader = bench.reader
     told = loudest_first(of_files(bench.tables))
     _warn([reader.said(doubt) for doubt in told], reader.lang)
-    if as_json:
+    if given["as_json"]:
         return _json(asdict(found))
     _ = reader.gettext
     lines = {
@@ -588,23 +587,17 @@ def batch(file: Path, jobs: int, out: Path, resume: bool, as_json: bool) -> None
     if as_json:
         _json(content)
     if failed := [row for row in content["entries"] if row["this_batch"] == "failed"]:
-        from rich import box
-        from rich.console import Console
-        from rich.table import Table
-        from rich.text import Text
-
         lang, done = language(content["language"]), len(content["entries"])
-        _ = lang.gettext
-        table = Table(_("Workspace"), _("Entry"), _("Why it failed"), box=box.SIMPLE)
-        for row in failed:
-            table.add_row(*(Text(visible(row[name])) for name in ("workspace", "name", "message")))
+        _, names = lang.gettext, ("workspace", "name", "message")
         headline = lang.ngettext(
             "{n} of {all} reports failed.",
             "{n} of {all} reports failed.",
             len(failed),
             all=lang.number(done),
         )
-        Console(stderr=True, highlight=False).print(headline, table)
+        _say(headline, err=True)
+        rows = [[row[name] for name in names] for row in failed]
+        _table((_("Workspace"), _("Entry"), _("Why it failed")), rows, err=True)
     if not as_json:
         _say(out / "index.html")
     sys.exit(bool(failed))

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from threading import Thread
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 import anywidget
 import ipywidgets as w
@@ -12,6 +12,9 @@ import traitlets
 from ..common.language import Language
 from ..sources import profile
 from . import sections
+
+if TYPE_CHECKING:
+    from .explorer import Explorer
 
 HERE = Path(__file__).parent
 RESULTS = (
@@ -77,30 +80,10 @@ class Download(anywidget.AnyWidget):
     content = traitlets.Bytes().tag(sync=True)
 
 
-class Actions(Protocol):
-    """What widgets can ask for."""
-
-    def safely(self, action: Callable, *words: object) -> None: ...
-    def speak(self, code: str) -> None: ...
-    def open(self) -> None: ...
-    def upload(self, field: str, path: Path) -> None: ...
-    def halt(self) -> None: ...
-    def refresh(self) -> None: ...
-    def reset(self) -> None: ...
-    def click(self, name: str, said: Mapping) -> None: ...
-    def follow(self) -> None: ...
-    def run(self, dry: bool = False) -> None: ...
-    def save(self) -> None: ...
-    def draft(self) -> None: ...
-    def order(self, column: str) -> None: ...
-    def turn(self, by: int) -> None: ...
-    def relist(self) -> None: ...
-
-
 class Face:
     """The widgets in one language, of which `ui` holds all; what they do is given to them."""
 
-    def __init__(self, given: Mapping[str, object], lang: Language, folder: Path, acts: Actions):
+    def __init__(self, given: Mapping[str, object], lang: Language, folder: Path, acts: "Explorer"):
         self.given, self.lang, self.acts = given, lang, acts
         self._ = lang.gettext
         self.state, self.panel, self.result, self.place = (w.HTML() for _ in range(4))
@@ -108,7 +91,9 @@ class Face:
         parts = [self._opening(folder), self._working(), self._filters(), self.state]
         halves = [w.VBox(figures["causes"] + figures["errors"])]
         halves += [w.VBox([*figures["times"], *self._job()])]
-        parts.append(_grid(halves, "repeat(auto-fit, minmax(min(440px, 100%), 1fr))", "8px 28px"))
+        columns = "repeat(auto-fit, minmax(min(440px, 100%), 1fr))"
+        looks = {"grid_template_columns": columns, "grid_gap": "8px 28px"}
+        parts.append(w.GridBox(halves, layout=looks))
         self.ui = w.VBox([*parts, *self._messages()])
         self.ui.add_class("rebroadcast")
 
@@ -304,7 +289,3 @@ class Face:
 
     def _watched(self, control: w.Widget, action: Callable) -> None:
         control.observe(lambda _change: self.acts.safely(action), "value")
-
-
-def _grid(children: list[w.Widget], columns: str, gap: str) -> w.GridBox:
-    return w.GridBox(children, layout={"grid_template_columns": columns, "grid_gap": gap})

@@ -69,7 +69,9 @@ def messages(reader: Reader, page: list[dict]) -> Markup:
             error = Markup('{}<div class="rb-said">{}</div>')
             shown["masked"] = error.format(shown["masked"] or "", content)
         rows.append(["" if shown[column] is None else shown[column] for column in WIDTHS])
-    return table(_bare(rows), widths=WIDTHS.values(), kind="rb-table")
+    heads = pd.Index([""] * len(WIDTHS))  # the buttons above them
+    bare = pd.DataFrame(rows, columns=heads, dtype=object)
+    return table(bare, widths=WIDTHS.values(), kind="rb-table")
 
 
 def _said(content: str | None) -> str:
@@ -77,11 +79,6 @@ def _said(content: str | None) -> str:
     with suppress(ValueError, AttributeError, TypeError):
         return json.loads(content or "").get("text") or content or ""
     return content or ""
-
-
-def _bare(rows: list[list]) -> pd.DataFrame:
-    """The rows of messages; the buttons above them are their headings."""
-    return pd.DataFrame(rows, columns=pd.Index([""] * len(WIDTHS)), dtype=object)
 
 
 def audience(reader: Reader, filters: Filters, found: Audience) -> Markup:

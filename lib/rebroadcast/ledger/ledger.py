@@ -201,7 +201,7 @@ class Ledger:
         one that is cheap to read. run_id stands for input and parameters: the same run again takes
         over its own claim. record goes into the run's record (nothing personal). results is the
         folder that `folder.staged` makes, with this run_id in its run.json: it tells whether a
-        process that died had published. Claim inside `staged`, publish, then `confirm`; `discard`
+        process that died had published. Claim inside `staged`, publish, then `confirm`; `take_back`
         where the run is refused before that.
 
         Raises LedgerError (ledger not usable, or this very run is being made now) and
@@ -271,22 +271,6 @@ class Ledger:
         with self._store.locked():
             if (self._store.pending / f"{run_id}.json").exists():
                 self._discard(run_id)
-
-    def discard(self, run_id: str) -> None:
-        """Give up a claim that is not confirmed, so that others may tag its contacts. Raises
-        LedgerError.
-
-        For a run that was refused or failed.
-        """
-        with self._store.locked():
-            if not (self._store.pending / f"{run_id}.json").exists():
-                raise LedgerError(
-                    "Run {run_id} has no open claim in '{path}'; see the ledger's runs.",
-                    run_id=run_id,
-                    path=self.path,
-                )
-            self._check_dead(run_id)
-            self._discard(run_id)
 
     def release(self, run_id: str, reason: str, now: datetime) -> int:
         """Take a run out by hand, confirmed or not, so that its contacts may be tagged again;

@@ -79,13 +79,13 @@ class Tag:
             "waves": waves,
         }
         try:
-            parts = [_part(text, word, form, values) for text, word, form, _ in self._parts()]
+            parts = [
+                _part(text, word, form, values)
+                for text, word, form, _ in Formatter().parse(self.template)
+            ]
         except ValueError as error:
             raise _unreadable(self.template, error) from None
         return _checked("".join(parts).strip())
-
-    def _parts(self):
-        return Formatter().parse(self.template)
 
 
 def _part(text: str, word: str | None, form: str | None, values: Mapping[str, object]) -> str:
