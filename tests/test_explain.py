@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from rebroadcast import errors
 from rebroadcast.common.exceptions import RulesError
 from rebroadcast.common.masking import MASK_LENGTH, MASK_TOKEN, mask, mask_expr
-from rebroadcast.errors import advice, canonical_kind, classify, explain, load_rules
+from rebroadcast.errors import advice, canonical_kind, explain, load_rules
+from rebroadcast.errors.classify import classify
 
 DATA = Path(__file__).parent / "data"
 EXAMPLES = list(csv.DictReader((DATA / "error_examples.csv").open(encoding="utf-8")))

@@ -17,7 +17,7 @@ from conftest import HEADER, ROOT, row
 from rebroadcast.bench import workbench
 from rebroadcast.common.exceptions import DateError, InputError, ParameterError, RebroadcastError
 from rebroadcast.common.masking import mask
-from rebroadcast.errors import classify
+from rebroadcast.errors.classify import classify
 from rebroadcast.reading import checks, dates, exports
 from rebroadcast.verbs import recover, summarise
 

@@ -15,6 +15,7 @@ from .. import errors
 from ..common.exceptions import ColumnError, InputError, ParameterError, did_you_mean, sentence
 from ..engine.connect import connect
 from ..engine.engine import Engine, distinct_ids, id_parts
+from ..errors.classify import classify
 from ..ledger import record
 from ..ledger.ledger import Broadcast, Ledger, open_ledger
 from ..limits.channels import kinds
@@ -232,7 +233,7 @@ class Inputs:
         stated = {c.id: c.provider for c in channels.channels if c.provider}
         by_channel = channel.substitute(stated, else_="") if stated else ibis.literal("")
         told = table.provider.fill_null("") if "provider" in table.columns else ibis.literal("")
-        classified = errors.classify(
+        classified = classify(
             table.mutate(kind=kind, provider=(told == "").ifelse(by_channel, told)),
             self.settings.rules,
             engine=self.engine,

@@ -12,7 +12,6 @@ from .exceptions import (
     language_code,
     language_names,
 )
-from .lazy import dates, numbers
 
 
 class Language:
@@ -51,23 +50,29 @@ class Language:
         return self._catalogue.ngettext(one, many, n).format(n=self.number(n), **values)
 
     def number(self, value: float) -> str:
-        return numbers.format_decimal(value, locale=self.locale)
+        from babel.numbers import format_decimal
+
+        return format_decimal(value, locale=self.locale)
 
     def percent(self, share: float) -> str:
         """Format a share of one as a percentage; small shares keep a decimal, so that none reads 0
         %.
         """
         value = round(share * 100, 1 if 0 < share < 0.01 or 0.99 < share < 1 else 0)
-        return f"{numbers.format_decimal(value, locale=self.locale)} %"
+        return f"{self.number(value)} %"
 
     def period(self, first: date, last: date) -> str:
         """Format the days from first to last, without what the two have in common."""
-        return dates.format_interval(
+        from babel.dates import format_interval
+
+        return format_interval(
             first, last, skeleton={"en": "yMMMd", "es": "yMMMMd"}[self.code], locale=self.days
         )
 
     def date(self, value: date) -> str:
-        return dates.format_date(value, format="d MMM y", locale=self.days)
+        from babel.dates import format_date
+
+        return format_date(value, format="d MMM y", locale=self.days)
 
     def datetime(self, value: datetime) -> str:
         """Format the wall-clock time that value carries (its zone is not shown)."""
@@ -79,8 +84,10 @@ class Language:
         """
         if name.startswith("Etc/GMT"):
             return "UTC" + name[7:].translate(str.maketrans("+-", "-+"))
+        from babel.dates import get_timezone_location
+
         return (
-            dates.get_timezone_location(name, locale=self.locale, return_city=True)
+            get_timezone_location(name, locale=self.locale, return_city=True)
             if "/" in name
             else name
         )
@@ -89,15 +96,17 @@ class Language:
         """Format a length of time in its largest fitting unit: 90 s, 10 minutes, 24 hours, 3 days;
         rough: 5 hours.
         """
+        from babel.dates import format_timedelta
+
         if rough:
-            return dates.format_timedelta(value, granularity="minute", locale=self.locale)
+            return format_timedelta(value, granularity="minute", locale=self.locale)
         seconds = int(value.total_seconds())
         units: list[tuple[Literal["day", "hour", "minute", "second"], int, int]]
         units = [("day", 86400, 2), ("hour", 3600, 1), ("minute", 60, 1), ("second", 1, 0)]
         unit = next(
             name for name, size, least in units if seconds >= least * size and seconds % size == 0
         )
-        return dates.format_timedelta(value, granularity=unit, threshold=1e9, locale=self.locale)
+        return format_timedelta(value, granularity=unit, threshold=1e9, locale=self.locale)
 
 
 @cache

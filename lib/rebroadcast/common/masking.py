@@ -1,10 +1,12 @@
 """Texts without what identifies one message or person."""
 
 from functools import partial
+from typing import TYPE_CHECKING
 
 import re2
 
-from .lazy import ibis
+if TYPE_CHECKING:
+    import ibis
 
 MASK_TOKEN = "‹…›"
 MASK_LENGTH = 2000

@@ -4,8 +4,10 @@ nothing are no text.
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from .lazy import pd
+if TYPE_CHECKING:
+    import pandas as pd
 
 FORMULA = (  # what spreadsheets start a formula with, or strip before they look for one
     "=+@\t\r＝＋－＠-"
@@ -49,5 +51,7 @@ def write(frame: "pd.DataFrame", path: Path) -> None:
 
 def read(path: Path, texts: tuple[str, ...]) -> "pd.DataFrame":
     """Read a CSV that `write` wrote; texts are the columns of text."""
+    import pandas as pd
+
     frame = pd.read_csv(path, dtype=dict.fromkeys(texts, "str"), keep_default_na=False)
     return frame.assign(**{name: frame[name].map(unguard) for name in texts})

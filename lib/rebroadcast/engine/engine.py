@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..common.lazy import ibis
+import ibis
 
 if TYPE_CHECKING:
     import pyarrow as pa

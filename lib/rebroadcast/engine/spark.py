@@ -18,13 +18,13 @@ from urllib.parse import unquote, urlsplit
 
 import ibis
 import ibis.expr.datatypes as dt
+import pandas as pd
 import sqlglot.expressions as sge
 from ibis.backends import pyspark as backend
 from ibis.backends.sql.compilers.pyspark import PySparkCompiler
 from ibis.backends.sql.datatypes import PySparkType
 
 from ..common.exceptions import ParameterError, RunError, sentence
-from ..common.lazy import pd
 from .engine import Engine, _duckdb
 
 PATIENCE = 60  # seconds to wait for a first worker

@@ -2,7 +2,6 @@
 lexicon.toml and the tables in codes/.
 """
 
-from .classify import classify
 from .explain import Explanation, advice, explain, reasons
 from .rules import Rule, Rules, canonical_kind
 from .rulesfile import CHOICES, PACKAGED, load_rules
@@ -15,7 +14,6 @@ __all__ = [
     "Rules",
     "advice",
     "canonical_kind",
-    "classify",
     "explain",
     "load_rules",
     "reasons",

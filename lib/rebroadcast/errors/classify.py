@@ -4,7 +4,9 @@ from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from ..common.lazy import ibis, pd
+import ibis
+import pandas as pd
+
 from ..common.masking import mask_expr
 from ..common.sheets import NOTHING
 from .explain import UNKNOWN

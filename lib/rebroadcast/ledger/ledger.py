@@ -21,12 +21,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import ibis
+import pandas as pd
 from filelock import FileLock
 
 from ..common.doubts import Doubt
 from ..common.exceptions import LedgerError, ParameterError, did_you_mean, reason
 from ..common.folder import busy, sync
-from ..common.lazy import ibis, pd
 from ..engine.engine import reader_path
 from . import record as run_record
 from .store import CARD, SCHEMA, Store

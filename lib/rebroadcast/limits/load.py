@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 
+import ibis
+import pandas as pd
+
 from ..common.exceptions import QuotaError
-from ..common.lazy import ibis, pd
 from ..common.times import minute_of
 from .limit import Limit, Window, period
 

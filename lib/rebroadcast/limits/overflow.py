@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+import ibis
+import pandas as pd
+
 from ..common.exceptions import QuotaError
-from ..common.lazy import ibis, pd
 from .channels import kinds
 from .limit import Limit
 

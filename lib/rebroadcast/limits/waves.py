@@ -7,8 +7,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+import ibis
+import numpy as np
+import pandas as pd
+
 from ..common.exceptions import QuotaError
-from ..common.lazy import ibis, np, pd
 from ..common.times import minute_of
 from .limit import Limit
 from .schedule import Backlog, Wave, schedule

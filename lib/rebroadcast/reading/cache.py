@@ -14,8 +14,10 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+import ibis
+import pandas as pd
+
 from .. import __version__
-from ..common.lazy import ibis, pd
 from ..engine.engine import Engine
 from ..sources.files import Source
 

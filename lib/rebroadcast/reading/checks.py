@@ -8,9 +8,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+import ibis
+import pandas as pd
+
 from ..common.doubts import ALL, Doubt
 from ..common.exceptions import DateError
-from ..common.lazy import ibis, pd
 from ..common.masking import mask
 from ..sources.files import Source
 from . import dates

@@ -8,8 +8,9 @@ import re
 from datetime import UTC, datetime
 from functools import reduce
 
+import ibis
+
 from ..common.exceptions import DateError
-from ..common.lazy import ibis
 from ..engine.engine import Engine
 from ..sources.files import Source
 

@@ -6,8 +6,10 @@ import json
 import re
 from collections.abc import Collection
 
+import ibis
+import pandas as pd
+
 from ..common.exceptions import InputError
-from ..common.lazy import ibis, pd
 from ..engine.engine import Engine, reader_path
 from ..sources.files import Source, is_object
 

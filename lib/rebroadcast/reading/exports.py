@@ -8,9 +8,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import ibis
+import pandas as pd
+
 from ..common.doubts import Doubt
 from ..common.exceptions import InputError, sentence
-from ..common.lazy import ibis, pd
 from ..common.sheets import NOTHING
 from ..common.times import check_zone
 from ..engine.engine import Engine, id_parts

@@ -2,7 +2,8 @@
 
 from functools import reduce
 
-from ..common.lazy import ibis
+import ibis
+
 from ..common.sheets import NOTHING
 from ..engine.engine import Engine
 from ..sources.files import Source

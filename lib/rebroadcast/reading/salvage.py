@@ -11,8 +11,11 @@ from itertools import islice
 from pathlib import Path
 from typing import TextIO
 
+import ibis
+import numpy as np
+import pandas as pd
+
 from ..common.exceptions import InputError
-from ..common.lazy import ibis, np, pd
 from ..common.masking import mask, mask_expr
 from ..engine.engine import Engine
 from ..sources.files import Source, headings

@@ -8,7 +8,9 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
-from ..common.lazy import ibis, pd
+import ibis
+import pandas as pd
+
 from ..engine.engine import Engine, reader_path
 from ..sources.files import Source
 from . import dates

@@ -18,9 +18,12 @@ from datetime import timedelta
 from functools import lru_cache
 from typing import Any
 
+import ibis
+import numpy as np
+import pandas as pd
+
 from ..common.exceptions import ParameterError, did_you_mean, folded, sentence
 from ..common.language import Language, language
-from ..common.lazy import ibis, np, pd
 from ..engine.engine import Engine
 from . import contents as read_contents
 from .contents import Group, Version, alike, hashed

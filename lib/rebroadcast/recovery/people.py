@@ -4,8 +4,9 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import NamedTuple
 
+import ibis
+
 from ..common.doubts import Doubt
-from ..common.lazy import ibis
 
 MOST = 3  # contacts that share a number: where more do, it is a placeholder or a shop's own
 # WhatsApp writes mobile numbers of Mexico and Argentina with a digit that may be left out.

@@ -5,11 +5,12 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import ibis
+
 from ..common import sheets
 from ..common.doubts import Doubt
 from ..common.exceptions import InputError
 from ..common.folder import slug
-from ..common.lazy import ibis
 from .people import People, spread
 from .targets import BY_HAND, filled
 

@@ -6,8 +6,9 @@ import re
 from string import Formatter
 from typing import TYPE_CHECKING
 
+import ibis
+
 from ..common.exceptions import InputError
-from ..common.lazy import ibis
 
 if TYPE_CHECKING:
     from ..engine.engine import Engine

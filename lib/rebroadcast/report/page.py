@@ -15,10 +15,9 @@ import mistune
 import re2
 from jinja2 import Environment, FileSystemLoader
 
-from ..common.exceptions import InputError, OutputError, reason, visible
+from ..common.exceptions import OutputError, reason, visible
 from ..common.folder import slug, unused
 from ..common.language import Language
-from ..common.lazy import nbformat
 from ..show.picture import caption, picture
 
 HERE = Path(__file__).parent
@@ -30,7 +29,7 @@ ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def export(
-    notebook: "Path | nbformat.NotebookNode",
+    notebook: Any,
     target: Path,
     *,
     title: str,
@@ -52,24 +51,13 @@ def export(
     could not run. The title of the window has the subject as well, such as a broadcast. Two exports
     of one notebook differ in nothing but made_at, shown as given.
 
-    Raises InputError if the notebook cannot be read, OutputError if target cannot be written.
+    notebook is as nbformat reads it. Raises OutputError if target cannot be written.
 
-    >>> name, title = Path("a.html"), "Failures"
-    >>> export(Path("a.ipynb"), name, title=title, lang=Language("en"))  # doctest: +SKIP
+    >>> notebook, place = nbformat.read("a.ipynb", 4), Path("a.html")  # doctest: +SKIP
+    >>> export(notebook, place, title="Failures", lang=Language("en"))  # doctest: +SKIP
     """
-    try:
-        read = (
-            nbformat.read(notebook, as_version=4) if isinstance(notebook, str | Path) else notebook
-        )
-    except (OSError, nbformat.reader.NotJSONError) as error:
-        raise InputError(
-            "{notebook} cannot be read as a notebook: {reason}",
-            notebook,
-            notebook=notebook,
-            reason=error,
-        ) from error
     page = _Page(lang, light)
-    for cell in read.cells:
+    for cell in notebook.cells:
         page.add(cell)
     text = visible(page.render(title, subject, made_at))
     try:

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..bench import parameters
 from ..bench import settings as settings_
@@ -24,12 +24,13 @@ from ..common.exceptions import (
 )
 from ..common.folder import check_only, disk_full, make, scratch, staged
 from ..common.language import Language, language
-from ..common.lazy import nbformat
 from ..ledger import record
-from ..ledger.ledger import open_ledger
 from ..ledger.store import CARD
 from ..show.words import TITLES, word
 from ..sources import share
+
+if TYPE_CHECKING:
+    import nbformat
 
 
 def locate(notebook: str | Path) -> Path:
@@ -112,6 +113,8 @@ def run(
     if failure:
         _take_back(checked)
     if claim := content.get("ledger"):
+        from ..ledger.ledger import open_ledger
+
         open_ledger(claim["path"]).confirm(claim["run_id"])
     if failure:
         raise RunError(
@@ -150,6 +153,8 @@ def _take_back(checked: Mapping[str, object]) -> None:
     """
     ledger = str(checked.get("ledger") or "")
     if checked.get("tag") and (Path(ledger) / CARD).is_file():
+        from ..ledger.ledger import open_ledger
+
         with suppress(LedgerError):  # what the run met is said, not what follows from it
             open_ledger(ledger).settle()
 
@@ -281,6 +286,8 @@ def _last(target: Path) -> int | None:
 
 
 def _load(target: Path) -> "nbformat.NotebookNode":
+    import nbformat
+
     return nbformat.read(target, as_version=4) if target.exists() else nbformat.v4.new_notebook()
 
 
@@ -308,6 +315,8 @@ def _write(
     subject: str,
     light: bool,
 ) -> None:
+    import nbformat
+
     from .page import export
 
     nbformat.write(notebook, staging / f"{name}.ipynb")

@@ -13,12 +13,12 @@ from math import ceil, floor, log10
 from numbers import Real
 from typing import Any
 
+import pandas as pd
 import plotly.graph_objects as go
 from IPython.display import display
 
 from ..common.exceptions import visible
 from ..common.language import Language, language
-from ..common.lazy import pd
 from .picture import picture
 from .words import CAUSES, COLUMNS, DISPOSITIONS, OUTCOMES, VERDICTS, word
 

@@ -12,10 +12,10 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
+import pandas as pd
 import plotly.graph_objects as go
 
 from ..common.language import Language
-from ..common.lazy import pd
 from . import drawing as draw
 from .drawing import CAUSE_COLOURS, ENGLISH, SLOT, TOP, VERDICT_COLOURS
 from .words import cause_name

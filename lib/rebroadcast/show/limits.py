@@ -2,10 +2,10 @@
 
 from datetime import datetime, timedelta
 
+import pandas as pd
 import plotly.graph_objects as go
 
 from ..common.language import Language
-from ..common.lazy import pd
 from . import drawing as draw
 from .drawing import ENGLISH, LIMIT, TOP, WAIT
 

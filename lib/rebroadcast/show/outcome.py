@@ -1,9 +1,9 @@
 """Figures of a recovery: what became of each row, and of each wave."""
 
+import pandas as pd
 import plotly.graph_objects as go
 
 from ..common.language import Language
-from ..common.lazy import pd
 from . import drawing as draw
 from .drawing import DISPOSITION_COLOURS, ENGLISH, OUTCOME_COLOURS, TOP
 from .failures import QUIET, WAIT

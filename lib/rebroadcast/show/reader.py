@@ -8,7 +8,6 @@ from zoneinfo import ZoneInfo
 
 from ..common.doubts import Doubt
 from ..common.language import Language
-from ..common.lazy import pd
 
 
 @dataclass(frozen=True)
@@ -36,6 +35,8 @@ class Reader:
 
     def number(self, value: Any) -> str:
         """A count; a dash where it is not known."""
+        import pandas as pd
+
         return "—" if pd.isna(value) else self.lang.number(int(value))
 
     def wall_clock(self, at: datetime) -> datetime:
@@ -44,6 +45,8 @@ class Reader:
 
     def instant(self, at: datetime | None) -> str:
         """An instant in the workspace's time; a dash where there is none."""
+        import pandas as pd
+
         return "—" if at is None or pd.isna(at) else self.lang.datetime(self.wall_clock(at))
 
     def channel(self, channel_id: str) -> str:

@@ -4,10 +4,12 @@ or many runs.
 
 from pathlib import Path
 
+import ibis
+import pandas as pd
+
 from ..common import sheets
 from ..common.exceptions import ColumnError, InputError
 from ..common.folder import check_only, staged
-from ..common.lazy import ibis, pd
 from ..engine import connect as connection
 from ..reading import exports
 from ..sources.files import find, known, open_source
