@@ -934,6 +934,11 @@ def test_a_profile_that_does_not_fit_is_refused_in_one_sentence(engine, name, wo
         ),
         (("[form.states]", "[form.stats]"), "form 1: stats is no .* Did you mean 'states'"),
         (("title", "title ="), "this is not TOML"),
+        (("[[form]]", "[form]"), "form is .*; expected a valid list"),
+        (
+            ('contact_id = ["Ziel"]', "contact_id = 3"),
+            "form 1: columns.contact_id is 3; expected a valid list",
+        ),
     ],
 )
 def test_a_profile_file_that_is_wrong_says_where(tmp_path, change, words):

@@ -5,6 +5,7 @@ The files in profiles/ come with the package; a user's own file of the same form
 
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
 from pathlib import Path
@@ -93,10 +94,12 @@ class Profile(_Data):
     def _shared(cls, told: dict) -> dict:
         """Give the forms that name shared columns their names, and the profile's provider."""
         names, own = told.get("names", {}), {"provider": told.get("provider", "")}
-        for form in told.get("form", []):
-            if isinstance(columns := form.get("columns"), list):
-                form["columns"] = {name: names.get(name, []) for name in columns}
-        return told | {"form": [own | form for form in told.get("form", [])]}
+        with suppress(AttributeError, TypeError):  # what is of another kind is told below
+            for form in told.get("form", []):
+                if isinstance(columns := form.get("columns"), list):
+                    form["columns"] = {name: names.get(name, []) for name in columns}
+            return told | {"form": [own | form for form in told.get("form", [])]}
+        return told
 
 
 @dataclass(frozen=True)
@@ -149,7 +152,7 @@ def load(path: Path) -> Profile:
         return Profile(**tomlfile.read(path, sentence("profile")), name=path.stem)
     except ValidationError as error:
         why = next(tomlfile.faults(error, Profile))
-    except (ValueError, TypeError, AttributeError) as error:
+    except ValueError as error:
         why = str(error)
     raise InputError(
         "The profile {path} cannot be used ({why}); `rebroadcast profiles FILE` writes one to"
