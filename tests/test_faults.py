@@ -5,6 +5,7 @@ ledger, a rerun that succeeds.
 import os
 import signal
 import subprocess
+import time
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -58,7 +59,7 @@ def test_a_killed_run_is_as_before_or_as_after_and_a_rerun_succeeds(wanted, tmp_
 def test_a_killed_kernel_is_named_in_the_record(wanted, tmp_path):
     process = faults.start(tmp_path)
     while not faults.POINTS["claimed"](tmp_path) and process.poll() is None:
-        pass
+        time.sleep(0.005)
     os.kill(faults.kernel_of(process.pid), signal.SIGKILL)
     _, said = process.communicate(timeout=300)
     assert (
