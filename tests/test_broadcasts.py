@@ -285,7 +285,7 @@ def spreadsheets(write):
         ),
     }
     starts = {"vence": (13, 13, 0), "loja": (13, 13, 20), "vence de novo": (14, 13, 0)}
-    names, rows, of = "Joao Ana Beatriz Caio Luiza Davi".split(), [], {}
+    names, rows, of = ["Joao", "Ana", "Beatriz", "Caio", "Luiza", "Davi"], [], {}
     for place, (name, (text, count)) in enumerate(said.items()):
         day, hour, minute = starts[name]
         for i in range(count):
@@ -344,7 +344,7 @@ def three_languages(write):
         "{n}, everything is half price tomorrow",
         "{n}様、明日は全品半額です",
     ]
-    names = ["สมชาย มาลี ปรีชา".split(), "Ann Bob Cleo".split(), "佐藤 鈴木 高橋".split()]
+    names = [["สมชาย", "มาลี", "ปรีชา"], ["Ann", "Bob", "Cleo"], ["佐藤", "鈴木", "高橋"]]
     rows, of = [], {}
     for name, hour, count, texts in (("closed", 18, 120, first), ("sale", 20, 60, second)):
         for i in range(count):
