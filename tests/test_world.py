@@ -228,6 +228,54 @@ def test_turned_dates_are_told_of_each_file_and_of_workbooks_and_parquet(engine,
     assert doubt.values["file"] == "three.parquet" and doubt.values["n"] == len(own)
 
 
+DOTTED = {  # dates with dots, what they are in UTC, and how they are said to be read
+    "German": (
+        {"11.01.2022": "2022-01-11 00:00", "02.12.2022": "2022-12-02 00:00"},
+        "DD.MM.YYYY",
+    ),
+    "Russian, of a web page": ({"11.01.2022, 15:04:05": "2022-01-11 15:04"}, "DD.MM.YYYY"),
+    "Polish, two figures of a year": ({"1.02.22 9:05": "2022-02-01 09:05"}, "DD.MM.YYYY"),
+    "Finnish": ({"3.4.2022 klo 9.05": "2022-04-03 09:05"}, "DD.MM.YYYY"),
+    "German, with its word": ({"03.04.2022 15:04 Uhr": "2022-04-03 15:04"}, "DD.MM.YYYY"),
+    "Czech": ({"3. 4. 2022 15:04:05": "2022-04-03 15:04"}, "DD.MM.YYYY"),
+    "Croatian": ({"03. 04. 2022. 15:04:05": "2022-04-03 15:04"}, "DD.MM.YYYY"),
+    "an offset": ({"03.04.2022 15:04:05 +02:00": "2022-04-03 13:04"}, "DD.MM.YYYY"),
+    "settled by a later day": (
+        {"11.01.2022 15:00": "2022-01-11 15:00", "13.01.2022 15:00": "2022-01-13 15:00"},
+        None,
+    ),
+    "beside slashes that settle it": (
+        {"11.01.2022 15:00": "2022-01-11 15:00", "13/01/2022 15:00": "2022-01-13 15:00"},
+        None,
+    ),
+    "the same either way": ({"05.05.2022 10:00": "2022-05-05 10:00"}, None),
+    "year first": ({"2022.01.11 10:00": "2022-01-11 10:00"}, None),
+    "year first, Hungarian": ({"2022. 01. 11. 15:04:05": "2022-01-11 15:04"}, None),
+    "month first, which only other values show": (
+        {"01.13.2022 15:00": "2022-01-13 15:00", "02.01.2022 15:00": "2022-02-01 15:00"},
+        "MM.DD.YYYY",
+    ),
+}
+
+
+@pytest.mark.parametrize("how", DOTTED)
+def test_dates_with_dots_are_day_first_and_said_to_be(engine, write, how):
+    right, said = DOTTED[how]
+    export = read(engine, write(dated(right)))
+    assert [at[:16] for at in times(export)] == list(right.values()) and not len(export.rejected)
+    told = [(d.values["form"], d.values["n"]) for d in export.doubts if d.kind == "dotted dates"]
+    assert told == ([(said, len(right))] if said else [])
+    for order in ("DMY", "%d.%m.%Y", "MDY") if said == "DD.MM.YYYY" else ():
+        assert "dotted dates" not in kinds(read(engine, write(dated(right)), date_format=order))
+
+
+def test_dates_with_dots_beside_slashes_that_fit_either_way_are_asked_about(engine, write):
+    with pytest.raises(DateError, match="two ways"):
+        read(engine, write(dated(["11.01.2022 15:00", "11/01/2022 15:00"])))
+    with pytest.raises(DateError, match="mixes"):
+        read(engine, write(dated(["13.01.2022 15:00", "01.13.2022 15:00"])))
+
+
 @pytest.mark.parametrize("cell", ["Ana Pérez", "+52 55 1234 5678", "ana@example.org", "Luz 5"])
 def test_a_cell_that_is_no_date_but_a_person_is_not_shown(cell):
     assert checks.shown(cell) == "…"

@@ -30,6 +30,7 @@ PART = re.compile(r"[^\W\d_]+")
 DATE_WORDS = "am|pm|a|m|p|t|z|h|hrs|utc|gmt|de|del|st|nd|rd|th|at|las?|[cemp][sd]t|ist|cest|cet"
 SPELT = re.compile(rf"{'|'.join(dates.MONTHS)}|(?:{dates.DAYS})[a-záé]*|{DATE_WORDS}")
 CLOCK = re.compile(r"\b20[0-9]{2}\b.*\b[0-9]{1,2}[:.h][0-9]{2}")  # beside a year
+DOTS = r"^...[?] 0[.]"  # a shape of `dates.read`: read by custom, with dots
 CUT = frozenset({"too few columns", "a stray quote", "cut off at its end", "not valid UTF-8"})
 
 
@@ -309,6 +310,25 @@ def turned(file: str, seen: "pd.DataFrame", date_format: str) -> list[Doubt]:
             " spreadsheet before; or say with date_format how they are to be read: {way}.",
             {"file": file, "n": int(early["n"].sum()), "others": int(late["n"].sum()), "way": way},
             int(early["n"].sum()),
+        )
+    ]
+
+
+def dotted(file: str, seen: "pd.DataFrame") -> list[Doubt]:
+    """Say how dates with dots were read, where only a custom or other dates tell it; seen as
+    `turned` takes it.
+    """
+    some = seen[seen["shape"].str.contains(DOTS)]
+    if some.empty:
+        return []
+    form, n = dates.ORDERS[some["shape"].iloc[0][:3]].replace("/", "."), int(some["n"].sum())
+    return [
+        Doubt(
+            "dotted dates",
+            "{file}: {n} dates are written with dots and read as {form}; day first is the custom"
+            " there. If it is the other way round, say so with date_format: DMY (day first) or MDY"
+            " (month first).",
+            {"file": file, "n": n, "form": form},
         )
     ]
 

@@ -285,7 +285,7 @@ def _read_parquet(engine: Engine, group: list[Source], as_read: _As, offset: int
     else:
         checked = _checked(engine, raw, source, as_read, offset)
         checked = engine.keep(checked)
-        doubts += _lost_ids(checked, source) + _turned(checked, as_read)
+        doubts += _lost_ids(checked, source) + _written(checked, as_read)
     good = checked.filter(checked.problem.isnull()).drop(*HELP & set(checked.columns))
     bad = checked.filter(checked.problem.notnull()).order_by("source_file", "line").to_pandas()
     first, more = checks.dates_refused(source, bad)
@@ -304,7 +304,7 @@ def _read_csv(engine: Engine, source: Source, as_read: _As, offset: int) -> _Par
     bad = pd.DataFrame(columns=["line", "problem", "text", "said"])
     if raw.count().execute():
         checked = reader.keep(_checked(reader, raw, source, as_read, offset))
-        doubts += _lost_ids(checked, source) + _turned(checked, as_read, source, scanned)
+        doubts += _lost_ids(checked, source) + _written(checked, as_read, source, scanned)
         right = checked.filter(checked.problem.isnull()).drop(*HELP & set(checked.columns))
         good = reader.view(good.union(right))
         bad = checked.filter(checked.problem.notnull()).order_by("row").to_pandas()
@@ -639,14 +639,15 @@ def _lost_ids(checked: "ibis.Table", source: Source) -> list[Doubt]:
     return [checks.message_ids_lost(source, lost)] if lost else []
 
 
-def _turned(
+def _written(
     checked: "ibis.Table",
     as_read: _As,
     source: Source | None = None,
     scanned: "ibis.Table | None" = None,
 ) -> list[Doubt]:
-    """Say of each file where a spreadsheet seems to have turned day and month; source and scanned
-    where the file has rows in no doubt, too.
+    """Say of each file what the forms of its dates leave open: day and month that a spreadsheet may
+    have turned, or that only a custom tells; source and scanned where the file has rows in no
+    doubt, too.
     """
     if "shape" not in checked.columns:
         return []
@@ -659,8 +660,9 @@ def _turned(
         plain = plain.group_by(late=at.day() > len(dates.MONTHS)).aggregate(n=plain.count())
         known = {"source_file": source.name, "shape": "Y"}
         seen = pd.concat([seen, plain.to_pandas().dropna().assign(**known)])
-    each = seen.groupby("source_file")
-    return [doubt for file, own in each for doubt in checks.turned(file, own, as_read.date_format)]
+    each = [*seen.groupby("source_file")]
+    told = [checks.turned(file, own, as_read.date_format) for file, own in each]
+    return sum([*told, *(checks.dotted(file, own) for file, own in each)], [])
 
 
 def _listed(bad: "pd.DataFrame") -> "pd.DataFrame":
