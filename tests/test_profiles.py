@@ -824,6 +824,85 @@ def test_a_phone_number_is_never_reshaped_on_a_guess(engine, tmp_path, recipient
     assert export.rejected["line"].tolist() == ([] if contact else [2])
 
 
+# A cell of a numeric column after a spreadsheet or a program, and the ID that it certainly is.
+IDS = {
+    "1200000000000001": "1200000000000001",
+    "1200000000000001.0": "1200000000000001",
+    "1200000000000001,00": "1200000000000001",
+    "'1200000000000001": "1200000000000001",
+    '="1200000000000001"': "1200000000000001",
+    "1.2E+15": None,
+    "1,2E+15": None,
+    "1.200.000.000.000.001": None,
+    "1 200 000 000 000 001": None,
+    "0C00000012E45678": "0C00000012E45678",
+    "120000000000E001": "120000000000E001",
+}
+PHONES = {
+    f"{UK}221.0": f"{UK}221",
+    f'="{UK}221"': f"{UK}221",
+    f"'+{UK}221": f"{UK}221",
+    "4.477E+11": None,
+    "4,477009E+11": None,
+    "447.700.900.221": None,
+}
+
+
+@pytest.mark.parametrize(("column", "cells"), [("message_id", IDS), ("to", PHONES)])
+def test_ids_that_a_spreadsheet_wrote_anew_are_as_they_were_or_refused(
+    engine, tmp_path, column, cells
+):
+    header, *rows = list(csv.reader((VENDORS / "vonage_sms_report.csv").open()))
+    failed = next(r for r in rows if r[header.index("status")] == "failed")
+    written = [
+        [c if h != column else cell for h, c in zip(header, failed, strict=True)] for cell in cells
+    ]
+    if column == "to":
+        for n, cells_of_row in enumerate(written):
+            cells_of_row[header.index("message_id")] = f"12000000000000{n:02}"
+    path = tmp_path / "vonage.csv"
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([header, *written])
+    export = exports.read(engine, str(path))
+    ours = "message_id" if column == "message_id" else "contact_id"
+    right = sorted({cell for cell in cells.values() if cell})
+    assert sorted({*export.table[ours].execute()}) == right
+    words = "message" if column == "message_id" else "contact"
+    reasons = {f"a {words} ID damaged by a spreadsheet"}
+    assert {*export.rejected.reason} == reasons
+    assert len(export.rejected) == sum(cell is None for cell in cells.values())
+
+
+@pytest.mark.parametrize(
+    ("dates", "said"),
+    [
+        (["2026-10-05 14:00:01", "2026-12-11 14:00:01", "13/10/2026 14:00:01"], "turned dates"),
+        (["05.10.2026 14:00:01", "11.12.2026 14:00:01"], "dotted dates"),
+        (["05/10/2026 14:00:01", "13/10/2026 14:00:01"], None),
+    ],
+)
+@pytest.mark.parametrize(
+    ("name", "column"),
+    [
+        ("connectly_campaign_report.csv", "sent_at"),
+        ("wolkvox_campaign_records.csv", "DATE"),
+        ("twilio_console.csv", "SentDate"),
+    ],
+)
+def test_what_forms_of_dates_leave_open_is_told_of_any_vendors_file(
+    engine, tmp_path, name, column, dates, said
+):
+    header, *rows = list(csv.reader((VENDORS / name).open()))
+    place = header.index(column)
+    for n, cells in enumerate(rows):
+        cells[place] = dates[n % len(dates)]
+    path = tmp_path / name
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([header, *rows])
+    kinds = {doubt.kind for doubt in exports.read(engine, str(path)).doubts}
+    assert kinds & {"turned dates", "dotted dates"} == ({said} if said else set())
+
+
 def test_columns_that_were_renamed_by_hand_keep_their_states(engine, tmp_path):
     path = tmp_path / "renamed.csv"
     path.write_text(

@@ -14,6 +14,7 @@ from ..common.lazy import ibis, pd
 from ..common.masking import mask
 from ..sources.files import Source
 from . import dates
+from .scan import SIGNS
 
 NO_DATE = "a date that cannot be read"
 HEADER_AGAIN = "the header again"
@@ -22,6 +23,14 @@ MOMENTS = (1_400_000_000_000_000, 2_145_000_000_000_000)
 QUARTER = 900  # seconds; zones differ by whole quarters of an hour
 FARTHEST = 26 * 4  # quarters of an hour between the clocks of two zones
 MOST = 0.8  # share of messages that must agree
+DAMAGED = (  # 1.0E+08, 1.234.567, 123.5: digits are lost, were set apart, or were reckoned with
+    r"^(?:[0-9]+([.,][0-9]+)?[eE][+-]?[0-9]+|[0-9]{1,3}(?:[.][0-9]{3})+|[0-9]{1,3}(?:,[0-9]{3})+"
+    "|[0-9]{1,3}(?:[ '’\u00a0\u2009\u202f][0-9]{3})+|[0-9]+[.,][0-9]+)$"
+)
+DECIMAL = r"^([0-9]+)[.,]0{1,2}$"  # 123.0: certainly 123
+# What keeps a spreadsheet from taking an ID for a number: '123 and ="123"; and unseen signs.
+WRAPPED = r"^(?:'+|=\"'?)([^\"]*)\"?$"
+UNSEEN = f"^[{SIGNS}]+|[{SIGNS}]+$"
 DIGITS = 15  # that a spreadsheet keeps of a number
 FEWEST = 3  # IDs that all end in zero before that is no chance
 CELL = 40  # characters of a cell that are shown
@@ -70,6 +79,29 @@ def utc_offset(ahead: timedelta) -> str:
     """
     hours, minutes = divmod(abs(round(ahead.total_seconds() / 60)), 60)
     return f"UTC{'-' if ahead < timedelta() else '+'}{hours:02}:{minutes:02}"
+
+
+def bare(cell: "ibis.Value") -> "ibis.Value":
+    """A cell without the signs that nobody sees, and those that keep a spreadsheet from taking it
+    for a number.
+    """
+    return cell.re_replace(UNSEEN, "").re_replace(WRAPPED, r"\1")
+
+
+def repaired(cell: "ibis.Value") -> "ibis.Value":
+    """A whole number that was written with decimals, as it was."""
+    return cell.re_search(DECIMAL).ifelse(cell.re_replace(DECIMAL, r"\1"), cell)
+
+
+def damaged(cell: "ibis.Value") -> "ibis.Value":
+    """Whether an ID is a number that a spreadsheet or a program has written anew."""
+    return ~cell.re_search("^[0-9A-Za-z]+$") & cell.re_search(DAMAGED)
+
+
+def damage(name: str, cell: "ibis.Value") -> "tuple[ibis.Value, str]":
+    """The test of an ID that is damaged, and what it is called."""
+    label = name.replace("_", " ").replace("id", "ID")
+    return damaged(cell), f"a {label} damaged by a spreadsheet"
 
 
 def look(table: "ibis.Table", timed: bool = True) -> Seen:
@@ -288,6 +320,13 @@ def rewritten(seen: "pd.DataFrame") -> bool:
         if len(early - {""}) != 1 or len(later - {""}) != 1 or early & later - {""}:
             return False
     return True
+
+
+def written(file: str, seen: "pd.DataFrame", date_format: str) -> list[Doubt]:
+    """Say what the forms of a file's dates leave open; seen and date_format as `turned` takes
+    them.
+    """
+    return turned(file, seen, date_format) + dotted(file, seen)
 
 
 def turned(file: str, seen: "pd.DataFrame", date_format: str) -> list[Doubt]:

@@ -314,7 +314,7 @@ def read(
     """Read each date of a column once: `said`, `at` (UTC, null where it is no date), `zoned`
     (whether it says its zone), `serial` (whether it is a spreadsheet's number), `shape` (how it is
     written, null for an instant whose order of day and month is sure) and `late` (whether it is
-    after the 12th of a month).
+    after the 12th of a month, null as `shape` is).
 
     zone is that of wall-clock times; date_format as `date_order` and `rewriting` take it. DateError
     where dates could be read two ways.
@@ -369,7 +369,7 @@ def _instants(engine: Engine, forms: "ibis.Table", zone: str) -> "ibis.Table":
     at = real(at).ifelse(at, None)
     told = utc.isnull() | forms.shape.contains("?").fill_null(False)
     shape = (at.notnull() & told).ifelse(forms.shape, None)
-    late = wall.day() > len(MONTHS)
+    late = shape.notnull().ifelse(wall.day() > len(MONTHS), None)
     return forms.select("said", "serial", at=at, zoned=utc.notnull(), shape=shape, late=late)
 
 

@@ -25,17 +25,10 @@ from ..sources.files import (
     title,
 )
 from . import cache, checks, dates, documents, mapping, salvage, scan
-from .scan import IDS, TEXTS, TOLD, UNSEEN
+from .scan import IDS, TEXTS, TOLD
 
-DAMAGED = (  # 1.0E+08, 1.234.567, 123.5: digits are lost, were set apart, or were reckoned with
-    r"^(?:[0-9]+([.,][0-9]+)?[eE][+-]?[0-9]+|[0-9]{1,3}(?:[.][0-9]{3})+|[0-9]{1,3}(?:,[0-9]{3})+"
-    "|[0-9]{1,3}(?:[ '’\u00a0\u2009\u202f][0-9]{3})+|[0-9]+[.,][0-9]+)$"
-)
-DECIMAL = r"^([0-9]+)[.,]0{1,2}$"  # 123.0: certainly 123
 # Begins no formula, and cannot be a heading or a text; or a phone number with its country's code.
 CONTACT = r"^(?:[A-Za-z0-9][A-Za-z0-9_.:@-]*|[+][1-9][0-9]{6,14})$"
-# What keeps a spreadsheet from taking an ID for a number: '123 and ="123"; and unseen signs.
-WRAPPED = r"^(?:'+|=\"'?)([^\"]*)\"?$"
 PHONE = r"(?:[0-9][^0-9]*){4}"
 LIST = r"^\[\s*[\"']?([^\\]*?)[\"']?\s*\]$"  # tags as a list of JSON or Python
 BETWEEN = r"[\"']\s*,\s*[\"']"
@@ -232,7 +225,9 @@ def _read_messages(engine: Engine, group: list[Source], as_read: _As, offset: in
         row_id=good.file.cases(*((n, before) for n, (_, before) in places.items()))
         + good.place
         - 1,
-    ).drop("file", "place", "problem", "said")
+    )
+    open_forms = _written(good, as_read)
+    good = good.drop("file", "place", *HELP & set(good.columns))
     log = good.filter(good.state != "open")
     under_way = int(good.filter(good.state == "open").count().execute())
     failed = log.filter(log.state == "failed") if as_read.kind == "failed" else log
@@ -242,7 +237,7 @@ def _read_messages(engine: Engine, group: list[Source], as_read: _As, offset: in
         else None
     )
     first = next((one for one, _ in undated if one), None)
-    more = [doubt for _, doubts in undated for doubt in doubts]
+    more = open_forms + [doubt for _, doubts in undated for doubt in doubts]
     more += [checks.under_way(group, under_way)] if under_way else []
     total = sum(total for *_, total in parsed)
     frame = pd.concat(frames, ignore_index=True)
@@ -438,7 +433,7 @@ def _cell(ours: str, cell: "ibis.Value") -> "ibis.Value":
         return cell.left(TOLD)
     cell = cell.strip().nullif("")
     if ours in IDS or ours in ("sent_at", "phone"):
-        cell = cell.re_replace(UNSEEN, "").re_replace(WRAPPED, r"\1")
+        cell = checks.bare(cell)
         return cell if ours == "phone" else cell.re_replace(NOTHING, "").nullif("")
     if ours == "tags":
         return cell.re_search(LIST).ifelse(
@@ -525,9 +520,9 @@ def _checked(
         raw = raw.left_join(times.rename(when="said"), cells["sent_at"] == times.said)
         cells = _cells(raw, source)
     columns = {n: cells.get(n, ibis.null("string")) for n in as_read.columns}
-    ids = {n: _repaired(cells[n]) for n in IDS if n in cells}
+    ids = {n: checks.repaired(cells[n]) for n in IDS if n in cells}
     if as_read.kind == "failed" and "message_id" in ids:  # it counts without, but meets no other
-        columns["lost_id"] = _damaged(ids["message_id"]).fill_null(False)
+        columns["lost_id"] = checks.damaged(ids["message_id"]).fill_null(False)
         ids["message_id"] = columns["lost_id"].ifelse(None, ids["message_id"])
     columns |= ids
     problems = _id_problems(ids)
@@ -580,22 +575,13 @@ def _no_channel(columns: "dict[str, ibis.Value]") -> "dict[str, ibis.Value]":
     return {n: c.fill_null("") for n, c in columns.items() if n == "channel_id"}
 
 
-def _repaired(value: "ibis.Value") -> "ibis.Value":
-    return value.re_search(DECIMAL).ifelse(value.re_replace(DECIMAL, r"\1"), value)
-
-
-def _damaged(value: "ibis.Value") -> "ibis.Value":
-    return ~value.re_search("^[0-9A-Za-z]+$") & value.re_search(DAMAGED)
-
-
 def _id_problems(ids: "dict[str, ibis.Value]") -> "list[tuple[ibis.Value, str]]":
     """Tests of IDs, and what each is called where it fails."""
     problems = []
     for name, value in ids.items():
-        label = name.replace("_", " ").replace("id", "ID")
         if name == "contact_id":
             problems.append((value.isnull(), "no contact ID"))
-        problems.append((_damaged(value), f"a {label} damaged by a spreadsheet"))
+        problems.append(checks.damage(name, value))
         if name == "contact_id":
             none = ~(value.re_search(CONTACT) & value.re_search("[0-9]"))
             problems.append((none, "a contact ID that is none"))
@@ -660,9 +646,8 @@ def _written(
         plain = plain.group_by(late=at.day() > len(dates.MONTHS)).aggregate(n=plain.count())
         known = {"source_file": source.name, "shape": "Y"}
         seen = pd.concat([seen, plain.to_pandas().dropna().assign(**known)])
-    each = [*seen.groupby("source_file")]
-    told = [checks.turned(file, own, as_read.date_format) for file, own in each]
-    return sum([*told, *(checks.dotted(file, own) for file, own in each)], [])
+    told = (checks.written(*one, as_read.date_format) for one in seen.groupby("source_file"))
+    return [doubt for doubts in told for doubt in doubts]
 
 
 def _listed(bad: "pd.DataFrame") -> "pd.DataFrame":
