@@ -494,6 +494,24 @@ def test_an_opt_out_of_a_persons_other_id_holds_wherever_it_stands(write):
     bench.close()
 
 
+def test_who_cannot_be_reached_is_so_on_all_days_of_a_broadcast_and_under_all_ids(write):
+    """The dates cut off what says that the first contact cannot be reached, and the second's other
+    ID; the fourth's is of another broadcast, where it says nothing of this one.
+    """
+    never = "Invalid phone number"
+    rows = [row(str(n), str(90 + n), at=f"2022-01-11 15:0{n}:00") for n in (1, 2, 3, 4)]
+    rows += [row(n, f"8{n}", never, "2022-01-11 14:58:00") for n in ("1", "12")]
+    rows += [row("4", "84", never, "2022-01-03 09:00:00")]
+    people = [[str(n), f"+52 55 1234 000{n % 10}"] for n in (1, 2, 3, 4, 12)]
+    given = {"exports": str(write(rows)), "timezone": "UTC", "from_": "2022-01-11 15:00"}
+    given["contacts"] = str(write(people, "contacts.csv", ["Contact ID", "Phone"]))
+    bench = workbench.open(given | {"tag": "t"}, "tag_import")
+    fates = bench.tables.fates.execute()
+    told = dict(zip(fates.contact_id, fates.disposition, strict=True))
+    assert told == {"1": "never", "2": "never", "3": "tagged", "4": "tagged"}
+    bench.close()
+
+
 def test_messages_of_agents_and_workflows_alone_are_recovered(tmp_path):
     given = {"exports": str(CASES / "c26_only_workflow.csv"), "timezone": "UTC", "tag": "t"}
     bench = workbench.open(given | {"out": str(tmp_path / "out")}, "tag_import")
