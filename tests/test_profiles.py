@@ -722,6 +722,49 @@ def test_json_is_read_in_each_of_its_forms(engine, tmp_path, form):
         assert export.rejected["line"].tolist() == [3 + 2 * 7]
 
 
+PREFIXES = {  # what programs put before each line of a log
+    "docker compose": "n8n-1  | ",
+    "docker logs -t": "2026-10-05T14:00:01.123456789Z ",
+    "kubectl": "2026-10-05T14:00:01.123456789Z stdout F ",
+    "pm2": "0|whatsapp | 2026-10-05 14:00:01 +00:00: ",
+    "journald": "Oct 05 14:00:01 web-1 node[812]: ",
+    "brackets": "[2026-10-05 14:00:01] INFO: ",
+}
+
+
+@pytest.mark.parametrize("how", PREFIXES)
+def test_json_behind_what_a_log_puts_before_it_is_read(engine, tmp_path, how):
+    lines = (VENDORS / "meta_status_webhooks.jsonl").read_text("utf-8").splitlines()
+    written = [PREFIXES[how] + line for line in lines]
+    written.insert(2, PREFIXES[how] + "Server started on port 3000")
+    path = tmp_path / "webhooks.log"
+    path.write_text("\n".join(written) + "\n", "utf-8")
+    export = exports.read(engine, str(path))
+    name, failed, reached, _, lost = LOGS["meta_status_webhooks.jsonl"]
+    assert export.sources[0].fit.profile.name == name
+    assert {*export.table.contact_id.execute()} == {to.removesuffix(" again") for to in failed}
+    assert export.messages.rows == len(failed) + len(reached)
+    assert sorted(export.rejected.line) == sorted([3, *(n + (n > 2) for n in lost)])
+
+
+@pytest.mark.parametrize("name", ["log", "MESSAGE"])
+def test_json_in_the_text_of_other_json_is_told_with_the_way_on(engine, tmp_path, name):
+    lines = (VENDORS / "meta_status_webhooks.jsonl").read_text("utf-8").splitlines()
+    path = tmp_path / "container.log"
+    path.write_text("\n".join(json.dumps({name: one + "\n", "stream": "out"}) for one in lines))
+    with pytest.raises(ColumnError, match=rf"text of '{name}'.*jq -r '\.{name} "):
+        exports.read(engine, str(path))
+
+
+def test_what_only_looks_like_a_log_is_not_cut(engine, tmp_path):
+    rows = [
+        json.loads(line) for line in (VENDORS / "meta_status_webhooks.jsonl").open() if "{" in line
+    ]
+    path = tmp_path / "comma_first.json"
+    path.write_text("[" + "\n,".join(map(json.dumps, rows)) + "\n]\n")
+    assert exports.read(engine, str(path)).sources[0].document == "array"
+
+
 def test_lines_that_are_no_json_are_rejected_with_their_number_and_the_others_are_read(
     engine, tmp_path
 ):

@@ -475,6 +475,27 @@ def test_long_texts_are_cut_as_they_are_read(engine, write):
     assert len(table.error.execute()[0]) == exports.TOLD
 
 
+# ---- letters
+def test_letters_that_a_program_took_for_others_are_told(engine, tmp_path):
+    """A file in UTF-8 that was opened as if in another encoding, and saved as UTF-8."""
+    told = "ó" * 2 + "ñ" + "é" * 3
+    text = f"Contact ID,Error,Content\n1,Límite,{told}\n2,x,Sí «SÃO» AMANHÃ»\n"
+    for code in ("cp1252", "mac_roman", "cp850", "cp437"):
+        path = tmp_path / f"{code}.csv"
+        path.write_bytes(text.replace("Ã", "A").encode().decode(code, "replace").encode())
+        [doubt] = [d for d in read(engine, path).doubts if d.kind == "garbled letters"]
+        assert doubt.values == {"file": path.name, "n": len(told) + 2}
+    for code in ("utf-8", "utf-8-sig", "utf-16", "cp1252"):
+        path = tmp_path / f"right-{code}.csv"
+        path.write_text(text, code)
+        export = read(engine, path)
+        assert "garbled letters" not in kinds(export)
+        assert export.table.order_by("row").error.execute()[0] == "Límite"
+    path = tmp_path / "right-utf-16-le.csv"
+    path.write_text(text, "utf-16-le")  # without a mark
+    assert read(engine, path).table.order_by("row").error.execute()[0] == "Límite"
+
+
 # ---- people
 def test_an_opt_out_of_a_persons_other_id_holds_wherever_it_stands(write):
     """The first contact's other ID opted out on an agent's message, before the dates asked for; the
