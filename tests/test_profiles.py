@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from rebroadcast.bench import workbench
+from rebroadcast.common.doubts import ALL
 from rebroadcast.common.exceptions import ColumnError, InputError
 from rebroadcast.reading import exports
 from rebroadcast.report import reports
@@ -720,6 +721,19 @@ def test_json_is_read_in_each_of_its_forms(engine, tmp_path, form):
     assert len(export.rejected) == 1
     if form == "blank lines":
         assert export.rejected["line"].tolist() == [3 + 2 * 7]
+
+
+@pytest.mark.parametrize(
+    "name", ["twilio_console.csv", "meta_status_webhooks.jsonl", "bulksms_history.tsv"]
+)
+def test_a_download_that_was_cut_off_is_told_above_all(engine, tmp_path, name):
+    whole = (VENDORS / name).read_bytes()
+    path = tmp_path / name
+    path.write_bytes(whole.rstrip(b"\r\n"))  # no line end, and nothing missing
+    assert "cut off" not in {doubt.kind for doubt in exports.read(engine, str(path)).doubts}
+    path.write_bytes(whole.rstrip(b"\r\n")[:-9])
+    [doubt] = [d for d in exports.read(engine, str(path)).doubts if d.kind == "cut off"]
+    assert doubt.weight == ALL and doubt.values["file"] == name
 
 
 PREFIXES = {  # what programs put before each line of a log

@@ -40,7 +40,15 @@ DATE_WORDS = "am|pm|a|m|p|t|z|h|hrs|utc|gmt|de|del|st|nd|rd|th|at|las?|[cemp][sd
 SPELT = re.compile(rf"{'|'.join(dates.MONTHS)}|(?:{dates.DAYS})[a-záé]*|{DATE_WORDS}")
 CLOCK = re.compile(r"\b20[0-9]{2}\b.*\b[0-9]{1,2}[:.h][0-9]{2}")  # beside a year
 DOTS = r"^...[?] 0[.]"  # a shape of `dates.read`: read by custom, with dots
-CUT = frozenset({"too few columns", "a stray quote", "cut off at its end", "not valid UTF-8"})
+CUT = frozenset(
+    {
+        "too few columns",
+        "a stray quote",
+        "cut off at its end",
+        "not valid UTF-8",
+        "no JSON object",
+    }
+)
 
 
 @dataclass(frozen=True)

@@ -214,7 +214,8 @@ def _read_messages(engine: Engine, group: list[Source], as_read: _As, offset: in
         own = bad[bad["file"] == number].drop(columns="file")
         own = _told(cells[number][1], source, scanned, refused, own)
         frames.append(_rejected(source, refused, own))
-        undated.append(checks.dates_refused(source, own))
+        first, doubts = checks.dates_refused(source, own)
+        undated.append((first, [*doubts, *checks.ends_early(source, frames[-1])]))
         places[number] = source.name, offset
         offset += total
     good = engine.adopt(engine.files.view(rows.filter(rows.problem.isnull())))
@@ -677,7 +678,7 @@ def _rejected(source: Source, refused: "pd.DataFrame", bad: "pd.DataFrame") -> "
     """One frame of all rows of a file that cannot be used, in the order of the file."""
     refused = refused.drop_duplicates("line").sort_values("line")
     rows = [
-        (int(line), REASONS.get(kind, kind.lower().replace("_", " ")), text)
+        (int(line), REASONS.get(kind, kind.lower() if kind.isupper() else kind), text)
         for line, kind, text in refused.itertuples(index=False)
     ]
     rows += bad[["line", "problem", "text"]].itertuples(index=False, name=None)
