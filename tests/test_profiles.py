@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from rebroadcast.bench import workbench
+from rebroadcast.common.doubts import ALL
 from rebroadcast.common.exceptions import ColumnError, InputError
 from rebroadcast.reading import exports
 from rebroadcast.report import reports
@@ -722,6 +723,62 @@ def test_json_is_read_in_each_of_its_forms(engine, tmp_path, form):
         assert export.rejected["line"].tolist() == [3 + 2 * 7]
 
 
+@pytest.mark.parametrize(
+    "name", ["twilio_console.csv", "meta_status_webhooks.jsonl", "bulksms_history.tsv"]
+)
+def test_a_download_that_was_cut_off_is_told_above_all(engine, tmp_path, name):
+    whole = (VENDORS / name).read_bytes()
+    path = tmp_path / name
+    path.write_bytes(whole.rstrip(b"\r\n"))  # no line end, and nothing missing
+    assert "cut off" not in {doubt.kind for doubt in exports.read(engine, str(path)).doubts}
+    path.write_bytes(whole.rstrip(b"\r\n")[:-9])
+    [doubt] = [d for d in exports.read(engine, str(path)).doubts if d.kind == "cut off"]
+    assert doubt.weight == ALL and doubt.values["file"] == name
+
+
+PREFIXES = {  # what programs put before each line of a log
+    "docker compose": "n8n-1  | ",
+    "docker logs -t": "2026-10-05T14:00:01.123456789Z ",
+    "kubectl": "2026-10-05T14:00:01.123456789Z stdout F ",
+    "pm2": "0|whatsapp | 2026-10-05 14:00:01 +00:00: ",
+    "journald": "Oct 05 14:00:01 web-1 node[812]: ",
+    "brackets": "[2026-10-05 14:00:01] INFO: ",
+}
+
+
+@pytest.mark.parametrize("how", PREFIXES)
+def test_json_behind_what_a_log_puts_before_it_is_read(engine, tmp_path, how):
+    lines = (VENDORS / "meta_status_webhooks.jsonl").read_text("utf-8").splitlines()
+    written = [PREFIXES[how] + line for line in lines]
+    written.insert(2, PREFIXES[how] + "Server started on port 3000")
+    path = tmp_path / "webhooks.log"
+    path.write_text("\n".join(written) + "\n", "utf-8")
+    export = exports.read(engine, str(path))
+    name, failed, reached, _, lost = LOGS["meta_status_webhooks.jsonl"]
+    assert export.sources[0].fit.profile.name == name
+    assert {*export.table.contact_id.execute()} == {to.removesuffix(" again") for to in failed}
+    assert export.messages.rows == len(failed) + len(reached)
+    assert sorted(export.rejected.line) == sorted([3, *(n + (n > 2) for n in lost)])
+
+
+@pytest.mark.parametrize("name", ["log", "MESSAGE"])
+def test_json_in_the_text_of_other_json_is_told_with_the_way_on(engine, tmp_path, name):
+    lines = (VENDORS / "meta_status_webhooks.jsonl").read_text("utf-8").splitlines()
+    path = tmp_path / "container.log"
+    path.write_text("\n".join(json.dumps({name: one + "\n", "stream": "out"}) for one in lines))
+    with pytest.raises(ColumnError, match=rf"text of '{name}'.*jq -r '\.{name} "):
+        exports.read(engine, str(path))
+
+
+def test_what_only_looks_like_a_log_is_not_cut(engine, tmp_path):
+    rows = [
+        json.loads(line) for line in (VENDORS / "meta_status_webhooks.jsonl").open() if "{" in line
+    ]
+    path = tmp_path / "comma_first.json"
+    path.write_text("[" + "\n,".join(map(json.dumps, rows)) + "\n]\n")
+    assert exports.read(engine, str(path)).sources[0].document == "array"
+
+
 def test_lines_that_are_no_json_are_rejected_with_their_number_and_the_others_are_read(
     engine, tmp_path
 ):
@@ -822,6 +879,85 @@ def test_a_phone_number_is_never_reshaped_on_a_guess(engine, tmp_path, recipient
     people = set(export.table.contact_id.execute()) - {"12025550119"}
     assert people == ({contact} if contact else set())
     assert export.rejected["line"].tolist() == ([] if contact else [2])
+
+
+# A cell of a numeric column after a spreadsheet or a program, and the ID that it certainly is.
+IDS = {
+    "1200000000000001": "1200000000000001",
+    "1200000000000001.0": "1200000000000001",
+    "1200000000000001,00": "1200000000000001",
+    "'1200000000000001": "1200000000000001",
+    '="1200000000000001"': "1200000000000001",
+    "1.2E+15": None,
+    "1,2E+15": None,
+    "1.200.000.000.000.001": None,
+    "1 200 000 000 000 001": None,
+    "0C00000012E45678": "0C00000012E45678",
+    "120000000000E001": "120000000000E001",
+}
+PHONES = {
+    f"{UK}221.0": f"{UK}221",
+    f'="{UK}221"': f"{UK}221",
+    f"'+{UK}221": f"{UK}221",
+    "4.477E+11": None,
+    "4,477009E+11": None,
+    "447.700.900.221": None,
+}
+
+
+@pytest.mark.parametrize(("column", "cells"), [("message_id", IDS), ("to", PHONES)])
+def test_ids_that_a_spreadsheet_wrote_anew_are_as_they_were_or_refused(
+    engine, tmp_path, column, cells
+):
+    header, *rows = list(csv.reader((VENDORS / "vonage_sms_report.csv").open()))
+    failed = next(r for r in rows if r[header.index("status")] == "failed")
+    written = [
+        [c if h != column else cell for h, c in zip(header, failed, strict=True)] for cell in cells
+    ]
+    if column == "to":
+        for n, cells_of_row in enumerate(written):
+            cells_of_row[header.index("message_id")] = f"12000000000000{n:02}"
+    path = tmp_path / "vonage.csv"
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([header, *written])
+    export = exports.read(engine, str(path))
+    ours = "message_id" if column == "message_id" else "contact_id"
+    right = sorted({cell for cell in cells.values() if cell})
+    assert sorted({*export.table[ours].execute()}) == right
+    words = "message" if column == "message_id" else "contact"
+    reasons = {f"a {words} ID damaged by a spreadsheet"}
+    assert {*export.rejected.reason} == reasons
+    assert len(export.rejected) == sum(cell is None for cell in cells.values())
+
+
+@pytest.mark.parametrize(
+    ("dates", "said"),
+    [
+        (["2026-10-05 14:00:01", "2026-12-11 14:00:01", "13/10/2026 14:00:01"], "turned dates"),
+        (["05.10.2026 14:00:01", "11.12.2026 14:00:01"], "dotted dates"),
+        (["05/10/2026 14:00:01", "13/10/2026 14:00:01"], None),
+    ],
+)
+@pytest.mark.parametrize(
+    ("name", "column"),
+    [
+        ("connectly_campaign_report.csv", "sent_at"),
+        ("wolkvox_campaign_records.csv", "DATE"),
+        ("twilio_console.csv", "SentDate"),
+    ],
+)
+def test_what_forms_of_dates_leave_open_is_told_of_any_vendors_file(
+    engine, tmp_path, name, column, dates, said
+):
+    header, *rows = list(csv.reader((VENDORS / name).open()))
+    place = header.index(column)
+    for n, cells in enumerate(rows):
+        cells[place] = dates[n % len(dates)]
+    path = tmp_path / name
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([header, *rows])
+    kinds = {doubt.kind for doubt in exports.read(engine, str(path)).doubts}
+    assert kinds & {"turned dates", "dotted dates"} == ({said} if said else set())
 
 
 def test_columns_that_were_renamed_by_hand_keep_their_states(engine, tmp_path):

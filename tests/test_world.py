@@ -228,6 +228,54 @@ def test_turned_dates_are_told_of_each_file_and_of_workbooks_and_parquet(engine,
     assert doubt.values["file"] == "three.parquet" and doubt.values["n"] == len(own)
 
 
+DOTTED = {  # dates with dots, what they are in UTC, and how they are said to be read
+    "German": (
+        {"11.01.2022": "2022-01-11 00:00", "02.12.2022": "2022-12-02 00:00"},
+        "DD.MM.YYYY",
+    ),
+    "Russian, of a web page": ({"11.01.2022, 15:04:05": "2022-01-11 15:04"}, "DD.MM.YYYY"),
+    "Polish, two figures of a year": ({"1.02.22 9:05": "2022-02-01 09:05"}, "DD.MM.YYYY"),
+    "Finnish": ({"3.4.2022 klo 9.05": "2022-04-03 09:05"}, "DD.MM.YYYY"),
+    "German, with its word": ({"03.04.2022 15:04 Uhr": "2022-04-03 15:04"}, "DD.MM.YYYY"),
+    "Czech": ({"3. 4. 2022 15:04:05": "2022-04-03 15:04"}, "DD.MM.YYYY"),
+    "Croatian": ({"03. 04. 2022. 15:04:05": "2022-04-03 15:04"}, "DD.MM.YYYY"),
+    "an offset": ({"03.04.2022 15:04:05 +02:00": "2022-04-03 13:04"}, "DD.MM.YYYY"),
+    "settled by a later day": (
+        {"11.01.2022 15:00": "2022-01-11 15:00", "13.01.2022 15:00": "2022-01-13 15:00"},
+        None,
+    ),
+    "beside slashes that settle it": (
+        {"11.01.2022 15:00": "2022-01-11 15:00", "13/01/2022 15:00": "2022-01-13 15:00"},
+        None,
+    ),
+    "the same either way": ({"05.05.2022 10:00": "2022-05-05 10:00"}, None),
+    "year first": ({"2022.01.11 10:00": "2022-01-11 10:00"}, None),
+    "year first, Hungarian": ({"2022. 01. 11. 15:04:05": "2022-01-11 15:04"}, None),
+    "month first, which only other values show": (
+        {"01.13.2022 15:00": "2022-01-13 15:00", "02.01.2022 15:00": "2022-02-01 15:00"},
+        "MM.DD.YYYY",
+    ),
+}
+
+
+@pytest.mark.parametrize("how", DOTTED)
+def test_dates_with_dots_are_day_first_and_said_to_be(engine, write, how):
+    right, said = DOTTED[how]
+    export = read(engine, write(dated(right)))
+    assert [at[:16] for at in times(export)] == list(right.values()) and not len(export.rejected)
+    told = [(d.values["form"], d.values["n"]) for d in export.doubts if d.kind == "dotted dates"]
+    assert told == ([(said, len(right))] if said else [])
+    for order in ("DMY", "%d.%m.%Y", "MDY") if said == "DD.MM.YYYY" else ():
+        assert "dotted dates" not in kinds(read(engine, write(dated(right)), date_format=order))
+
+
+def test_dates_with_dots_beside_slashes_that_fit_either_way_are_asked_about(engine, write):
+    with pytest.raises(DateError, match="two ways"):
+        read(engine, write(dated(["11.01.2022 15:00", "11/01/2022 15:00"])))
+    with pytest.raises(DateError, match="mixes"):
+        read(engine, write(dated(["13.01.2022 15:00", "01.13.2022 15:00"])))
+
+
 @pytest.mark.parametrize("cell", ["Ana Pérez", "+52 55 1234 5678", "ana@example.org", "Luz 5"])
 def test_a_cell_that_is_no_date_but_a_person_is_not_shown(cell):
     assert checks.shown(cell) == "…"
@@ -427,6 +475,27 @@ def test_long_texts_are_cut_as_they_are_read(engine, write):
     assert len(table.error.execute()[0]) == exports.TOLD
 
 
+# ---- letters
+def test_letters_that_a_program_took_for_others_are_told(engine, tmp_path):
+    """A file in UTF-8 that was opened as if in another encoding, and saved as UTF-8."""
+    told = "ó" * 2 + "ñ" + "é" * 3
+    text = f"Contact ID,Error,Content\n1,Límite,{told}\n2,x,Sí «SÃO» AMANHÃ»\n"
+    for code in ("cp1252", "mac_roman", "cp850", "cp437"):
+        path = tmp_path / f"{code}.csv"
+        path.write_bytes(text.replace("Ã", "A").encode().decode(code, "replace").encode())
+        [doubt] = [d for d in read(engine, path).doubts if d.kind == "garbled letters"]
+        assert doubt.values == {"file": path.name, "n": len(told) + 2}
+    for code in ("utf-8", "utf-8-sig", "utf-16", "cp1252"):
+        path = tmp_path / f"right-{code}.csv"
+        path.write_text(text, code)
+        export = read(engine, path)
+        assert "garbled letters" not in kinds(export)
+        assert export.table.order_by("row").error.execute()[0] == "Límite"
+    path = tmp_path / "right-utf-16-le.csv"
+    path.write_text(text, "utf-16-le")  # without a mark
+    assert read(engine, path).table.order_by("row").error.execute()[0] == "Límite"
+
+
 # ---- people
 def test_an_opt_out_of_a_persons_other_id_holds_wherever_it_stands(write):
     """The first contact's other ID opted out on an agent's message, before the dates asked for; the
@@ -443,6 +512,24 @@ def test_an_opt_out_of_a_persons_other_id_holds_wherever_it_stands(write):
     fates = bench.tables.fates.execute()
     told = dict(zip(fates.contact_id, fates.disposition, strict=True))
     assert told == {"1": "never", "2": "tagged", "3": "tagged"}
+    bench.close()
+
+
+def test_who_cannot_be_reached_is_so_on_all_days_of_a_broadcast_and_under_all_ids(write):
+    """The dates cut off what says that the first contact cannot be reached, and the second's other
+    ID; the fourth's is of another broadcast, where it says nothing of this one.
+    """
+    never = "Invalid phone number"
+    rows = [row(str(n), str(90 + n), at=f"2022-01-11 15:0{n}:00") for n in (1, 2, 3, 4)]
+    rows += [row(n, f"8{n}", never, "2022-01-11 14:58:00") for n in ("1", "12")]
+    rows += [row("4", "84", never, "2022-01-03 09:00:00")]
+    people = [[str(n), f"+52 55 1234 000{n % 10}"] for n in (1, 2, 3, 4, 12)]
+    given = {"exports": str(write(rows)), "timezone": "UTC", "from_": "2022-01-11 15:00"}
+    given["contacts"] = str(write(people, "contacts.csv", ["Contact ID", "Phone"]))
+    bench = workbench.open(given | {"tag": "t"}, "tag_import")
+    fates = bench.tables.fates.execute()
+    told = dict(zip(fates.contact_id, fates.disposition, strict=True))
+    assert told == {"1": "never", "2": "never", "3": "tagged", "4": "tagged"}
     bench.close()
 
 

@@ -492,10 +492,21 @@ class Tables:
             self.settings.reached,
             people,
         )
+        if any(self.settings.selection.period):
+            rows = people_.without(rows, self._refused(), "never", ("contact_id", "audience"))
         if self.settings.exclude_tag:
             rows = people_.without(rows, self._excluded())
         rows = people_.unite(rows, people) if people else rows
         return self.engine.keep_numbers(rows, "contact_id")
+
+    def _refused(self) -> ibis.Table:
+        """Whom a broadcast cannot reach, of all its days, under all of their IDs: contact_id and
+        audience.
+        """
+        failed, people = self.inputs.all_failed, self.inputs.people
+        final = failed.filter(failed.broadcast.notnull() & (failed.verdict == "never"))
+        final = final.select("contact_id", audience="broadcast")
+        return people_.spread(final, people) if people else final
 
     def _excluded(self) -> ibis.Table:
         """The contacts with a tag that was to be left out, under all of their IDs."""

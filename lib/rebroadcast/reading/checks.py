@@ -16,6 +16,7 @@ from ..common.exceptions import DateError
 from ..common.masking import mask
 from ..sources.files import Source
 from . import dates
+from .scan import SIGNS
 
 NO_DATE = "a date that cannot be read"
 HEADER_AGAIN = "the header again"
@@ -24,6 +25,14 @@ MOMENTS = (1_400_000_000_000_000, 2_145_000_000_000_000)
 QUARTER = 900  # seconds; zones differ by whole quarters of an hour
 FARTHEST = 26 * 4  # quarters of an hour between the clocks of two zones
 MOST = 0.8  # share of messages that must agree
+DAMAGED = (  # 1.0E+08, 1.234.567, 123.5: digits are lost, were set apart, or were reckoned with
+    r"^(?:[0-9]+([.,][0-9]+)?[eE][+-]?[0-9]+|[0-9]{1,3}(?:[.][0-9]{3})+|[0-9]{1,3}(?:,[0-9]{3})+"
+    "|[0-9]{1,3}(?:[ '’\u00a0\u2009\u202f][0-9]{3})+|[0-9]+[.,][0-9]+)$"
+)
+DECIMAL = r"^([0-9]+)[.,]0{1,2}$"  # 123.0: certainly 123
+# What keeps a spreadsheet from taking an ID for a number: '123 and ="123"; and unseen signs.
+WRAPPED = r"^(?:'+|=\"'?)([^\"]*)\"?$"
+UNSEEN = f"^[{SIGNS}]+|[{SIGNS}]+$"
 DIGITS = 15  # that a spreadsheet keeps of a number
 FEWEST = 3  # IDs that all end in zero before that is no chance
 CELL = 40  # characters of a cell that are shown
@@ -32,7 +41,16 @@ PART = re.compile(r"[^\W\d_]+")
 DATE_WORDS = "am|pm|a|m|p|t|z|h|hrs|utc|gmt|de|del|st|nd|rd|th|at|las?|[cemp][sd]t|ist|cest|cet"
 SPELT = re.compile(rf"{'|'.join(dates.MONTHS)}|(?:{dates.DAYS})[a-záé]*|{DATE_WORDS}")
 CLOCK = re.compile(r"\b20[0-9]{2}\b.*\b[0-9]{1,2}[:.h][0-9]{2}")  # beside a year
-CUT = frozenset({"too few columns", "a stray quote", "cut off at its end", "not valid UTF-8"})
+DOTS = r"^...[?] 0[.]"  # a shape of `dates.read`: read by custom, with dots
+CUT = frozenset(
+    {
+        "too few columns",
+        "a stray quote",
+        "cut off at its end",
+        "not valid UTF-8",
+        "no JSON object",
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -71,6 +89,29 @@ def utc_offset(ahead: timedelta) -> str:
     """
     hours, minutes = divmod(abs(round(ahead.total_seconds() / 60)), 60)
     return f"UTC{'-' if ahead < timedelta() else '+'}{hours:02}:{minutes:02}"
+
+
+def bare(cell: "ibis.Value") -> "ibis.Value":
+    """A cell without the signs that nobody sees, and those that keep a spreadsheet from taking it
+    for a number.
+    """
+    return cell.re_replace(UNSEEN, "").re_replace(WRAPPED, r"\1")
+
+
+def repaired(cell: "ibis.Value") -> "ibis.Value":
+    """A whole number that was written with decimals, as it was."""
+    return cell.re_search(DECIMAL).ifelse(cell.re_replace(DECIMAL, r"\1"), cell)
+
+
+def damaged(cell: "ibis.Value") -> "ibis.Value":
+    """Whether an ID is a number that a spreadsheet or a program has written anew."""
+    return ~cell.re_search("^[0-9A-Za-z]+$") & cell.re_search(DAMAGED)
+
+
+def damage(name: str, cell: "ibis.Value") -> "tuple[ibis.Value, str]":
+    """The test of an ID that is damaged, and what it is called."""
+    label = name.replace("_", " ").replace("id", "ID")
+    return damaged(cell), f"a {label} damaged by a spreadsheet"
 
 
 def look(table: "ibis.Table", timed: bool = True) -> Seen:
@@ -291,6 +332,13 @@ def rewritten(seen: "pd.DataFrame") -> bool:
     return True
 
 
+def written(file: str, seen: "pd.DataFrame", date_format: str) -> list[Doubt]:
+    """Say what the forms of a file's dates leave open; seen and date_format as `turned` takes
+    them.
+    """
+    return turned(file, seen, date_format) + dotted(file, seen)
+
+
 def turned(file: str, seen: "pd.DataFrame", date_format: str) -> list[Doubt]:
     """Say where a spreadsheet seems to have turned day and month; seen as `rewritten` takes it, with
     the number of rows (`n`), unless date_format has settled it.
@@ -311,6 +359,25 @@ def turned(file: str, seen: "pd.DataFrame", date_format: str) -> list[Doubt]:
             " spreadsheet before; or say with date_format how they are to be read: {way}.",
             {"file": file, "n": int(early["n"].sum()), "others": int(late["n"].sum()), "way": way},
             int(early["n"].sum()),
+        )
+    ]
+
+
+def dotted(file: str, seen: "pd.DataFrame") -> list[Doubt]:
+    """Say how dates with dots were read, where only a custom or other dates tell it; seen as
+    `turned` takes it.
+    """
+    some = seen[seen["shape"].str.contains(DOTS)]
+    if some.empty:
+        return []
+    form, n = dates.ORDERS[some["shape"].iloc[0][:3]].replace("/", "."), int(some["n"].sum())
+    return [
+        Doubt(
+            "dotted dates",
+            "{file}: {n} dates are written with dots and read as {form}; day first is the custom"
+            " there. If it is the other way round, say so with date_format: DMY (day first) or MDY"
+            " (month first).",
+            {"file": file, "n": n, "form": form},
         )
     ]
 

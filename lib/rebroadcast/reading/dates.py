@@ -76,7 +76,10 @@ CLOCKS = (
         r"\1-\2-\3 \4:\5:\6",
     ),
     (r"([0-9])h([0-9]{2})\b", r"\1:\2"),  # 15h04
-    (r"([0-9]) ?h(?:rs?|oras)?[.]?$", r"\1"),  # 15:04 h
+    (r"([0-9]) ?(?:h(?:rs?|oras)?[.]?|uhr)$", r"\1"),  # 15:04 h
+    (r" klo ([0-9])", r" \1"),  # 3.4.2022 klo 9.05
+    (r"^([0-9]{1,2})[.] ([0-9]{1,2})[.] ([0-9]{4})\b", r"\1.\2.\3"),  # 3. 4. 2022
+    (r"^([0-9]{4})[.] ([0-9]{1,2})[.] ([0-9]{1,2})\b", r"\1.\2.\3"),
     (r"(:[0-9]{2}:[0-9]{2})[.,:][0-9]{1,9}", r"\1"),  # parts of a second
     # Of what a browser or ctime writes, "nov 25 10:00:00 gmt 2022".
     (
@@ -227,35 +230,38 @@ def normal(text: "ibis.Value", date_format: str = "") -> "ibis.Value":
     return other if own else simple.re_search(PLAIN).ifelse(simple, other)
 
 
-def detect_order(form: "ibis.Value", source: Source) -> str | None:
-    """Find the one order in which all dates like 11/01/2022 make sense; DateError where none or
+def detect_order(form: "ibis.Value", source: Source) -> tuple[str | None, bool]:
+    """Find the one order in which all dates like 11/01/2022 make sense, and whether it rests on a
+    custom: dates with dots are day first where nothing else is told. DateError where none or
     several do.
 
     form are texts as `normal` gives them. Two figures may be a year too, where dashes are between.
+    The custom is that of CLDR (cldr.unicode.org): no language has dots between a month in figures, day and year.
     """
     dates = form.name("text").as_table().filter(lambda t: t.text.re_search(NUMERIC))
     first, second, third = (dates.text.re_extract(NUMERIC, n).cast("int64") for n in (1, 3, 4))
-    dashes = dates.text.re_extract(NUMERIC, 2) == "-"
+    sign = dates.text.re_extract(NUMERIC, 2)
     fits = {
         "DMY": first.between(1, 31) & second.between(1, 12),
         "MDY": first.between(1, 12) & second.between(1, 31),
-        "YMD": second.between(1, 12) & third.between(1, 31) & (dashes | (first > 31)),
+        "YMD": second.between(1, 12) & third.between(1, 31) & ((sign == "-") | (first > 31)),
     }
     some = ibis.or_(*fits.values())
     seen = dates.aggregate(
         n=some.sum(),
         same=(first == second).all(where=some),
         one=dates.text.min(where=some),
+        dots=(sign == ".").all(where=some),
         **{order: (~fit).sum(where=some) for order, fit in fits.items()},
     )
     seen = seen.execute().iloc[0]
     if not seen["n"]:
-        return None
+        return None, False
     possible = [order for order in ORDERS if not seen[order]]
-    if possible == ["DMY", "MDY"] and seen["same"]:
-        return "DMY"
+    if possible == ["DMY", "MDY"] and (seen["same"] or seen["dots"]):
+        return "DMY", not seen["same"]
     if len(possible) == 1:
-        return possible[0]
+        return possible[0], possible == ["MDY"]
     if not possible:
         raise DateError(
             "{file} mixes DD/MM/YYYY and MM/DD/YYYY dates; export it again, or split it.",
@@ -283,10 +289,10 @@ def _numeric(form: "ibis.Value", order: str | None) -> "ibis.Value":
     return _rewritten(form.re_replace(two, f"20\\{year}-\\{month}-\\{day}"), LAST)
 
 
-def _shape(form: "ibis.Value", order: str | None) -> "ibis.Value":
+def _shape(form: "ibis.Value", order: str | None, custom: bool) -> "ibis.Value":
     """How a date is written, alike for all dates of one program: "Y" where it says which figure is
-    the month, "serial", or its order and signs, and whether its month is filled up with a zero
-    ("DMY 0/0/Y 0:0|0") or could be and is not ("|1").
+    the month, "serial", or its order ("DMY?" by custom) and signs, and whether its month is filled
+    up with a zero ("DMY 0/0/Y 0:0|0") or could be and is not ("|1").
     """
     named = form.re_search(SERIAL).ifelse("serial", "Y")
     if order not in ("DMY", "MDY"):
@@ -295,7 +301,7 @@ def _shape(form: "ibis.Value", order: str | None) -> "ibis.Value":
     filled = ibis.cases((month.length() == 1, "1"), (month.startswith("0"), "0"), else_="")
     signs = (("[0-9]{4}", "Y"), ("[0-9]{1,2}", "0"), ("[ap]m", "m"))
     return form.re_search(NUMERIC).ifelse(
-        ibis.literal(f"{order} ") + _rewritten(form, signs) + "|" + filled, named
+        ibis.literal(f"{order}{'?' * custom} ") + _rewritten(form, signs) + "|" + filled, named
     )
 
 
@@ -308,7 +314,8 @@ def read(
 ) -> "ibis.Table":
     """Read each date of a column once: `said`, `at` (UTC, null where it is no date), `zoned`
     (whether it says its zone), `serial` (whether it is a spreadsheet's number), `shape` (how it is
-    written, null where it is no wall clock's) and `late` (whether it is after the 12th of a month).
+    written, null for an instant whose order of day and month is sure) and `late` (whether it is
+    after the 12th of a month, null as `shape` is).
 
     zone is that of wall-clock times; date_format as `date_order` and `rewriting` take it. DateError
     where dates could be read two ways.
@@ -316,8 +323,10 @@ def read(
     said = cells.name("said").as_table().distinct()
     said = said.filter(said.said.notnull())
     forms = engine.keep(said.mutate(form=normal(said.said, date_format)))
-    order = date_order(date_format) or detect_order(forms.form, source)
-    forms = forms.mutate(form=_numeric(forms.form, order), shape=_shape(forms.form, order))
+    stated = date_order(date_format)
+    order, custom = (stated, False) if stated else detect_order(forms.form, source)
+    shape = _shape(forms.form, order, custom)
+    forms = forms.mutate(form=_numeric(forms.form, order), shape=shape)
     epoch, days = (
         forms.form.re_extract(form, 1).nullif("").try_cast("int64") for form in (EPOCH, SERIAL)
     )
@@ -363,10 +372,11 @@ def _instants(engine: Engine, forms: "ibis.Table", zone: str) -> "ibis.Table":
         (forms.minutes.isnull(), engine.to_utc(forms.wall, zone)),
     )
     forms = forms.mutate(at=at)
-    at, zoned = real(forms["at"]).ifelse(forms["at"], None), forms.utc.notnull()
-    shape = (at.notnull() & ~zoned).ifelse(forms.shape, None)
-    late = forms.wall.day() > len(MONTHS)
-    return forms.select("said", "serial", at=at, zoned=zoned, shape=shape, late=late)
+    forms = forms.mutate(at=real(forms["at"]).ifelse(forms["at"], None), zoned=forms.utc.notnull())
+    told = ~forms.zoned | forms.shape.contains("?").fill_null(False)
+    shape = (forms["at"].notnull() & told).ifelse(forms.shape, None)
+    late = shape.notnull().ifelse(forms.wall.day() > len(MONTHS), None)
+    return forms.select("said", "serial", "at", "zoned", shape=shape, late=late)
 
 
 def real(at: "ibis.Value") -> "ibis.Value":

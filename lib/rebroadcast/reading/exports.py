@@ -27,17 +27,10 @@ from ..sources.files import (
     title,
 )
 from . import cache, checks, dates, documents, mapping, salvage, scan
-from .scan import IDS, TEXTS, TOLD, UNSEEN
+from .scan import IDS, TEXTS, TOLD
 
-DAMAGED = (  # 1.0E+08, 1.234.567, 123.5: digits are lost, were set apart, or were reckoned with
-    r"^(?:[0-9]+([.,][0-9]+)?[eE][+-]?[0-9]+|[0-9]{1,3}(?:[.][0-9]{3})+|[0-9]{1,3}(?:,[0-9]{3})+"
-    "|[0-9]{1,3}(?:[ '’\u00a0\u2009\u202f][0-9]{3})+|[0-9]+[.,][0-9]+)$"
-)
-DECIMAL = r"^([0-9]+)[.,]0{1,2}$"  # 123.0: certainly 123
 # Begins no formula, and cannot be a heading or a text; or a phone number with its country's code.
 CONTACT = r"^(?:[A-Za-z0-9][A-Za-z0-9_.:@-]*|[+][1-9][0-9]{6,14})$"
-# What keeps a spreadsheet from taking an ID for a number: '123 and ="123"; and unseen signs.
-WRAPPED = r"^(?:'+|=\"'?)([^\"]*)\"?$"
 PHONE = r"(?:[0-9][^0-9]*){4}"
 LIST = r"^\[\s*[\"']?([^\\]*?)[\"']?\s*\]$"  # tags as a list of JSON or Python
 BETWEEN = r"[\"']\s*,\s*[\"']"
@@ -223,7 +216,8 @@ def _read_messages(engine: Engine, group: list[Source], as_read: _As, offset: in
         own = bad[bad["file"] == number].drop(columns="file")
         own = _told(cells[number][1], source, scanned, refused, own)
         frames.append(_rejected(source, refused, own))
-        undated.append(checks.dates_refused(source, own))
+        first, doubts = checks.dates_refused(source, own)
+        undated.append((first, [*doubts, *checks.ends_early(source, frames[-1])]))
         places[number] = source.name, offset
         offset += total
     good = engine.adopt(engine.files.view(rows.filter(rows.problem.isnull())))
@@ -234,7 +228,9 @@ def _read_messages(engine: Engine, group: list[Source], as_read: _As, offset: in
         row_id=good.file.cases(*((n, before) for n, (_, before) in places.items()))
         + good.place
         - 1,
-    ).drop("file", "place", "problem", "said")
+    )
+    open_forms = _written(good, as_read)
+    good = good.drop("file", "place", *HELP & set(good.columns))
     log = good.filter(good.state != "open")
     under_way = int(good.filter(good.state == "open").count().execute())
     failed = log.filter(log.state == "failed") if as_read.kind == "failed" else log
@@ -244,7 +240,7 @@ def _read_messages(engine: Engine, group: list[Source], as_read: _As, offset: in
         else None
     )
     first = next((one for one, _ in undated if one), None)
-    more = [doubt for _, doubts in undated for doubt in doubts]
+    more = open_forms + [doubt for _, doubts in undated for doubt in doubts]
     more += [checks.under_way(group, under_way)] if under_way else []
     total = sum(total for *_, total in parsed)
     frame = pd.concat(frames, ignore_index=True)
@@ -287,7 +283,7 @@ def _read_parquet(engine: Engine, group: list[Source], as_read: _As, offset: int
     else:
         checked = _checked(engine, raw, source, as_read, offset)
         checked = engine.keep(checked)
-        doubts += _lost_ids(checked, source) + _turned(checked, as_read)
+        doubts += _lost_ids(checked, source) + _written(checked, as_read)
     good = checked.filter(checked.problem.isnull()).drop(*HELP & set(checked.columns))
     bad = checked.filter(checked.problem.notnull()).order_by("source_file", "line").to_pandas()
     first, more = checks.dates_refused(source, bad)
@@ -306,7 +302,7 @@ def _read_csv(engine: Engine, source: Source, as_read: _As, offset: int) -> _Par
     bad = pd.DataFrame(columns=["line", "problem", "text", "said"])
     if raw.count().execute():
         checked = reader.keep(_checked(reader, raw, source, as_read, offset))
-        doubts += _lost_ids(checked, source) + _turned(checked, as_read, source, scanned)
+        doubts += _lost_ids(checked, source) + _written(checked, as_read, source, scanned)
         right = checked.filter(checked.problem.isnull()).drop(*HELP & set(checked.columns))
         good = reader.view(good.union(right))
         bad = checked.filter(checked.problem.notnull()).order_by("row").to_pandas()
@@ -440,7 +436,7 @@ def _cell(ours: str, cell: "ibis.Value") -> "ibis.Value":
         return cell.left(TOLD)
     cell = cell.strip().nullif("")
     if ours in IDS or ours in ("sent_at", "phone"):
-        cell = cell.re_replace(UNSEEN, "").re_replace(WRAPPED, r"\1")
+        cell = checks.bare(cell)
         return cell if ours == "phone" else cell.re_replace(NOTHING, "").nullif("")
     if ours == "tags":
         return cell.re_search(LIST).ifelse(
@@ -528,9 +524,9 @@ def _checked(
     if "sent_at" in cells:
         times = dates.read(engine, rows.sent_at, source, as_read.zone, as_read.date_format)
         rows = rows.left_join(times.rename(when="said"), rows.sent_at == times.said)
-    ids = {n: _repaired(rows[n]) for n in IDS if n in cells}
+    ids = {n: checks.repaired(rows[n]) for n in IDS if n in cells}
     if as_read.kind == "failed" and "message_id" in ids:  # it counts without, but meets no other
-        ids["lost_id"] = _damaged(ids["message_id"]).fill_null(False)
+        ids["lost_id"] = checks.damaged(ids["message_id"]).fill_null(False)
         ids["message_id"] = ids["lost_id"].ifelse(None, ids["message_id"])
     rows = rows.mutate(**ids)
     rows = rows.mutate(problem=_problem(rows, set(cells)))
@@ -589,22 +585,13 @@ def _no_channel(columns: "dict[str, ibis.Value]") -> "dict[str, ibis.Value]":
     return {n: c.fill_null("") for n, c in columns.items() if n == "channel_id"}
 
 
-def _repaired(value: "ibis.Value") -> "ibis.Value":
-    return value.re_search(DECIMAL).ifelse(value.re_replace(DECIMAL, r"\1"), value)
-
-
-def _damaged(value: "ibis.Value") -> "ibis.Value":
-    return ~value.re_search("^[0-9A-Za-z]+$") & value.re_search(DAMAGED)
-
-
 def _id_problems(ids: "dict[str, ibis.Value]") -> "list[tuple[ibis.Value, str]]":
     """Tests of IDs, and what each is called where it fails."""
     problems = []
     for name, value in ids.items():
-        label = name.replace("_", " ").replace("id", "ID")
         if name == "contact_id":
             problems.append((value.isnull(), "no contact ID"))
-        problems.append((_damaged(value), f"a {label} damaged by a spreadsheet"))
+        problems.append(checks.damage(name, value))
         if name == "contact_id":
             none = ~(value.re_search(CONTACT) & value.re_search("[0-9]"))
             problems.append((none, "a contact ID that is none"))
@@ -648,14 +635,15 @@ def _lost_ids(checked: "ibis.Table", source: Source) -> list[Doubt]:
     return [checks.message_ids_lost(source, lost)] if lost else []
 
 
-def _turned(
+def _written(
     checked: "ibis.Table",
     as_read: _As,
     source: Source | None = None,
     scanned: "ibis.Table | None" = None,
 ) -> list[Doubt]:
-    """Say of each file where a spreadsheet seems to have turned day and month; source and scanned
-    where the file has rows in no doubt, too.
+    """Say of each file what the forms of its dates leave open: day and month that a spreadsheet may
+    have turned, or that only a custom tells; source and scanned where the file has rows in no
+    doubt, too.
     """
     if "shape" not in checked.columns:
         return []
@@ -669,7 +657,7 @@ def _turned(
         known = {"source_file": source.name, "shape": "Y"}
         seen = pd.concat([seen, plain.to_pandas().dropna().assign(**known)])
     each = seen.groupby("source_file")
-    return [doubt for file, own in each for doubt in checks.turned(file, own, as_read.date_format)]
+    return [doubt for file, own in each for doubt in checks.written(file, own, as_read.date_format)]
 
 
 def _listed(bad: "pd.DataFrame") -> "pd.DataFrame":
@@ -699,7 +687,7 @@ def _rejected(source: Source, refused: "pd.DataFrame", bad: "pd.DataFrame") -> "
     """One frame of all rows of a file that cannot be used, in the order of the file."""
     refused = refused.drop_duplicates("line").sort_values("line")
     rows = [
-        (int(line), REASONS.get(kind, kind.lower().replace("_", " ")), text)
+        (int(line), REASONS.get(kind, kind.lower() if kind.isupper() else kind), text)
         for line, kind, text in refused.itertuples(index=False)
     ]
     rows += bad[["line", "problem", "text"]].itertuples(index=False, name=None)

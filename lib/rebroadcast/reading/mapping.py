@@ -8,12 +8,13 @@ from ..common.sheets import NOTHING
 from ..engine.engine import Engine
 from ..sources.files import Source
 from ..sources.profile import STATES, Form, key
-from . import dates
+from . import checks, dates
 from .checks import NO_DATE
+from .scan import IDS
 
 RANK, FILE = 60, 40  # bits: a record's state, file and place, as one number that orders them
-FLOAT = r"^([0-9]+)[.]0+$"  # what pandas makes of a column of numbers
-NUMBERS = {"contact_id", "phone", "code"}
+NUMBERS = {*IDS, "phone", "code"}
+DRESSED = {*NUMBERS, "sent_at"}  # what spreadsheets keep as text by a sign before it
 ALIKE = {"_": " ", "’": "'"}  # signs that programs write for one another
 # As people and APIs write a phone number: what is between the digits is dropped after a "+" only.
 PHONE = r"^'?(?:[a-z_]+:)?(?:[+][0-9][0-9 ().-]*|[0-9]+)$"
@@ -21,7 +22,6 @@ DIGITS = r"^[1-9][0-9]{6,14}$"  # E.164 without its "+"
 USER = r"^[A-Z]{2}[.][A-Za-z0-9.]+$"  # WhatsApp's ID of a user whose number a business does not see
 EMAIL = r"^[A-Za-z0-9_][^\s@,;\"]*@[^\s@,;\"]+$"  # begins no formula
 CONTACT = r"^(?:[A-Za-z0-9][A-Za-z0-9_.:@-]*|[+][1-9][0-9]{6,14})$"
-DAMAGED = r"^[0-9]+([.,][0-9]+)?[eE]\+?[0-9]+$"
 
 
 def messages(
@@ -36,7 +36,8 @@ def messages(
 
     parts are the files and their cells as text. To the columns come `state` (failed, reached, open;
     null where it is not known), `problem` (why a row cannot be used), `said` (a date that is none),
-    `file` (its number) and `place` (from 1). `sent_at` is an instant (UTC), without zone the text
+    `shape` and `late` (how its date is written, see `dates.read`), `file` (its number) and `place`
+    (from 1). `sent_at` is an instant (UTC), without zone the text
     that `convert` keeps. A message that several records tell of has its furthest state and its
     first time: one that failed and was delivered after all has not failed.
     """
@@ -51,7 +52,7 @@ def messages(
         ours["provider"] = ibis.literal(form.provider)
     if zone and "sent_at" in columns:
         ours["local_at"] = engine.to_wall_clock(rows.sent_at, zone)
-    more = {n: rows[n] for n in ("state", "file", "place", "said")}
+    more = {n: rows[n] for n in ("state", "file", "place", "said", "shape", "late")}
     return engine.keep(rows.select(**ours, **more, problem=_problem(rows, form)))
 
 
@@ -90,7 +91,9 @@ def _rows(
         }
     )
     if "sent_at" not in columns:
-        return rows.mutate(sent_at=ibis.null("timestamp('UTC')"), said=ibis.null("string"))
+        text = ibis.null("string")
+        no_time = {"sent_at": ibis.null("timestamp('UTC')"), "late": ibis.null("boolean")}
+        return rows.mutate(**no_time, said=text, shape=text)
     times = dates.read(engine, rows.sent_at, source, form.zone or zone, date_format)
     rows = rows.rename(date_="sent_at")
     rows = rows.left_join(times.rename(as_said="said"), rows.date_ == times.said)
@@ -99,7 +102,7 @@ def _rows(
         zoned = ibis.literal(form.zone != "") | rows.zoned
         at = engine.to_wall_clock(at, "UTC").cast("string") + zoned.ifelse("+00:00", "")
     unread = rows["at"].isnull().ifelse(rows.date_, None)
-    known = {"date_", "as_said", *times.columns} - {"said"}
+    known = {"date_", "as_said", *times.columns} - {"said", "shape", "late"}
     return rows.mutate(sent_at=at, said=unread).drop(*known)
 
 
@@ -115,9 +118,11 @@ def _said(source: Source, raw: "ibis.Table") -> dict[str, "ibis.Value"]:
             if {*map(fold, parts)} <= cells.keys():
                 values = [raw[cells[fold(part)]] for part in parts]
                 if not source.document:
-                    values = [value.strip().re_replace(NOTHING, "") for value in values]
+                    values = [value.strip() for value in values]
+                    values = [checks.bare(v) if ours in DRESSED else v for v in values]
+                    values = [value.re_replace(NOTHING, "") for value in values]
                 if ours in NUMBERS or (ours == "state" and not source.document):
-                    values = [value.re_replace(FLOAT, r"\1") for value in values]
+                    values = [checks.repaired(value) for value in values]
                 values = [value.nullif("") for value in values]
                 values = [reduce(lambda v, none: v.nullif(none), form.empty, v) for v in values]
                 found.append(reduce(lambda left, right: left + right, values))
@@ -155,6 +160,7 @@ def _once(rows: "ibis.Table", document: str) -> "ibis.Table":
         "sent_at": rows.sent_at.min(),
         "said": rows.said.min(),
         "error": rows.error.argmax(place, where=rows.state == "failed"),
+        **{name: rows[name].argmin(place) for name in ("shape", "late")},
     }
     known = {*own, *keys, "state", "file", "place"}
     rest = {n: rows[n].min() for n in rows.columns if n not in known}
@@ -184,12 +190,11 @@ def _problem(rows: "ibis.Table", form: Form) -> "ibis.Value":
         "address": ("a phone number and an e-mail address that are none", [DIGITS, EMAIL]),
     }
     words, patterns = kinds[form.recipient]
-    to = rows.contact_id
+    to, ids = rows.contact_id, {n: rows[n] for n in IDS if n in rows.columns}
     return ibis.cases(
         (rows.state.isnull(), "a state that its profile does not know"),
         (to.isnull(), "no contact ID" if form.recipient == "contact" else "no recipient"),
-        (to.re_search(DAMAGED), "a contact ID damaged by a spreadsheet"),
+        *(checks.damage(name, cell) for name, cell in ids.items()),
         (~ibis.or_(*(to.re_search(pattern) for pattern in patterns)), words),
-        (rows.message_id.re_search(DAMAGED), "a message ID damaged by a spreadsheet"),
         (rows.said.notnull(), NO_DATE),
     )

@@ -34,9 +34,8 @@ CONTACT = r"[0-9]+|[A-Za-z][A-Za-z_:@-]*[0-9][A-Za-z0-9_:@-]*"
 TIME = r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}:[0-9]{2}"
 LONGEST = 8_388_608  # bytes of one record: the engine reads no longer ones
 TOLD = 2_000  # characters of an error or content: more tell nothing, and take memory
-_SIGNS = "\u00a0\u2000-\u200f\u202a-\u202f\u2060-\u2069\u3000\ufeff"
-UNSEEN = f"^[{_SIGNS}]+|[{_SIGNS}]+$"
-DRESSED = rf"^\s*['=]|[{_SIGNS}]"  # a phone number as spreadsheets write it
+SIGNS = "\u00a0\u2000-\u200f\u202a-\u202f\u2060-\u2069\u3000\ufeff"
+DRESSED = rf"^\s*['=]|[{SIGNS}]"  # a phone number as spreadsheets write it
 START = 2**16  # bytes that tell how a file writes its IDs and dates
 
 

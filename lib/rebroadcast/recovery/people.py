@@ -138,14 +138,21 @@ def unite(
     return fates.anti_join(people.table, "contact_id").union(changed)
 
 
-def without(fates: "ibis.Table", excluded: "ibis.Table") -> "ibis.Table":
-    """Leave contacts out that the user does not want (excluded: contact_id): where they would be
-    tagged they are `filtered`.
+def without(
+    fates: "ibis.Table",
+    excluded: "ibis.Table",
+    disposition: str = "filtered",
+    same: Sequence[str] = ("contact_id",),
+) -> "ibis.Table":
+    """Leave contacts out (excluded: contact_id, and what else must be the same): where they would be
+    tagged they get another disposition.
+
+    >>> without(fates, carriers)  # doctest: +SKIP
     """
-    left = excluded.select(excluded_="contact_id").distinct()
-    rows = fates.left_join(left, fates.contact_id == left.excluded_)
-    out = rows.excluded_.notnull() & (rows.disposition == "tagged")
-    return rows.mutate(disposition=out.ifelse("filtered", rows.disposition)).select(*fates.columns)
+    left = excluded.select(**{f"{name}_": name for name in same}).distinct()
+    rows = fates.left_join(left, [fates[name] == left[f"{name}_"] for name in same])
+    out = rows[f"{same[0]}_"].notnull() & (rows.disposition == "tagged")
+    return rows.mutate(disposition=out.ifelse(disposition, rows.disposition)).select(*fates.columns)
 
 
 def digits(phone: "ibis.Value") -> "ibis.Value":

@@ -15,17 +15,31 @@ from ..common.exceptions import InputError
 STRANGE = re.compile(
     rb"[A-Za-z][\x80-\x91\x93-\x9f\xa1-\xa9\xab-\xac\xae-\xb6\xb8-\xb9\xbb-\xbf](?=[a-z])|[a-z][\x82\x87\x8e\x97\xa1-\xa5](?![A-Za-z])"
 )
+# What programs take UTF-8 for that do not expect it, and in them the letters á to ÿ as UTF-8 has
+# them: two signs that no language writes side by side.
+MISTAKEN = ("cp1252", "mac_roman", "cp850", "cp437")
+LETTERS = [n for n in range(0xA1, 0xC0) if chr(n) not in "°»"]  # Ã may stand before these two
+GARBLED = re.compile(
+    b"|".join(
+        re.escape(bytes([0xC3]).decode(code).encode())
+        + b"(?:"
+        + b"|".join(re.escape(bytes([n]).decode(code).encode()) for n in LETTERS)
+        + b")"
+        for code in MISTAKEN
+    )
+)
 
 
 class Survey(NamedTuple):
-    """What one look at all bytes of a file tells: its hash, size, first bytes, and whether it is
-    UTF-8 throughout.
+    """What one look at all bytes of a file tells: its hash, size, first bytes, whether it is
+    UTF-8 throughout, and how many of its letters were taken for others before it was saved so.
     """
 
     sha256: str
     size: int
     start: bytes
     utf8: bool
+    garbled: int
 
 
 def survey(path: Path) -> Survey:
@@ -33,7 +47,7 @@ def survey(path: Path) -> Survey:
     from concurrent.futures import ThreadPoolExecutor
 
     hashed, decoder = hashlib.sha256(), codecs.getincrementaldecoder("utf-8")()
-    size, start, utf8 = 0, b"", True
+    size, start, utf8, garbled = 0, b"", True, 0
     with (
         path.open("rb") as file,
         ThreadPoolExecutor(1) as other,
@@ -46,9 +60,10 @@ def survey(path: Path) -> Survey:
                 except UnicodeDecodeError:
                     utf8 = False
             start, size = start or block[:4096], size + len(block)
+            garbled += 0 if block.isascii() else len(GARBLED.findall(block))
             hashing.result()
     utf8 &= b"\0" not in start and decoder.getstate()[0] == b""
-    return Survey(hashed.hexdigest(), size, start, utf8)
+    return Survey(hashed.hexdigest(), size, start, utf8, garbled if utf8 else 0)
 
 
 def encoding(path: Path) -> str:

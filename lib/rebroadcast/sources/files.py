@@ -22,6 +22,7 @@ from . import archives, profile, share
 from .encodings import Survey, clean, encoding, survey
 from .profile import Fit, Profile, key
 
+PREFIX = re.compile(r"(?m)^[^{\"\n]*\w[^{\"\n]*(?=\{)")  # what a log puts before a JSON object
 HEADER_LINES = 20  # how far down the header row is looked for
 UNFINISHED = (".crdownload", ".part", ".partial", ".download", ".opdownload")
 MARKED = re.compile(rb"\xef\xbb\xbf\s*[{\[]")  # JSON behind a mark that no reader of JSON expects
@@ -299,6 +300,7 @@ def _open_text(
     seen: Survey | None = None,
 ) -> Source:
     seen = seen or survey(source.path)
+    source = replace(source, doubts=source.doubts + _garbled(source, seen))
     code = "utf-8" if seen.utf8 else encoding(source.path)
     if MARKED.match(seen.start):
         code = "utf-8-sig"
@@ -337,9 +339,46 @@ def _open_text(
             source.path,
             file=source.name,
         )
+    if _behind_prefixes(start, profiles):
+        source, start = _without_prefixes(source, start, scratch)
     if start.lstrip()[0] in "{[":
         return _match_document(source, start, export, profiles)
     return _open_csv(source, start[: 2**16], export, profiles)
+
+
+def _garbled(source: Source, seen: Survey) -> tuple[Doubt, ...]:
+    """Say that a file was saved after its letters had been taken for others."""
+    return (
+        Doubt(
+            "garbled letters",
+            "{file}: {n} letters with accents are garbled (as Ã© for é), because a program opened the"
+            " file in another encoding and saved it: its texts, names and tags are not what they"
+            " were. Export it again, and do not open it in a spreadsheet before.",
+            {"file": source.name, "n": seen.garbled},
+            seen.garbled,
+        ),
+    ) * bool(seen.garbled)
+
+
+def _behind_prefixes(start: str, profiles: list[Profile]) -> bool:
+    """Whether most lines are a JSON object behind what a log puts before it (a time, a name)."""
+    lines = [line for line in start.splitlines()[:-1][:200] if line.strip()]
+    behind = sum(bool(PREFIX.match(line)) and is_object(PREFIX.sub("", line)) for line in lines)
+    if not behind or behind * 2 < len(lines):
+        return False
+    return not any(_known(profiles, cells) > 1 for d in ",;\t|" for _, cells, _ in _rows(start, d))
+
+
+def _without_prefixes(source: Source, start: str, scratch: Path) -> tuple[Source, str]:
+    """A log with its JSON objects alone, each on the line on which it stands, and its beginning."""
+    bare = scratch / f"{source.path.stem}-{source.sha256[:12]}.bare.jsonl"
+    with (
+        source.path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as old,
+        bare.open("w", encoding="utf-8", errors="surrogateescape", newline="") as new,
+    ):
+        while block := old.read(2**20) + old.readline():
+            new.write(PREFIX.sub("", block))
+    return replace(source, path=bare), PREFIX.sub("", start)
 
 
 def _open_csv(source: Source, start: str, export: str, profiles: list[Profile]) -> Source:
@@ -386,8 +425,24 @@ def _match_document(source: Source, start: str, export: str, profiles: list[Prof
         known = profile.paths(start)
     fits = profile.fits_paths(profiles, known)
     if not fits:
-        raise _unknown(source, sorted(known), profiles)
+        raise _inside(source, whole) or _unknown(source, sorted(known), profiles)
     return _accept(replace(source, document=kind), [], export, fits)
+
+
+def _inside(source: Source, lines: list[str]) -> ColumnError | None:
+    """The error for JSON lines whose objects hold, as text, what is looked for; None for others."""
+    first: dict = next((json.loads(line) for line in lines if is_object(line)), {})
+    texts = {name: text for name, text in first.items() if isinstance(text, str)}
+    name = next((name for name, text in texts.items() if is_object(text)), "")
+    if not name:
+        return None
+    return ColumnError(
+        "{file} is a log whose lines hold other JSON objects as the text of '{name}'; take them out"
+        " first, as with: jq -r '.{name} // empty' {file} > messages.jsonl",
+        source.path,
+        file=source.name,
+        name=name,
+    )
 
 
 def is_object(line: str) -> bool:
