@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import re2
 
-from . import concepts, providers, texts
+from . import concepts, evidence, providers, texts
 
 PER_FILTER = (
     60  # patterns; one filter with all of them is three times as slow, many small ones twice
@@ -26,6 +26,10 @@ _MILD = (
 )  # states that blame nobody, or a person
 # Where a published code stands among texts (2), concepts (4) and weak texts (5).
 _PLACES = {"agrees": 0.5, "named": 1, "native": 1, "own": 4.1, "long": 3.5, "short": 4.5, "weak": 6}
+# Least shares of a cause, of all that the words of an unsure text speak for:
+LIKELY = 0.3  # for a cause that no rule names
+VOTE = 1.5  # what a short code counts beside words, as the logarithm of the odds
+SURE_OF_NEVER = 0.6  # for leaving a contact out
 _EVERYDAY = re.compile(
     r"(?i)\b(?:line|mail|email|smtp|outlook|gmail)\b"
 )  # names of kinds, and words
@@ -135,12 +139,14 @@ class Rules:
         overrides: Iterable[tuple] = (),
         tables: providers.Tables | None = None,
         lexicon: Mapping[str, Mapping] | None = None,
+        learned: evidence.Evidence | None = None,
     ):
         self.by_id = {r.id: r for r in rules}
         self.causes = causes
         self.overrides: list[tuple[str, str | None]] = list(overrides)
         self.tables = tables or providers.Tables(())
         self.lexicon = lexicon or {}
+        self.learned = learned
         self._concepts = concepts.Lexicon(self.lexicon)
         self._roles = {n: frozenset(v.split()) for n, v in self.lexicon.get("role", {}).items()}
         self._by_code: dict[str, list[Rule]] = {}
@@ -192,13 +198,7 @@ class Rules:
         each, the order of the file. Words about the sender lead to no `never`.
         """
         text = texts.Read(masked, kind)
-        sure = self._sure(text, provider)
-        best = self._best(sure, text)
-        never = best and best.rule.verdict == "never" and 0.9 < best.order[1] <= 1
-        if not best or never or best.order[:2] >= (1, 4):
-            doubts = [h for h in sure if best and never and h.rule.cause != best.rule.cause]
-            hits = _borne_out(self._concept_hits(text), 4, doubts)
-            best = self._best([*hits, *([best] if best else ())], text)
+        best = self._best(self._speaking(text, provider), text)
         first = max(text.codes, key=len, default=None)
         if not best:
             return Finding(None, first, None, None)
@@ -240,12 +240,27 @@ class Rules:
         the role of its words ruled out comes as `not`.
         """
         text = texts.Read(masked, kind)
-        hits = sorted(
-            [*self._sure(text, provider), *self._concept_hits(text)], key=lambda h: h.order
-        )
+        hits = sorted(self._speaking(text, provider), key=lambda h: h.order)
+        known = {h.rule.id for h in hits}
+        hits += [h for h in self._concept_hits(text) if h.rule.id not in known]
         told = [(("not" if self._vetoed(h, text) else h.confidence), h) for h in hits]
         told.sort(key=lambda pair: pair[0] == "not")
         return [(how, h.said or _matched(h.rule, text.words), h.rule.id) for how, h in told]
+
+    def _speaking(self, text: texts.Read, provider: str | None) -> list[Hit]:
+        """The hits that are asked for a text: patterns and codes, and where none of them is sure, or
+        a code alone says never, concepts and what is learned too.
+        """
+        sure = self._sure(text, provider)
+        best = self._best(sure, text)
+        never = best and best.rule.verdict == "never" and 0.9 < best.order[1] <= 1
+        said = [h for h in sure if h.order[0] and 1 < h.order[1] < 2.9]
+        if never and said and all(h.rule.verdict != "never" for h in said):
+            return said  # the words deny what the code alone says
+        if best and not never and best.order[:2] < (1, 4):
+            return sure
+        doubts = [h for h in sure if best and never and h.rule.cause != best.rule.cause]
+        return self._weighed(text, [*_borne_out(self._concept_hits(text), 4, doubts), *sure])
 
     def _sure(self, text: texts.Read, provider: str | None) -> list[Hit]:
         """The hits of patterns and codes."""
@@ -278,7 +293,7 @@ class Rules:
 
     def _concept_hits(self, text: texts.Read) -> list[Hit]:
         hits = []
-        for pair, said in self._said(text).items():
+        for pair, said in self.said(text).items():
             for rule in self._about.get(pair, ()):
                 if not text.kind or not rule.kind or text.kind in rule.kind:
                     whole = all(pair) or pair[1] == "opted_out"  # a state of persons only
@@ -287,7 +302,26 @@ class Rules:
                     hits.append(self._hit(place, rule, text, None, words))
         return hits
 
-    def _said(self, text: texts.Read) -> dict[concepts.Pair, str]:
+    def _weighed(self, text: texts.Read, hits: list[Hit]) -> list[Hit]:
+        """Put hits that are not sure in the order in which what is learned speaks for their causes;
+        where no rule speaks for a likely cause, the cause's own does.
+        """
+        if not self.learned:
+            return hits
+        votes = {h.rule.cause: VOTE for h in hits if h.code and h.order[1] >= 4}
+        shares = self.learned.shares(text.lower, self.said(text), votes)
+        named = [f"likely-{cause}" for cause, share in shares.items() if share >= LIKELY]
+        likely = ["opted-out", *named] if named else []
+        own = [self._hit(6, self.by_id[name], text) for name in likely]
+        unsure = [h for h in [*hits, *own] if h.order[0] and h.order[1] >= 4]
+        placed = [
+            h._replace(order=(1, 5 - shares.get(h.rule.cause, 0.0), *h.order[1:]))
+            for h in unsure
+            if h.rule.verdict != "never" or shares.get(h.rule.cause, 0.0) >= SURE_OF_NEVER
+        ]
+        return [h for h in hits if h not in unsure] + placed
+
+    def said(self, text: texts.Read) -> dict[concepts.Pair, str]:
         """The pairs of a text, and each of its subjects and states alone."""
         if text.said is None:
             found = self._concepts.read(texts.NAME_FIRST.sub(r"\1 | ", text.words).lower())
@@ -318,7 +352,7 @@ class Rules:
             return False
         told = {
             p[0]
-            for p in self._said(text)
+            for p in self.said(text)
             if p[0] and (p[1] not in _MILD or p == ("recipient", "opted_out"))
         }
         kind = "email" if hit.rule.kind == {"email"} else text.kind
