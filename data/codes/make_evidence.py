@@ -78,14 +78,13 @@ def main() -> None:
     """Write the weights that are not small, one feature per line."""
     names, causes, weights = learn(labelled())
     hundredths = np.rint(100 * SCALE * weights).astype(int)
+    hundredths[np.abs(hundredths) < SMALLEST] = 0
     with LEARNED.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["says", *causes])
         for name, row in zip(names, hundredths, strict=True):
-            told = [
-                x for c, w in zip(causes, row, strict=True) if abs(w) >= SMALLEST for x in (c, w)
-            ]
-            if told:
-                writer.writerow([name, *told])
+            if row.any():
+                writer.writerow([name, *(weight or "" for weight in row)])
 
 
 if __name__ == "__main__":

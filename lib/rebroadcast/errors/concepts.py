@@ -119,7 +119,7 @@ class Lexicon:
             text = _ELISION.sub("", KEY.sub(" | ", text))
         if "from" in text or "to" in text:
             text = _ROLE.sub(lambda m: _ROLES[m[1] or m[2] or m[3]], text)
-        if _WIDE.search(text):
+        if not text.isascii() and _WIDE.search(text):
             text = self._wide.sub(lambda m: f" {m[0]} ", text)
         if why := _WHY.search(text):
             reason = self.read(text[why.end() :])

@@ -28,7 +28,7 @@ _MILD = (
 _PLACES = {"agrees": 0.5, "named": 1, "native": 1, "own": 4.1, "long": 3.5, "short": 4.5, "weak": 6}
 # Least shares of a cause, of all that the words of an unsure text speak for:
 LIKELY = 0.3  # for a cause that no rule names
-VOTE = 1.5  # what a short code counts beside words, as the logarithm of the odds
+VOTE = 150  # what a short code counts beside words, in hundredths of the logarithm of the odds
 SURE_OF_NEVER = 0.6  # for leaving a contact out
 _EVERYDAY = re.compile(
     r"(?i)\b(?:line|mail|email|smtp|outlook|gmail)\b"
@@ -139,7 +139,7 @@ class Rules:
         overrides: Iterable[tuple] = (),
         tables: providers.Tables | None = None,
         lexicon: Mapping[str, Mapping] | None = None,
-        learned: evidence.Evidence | None = None,
+        learned: bool = False,
     ):
         self.by_id = {r.id: r for r in rules}
         self.causes = causes
@@ -158,21 +158,20 @@ class Rules:
                 self._about.setdefault(pair, []).append(rule)
 
     @functools.cached_property
-    def _searches(self) -> list[tuple[re2.Filter, list[Rule]]]:
-        """All patterns in a few filters, so that few of them search a text: those of e-mail, those
-        of other channels, and those of any.
+    def _searches(self) -> list[tuple[bool | None, re2.Filter, list[Rule]]]:
+        """All patterns in a few filters, so that few of them search a text: those of e-mail (True),
+        those of other channels (False), and those of any (None).
         """
-        patterns = [r for r in self.by_id.values() if r.text]
-        groups: tuple[list[Rule], ...] = ([], [], [])
-        for rule in patterns:
-            other = 1 if rule.kind and "email" not in rule.kind else 2
-            groups[0 if rule.kind == {"email"} else other].append(rule)
+        groups: dict[bool | None, list[Rule]] = {True: [], False: [], None: []}
+        for rule in self.by_id.values():
+            either = not rule.kind or ("email" in rule.kind and len(rule.kind) > 1)
+            groups[None if either else "email" in rule.kind] += [rule] if rule.text else []
         searches = [
-            (re2.Filter(), group[i : i + PER_FILTER])
-            for group in groups
+            (mail, re2.Filter(), group[i : i + PER_FILTER])
+            for mail, group in groups.items()
             for i in range(0, len(group), PER_FILTER)
         ]
-        for search, rules in searches:
+        for _, search, rules in searches:
             for rule in rules:
                 # The text is in lower case: so is a pattern, as a rule, and then it compiles in
                 # half the time.
@@ -184,11 +183,10 @@ class Rules:
 
     def _matching(self, text: texts.Read) -> Iterable[Rule]:
         """The rules whose patterns a text matches; a group of other channels is not searched."""
-        for search, rules in self._searches:
-            mail = rules[0].kind == {"email"}
-            other = bool(rules[0].kind) and "email" not in rules[0].kind
-            if not text.kind or not (mail if text.kind != "email" else other):
-                yield from (rules[i] for i in search.Match(text.lower) or ())
+        lower, email = text.lower.encode(), text.kind == "email" if text.kind else None
+        for mail, search, rules in self._searches:
+            if None in (mail, email) or mail == email:
+                yield from (rules[i] for i in search.Match(lower) or ())
 
     def find(self, masked: str, kind: str | None, provider: str | None = None) -> Finding:
         """Return the best rule for a masked text of a kind of channel, said by a provider.
@@ -267,7 +265,7 @@ class Rules:
         kind, hits = text.kind, []
         place: float
         for rule in self._matching(text):
-            code = next((c for c in text.codes if c in rule.code), None)
+            code = next((c for c in text.codes if c in rule.code), None) if rule.code else None
             if (code or not rule.code) and (not kind or not rule.kind or kind in rule.kind):
                 place = 5 if rule.weak else 0 if code else 2
                 hits.append(self._hit(place, rule, text, code))
@@ -309,22 +307,24 @@ class Rules:
         if not self.learned:
             return hits
         votes = {h.rule.cause: VOTE for h in hits if h.code and h.order[1] >= 4}
-        shares = self.learned.shares(text.lower, self.said(text), votes)
+        shares = evidence.shares(text.lower, self.said(text), votes)
         named = [f"likely-{cause}" for cause, share in shares.items() if share >= LIKELY]
         likely = ["opted-out", *named] if named else []
-        own = [self._hit(6, self.by_id[name], text) for name in likely]
-        unsure = [h for h in [*hits, *own] if h.order[0] and h.order[1] >= 4]
+        told = [h for h in hits if h.order[0] and h.order[1] >= 4]
+        told += [self._hit(6, self.by_id[name], text) for name in likely]
         placed = [
-            h._replace(order=(1, 5 - shares.get(h.rule.cause, 0.0), *h.order[1:]))
-            for h in unsure
+            Hit((1, 5 - shares.get(h.rule.cause, 0.0), *h.order[1:]), *h[1:])
+            for h in told
             if h.rule.verdict != "never" or shares.get(h.rule.cause, 0.0) >= SURE_OF_NEVER
         ]
-        return [h for h in hits if h not in unsure] + placed
+        return [h for h in hits if not h.order[0] or h.order[1] < 4] + placed
 
     def said(self, text: texts.Read) -> dict[concepts.Pair, str]:
         """The pairs of a text, and each of its subjects and states alone."""
         if text.said is None:
-            found = self._concepts.read(texts.NAME_FIRST.sub(r"\1 | ", text.words).lower())
+            named = "_" in text.words
+            words = texts.NAME_FIRST.sub(r"\1 | ", text.words).lower() if named else text.lower
+            found = self._concepts.read(words)
             alone = {(None, state): words for (_, state), words in found.pairs.items()}
             text.said = found.pairs | alone | {(s, None): w for s, w in found.subjects.items()}
         return text.said

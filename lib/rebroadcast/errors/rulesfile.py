@@ -11,7 +11,7 @@ from typing import Any
 import re2
 
 from ..common.exceptions import LANGUAGES, RulesError, did_you_mean, reason, sentence
-from . import evidence, providers, texts
+from . import providers, texts
 from .concepts import Pair
 from .rules import UNITS, WAIT, Rule, Rules
 
@@ -38,7 +38,7 @@ _INHERITED = ("cause", "verdict", "scope", "wait", "title", "fix", "source", "da
 def _packaged() -> Rules:
     words = tomllib.loads(LEXICON.read_text(encoding="utf-8"))
     rules, causes, _ = _read(PACKAGED, {}, {}, words, 1)
-    return Rules(rules, causes, tables=providers.load(), lexicon=words, learned=evidence.Evidence())
+    return Rules(rules, causes, tables=providers.load(), lexicon=words, learned=True)
 
 
 def load_rules(path: Path | str | None = None) -> Rules:
