@@ -67,7 +67,7 @@ def test_texts_kept_aside_while_the_rules_were_written_get_theirs(with_kind):
     cause = sum(t.cause in row["cause"].split("|") for row, t in told) / len(told)
     verdict = sum(t.verdict in row["verdict"].split("|") for row, t in told) / len(told)
     print(f"{len(told)} texts   cause {cause:.1%}   verdict {verdict:.1%}")
-    assert cause >= 0.91 and verdict >= 0.94
+    assert cause >= 0.96 and verdict >= 0.97
     assert not [row["text"] for row, t in told if row["verdict"] == "never" and t.verdict == "wait"]
 
 
@@ -270,12 +270,13 @@ SETS = {  # file, columns of cause and verdict, least shares of both
     "error_examples.csv": ("cause", "verdict", 0.98, 0.98),
     "error_examples_2.csv": ("cause", "verdict", 0.98, 0.98),
     "error_gaps.csv": ("expected_cause", "expected_verdict", 0.95, 0.95),
-    "error_examples_3.csv": ("cause", "verdict", 0.95, 0.96),
-    "error_examples_4.csv": ("cause", "verdict", 0.95, 0.96),
-    "error_examples_5.csv": ("cause", "verdict", 0.89, 0.95),
-    "error_examples_6.csv": ("cause", "verdict", 0.94, 0.97),
-    "error_examples_7.csv": ("cause", "verdict", 0.92, 0.95),
+    "error_examples_3.csv": ("cause", "verdict", 0.98, 0.98),
+    "error_examples_4.csv": ("cause", "verdict", 0.97, 0.97),
+    "error_examples_5.csv": ("cause", "verdict", 0.96, 0.96),
+    "error_examples_6.csv": ("cause", "verdict", 0.97, 0.98),
+    "error_examples_7.csv": ("cause", "verdict", 0.97, 0.98),
     "error_examples_8.csv": ("cause", "verdict", 0.97, 0.98),
+    "error_examples_9.csv": ("cause", "verdict", 0.97, 0.96),
 }
 
 
@@ -572,7 +573,7 @@ def test_every_rule_is_complete_and_can_match():
             title, fix = advice(rule.id, language)
             assert title and len(fix) > 20 and "!" not in title + fix, rule.id
         assert (rule.verdict == "wait") == bool(rule.wait), rule.id
-        assert rule.text or rule.about or rule.id in named, rule.id
+        assert rule.text or rule.about or rule.id in named or rule.id == f"likely-{rule.cause}"
 
 
 def test_the_advice_comes_in_the_asked_language():

@@ -22,7 +22,7 @@ _WHY = re.compile(
     r"\b(?:due to|because|caused by|as a result of|debido a|a causa de|por causa de|devido a|wegen|aufgrund"
     r"|en raison de|a cause de|a causa di|из-за|поскольку|z powodu)\b|由于|因为|原因是"
 )
-_KEY = re.compile(
+KEY = re.compile(
     r"[\"'][\w-]+[\"']\s*(?::|=>)|\b\w+:\s?(?=['\"])"
 )  # the name of a value is no word of the error
 _DIGIT = re.compile(r"\d")
@@ -116,10 +116,10 @@ class Lexicon:
         """Return what a text in lower case says; agents are subjects with "by " before them."""
         text = lower
         if "'" in text or '"' in text:
-            text = _ELISION.sub("", _KEY.sub(" | ", text))
+            text = _ELISION.sub("", KEY.sub(" | ", text))
         if "from" in text or "to" in text:
             text = _ROLE.sub(lambda m: _ROLES[m[1] or m[2] or m[3]], text)
-        if _WIDE.search(text):
+        if not text.isascii() and _WIDE.search(text):
             text = self._wide.sub(lambda m: f" {m[0]} ", text)
         if why := _WHY.search(text):
             reason = self.read(text[why.end() :])

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import re2
+
 from .texts import fold
 
 FOLDER = Path(__file__).with_name("codes")
@@ -62,7 +64,7 @@ FORMS = {
     "twilio": r"twilio|messagesid|smssid|errorcode=",
     "meta": r"\(#\d{3}|fbtrace_id|error_subcode|graph api|facebook|\bmeta\b",
 }
-_FORMS = re.compile("|".join(f"(?P<{name}>{form})" for name, form in FORMS.items()))
+_FORMS = re2.compile("|".join(f"(?P<{name}>{form})" for name, form in FORMS.items()))
 
 
 class Row(NamedTuple):

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import re2
 
-from . import concepts, providers, texts
+from . import concepts, evidence, providers, texts
 
 PER_FILTER = (
     60  # patterns; one filter with all of them is three times as slow, many small ones twice
@@ -26,6 +26,10 @@ _MILD = (
 )  # states that blame nobody, or a person
 # Where a published code stands among texts (2), concepts (4) and weak texts (5).
 _PLACES = {"agrees": 0.5, "named": 1, "native": 1, "own": 4.1, "long": 3.5, "short": 4.5, "weak": 6}
+# Least shares of a cause, of all that the words of an unsure text speak for:
+LIKELY = 0.3  # for a cause that no rule names
+VOTE = 150  # what a short code counts beside words, in hundredths of the logarithm of the odds
+SURE_OF_NEVER = 0.6  # for leaving a contact out
 _EVERYDAY = re.compile(
     r"(?i)\b(?:line|mail|email|smtp|outlook|gmail)\b"
 )  # names of kinds, and words
@@ -135,12 +139,14 @@ class Rules:
         overrides: Iterable[tuple] = (),
         tables: providers.Tables | None = None,
         lexicon: Mapping[str, Mapping] | None = None,
+        learned: bool = False,
     ):
         self.by_id = {r.id: r for r in rules}
         self.causes = causes
         self.overrides: list[tuple[str, str | None]] = list(overrides)
         self.tables = tables or providers.Tables(())
         self.lexicon = lexicon or {}
+        self.learned = learned
         self._concepts = concepts.Lexicon(self.lexicon)
         self._roles = {n: frozenset(v.split()) for n, v in self.lexicon.get("role", {}).items()}
         self._by_code: dict[str, list[Rule]] = {}
@@ -152,21 +158,20 @@ class Rules:
                 self._about.setdefault(pair, []).append(rule)
 
     @functools.cached_property
-    def _searches(self) -> list[tuple[re2.Filter, list[Rule]]]:
-        """All patterns in a few filters, so that few of them search a text: those of e-mail, those
-        of other channels, and those of any.
+    def _searches(self) -> list[tuple[bool | None, re2.Filter, list[Rule]]]:
+        """All patterns in a few filters, so that few of them search a text: those of e-mail (True),
+        those of other channels (False), and those of any (None).
         """
-        patterns = [r for r in self.by_id.values() if r.text]
-        groups: tuple[list[Rule], ...] = ([], [], [])
-        for rule in patterns:
-            other = 1 if rule.kind and "email" not in rule.kind else 2
-            groups[0 if rule.kind == {"email"} else other].append(rule)
+        groups: dict[bool | None, list[Rule]] = {True: [], False: [], None: []}
+        for rule in self.by_id.values():
+            either = not rule.kind or ("email" in rule.kind and len(rule.kind) > 1)
+            groups[None if either else "email" in rule.kind] += [rule] if rule.text else []
         searches = [
-            (re2.Filter(), group[i : i + PER_FILTER])
-            for group in groups
+            (mail, re2.Filter(), group[i : i + PER_FILTER])
+            for mail, group in groups.items()
             for i in range(0, len(group), PER_FILTER)
         ]
-        for search, rules in searches:
+        for _, search, rules in searches:
             for rule in rules:
                 # The text is in lower case: so is a pattern, as a rule, and then it compiles in
                 # half the time.
@@ -178,11 +183,10 @@ class Rules:
 
     def _matching(self, text: texts.Read) -> Iterable[Rule]:
         """The rules whose patterns a text matches; a group of other channels is not searched."""
-        for search, rules in self._searches:
-            mail = rules[0].kind == {"email"}
-            other = bool(rules[0].kind) and "email" not in rules[0].kind
-            if not text.kind or not (mail if text.kind != "email" else other):
-                yield from (rules[i] for i in search.Match(text.lower) or ())
+        lower, email = text.lower.encode(), text.kind == "email" if text.kind else None
+        for mail, search, rules in self._searches:
+            if None in (mail, email) or mail == email:
+                yield from (rules[i] for i in search.Match(lower) or ())
 
     def find(self, masked: str, kind: str | None, provider: str | None = None) -> Finding:
         """Return the best rule for a masked text of a kind of channel, said by a provider.
@@ -192,13 +196,7 @@ class Rules:
         each, the order of the file. Words about the sender lead to no `never`.
         """
         text = texts.Read(masked, kind)
-        sure = self._sure(text, provider)
-        best = self._best(sure, text)
-        never = best and best.rule.verdict == "never" and 0.9 < best.order[1] <= 1
-        if not best or never or best.order[:2] >= (1, 4):
-            doubts = [h for h in sure if best and never and h.rule.cause != best.rule.cause]
-            hits = _borne_out(self._concept_hits(text), 4, doubts)
-            best = self._best([*hits, *([best] if best else ())], text)
+        best = self._best(self._speaking(text, provider), text)
         first = max(text.codes, key=len, default=None)
         if not best:
             return Finding(None, first, None, None)
@@ -240,19 +238,34 @@ class Rules:
         the role of its words ruled out comes as `not`.
         """
         text = texts.Read(masked, kind)
-        hits = sorted(
-            [*self._sure(text, provider), *self._concept_hits(text)], key=lambda h: h.order
-        )
+        hits = sorted(self._speaking(text, provider), key=lambda h: h.order)
+        known = {h.rule.id for h in hits}
+        hits += [h for h in self._concept_hits(text) if h.rule.id not in known]
         told = [(("not" if self._vetoed(h, text) else h.confidence), h) for h in hits]
         told.sort(key=lambda pair: pair[0] == "not")
         return [(how, h.said or _matched(h.rule, text.words), h.rule.id) for how, h in told]
+
+    def _speaking(self, text: texts.Read, provider: str | None) -> list[Hit]:
+        """The hits that are asked for a text: patterns and codes, and where none of them is sure, or
+        a code alone says never, concepts and what is learned too.
+        """
+        sure = self._sure(text, provider)
+        best = self._best(sure, text)
+        never = best and best.rule.verdict == "never" and 0.9 < best.order[1] <= 1
+        said = [h for h in sure if h.order[0] and 1 < h.order[1] < 2.9]
+        if never and said and all(h.rule.verdict != "never" for h in said):
+            return said  # the words deny what the code alone says
+        if best and not never and best.order[:2] < (1, 4):
+            return sure
+        doubts = [h for h in sure if best and never and h.rule.cause != best.rule.cause]
+        return self._weighed(text, [*_borne_out(self._concept_hits(text), 4, doubts), *sure])
 
     def _sure(self, text: texts.Read, provider: str | None) -> list[Hit]:
         """The hits of patterns and codes."""
         kind, hits = text.kind, []
         place: float
         for rule in self._matching(text):
-            code = next((c for c in text.codes if c in rule.code), None)
+            code = next((c for c in text.codes if c in rule.code), None) if rule.code else None
             if (code or not rule.code) and (not kind or not rule.kind or kind in rule.kind):
                 place = 5 if rule.weak else 0 if code else 2
                 hits.append(self._hit(place, rule, text, code))
@@ -278,7 +291,7 @@ class Rules:
 
     def _concept_hits(self, text: texts.Read) -> list[Hit]:
         hits = []
-        for pair, said in self._said(text).items():
+        for pair, said in self.said(text).items():
             for rule in self._about.get(pair, ()):
                 if not text.kind or not rule.kind or text.kind in rule.kind:
                     whole = all(pair) or pair[1] == "opted_out"  # a state of persons only
@@ -287,10 +300,31 @@ class Rules:
                     hits.append(self._hit(place, rule, text, None, words))
         return hits
 
-    def _said(self, text: texts.Read) -> dict[concepts.Pair, str]:
+    def _weighed(self, text: texts.Read, hits: list[Hit]) -> list[Hit]:
+        """Put hits that are not sure in the order in which what is learned speaks for their causes;
+        where no rule speaks for a likely cause, the cause's own does.
+        """
+        if not self.learned:
+            return hits
+        votes = {h.rule.cause: VOTE for h in hits if h.code and h.order[1] >= 4}
+        shares = evidence.shares(text.lower, self.said(text), votes)
+        named = [f"likely-{cause}" for cause, share in shares.items() if share >= LIKELY]
+        likely = ["opted-out", *named] if named else []
+        told = [h for h in hits if h.order[0] and h.order[1] >= 4]
+        told += [self._hit(6, self.by_id[name], text) for name in likely]
+        placed = [
+            Hit((1, 5 - shares.get(h.rule.cause, 0.0), *h.order[1:]), *h[1:])
+            for h in told
+            if h.rule.verdict != "never" or shares.get(h.rule.cause, 0.0) >= SURE_OF_NEVER
+        ]
+        return [h for h in hits if not h.order[0] or h.order[1] < 4] + placed
+
+    def said(self, text: texts.Read) -> dict[concepts.Pair, str]:
         """The pairs of a text, and each of its subjects and states alone."""
         if text.said is None:
-            found = self._concepts.read(texts.NAME_FIRST.sub(r"\1 | ", text.words).lower())
+            named = "_" in text.words
+            words = texts.NAME_FIRST.sub(r"\1 | ", text.words).lower() if named else text.lower
+            found = self._concepts.read(words)
             alone = {(None, state): words for (_, state), words in found.pairs.items()}
             text.said = found.pairs | alone | {(s, None): w for s, w in found.subjects.items()}
         return text.said
@@ -318,7 +352,7 @@ class Rules:
             return False
         told = {
             p[0]
-            for p in self._said(text)
+            for p in self.said(text)
             if p[0] and (p[1] not in _MILD or p == ("recipient", "opted_out"))
         }
         kind = "email" if hit.rule.kind == {"email"} else text.kind

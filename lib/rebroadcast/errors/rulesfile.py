@@ -38,7 +38,7 @@ _INHERITED = ("cause", "verdict", "scope", "wait", "title", "fix", "source", "da
 def _packaged() -> Rules:
     words = tomllib.loads(LEXICON.read_text(encoding="utf-8"))
     rules, causes, _ = _read(PACKAGED, {}, {}, words, 1)
-    return Rules(rules, causes, tables=providers.load(), lexicon=words)
+    return Rules(rules, causes, tables=providers.load(), lexicon=words, learned=True)
 
 
 def load_rules(path: Path | str | None = None) -> Rules:
@@ -52,7 +52,9 @@ def load_rules(path: Path | str | None = None) -> Rules:
     own, causes, words = _read(Path(path), packaged.by_id, packaged.causes, packaged.lexicon, 0)
     rest = {i: r for i, r in packaged.by_id.items() if i not in {r.id for r in own}}
     overrides = [(r.id, r.id if r.id in packaged.by_id else None) for r in own]
-    return Rules([*own, *rest.values()], causes, overrides, packaged.tables, words)
+    return Rules(
+        [*own, *rest.values()], causes, overrides, packaged.tables, words, packaged.learned
+    )
 
 
 def _read(

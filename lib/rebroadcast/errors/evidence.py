@@ -1,0 +1,71 @@
+"""How much the words and concepts of a text speak for each cause, as learned from labelled texts.
+
+What is learned is data: evidence.csv, made by data/codes/make_evidence.py.
+"""
+
+import functools
+import math
+import re
+from collections.abc import Iterable, Mapping
+from itertools import pairwise
+from pathlib import Path
+
+from .concepts import KEY, Pair
+
+LEARNED = Path(__file__).with_name("evidence.csv")
+_WIDE = "\u3040-\u30ff\u3400-\u9fff"  # scripts without spaces between words
+_WORD = re.compile(f"[{_WIDE}]+|[^\\W\\d_{_WIDE}]+")
+_PLAIN = re.compile("[a-z]+")
+_NUMBER = re.compile(r"\d+")
+_STEM = 5  # letters that inflections leave as they are
+
+
+def features(lower: str, pairs: Iterable[Pair]) -> set[str]:
+    """Return what a text in lower case is weighed by: its words, their stems, words side by side, and
+    its concepts.
+
+    >>> sorted(features("number blocked", [("number", "blocked")]))
+    ['block*', 'blocked', 'numbe*', 'number', 'number blocked', 'number:blocked']
+    """
+    text = KEY.sub(" ", lower) if "'" in lower or '"' in lower else lower
+    words = (_PLAIN if text.isascii() else _WORD).findall(text)
+    weighed = {f"{subject or ''}:{state or ''}" for subject, state in pairs}
+    weighed.update(words)
+    weighed.update(f"{word[:_STEM]}*" for word in words if len(word) > _STEM)
+    weighed.update(map(" ".join, pairwise(words)))
+    if not text.isascii():
+        wide = [word for word in words if word[0] >= "\u3040"]
+        weighed.update(word[i : i + 2] for word in wide for i in range(len(word) - 1))
+    return weighed
+
+
+@functools.cache
+def _learned() -> tuple[list[str], dict[str, str]]:
+    """The causes, and for each feature its line: hundredths of the logarithm of the odds."""
+    head, *lines = LEARNED.read_text(encoding="utf-8").splitlines()
+    return head.split(",")[1:], dict(line.split(",", 1) for line in lines)
+
+
+@functools.lru_cache(20_000)
+def _weights(feature: str) -> list[int] | None:
+    line = _learned()[1].get(feature)
+    return line and [int(weight or 0) for weight in line.split(",")]
+
+
+@functools.lru_cache(50_000)  # texts repeat but for their numbers
+def _scores(lower: str, pairs: tuple[Pair, ...]) -> list[int]:
+    known = [row for name in features(lower, pairs) if (row := _weights(name))]
+    return [sum(column) for column in zip(*known, strict=True)]
+
+
+def shares(lower: str, pairs: Iterable[Pair], votes: Mapping[str, int]) -> dict[str, float]:
+    """Return how likely each cause is that a text in lower case with these concepts speaks for, and
+    codes vote for (in hundredths); empty where nothing in it is known.
+    """
+    scores = _scores(_NUMBER.sub("0", lower), tuple(pairs))
+    causes = _learned()[0] if scores or votes else []
+    scores = scores or [0] * len(causes)
+    told = zip(causes, scores, strict=True)
+    odds = {cause: math.exp((score + votes.get(cause, 0)) / 100) for cause, score in told}
+    whole = sum(odds.values())
+    return {cause: x / whole for cause, x in odds.items()}
