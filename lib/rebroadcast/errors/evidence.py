@@ -49,7 +49,7 @@ def _learned() -> tuple[list[str], dict[str, str]]:
 @functools.lru_cache(20_000)
 def _weights(feature: str) -> list[int] | None:
     line = _learned()[1].get(feature)
-    return line and [int(weight or 0) for weight in line.split(",")]
+    return [int(weight or 0) for weight in line.split(",")] if line else None
 
 
 @functools.lru_cache(50_000)  # texts repeat but for their numbers
