@@ -92,6 +92,11 @@ class Language:
             else name
         )
 
+    def channel(self, name: str) -> str:
+        """A channel's name, in this language where it has none of its own ("channel 1001")."""
+        own = name.removeprefix("channel ")
+        return name if own == name else self.gettext("channel {id}", id=own)
+
     def duration(self, value: timedelta, rough: bool = False) -> str:
         """Format a length of time in its largest fitting unit: 90 s, 10 minutes, 24 hours, 3 days;
         rough: 5 hours.

@@ -180,7 +180,7 @@ def broadcasts(reader: Reader, frame: pd.DataFrame) -> Markup:
         return Markup("")
     ranked = frame.sort_values(["over_limit", "failed"], ascending=False, kind="stable")
     sent = ranked["attempted"].fillna(ranked["failed"])
-    full = sent.where(ranked["over_limit"] > 0) - ranked["over_limit"]
+    full = ranked["attempted"].where(ranked["over_limit"] > 0) - ranked["over_limit"]
     most, ranked = int(sent.max()), ranked.assign(full=full)
     return _in_parts(reader, ranked, most, FIRST, "more wide")
 
@@ -202,17 +202,18 @@ def _listed(reader: Reader, frame: pd.DataFrame, most: int) -> Markup:
     known: list[list[Any]] = [[None if pd.isna(v) else int(v) for v in row] for row in rows]
     told = summarise.counts(frame, reader)
     columns: dict[str, list] = {
-        reader.gettext("Broadcast"): [name_of(row) for row in frame.itertuples()],
+        reader.gettext("Broadcast"): [name_of(reader, row) for row in frame.itertuples()],
         "": [bar(there, lost, full, most) for there, lost, full in known],
     }
     return table(grid(columns | told), numbers=[*told][:-1], kind="table broadcasts")
 
 
-def name_of(row: Any) -> Markup:
+def name_of(reader: Reader, row: Any) -> Markup:
     """A broadcast's name, with its channel and time where these are not in it; its key on hovering."""
-    first = "" if pd.isna(row.first) else f"{row.first:%Y-%m-%d %H:%M}"
-    told = [row.channel] if row.channel and row.channel not in row.name else []
-    told += [first] if first and first[-5:] not in row.name else []
+    first = "" if pd.isna(row.first) else reader.lang.datetime(row.first)
+    said = row.channel in row.name or row.channel_id in row.name.split(", ")
+    told = [] if said else [reader.lang.channel(row.channel)]
+    told += [first] if first and f"{row.first:%H:%M}" not in row.name else []
     return Markup('<strong title="{}">{}</strong> <small>{}</small>').format(
         row.broadcast, row.name, " · ".join(told)
     )

@@ -230,7 +230,7 @@ def plan_table(reader: Reader, planned: pd.DataFrame, limits: tuple[Limit, ...])
                 reader.lang.datetime(at) for at in shown["start"]
             ],
             _("Start (UTC)"): [f"{at:%Y-%m-%d %H:%M}" for at in shown["start_utc"]],
-            _("Channel"): shown["channel"],
+            _("Channel"): [reader.lang.channel(name) for name in shown["channel"]],
             _("Contacts"): [reader.number(n) for n in shown["contacts"]],
             _("Pace"): [pace.get(name, "—") for name in shown["channel"]],
             _("Broadcast"): shown["broadcasts"],
