@@ -110,13 +110,9 @@ def run(
                 folder.rmdir()
         _take_back(checked)
         raise
+    _confirm(content)
     if failure:
         _take_back(checked)
-    if claim := content.get("ledger"):
-        from ..ledger.ledger import open_ledger
-
-        open_ledger(claim["path"]).confirm(claim["run_id"])
-    if failure:
         raise RunError(
             "{failure} The run record is in {file}.", failure=failure, file=out / record.NAME
         )
@@ -145,6 +141,14 @@ def _failed(staging: Path, failure: Exception, started: str) -> dict:
         "cell": getattr(failure, "cell", None),
         "died": getattr(failure, "died", False),
     }
+
+
+def _confirm(content: Mapping[str, Any]) -> None:
+    """Have the ledger know that what a run claimed is published, as its record says."""
+    if claim := content.get("ledger"):
+        from ..ledger.ledger import open_ledger
+
+        open_ledger(claim["path"]).confirm(claim["run_id"])
 
 
 def _take_back(checked: Mapping[str, object]) -> None:
