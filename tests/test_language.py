@@ -23,7 +23,6 @@ from rebroadcast.reading import exports
 from rebroadcast.sources import files
 
 PASSED_ON = [
-    "batchfile.py: msg.removeprefix('Input ').replace('valid dictionary', 'table')",
     "batchfile.py: text",
     "channels.py: f'{path}: {problem}'",
     "entry.py: entry.problem",
@@ -32,10 +31,10 @@ PASSED_ON = [
     "exports.py: why",
     "files.py: foreign",
     "files.py: text",
-    "parameters.py: why",
     "preflight.py: reason",
     "rulesfile.py: f'{place}: {where}: {sentence(found, **facts)}'",
     "rulesfile.py: found",
+    "tomlfile.py: message.removeprefix('Input should be ')",
 ]
 LIBRARY = ROOT / "lib" / "rebroadcast"
 PASS_ON = ("language.py", "exceptions.py", "doubts.py", "reader.py")
