@@ -171,7 +171,7 @@ def test_a_batch_speaks_its_own_language(tmp_path):
         " = 1\n"
     )
     with pytest.raises(
-        BatchError, match="entrada 1: 'kept' no es una clave aquí; se conocen: name, notebook"
+        BatchError, match="entry 1: kept no es un ajuste; aquí se conocen: name, notebook"
     ):
         batchfile.load(path)
     path.write_text(
