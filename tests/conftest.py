@@ -130,7 +130,11 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(autouse=True)
 def english():
-    """The language of errors is a setting of the process: each test begins with English."""
+    """The language of errors is a setting of the process: each test begins with English, and so do
+    the docstrings' examples that follow.
+    """
+    exceptions.speak("en")
+    yield
     exceptions.speak("en")
 
 
