@@ -32,6 +32,9 @@ SETS = {
     "error_examples_6.csv": ("cause", "verdict"),
     "error_examples_7.csv": ("cause", "verdict"),
     "error_examples_8.csv": ("cause", "verdict"),
+    "error_examples_9.csv": ("cause", "verdict"),
+    "error_examples_10.csv": ("cause", "verdict"),
+    "error_examples_11.csv": ("cause", "verdict"),
     "error_gaps.csv": ("expected_cause", "expected_verdict"),
 }
 FIFTHS = 5
