@@ -41,6 +41,7 @@ SETS = {
     "error_examples_9.csv": ("cause", "verdict"),
     "error_examples_10.csv": ("cause", "verdict"),
     "error_examples_11.csv": ("cause", "verdict"),
+    "error_examples_12.csv": ("cause", "verdict"),
     "error_gaps.csv": ("expected_cause", "expected_verdict"),
 }
 FIFTHS = 5
