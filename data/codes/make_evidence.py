@@ -74,12 +74,12 @@ def learn(texts: dict[str, tuple[str, str, float]]) -> tuple[list[str], list[str
     return names, causes, weights
 
 
-def main() -> None:
+def write(path: Path, texts: dict[str, tuple[str, str, float]]) -> None:
     """Write the weights that are not small, one feature per line."""
-    names, causes, weights = learn(labelled())
+    names, causes, weights = learn(texts)
     hundredths = np.rint(100 * SCALE * weights).astype(int)
     hundredths[np.abs(hundredths) < SMALLEST] = 0
-    with LEARNED.open("w", encoding="utf-8", newline="") as file:
+    with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["says", *causes])
         for name, row in zip(names, hundredths, strict=True):
@@ -88,4 +88,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    write(LEARNED, labelled())

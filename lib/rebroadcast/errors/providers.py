@@ -107,19 +107,16 @@ def spread(code: str) -> list[str]:
 
 
 class Tables:
-    """All published codes, by code and by text."""
+    """All published codes."""
 
     def __init__(self, rows: Iterable[Row]):
         self.rows = list(rows)
         self.by_code: dict[str, list[Row]] = {}
-        self.by_text: dict[frozenset[str], list[Row]] = {}
         self.kinds: dict[str, frozenset[str]] = {}  # of channels for which a text is published
         for row in self.rows:
             self.kinds[row.text.lower()] = self.kinds.get(row.text.lower(), row.kinds) | row.kinds
             for code in spread(row.code) if row.code else ():
                 self.by_code.setdefault(code, []).append(row)
-            if not row.code:
-                self.by_text.setdefault(words_of(row.text), []).append(row)
 
     def speaking(
         self, codes: Iterable[str], plain: str, kind: str | None, provider: str | None
@@ -153,12 +150,6 @@ class Tables:
                 alone = len({r.rule for r in same}) == 1
                 if why := _standing(row, code, kind, theirs, alone):
                     yield row, "weak" if row.weak else why
-
-    def published(self, lower: str, kind: str | None) -> Row | None:
-        """Return the row without a code whose text this is, word for word."""
-        words = frozenset(_WORD.findall(lower)) - _COMMON if len(lower) < 200 else None
-        rows = () if words is None else self.by_text.get(words, ())
-        return next((r for r in rows if not kind or kind in r.kinds), None)
 
 
 def _standing(row: Row, code: str, kind: str | None, theirs: bool, alone: bool) -> str | None:

@@ -283,11 +283,7 @@ class Rules:
                 if why in ("named", "native"):  # of two codes the longer says more
                     place -= len(row.code) / 1000
                 hits.append(self._hit(place, spoken, text, row.code, said))
-        hits = _borne_out(hits, 2, hits)
-        known = any(h.order[1] <= 2 for h in hits)
-        if whole := None if known else self.tables.published(text.lower, kind):
-            hits.append(self._hit(2.5, self.by_id[whole.rule], text, None, whole.text))
-        return hits
+        return _borne_out(hits, 2, hits)
 
     def _concept_hits(self, text: texts.Read) -> list[Hit]:
         hits = []
