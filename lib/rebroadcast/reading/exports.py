@@ -207,7 +207,7 @@ def _read_messages(engine: Engine, group: list[Source], as_read: _As, offset: in
         (source, scanned if source.document else scan.doubtful(scanned))
         for source, scanned, _, _ in parsed
     ]
-    rows = mapping.messages(
+    rows, doubts = mapping.messages(
         engine.files, cells, as_read.kind, as_read.zone, as_read.date_format, as_read.columns
     )
     bad = rows.filter(rows.problem.notnull()).select("file", "problem", "said", row="place")
@@ -216,8 +216,8 @@ def _read_messages(engine: Engine, group: list[Source], as_read: _As, offset: in
         own = bad[bad["file"] == number].drop(columns="file")
         own = _told(cells[number][1], source, scanned, refused, own)
         frames.append(_rejected(source, refused, own))
-        first, doubts = checks.dates_refused(source, own)
-        undated.append((first, [*doubts, *checks.ends_early(source, frames[-1])]))
+        undated.append(checks.dates_refused(source, own))
+        doubts += [*undated[-1][1], *checks.ends_early(source, frames[-1])]
         places[number] = source.name, offset
         offset += total
     good = engine.adopt(engine.files.view(rows.filter(rows.problem.isnull())))
@@ -229,8 +229,7 @@ def _read_messages(engine: Engine, group: list[Source], as_read: _As, offset: in
         + good.place
         - 1,
     )
-    open_forms = _written(good, as_read)
-    good = good.drop("file", "place", *HELP & set(good.columns))
+    good = good.drop("file", "place", "problem", "said")
     log = good.filter(good.state != "open")
     under_way = int(good.filter(good.state == "open").count().execute())
     failed = log.filter(log.state == "failed") if as_read.kind == "failed" else log
@@ -240,12 +239,11 @@ def _read_messages(engine: Engine, group: list[Source], as_read: _As, offset: in
         else None
     )
     first = next((one for one, _ in undated if one), None)
-    more = open_forms + [doubt for _, doubts in undated for doubt in doubts]
-    more += [checks.under_way(group, under_way)] if under_way else []
+    doubts += [checks.under_way(group, under_way)] if under_way else []
     total = sum(total for *_, total in parsed)
     frame = pd.concat(frames, ignore_index=True)
     kept = tuple((*one[:3], True) for one in parsed)
-    return _Part(failed.drop("state"), frame, total, more, first, kept, log)
+    return _Part(failed.drop("state"), frame, total, doubts, first, kept, log)
 
 
 def _told(

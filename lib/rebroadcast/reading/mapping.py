@@ -3,7 +3,9 @@
 from functools import reduce
 
 import ibis
+import pandas as pd
 
+from ..common.doubts import Doubt
 from ..common.sheets import NOTHING
 from ..engine.engine import Engine
 from ..sources.files import Source
@@ -31,19 +33,20 @@ def messages(
     zone: str,
     date_format: str,
     columns: list[str],
-) -> "ibis.Table":
-    """The messages (or contacts) of files of one form, each once, as an export of that kind.
+) -> "tuple[ibis.Table, list[Doubt]]":
+    """The messages (or contacts) of files of one form, each once, as an export of that kind; and
+    what makes them less sure.
 
     parts are the files and their cells as text. To the columns come `state` (failed, reached, open;
     null where it is not known), `problem` (why a row cannot be used), `said` (a date that is none),
-    `shape` and `late` (how its date is written, see `dates.read`), `file` (its number) and `place`
-    (from 1). `sent_at` is an instant (UTC), without zone the text
+    `file` (its number) and `place` (from 1). `sent_at` is an instant (UTC), without zone the text
     that `convert` keeps. A message that several records tell of has its furthest state and its
     first time: one that failed and was delivered after all has not failed.
     """
     form, document = parts[0][0].fitted.form, parts[0][0].document
-    rows = [_rows(engine, n, *part, zone, date_format, columns) for n, part in enumerate(parts)]
-    rows = ibis.union(*rows) if len(rows) > 1 else rows[0]
+    read = [_rows(engine, n, *part, zone, date_format, columns) for n, part in enumerate(parts)]
+    tables, doubts = [rows for rows, _ in read], [doubt for _, told in read for doubt in told]
+    rows = ibis.union(*tables) if len(tables) > 1 else tables[0]
     if form.states:
         rows = _once(rows.filter(~rows.state.isin(["incoming", "none"]).fill_null(False)), document)
     rows = _recipients(rows, form)
@@ -52,8 +55,8 @@ def messages(
         ours["provider"] = ibis.literal(form.provider)
     if zone and "sent_at" in columns:
         ours["local_at"] = engine.to_wall_clock(rows.sent_at, zone)
-    more = {n: rows[n] for n in ("state", "file", "place", "said", "shape", "late")}
-    return engine.keep(rows.select(**ours, **more, problem=_problem(rows, form)))
+    more = {n: rows[n] for n in ("state", "file", "place", "said")}
+    return engine.keep(rows.select(**ours, **more, problem=_problem(rows, form))), doubts
 
 
 def _rows(
@@ -64,8 +67,10 @@ def _rows(
     zone: str,
     date_format: str,
     wanted: list[str],
-) -> "ibis.Table":
-    """The records of one file: our columns as the file says them, and their state."""
+) -> "tuple[ibis.Table, list[Doubt]]":
+    """The records of one file: our columns as the file says them, and their state; and what the
+    forms of its dates leave open.
+    """
     raw = raw.filter(~raw.broken) if source.document else raw
     form, said = source.fitted.form, _said(source, raw)
     signs = [
@@ -91,9 +96,8 @@ def _rows(
         }
     )
     if "sent_at" not in columns:
-        text = ibis.null("string")
-        no_time = {"sent_at": ibis.null("timestamp('UTC')"), "late": ibis.null("boolean")}
-        return rows.mutate(**no_time, said=text, shape=text)
+        no_time = {"sent_at": ibis.null("timestamp('UTC')"), "said": ibis.null("string")}
+        return rows.mutate(**no_time), []
     times = dates.read(engine, rows.sent_at, source, form.zone or zone, date_format)
     rows = rows.rename(date_="sent_at")
     rows = rows.left_join(times.rename(as_said="said"), rows.date_ == times.said)
@@ -102,8 +106,18 @@ def _rows(
         zoned = ibis.literal(form.zone != "") | rows.zoned
         at = engine.to_wall_clock(at, "UTC").cast("string") + zoned.ifelse("+00:00", "")
     unread = rows["at"].isnull().ifelse(rows.date_, None)
-    known = {"date_", "as_said", *times.columns} - {"said", "shape", "late"}
-    return rows.mutate(sent_at=at, said=unread).drop(*known)
+    known = {"date_", "as_said", *times.columns} - {"said"}
+    doubts = checks.written(source.name, _forms(rows, times), date_format)
+    return rows.mutate(sent_at=at, said=unread).drop(*known), doubts
+
+
+def _forms(rows: "ibis.Table", times: "ibis.Table") -> "pd.DataFrame":
+    """How many dates are written in which form, where some are in figures that may be turned."""
+    figures = times.filter(times.shape.contains("|"))
+    if not figures.limit(1).count().execute():
+        return pd.DataFrame({"shape": [], "late": [], "n": []}, dtype="string")
+    told = rows.filter(rows.shape.notnull()).group_by("shape", "late")
+    return told.aggregate(n=ibis._.count()).to_pandas()
 
 
 def _said(source: Source, raw: "ibis.Table") -> dict[str, "ibis.Value"]:
@@ -160,7 +174,6 @@ def _once(rows: "ibis.Table", document: str) -> "ibis.Table":
         "sent_at": rows.sent_at.min(),
         "said": rows.said.min(),
         "error": rows.error.argmax(place, where=rows.state == "failed"),
-        **{name: rows[name].argmin(place) for name in ("shape", "late")},
     }
     known = {*own, *keys, "state", "file", "place"}
     rest = {n: rows[n].min() for n in rows.columns if n not in known}
