@@ -703,6 +703,22 @@ def test_packed_files_and_several_files_of_a_form_are_one_log(engine, tmp_path):
     assert export.table.row_id.nunique().execute() == export.rows
 
 
+@pytest.mark.parametrize(
+    "name", ["gc_notify_report_en.csv", "wolkvox_campaign_records.csv", "bulksms_history.tsv"]
+)
+def test_exports_that_overlap_count_each_message_once(engine, tmp_path, name):
+    """The second begins in the middle of the first; none of them has IDs of messages."""
+    whole = (VENDORS / name).read_text("utf-8-sig").splitlines(keepends=True)
+    header = 0 if name.startswith("bulksms") else 1
+    (tmp_path / f"a-{name}").write_text("".join(whole), "utf-8")
+    (tmp_path / f"b-{name}").write_text("".join([*whole[:header], *whole[3:]]), "utf-8")
+    once = exports.read(engine, str(tmp_path / f"a-{name}"))
+    both = exports.read(engine, [str(tmp_path / f"{n}-{name}") for n in "ab"])
+    assert both.rows == once.rows and both.messages.rows == once.messages.rows
+    same = [sorted(e.table.contact_id.execute()) for e in (once, both)]
+    assert same[0] == same[1]
+
+
 @pytest.mark.parametrize("form", ["array", "pretty", "concatenated", "wrapped", "blank lines"])
 def test_json_is_read_in_each_of_its_forms(engine, tmp_path, form):
     name = "meta_status_webhooks.jsonl"

@@ -18,6 +18,7 @@ RANK, FILE = 60, 40  # bits: a record's state, file and place, as one number tha
 NUMBERS = {*IDS, "phone", "code"}
 DRESSED = {*NUMBERS, "sent_at"}  # what spreadsheets keep as text by a sign before it
 ALIKE = {"_": " ", "’": "'"}  # signs that programs write for one another
+ALIKE_IN = ("contact_id", "sent_at", "channel_id", "sender_id", "content")  # of one message
 # As people and APIs write a phone number: what is between the digits is dropped after a "+" only.
 PHONE = r"^'?(?:[a-z_]+:)?(?:[+][0-9][0-9 ().-]*|[0-9]+)$"
 DIGITS = r"^[1-9][0-9]{6,14}$"  # E.164 without its "+"
@@ -84,6 +85,8 @@ def _rows(
     place = raw.file_row_number.cast("int64") + 1
     code, why = (said.get(n, ibis.null("string")) for n in ("code", "reason"))
     own = ibis.literal(f"{source.sha256[:8]} {source.name}:") + place.cast("string")
+    if "message_id" not in said and {"contact_id", "sent_at"} <= said.keys():
+        own = _named(said, place)
     columns = {n: said.get(n, ibis.null("string")) for n in form.columns if n in wanted}
     rows = raw.select(
         **columns
@@ -109,6 +112,15 @@ def _rows(
     known = {"date_", "as_said", *times.columns} - {"said"}
     doubts = checks.written(source.name, _forms(rows, times), date_format)
     return rows.mutate(sent_at=at, said=unread).drop(*known), doubts
+
+
+def _named(said: "dict[str, ibis.Value]", place: "ibis.Value") -> "ibis.Value":
+    """An ID for messages without one: the same for the same message in another export, whatever
+    its state is there; of several that are alike in a file each has its own.
+    """
+    alike = [said[name].fill_null("") for name in ALIKE_IN if name in said]
+    nth = ibis.row_number().over(group_by=alike, order_by=place).cast("string")
+    return ibis.literal("|").join([*alike, nth]).hexdigest("md5")
 
 
 def _forms(rows: "ibis.Table", times: "ibis.Table") -> "pd.DataFrame":
