@@ -19,20 +19,27 @@ STRANGE = re.compile(
 # them: two signs that no language writes side by side.
 MISTAKEN = ("cp1252", "mac_roman", "cp850", "cp437")
 LETTERS = [n for n in range(0xA1, 0xC0) if chr(n) not in "°»"]  # Ã may stand before these two
-GARBLED = re.compile(
-    b"|".join(
-        re.escape(bytes([0xC3]).decode(code).encode())
+LOOKED_AT = 2**26  # bytes: a program that takes letters for others does so throughout a file
+LEADS = {code: bytes([0xC3]).decode(code) for code in MISTAKEN}
+GARBLED = {  # the first sign, and the pattern of both
+    lead.encode(): re.compile(
+        re.escape(lead.encode())
         + b"(?:"
-        + b"|".join(re.escape(bytes([n]).decode(code).encode()) for n in LETTERS)
+        + b"|".join(
+            re.escape(bytes([n]).decode(code).encode())
+            for code in MISTAKEN
+            for n in LETTERS
+            if LEADS[code] == lead
+        )
         + b")"
-        for code in MISTAKEN
     )
-)
+    for lead in LEADS.values()
+}
 
 
 class Survey(NamedTuple):
     """What one look at all bytes of a file tells: its hash, size, first bytes, whether it is
-    UTF-8 throughout, and how many of its letters were taken for others before it was saved so.
+    UTF-8 throughout, and how many of its first letters were taken for others before it was saved so.
     """
 
     sha256: str
@@ -60,7 +67,8 @@ def survey(path: Path) -> Survey:
                 except UnicodeDecodeError:
                     utf8 = False
             start, size = start or block[:4096], size + len(block)
-            garbled += 0 if block.isascii() else len(GARBLED.findall(block))
+            for lead, both in GARBLED.items() if size < LOOKED_AT else ():
+                garbled += len(both.findall(block)) if lead in block else 0
             hashing.result()
     utf8 &= b"\0" not in start and decoder.getstate()[0] == b""
     return Survey(hashed.hexdigest(), size, start, utf8, garbled if utf8 else 0)

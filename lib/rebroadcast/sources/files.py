@@ -351,8 +351,8 @@ def _garbled(source: Source, seen: Survey) -> tuple[Doubt, ...]:
     return (
         Doubt(
             "garbled letters",
-            "{file}: {n} letters with accents are garbled (as Ã© for é), because a program opened the"
-            " file in another encoding and saved it: its texts, names and tags are not what they"
+            "{file}: at least {n} letters with accents are garbled (as Ã© for é), because a program"
+            " opened the file in another encoding and saved it: its texts, names and tags are not what they"
             " were. Export it again, and do not open it in a spreadsheet before.",
             {"file": source.name, "n": seen.garbled},
             seen.garbled,
