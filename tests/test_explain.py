@@ -407,6 +407,11 @@ def test_why_names_what_decided_and_what_was_left_aside():
     assert ("not", "opted-out") in [(how, rule) for how, _, rule in told]
 
 
+def test_why_names_the_words_that_what_is_learned_rests_on():
+    told = {rule: said for _how, said, rule in errors.reasons("wrong format of image", None)}
+    assert "image" in told["likely-media"].split(", ")
+
+
 def test_a_user_adds_words_and_rules_about_them(tmp_path):
     path = write(
         tmp_path,

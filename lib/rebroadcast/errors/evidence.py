@@ -17,6 +17,7 @@ _WIDE = "\u3040-\u30ff\u3400-\u9fff"  # scripts without spaces between words
 _WORD = re.compile(f"[{_WIDE}]+|[^\\W\\d_{_WIDE}]+")
 _PLAIN = re.compile("[a-z]+")
 _NUMBER = re.compile(r"\d+")
+TOLD = 3  # words and concepts that say why
 _STEM = 5  # letters that inflections leave as they are
 
 
@@ -69,3 +70,21 @@ def shares(lower: str, pairs: Iterable[Pair], votes: Mapping[str, int]) -> dict[
     odds = {cause: math.exp((score + votes.get(cause, 0)) / 100) for cause, score in told}
     whole = sum(odds.values())
     return {cause: x / whole for cause, x in odds.items()}
+
+
+def telling(lower: str, pairs: Iterable[Pair], cause: str) -> str:
+    """Return the words and concepts of a text that speak most for a cause; "" for a cause of which
+    nothing was learned.
+
+    >>> telling("the image is too large", [("media", "too_long")], "media")
+    'large, too large, media:too_long'
+    """
+    if cause not in (causes := _learned()[0]):
+        return ""
+    place = causes.index(cause)
+    known = {name: _weights(name) for name in features(_NUMBER.sub("0", lower), pairs)}
+    weights = {
+        name.strip(":"): row[place] for name, row in known.items() if row and name[-1] != "*"
+    }
+    most = sorted((name for name in weights if weights[name] > 0), key=lambda n: (-weights[n], n))
+    return ", ".join(most[:TOLD])

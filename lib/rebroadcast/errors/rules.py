@@ -243,7 +243,14 @@ class Rules:
         hits += [h for h in self._concept_hits(text) if h.rule.id not in known]
         told = [(("not" if self._vetoed(h, text) else h.confidence), h) for h in hits]
         told.sort(key=lambda pair: pair[0] == "not")
-        return [(how, h.said or _matched(h.rule, text.words), h.rule.id) for how, h in told]
+        return [(how, h.said or self._telling(h.rule, text), h.rule.id) for how, h in told]
+
+    def _telling(self, rule: Rule, text: texts.Read) -> str:
+        """The words of a text that lead to a rule: by its pattern, or by what is learned."""
+        matched = re2.search(f"(?is){rule.text}", text.words) if rule.text else None
+        if matched or not self.learned:
+            return matched[0] if matched else ""
+        return evidence.telling(text.lower, self.said(text), rule.cause)
 
     def _speaking(self, text: texts.Read, provider: str | None) -> list[Hit]:
         """The hits that are asked for a text: patterns and codes, and where none of them is sure, or
@@ -370,8 +377,3 @@ def _borne_out(hits: list[Hit], place: float, others: list[Hit]) -> list[Hit]:
         else h
         for h in hits
     ]
-
-
-def _matched(rule: Rule, words: str) -> str:
-    found = re2.search(f"(?is){rule.text}", words) if rule.text else None
-    return found[0] if found else ""
