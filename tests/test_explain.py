@@ -13,10 +13,11 @@ import re2
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from conftest import ROOT
 from rebroadcast import errors
 from rebroadcast.common.exceptions import RulesError
 from rebroadcast.common.masking import MASK_LENGTH, MASK_TOKEN, mask, mask_expr
-from rebroadcast.errors import advice, canonical_kind, explain, load_rules
+from rebroadcast.errors import advice, canonical_kind, evidence, explain, load_rules
 from rebroadcast.errors.classify import classify
 
 DATA = Path(__file__).parent / "data"
@@ -433,18 +434,23 @@ def test_a_user_adds_words_and_rules_about_them(tmp_path):
         )
 
 
-def test_the_code_tables_are_those_that_the_catalogues_give():
-    import sys
-
-    from conftest import ROOT
-
-    sys.path.insert(0, str(ROOT / "data" / "codes"))
+def test_the_code_tables_are_those_that_the_catalogues_give(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "data" / "codes"))
     import make_tables
 
     for provider, rows in make_tables.tables().items():
         with (make_tables.TABLES / f"{provider}.csv").open(encoding="utf-8", newline="") as file:
             kept = [(r["code"], r["kind"], r["text"], r["rule"]) for r in csv.DictReader(file)]
         assert sorted((r["code"], r["kind"], r["text"], r["rule"]) for r in rows) == sorted(kept)
+
+
+@pytest.mark.long
+def test_what_is_learned_is_what_the_labelled_texts_say(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "data" / "codes"))
+    import make_evidence
+
+    make_evidence.write(tmp_path / "evidence.csv", make_evidence.labelled())
+    assert (tmp_path / "evidence.csv").read_text("utf-8") == evidence.LEARNED.read_text("utf-8")
 
 
 # ---- masking
