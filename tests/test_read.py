@@ -337,3 +337,12 @@ def test_a_heading_that_swallowed_rows_is_refused_and_old_accents_are_not_guesse
         )
         with pytest.raises(InputError, match="encoding that cannot be told"):
             exports.read(engine, path)
+
+
+def test_many_files_are_read_as_one_table_in_their_order(engine, write):
+    paths = [write([row(str(n), str(9000 + n))], name=f"part{n:02}.csv") for n in range(23)]
+    export = exports.read(engine, [str(path) for path in paths])
+    rows = export.table.order_by("row_id").to_pandas()
+    assert rows["contact_id"].tolist() == [str(n) for n in range(23)]
+    assert rows["source_file"].tolist() == [path.name for path in paths]
+    assert set(rows["row"]) == {1}

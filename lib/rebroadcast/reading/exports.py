@@ -50,6 +50,7 @@ KEPT = {
     "problem": "string",
     "text": "string",
 }  # what `convert` keeps of a row, beside its export's columns
+MANY = 20  # files that are put into one
 NUMBERED = ("contact_id", "message_id")  # the long ones: as numbers, too, where they are some
 REASONS = {
     "MISSING COLUMNS": "too few columns",
@@ -135,6 +136,8 @@ def read(
             cache.store(*parsed)
     tables = [part.good for part in parts]
     table = ibis.union(*tables) if len(tables) > 1 else tables[0]
+    # Each look at many files takes as long as to open them all.
+    table = engine.keep(table) if len(tables) > MANY else table
     rejected = pd.concat([part.rejected for part in parts], ignore_index=True)
     seen = checks.look(table, timed=not as_text)
     doubts = [doubt for source in sources for doubt in source.doubts]
