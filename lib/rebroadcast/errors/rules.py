@@ -27,7 +27,7 @@ _MILD = (
 # Where a published code stands among texts (2), concepts (4) and weak texts (5).
 _PLACES = {"agrees": 0.5, "named": 1, "native": 1, "own": 4.1, "long": 3.5, "short": 4.5, "weak": 6}
 # Least shares of a cause, of all that the words of an unsure text speak for:
-LIKELY = 0.3  # for a cause that no rule names
+LIKELY = 0.4  # for a cause that no rule names
 VOTE = 150  # what a short code counts beside words, in hundredths of the logarithm of the odds
 SURE_OF_NEVER = 0.6  # for leaving a contact out
 _EVERYDAY = re.compile(
