@@ -18,7 +18,7 @@ from rebroadcast.report import quota_overflow
 from rebroadcast.verbs import assess, check, plan, recover, summarise
 
 PAUSED = "(#132015) Template is paused"
-SEEDS = range(101, 112)  # with a messages export, and without
+SEEDS = range(101, 113)  # with a messages export, and without
 DAY = timedelta(days=1)
 CHANNELS = "".join(f'[channel.{c}]\nname = "N{c}"\nlimit = 100\n' for c in (1001, 1002, 2001))
 

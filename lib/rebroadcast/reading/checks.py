@@ -100,12 +100,12 @@ def bare(cell: "ibis.Value") -> "ibis.Value":
 
 def repaired(cell: "ibis.Value") -> "ibis.Value":
     """A whole number that was written with decimals, as it was."""
-    return cell.re_search(DECIMAL).ifelse(cell.re_replace(DECIMAL, r"\1"), cell)
+    return cell.endswith("0").ifelse(cell.re_replace(DECIMAL, r"\1"), cell)
 
 
 def damaged(cell: "ibis.Value") -> "ibis.Value":
     """Whether an ID is a number that a spreadsheet or a program has written anew."""
-    return ~cell.re_search("^[0-9A-Za-z]+$") & cell.re_search(DAMAGED)
+    return cell.re_search("^[0-9A-Za-z]+$").ifelse(False, cell.re_search(DAMAGED))
 
 
 def damage(name: str, cell: "ibis.Value") -> "tuple[ibis.Value, str]":
