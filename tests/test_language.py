@@ -217,3 +217,19 @@ def test_what_only_begins_like_a_language_is_none(word):
 def test_a_misspelt_name_of_a_language_is_answered():
     with pytest.raises(ParameterError, match="Did you mean 'español'"):
         Language("espanhol")
+
+
+def test_headings_of_one_table_are_different_words_in_spanish_too():
+    spanish = Language("es").gettext
+    functions = [
+        (path.name, function)
+        for path in LIBRARY.rglob("*.py")
+        for function in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(function, ast.FunctionDef) and "grid(" in ast.unparse(function)
+    ]
+    assert len(functions) > 10
+    for name, function in functions:
+        calls = [c for c in ast.walk(function) if isinstance(c, ast.Call) and len(c.args) == 1]
+        said = {c.args[0].value for c in calls if ast.unparse(c).startswith("_('")}
+        headings = {text for text in said if len(text) < 30}
+        assert len({spanish(text) for text in headings}) == len(headings), (name, function.name)

@@ -346,3 +346,36 @@ def test_many_files_are_read_as_one_table_in_their_order(engine, write):
     assert rows["contact_id"].tolist() == [str(n) for n in range(23)]
     assert rows["source_file"].tolist() == [path.name for path in paths]
     assert set(rows["row"]) == {1}
+
+
+FOREIGN = {  # errors as a spreadsheet of the country saves them
+    "cp1250": "Użytkownik zablokował nadawcę, już nie pisz",
+    "cp1251": "Пользователь заблокировал отправителя",
+    "cp1253": "Ο χρήστης έχει αποκλείσει τον αποστολέα",
+    "cp1255": "המשתמש חסם את השולח",
+    "cp1256": "قام المستخدم بحظر المرسل",
+    "gbk": "用户已屏蔽发送者",
+    "shift_jis": "ブロックされたユーザーです",
+    "euc_kr": "사용자가 발신자를 차단했습니다",
+}
+WESTERN = (
+    "¡Hola! ¿Cómo estás? El usuario bloqueó al remitente nº 5, 20 € más, 25 m³",
+    "Nos meilleurs vœux à votre sœur, créée l'été: l'œuvre est fermée",
+    "As promoções não estão disponíveis, o usuário não está na área",
+    "Empfänger ungültig, schöne Grüße – wir schließen früh",
+    "Hääyöaie päättyi, lähettäjä estettiin",
+)
+
+
+@pytest.mark.parametrize("code", FOREIGN)
+def test_words_of_another_encoding_are_refused_and_not_read_as_other_words(engine, write, code):
+    rows = [row(str(n), str(9000 + n), FOREIGN[code]) for n in range(5)]
+    with pytest.raises(InputError, match="encoding that cannot be told"):
+        exports.read(engine, write(rows, encoding=code))
+
+
+@pytest.mark.parametrize("text", WESTERN)
+def test_words_of_the_west_are_read_as_they_were_saved(engine, write, text):
+    rows = [row(str(n), str(9000 + n), text) for n in range(5)]
+    export = exports.read(engine, write(rows, encoding="cp1252"))
+    assert set(export.table.to_pandas()["error"]) == {text}

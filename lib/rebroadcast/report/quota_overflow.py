@@ -161,7 +161,7 @@ def limit_windows(reader: Reader, found: Assessment) -> HTML | None:
         {
             _("Limit"): [reader.limit(name) for name in windows["limit"]],
             _("From"): [reader.instant(at) for at in windows["begin"]],
-            _("Reached"): [reader.instant(at) for at in windows["first"]],
+            _("Limit reached"): [reader.instant(at) for at in windows["first"]],
             **counts,
         }
     )

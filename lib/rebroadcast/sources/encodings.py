@@ -10,10 +10,15 @@ from typing import NamedTuple
 
 from ..common.exceptions import InputError
 
-# Within a word, or at its end, bytes that are letters in the encodings of DOS and old Macs, and
-# signs in Windows-1252.
+# What is no letter in Windows-1252, or none that stands so; œ before u is French.
 STRANGE = re.compile(
-    rb"[A-Za-z][\x80-\x91\x93-\x9f\xa1-\xa9\xab-\xac\xae-\xb6\xb8-\xb9\xbb-\xbf](?=[a-z])|[a-z][\x82\x87\x8e\x97\xa1-\xa5](?![A-Za-z])"
+    # within a word, or at its end: letters of DOS and old Macs
+    rb"[A-Za-z](?!\x9cu)[\x80-\x91\x93-\x9f\xa1-\xa9\xab-\xac\xae-\xb6\xb8-\xb9\xbb-\xbf](?=[a-z])"
+    rb"|[a-z][\x82\x87\x8e\x97\xa1-\xa5](?![A-Za-z])"
+    # words of other scripts: Cyrillic, Greek, Hebrew, Arabic, Thai; Chinese and Korean; Japanese
+    rb"|[\xc0-\xff]{3}|[\xa1-\xff]{4}|(?:[\x82\x83][\x40-\xf1]){3}"
+    # at the end of a word: letters of Polish
+    rb"|(?:[a-z]{3}[\xb3\xb9]|[a-z]{2}[\xbf\x9c\x9f])(?![0-9A-Za-z])"
 )
 # What programs take UTF-8 for that do not expect it, and in them the letters á to ÿ as UTF-8 has
 # them: two signs that no language writes side by side.
