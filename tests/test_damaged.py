@@ -11,9 +11,15 @@ import pytest
 
 import pollution
 from rebroadcast.common.exceptions import RebroadcastError
+from rebroadcast.reading import exports
 
 BASES = pollution.bases(seed=3)
 PER_FAMILY = 1
+HEADER = "Date & Time,Contact ID,Message ID,Channel ID,Error"
+ROWS = [
+    f"2022-11-05 09:{n // 60:02}:{n % 60:02},{500_000 + n},{1_667_638_800_000_001 + n},7,131049 - x"
+    for n in range(300)
+]
 
 
 @pytest.mark.parametrize("name", ["plain", "semicolons", "contacts", "sample", "json lines"])
@@ -47,3 +53,28 @@ def test_the_judge_finds_a_shifted_column_and_a_lost_row(tmp_path):
         assert pollution.judge(
             case, lambda path, base, read=read: (read, []), tmp_path / "export.csv"
         ).startswith(said)
+
+
+@pytest.mark.parametrize(
+    "line", ["a,b", '"', 'x "y', ",,", "a;b;c"], ids=["short", "quote", "stray", "empty", "other"]
+)
+@pytest.mark.parametrize("lines", [9_000, 12_000])  # below and above what the engine may list
+def test_many_lines_that_are_no_rows_cost_no_row_and_are_counted(engine, tmp_path, line, lines):
+    export = exports.read(engine, _file(tmp_path, [HEADER, *ROWS[:40], *[line] * lines]))
+    assert export.rows == 40
+    said = [doubt.text() for doubt in export.doubts if doubt.kind == "badly damaged"]
+    assert len(said) == 1 and f"{lines:,} lines" in said[0] and "(40)" in said[0]
+    assert sum(text.rstrip("\n").count("\n") + 1 for text in export.rejected.text) == lines
+
+
+def test_as_many_good_rows_as_lines_that_are_none_are_an_export(engine, tmp_path):
+    mixed = [part for row in ROWS for part in (row, "a,b")]
+    export = exports.read(engine, _file(tmp_path, [HEADER, *mixed]))
+    assert (export.rows, len(export.rejected)) == (300, 300)
+    assert not [doubt for doubt in export.doubts if doubt.kind == "badly damaged"]
+
+
+def _file(folder, lines):
+    path = folder / "export.csv"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path

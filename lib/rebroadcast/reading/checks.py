@@ -42,6 +42,7 @@ DATE_WORDS = "am|pm|a|m|p|t|z|h|hrs|utc|gmt|de|del|st|nd|rd|th|at|las?|[cemp][sd
 SPELT = re.compile(rf"{'|'.join(dates.MONTHS)}|(?:{dates.DAYS})[a-záé]*|{DATE_WORDS}")
 CLOCK = re.compile(r"\b20[0-9]{2}\b.*\b[0-9]{1,2}[:.h][0-9]{2}")  # beside a year
 DOTS = r"^...[?] 0[.]"  # a shape of `dates.read`: read by custom, with dots
+RIDDLED = 100  # lines that may be in no row, however few rows there are
 CUT = frozenset(
     {
         "too few columns",
@@ -399,7 +400,28 @@ def no_dates(source: Source, line: int, cell: str) -> DateError:
     )
 
 
-def ends_early(source: Source, frame: "pd.DataFrame") -> list[Doubt]:
+def lacking(source: Source, frame: "pd.DataFrame", good: int) -> list[Doubt]:
+    """Say what a whole file lacks, by its rejected rows (frame) and the number of its good ones."""
+    return _ends_early(source, frame) + _riddled(source, frame, good)
+
+
+def _riddled(source: Source, frame: "pd.DataFrame", good: int) -> list[Doubt]:
+    """Say so where more lines of a file are in no row than it has good rows."""
+    lines = int((frame.text.str.rstrip("\n").str.count("\n") + 1).sum())
+    if lines <= max(good, RIDDLED):
+        return []
+    return [
+        Doubt(
+            "badly damaged",
+            "{file}: {n} lines are in no row that can be read, more than it has good rows ({good}):"
+            " it is damaged, or holds more than an export. Export it again.",
+            {"file": source.name, "n": lines, "good": good},
+            ALL,
+        )
+    ]
+
+
+def _ends_early(source: Source, frame: "pd.DataFrame") -> list[Doubt]:
     """Say so where a file ends in the middle of a row, as a download does that was cut off."""
     if not len(frame) or (last := frame.iloc[-1]).reason not in CUT:
         return []

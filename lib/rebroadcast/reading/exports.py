@@ -198,7 +198,8 @@ def _read_group(engine: Engine, group: list[Source], as_read: _As, offset: int) 
         part = _read_csv(engine, source, as_read, offset)
     else:
         part = _read_parquet(engine, group, as_read, offset)
-    if not part.good.limit(1).count().execute():
+    some = not source.fit and part.total > len(part.rejected)
+    if not some and not part.good.limit(1).count().execute():
         raise _nothing_good(source, as_read.kind, part)
     return part
 
@@ -207,7 +208,7 @@ def _read_messages(engine: Engine, group: list[Source], as_read: _As, offset: in
     """Read files of one form of another vendor's."""
     parsed = [(source, *_scan(engine.files, source, True)) for source in group]
     cells = [
-        (source, scanned if source.document else scan.doubtful(scanned))
+        (source, scanned if source.document else scan.doubtful(scanned, source))
         for source, scanned, _, _ in parsed
     ]
     rows, doubts = mapping.messages(
@@ -220,7 +221,7 @@ def _read_messages(engine: Engine, group: list[Source], as_read: _As, offset: in
         own = _told(cells[number][1], source, scanned, refused, own)
         frames.append(_rejected(source, refused, own))
         undated.append(checks.dates_refused(source, own))
-        doubts += [*undated[-1][1], *checks.ends_early(source, frames[-1])]
+        doubts += [*undated[-1][1], *checks.lacking(source, frames[-1], total - len(own))]
         places[number] = source.name, offset
         offset += total
     good = engine.adopt(engine.files.view(rows.filter(rows.problem.isnull())))
@@ -295,13 +296,11 @@ def _read_csv(engine: Engine, source: Source, as_read: _As, offset: int) -> _Par
     """Read a CSV file: only the rows in doubt are looked at closely."""
     reader, doubted = engine.files, dates.turned(as_read.date_format)
     scanned, refused, total = _scan(reader, source, doubted)
-    good, raw = (
-        reader.view(_plain(reader, scanned, source, as_read, offset)),
-        scan.doubtful(scanned),
-    )
+    good = reader.view(_plain(reader, scanned, source, as_read, offset))
     doubts = []
     bad = pd.DataFrame(columns=["line", "problem", "text", "said"])
-    if raw.count().execute():
+    if scan.count(reader, scanned, "count(cells)")[1]:
+        raw = scan.doubtful(scanned, source)
         checked = reader.keep(_checked(reader, raw, source, as_read, offset))
         doubts += _lost_ids(checked, source) + _written(checked, as_read, source, scanned)
         right = checked.filter(checked.problem.isnull()).drop(*HELP & set(checked.columns))
@@ -311,7 +310,7 @@ def _read_csv(engine: Engine, source: Source, as_read: _As, offset: int) -> _Par
             bad["line"] = scan.lines(scanned, source, refused, bad["row"].tolist())
     frame = _rejected(source, refused, bad)
     first, more = checks.dates_refused(source, bad)
-    doubts += [*more, *checks.ends_early(source, frame)]
+    doubts += [*more, *checks.lacking(source, frame, total - len(bad))]
     parsed = (source, scanned, refused, doubted)
     return _Part(engine.adopt(good), frame, total, doubts, first, (parsed,))
 
@@ -377,7 +376,7 @@ def _scan(
         raise InputError(
             "{file} was removed while it was read; run again when it is there.", file=source.name
         ) from error
-    return scanned, refused, scanned.count().execute()
+    return scanned, refused, *scan.count(engine, scanned)
 
 
 def _parquet(engine: Engine, group: list[Source]) -> tuple["ibis.Table", int]:

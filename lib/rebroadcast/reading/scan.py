@@ -185,11 +185,16 @@ def _literal(text: object) -> str:
     return "'" + str(text).replace("'", "''") + "'"
 
 
-def doubtful(scanned: "ibis.Table") -> "ibis.Table":
+def count(engine: Engine, scanned: "ibis.Table", *of: str) -> tuple:
+    """The rows of a scan, and what aggregates of it give (in SQL, which needs no compiling)."""
+    query = f"SELECT {', '.join(('count(*)', *of))} FROM {scanned.get_name()}"
+    return engine.con.con.execute(query).fetchall()[0]
+
+
+def doubtful(scanned: "ibis.Table", source: Source) -> "ibis.Table":
     """The rows of a scan that are in doubt, each cell as text (null where it is empty)."""
     rows = scanned.filter(scanned.cells.notnull())
-    width = int(scanned.cells.length().max().fill_null(0).execute())
-    cells = {f"c{i}": rows.cells[i].nullif("") for i in range(width)}
+    cells = {f"c{i}": rows.cells[i].nullif("") for i in range(len(source.header))}
     return rows.select(**cells, **{n: n for n in ("line", "file_row_number") if n in rows.columns})
 
 
