@@ -4,15 +4,17 @@ with its line.
 
 import subprocess
 import sys
+from contextlib import suppress
 
 import pytest
 
 from rebroadcast import errors
-from rebroadcast.common.exceptions import RulesError, visible
+from rebroadcast.common.exceptions import RebroadcastError, RulesError, visible
 from rebroadcast.common.language import Language
 from rebroadcast.errors import texts
 from rebroadcast.reading import salvage
 from rebroadcast.report import page
+from rebroadcast.sources import files
 from rebroadcast.sources.files import Source
 
 # Run alone, with all processor time that it may take: a pattern that runs away is ended, whatever
@@ -127,7 +129,25 @@ def sift_long_lines() -> None:
                 salvage.sift(source, Path(folder) / "out.csv")
 
 
-@pytest.mark.parametrize("work", ["read_long_texts()", "search_hard_rules()", "sift_long_lines()"])
+def open_long_lines() -> None:
+    from pathlib import Path
+    from tempfile import TemporaryDirectory
+
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "x.csv"
+        for part in PARTS:
+            for before in ("Date & Time,Contact ID,Error\n2022-01-11 15:00,1,", "2022-01-11 INFO "):
+                path.write_text(
+                    (before + part * (200_000 // len(part)) + "\n") * 4, "utf-8", "replace"
+                )
+                with suppress(RebroadcastError):
+                    files.open_source(path, "failed", Path(folder))
+
+
+WORK = ["read_long_texts()", "search_hard_rules()", "sift_long_lines()", "open_long_lines()"]
+
+
+@pytest.mark.parametrize("work", WORK)
 def test_no_text_takes_more_than_linear_time(work):
     from pathlib import Path
 

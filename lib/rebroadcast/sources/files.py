@@ -22,7 +22,8 @@ from . import archives, profile, share
 from .encodings import Survey, clean, encoding, survey
 from .profile import Fit, Profile, key
 
-PREFIX = re.compile(r"(?m)^[^{\"\n]*\w[^{\"\n]*(?=\{)")  # what a log puts before a JSON object
+# What a log puts before a JSON object: a time, a name.
+PREFIX = re.compile(r"(?m)^(?=[^{\"\n\w]*+\w)[^{\"\n]*+(?=\{)")
 HEADER_LINES = 20  # how far down the header row is looked for
 UNFINISHED = (".crdownload", ".part", ".partial", ".download", ".opdownload")
 MARKED = re.compile(rb"\xef\xbb\xbf\s*[{\[]")  # JSON behind a mark that no reader of JSON expects
