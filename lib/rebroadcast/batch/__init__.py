@@ -1,1 +1,1 @@
-"""Many runs, and one index page."""
+"""Many runs, each tried once more where its process dies, and one index page."""

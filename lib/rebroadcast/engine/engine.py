@@ -211,7 +211,7 @@ class Engine:
         ), {str(p): p for p in paths}
 
     def to_csv(self, table: "ibis.Table", path: Path) -> None:
-        """Write a small table, in its order, as one CSV file with a header."""
+        """Write a small table, in its order and letter for letter, as one CSV file with a header."""
         table.to_csv(path, header=True)
 
     def new_file(self, suffix: str) -> Path:

@@ -9,7 +9,8 @@ from ..engine.engine import id_parts
 from . import broadcasts
 from .people import People, spread
 
-# In the order in which they are decided: the first that fits is a row's disposition.
+# In the order in which they are decided: the first that fits is a row's disposition. Of a person's
+# contacts `people.unite` leaves one tagged, and the others are repeated.
 DISPOSITIONS = (
     "rejected",
     "filtered",

@@ -178,8 +178,9 @@ def write(
     sizes = sizes.drop(columns="bytes")
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     written, names = [], Counter[str]()
+    of_tag = dict(iter(sizes.groupby("tag")))
     for tag in tags:
-        split, name = sizes[sizes["tag"] == tag], slug(tag, "import")
+        split, name = of_tag.get(tag, sizes[:0]), slug(tag, "import")
         names[name] += 1  # tags that differ in signs only, or in letters that are not Latin
         name += f"-tag{names[name]}" if names[name] > 1 else ""
         kinds = list(dict.fromkeys(split["kind"]))

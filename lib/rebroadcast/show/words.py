@@ -52,7 +52,9 @@ MEANINGS = {
     "filtered": _(
         "Another channel, date or sender type than the one asked for, or no broadcast message."
     ),
-    "repeated": _("An earlier failure of the same contact; its latest one decides."),
+    "repeated": _(
+        "An earlier failure of the same contact (the latest decides), or another contact of the same person."
+    ),
     "never": _("At least one failure of the contact is final, such as a block."),
     "fix_first": _("Something must be changed before the message can arrive."),
     "unknown": _("The reason is not known for sure; nobody is tagged on a guess."),
