@@ -281,6 +281,8 @@ SETS = {  # file, columns of cause and verdict, least shares of both
     "error_examples_10.csv": ("cause", "verdict", 0.97, 0.96),
     "error_examples_11.csv": ("cause", "verdict", 0.94, 0.97),
     "error_examples_12.csv": ("cause", "verdict", 0.94, 0.94),
+    "error_examples_13.csv": ("cause", "verdict", 0.94, 0.96),
+    "error_examples_14.csv": ("cause", "verdict", 0.93, 0.96),
 }
 
 
