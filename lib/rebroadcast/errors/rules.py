@@ -29,8 +29,8 @@ _PLACES = {"agrees": 0.5, "named": 1, "native": 1, "own": 4.1, "long": 3.5, "sho
 # Least shares of a cause, of all that the words of an unsure text speak for:
 LIKELY = 0.33  # for a cause that no rule names
 VOTE = 150  # what a short code counts beside words, in hundredths of the logarithm of the odds
-SURE_OF_NEVER = 0.6  # for leaving a contact out
-ALONE = 0.75  # the same, where neither a code nor a concept says so
+SURE_OF_NEVER = 0.7  # for leaving a contact out
+ALONE = 0.8  # the same, where neither a code nor a concept says so
 _EVERYDAY = re.compile(
     r"(?i)\b(?:line|mail|email|smtp|outlook|gmail)\b"
 )  # names of kinds, and words
