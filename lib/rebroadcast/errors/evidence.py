@@ -65,8 +65,7 @@ def shares(lower: str, pairs: Iterable[Pair], votes: Mapping[str, int]) -> dict[
     """
     scores = _scores(_NUMBER.sub("0", lower), tuple(pairs))
     causes = _learned()[0] if scores or votes else []
-    scores = scores or [0] * len(causes)
-    told = zip(causes, scores, strict=True)
+    told = zip(causes, scores or [0] * len(causes), strict=True)
     odds = {cause: math.exp((score + votes.get(cause, 0)) / 100) for cause, score in told}
     whole = sum(odds.values())
     return {cause: x / whole for cause, x in odds.items()}

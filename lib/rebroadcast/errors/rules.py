@@ -312,7 +312,10 @@ class Rules:
             return hits
         votes = {h.rule.cause: VOTE for h in hits if h.code and h.order[1] >= 4}
         shares = evidence.shares(text.lower, self.said(text), votes)
-        named = [f"likely-{cause}" for cause, share in shares.items() if share >= LIKELY]
+        # that nothing is told must be surer: nobody would be asked to write a rule
+        named = [
+            f"likely-{c}" for c, s in shares.items() if s >= LIKELY * (2 if c == "unknown" else 1)
+        ]
         likely = ["opted-out", *named] if named else []
         told = [h for h in hits if h.order[0] and h.order[1] >= 4]
         told += [self._hit(6, self.by_id[name], text) for name in likely]
@@ -360,14 +363,17 @@ class Rules:
         told = {
             p[0] for p in said if p[0] and (p[1] not in _MILD or p == ("recipient", "opted_out"))
         }
-        kind = "email" if hit.rule.kind == {"email"} else text.kind
-        sender = self._roles.get(f"sender-{kind}") or self._roles.get("sender", frozenset())
+        email = hit.rule.kind == {"email"}
+        sender = self._roles.get(
+            f"sender-{'email' if email else text.kind}", self._roles.get("sender", frozenset())
+        )
         told = {s for s in told if s.startswith("by-")} or told  # who did it, where that is said
         blamed, person = bool(told & sender), bool(told & self._roles["person"])
         passes = hit.rule.scope == "recipient" and (None, "outage") in said  # "try again later"
-        # e-mail's words are common words elsewhere
-        strict = hit.rule.kind == {"email"} and not text.kind
-        return passes or (blamed or not person if strict else blamed and not person)
+        # without a kind, e-mail's words are common words elsewhere
+        return passes or (
+            blamed or not person if email and not text.kind else blamed and not person
+        )
 
 
 def _borne_out(hits: list[Hit], place: float, others: list[Hit]) -> list[Hit]:
