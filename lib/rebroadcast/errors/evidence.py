@@ -76,7 +76,7 @@ def telling(lower: str, pairs: Iterable[Pair], cause: str) -> str:
     nothing was learned.
 
     >>> telling("the image is too large", [("media", "too_long")], "media")
-    'large, too large, media:too_long'
+    'too large, large, media:too_long'
     """
     if cause not in (causes := _learned()[0]):
         return ""
