@@ -56,7 +56,7 @@ def _weights(feature: str) -> list[int] | None:
 @functools.lru_cache(50_000)  # texts repeat but for their numbers
 def _scores(lower: str, pairs: tuple[Pair, ...]) -> list[int]:
     known = [row for name in features(lower, pairs) if (row := _weights(name))]
-    return [sum(column) for column in zip(*known, strict=True)]
+    return list(map(sum, zip(*known, strict=True)))
 
 
 def shares(lower: str, pairs: Iterable[Pair], votes: Mapping[str, int]) -> dict[str, float]:
