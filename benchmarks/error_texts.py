@@ -42,6 +42,9 @@ SETS = {
     "error_examples_10.csv": ("cause", "verdict"),
     "error_examples_11.csv": ("cause", "verdict"),
     "error_examples_12.csv": ("cause", "verdict"),
+    "error_examples_13.csv": ("cause", "verdict"),
+    "error_examples_14.csv": ("cause", "verdict"),
+    "error_examples_15.csv": ("cause", "verdict"),
     "error_gaps.csv": ("expected_cause", "expected_verdict"),
 }
 FIFTHS = 5

@@ -441,4 +441,4 @@ def test_what_errors_say_of_the_kind_is_right_nineteen_times_of_twenty():
     rules = load_rules()
     found = [(rules.kinds(mask(text)), kind) for text, kind in told if kind]
     sure = [kind in kinds for kinds, kind in found if len(kinds) == 1]
-    assert len(sure) > 0.3 * len(found) and sum(sure) > 0.95 * len(sure)
+    assert len(sure) > 0.28 * len(found) and sum(sure) > 0.95 * len(sure)

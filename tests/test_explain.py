@@ -281,6 +281,9 @@ SETS = {  # file, columns of cause and verdict, least shares of both
     "error_examples_10.csv": ("cause", "verdict", 0.97, 0.96),
     "error_examples_11.csv": ("cause", "verdict", 0.94, 0.97),
     "error_examples_12.csv": ("cause", "verdict", 0.94, 0.94),
+    "error_examples_13.csv": ("cause", "verdict", 0.96, 0.98),
+    "error_examples_14.csv": ("cause", "verdict", 0.94, 0.97),
+    "error_examples_15.csv": ("cause", "verdict", 0.95, 0.97),
 }
 
 
@@ -331,6 +334,30 @@ def test_each_collection_of_texts_is_read_well_and_no_never_is_wrong(name):
 @pytest.mark.parametrize("kind", ["sms", "whatsapp", None])
 def test_words_about_the_sender_never_leave_a_contact_out(text, kind):
     assert explain(text, kind).verdict != "never"
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("Recipient address rejected: please retry later", "email"),
+        ("Usuario desconocido temporalmente, inténtelo más tarde", "sms"),
+        ("Destinatário inexistente no momento, tente novamente mais tarde", "whatsapp"),
+    ],
+)
+def test_what_passes_by_itself_never_leaves_a_contact_out(text, kind):
+    assert explain(text, kind).verdict != "never"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The phone was off for more than 24 hours",
+        "El teléfono estuvo apagado más de 48 horas",
+        "O aparelho ficou desligado por mais de 24 horas",
+    ],
+)
+def test_hours_that_a_phone_was_off_are_no_window_to_write_in(text):
+    assert explain(text, "sms").cause == "unreachable"
 
 
 @pytest.mark.parametrize(

@@ -19,8 +19,8 @@ from rebroadcast.errors.texts import Read
 HERE = Path(__file__).parent
 LABELLED = HERE.parents[1] / "tests" / "data"
 PUBLISHED = 0.7  # what a published text counts beside one that was seen in a thread
-SCALE, PENALTY, STEP, STEPS = 0.2, 0.1, 0.02, 60
-SMALLEST = 10  # hundredths
+SCALE, PENALTY, STEP, STEPS = 0.2, 0.05, 0.02, 100
+SMALLEST = 6  # hundredths
 
 
 def labelled() -> dict[str, tuple[str, str, float]]:

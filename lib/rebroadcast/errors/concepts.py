@@ -90,9 +90,8 @@ class Lexicon:
     def _look_up(self, word: str) -> tuple[str, ...]:
         """The concepts of a word: u + subject, t + state, ~ + state behind a negation, o + other."""
         tags = self._exact.get(word, ())
-        for size in range(0 if _DIGIT.search(word) else len(word), 1, -1):
-            if "_" in word[size:] or "-" in word[size:]:  # the last word only may have an ending
-                break
+        last = max(word.rfind("_"), word.rfind("-"), 1)  # the last word only may have an ending
+        for size in range(0 if _DIGIT.search(word) else len(word), last, -1):
             tags += tuple(t for t in self._stems.get(word[:size], ()) if t not in tags)
         return tags
 

@@ -56,7 +56,7 @@ def _weights(feature: str) -> list[int] | None:
 @functools.lru_cache(50_000)  # texts repeat but for their numbers
 def _scores(lower: str, pairs: tuple[Pair, ...]) -> list[int]:
     known = [row for name in features(lower, pairs) if (row := _weights(name))]
-    return [sum(column) for column in zip(*known, strict=True)]
+    return list(map(sum, zip(*known, strict=True)))
 
 
 def shares(lower: str, pairs: Iterable[Pair], votes: Mapping[str, int]) -> dict[str, float]:
@@ -65,8 +65,7 @@ def shares(lower: str, pairs: Iterable[Pair], votes: Mapping[str, int]) -> dict[
     """
     scores = _scores(_NUMBER.sub("0", lower), tuple(pairs))
     causes = _learned()[0] if scores or votes else []
-    scores = scores or [0] * len(causes)
-    told = zip(causes, scores, strict=True)
+    told = zip(causes, scores or [0] * len(causes), strict=True)
     odds = {cause: math.exp((score + votes.get(cause, 0)) / 100) for cause, score in told}
     whole = sum(odds.values())
     return {cause: x / whole for cause, x in odds.items()}
@@ -77,7 +76,7 @@ def telling(lower: str, pairs: Iterable[Pair], cause: str) -> str:
     nothing was learned.
 
     >>> telling("the image is too large", [("media", "too_long")], "media")
-    'large, too large, media:too_long'
+    'too large, large, media:too_long'
     """
     if cause not in (causes := _learned()[0]):
         return ""

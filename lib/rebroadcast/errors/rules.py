@@ -27,9 +27,10 @@ _MILD = (
 # Where a published code stands among texts (2), concepts (4) and weak texts (5).
 _PLACES = {"agrees": 0.5, "named": 1, "native": 1, "own": 4.1, "long": 3.5, "short": 4.5, "weak": 6}
 # Least shares of a cause, of all that the words of an unsure text speak for:
-LIKELY = 0.4  # for a cause that no rule names
+LIKELY = 0.33  # for a cause that no rule names
 VOTE = 150  # what a short code counts beside words, in hundredths of the logarithm of the odds
-SURE_OF_NEVER = 0.6  # for leaving a contact out
+SURE_OF_NEVER = 0.7  # for leaving a contact out
+ALONE = 0.8  # the same, where neither a code nor a concept says so
 _EVERYDAY = re.compile(
     r"(?i)\b(?:line|mail|email|smtp|outlook|gmail)\b"
 )  # names of kinds, and words
@@ -311,23 +312,26 @@ class Rules:
             return hits
         votes = {h.rule.cause: VOTE for h in hits if h.code and h.order[1] >= 4}
         shares = evidence.shares(text.lower, self.said(text), votes)
-        named = [f"likely-{cause}" for cause, share in shares.items() if share >= LIKELY]
+        # that nothing is told must be surer: nobody would be asked to write a rule
+        named = [
+            f"likely-{c}" for c, s in shares.items() if s >= LIKELY * (2 if c == "unknown" else 1)
+        ]
         likely = ["opted-out", *named] if named else []
         told = [h for h in hits if h.order[0] and h.order[1] >= 4]
         told += [self._hit(6, self.by_id[name], text) for name in likely]
         placed = [
             Hit((1, 5 - shares.get(h.rule.cause, 0.0), *h.order[1:]), *h[1:])
             for h in told
-            if h.rule.verdict != "never" or shares.get(h.rule.cause, 0.0) >= SURE_OF_NEVER
+            if h.rule.verdict != "never"
+            or shares.get(h.rule.cause, 0.0) >= (ALONE if h.order[1] == 6 else SURE_OF_NEVER)
         ]
         return [h for h in hits if not h.order[0] or h.order[1] < 4] + placed
 
     def said(self, text: texts.Read) -> dict[concepts.Pair, str]:
         """The pairs of a text, and each of its subjects and states alone."""
         if text.said is None:
-            named = "_" in text.words
-            words = texts.NAME_FIRST.sub(r"\1 | ", text.words).lower() if named else text.lower
-            found = self._concepts.read(words)
+            first = texts.NAME_FIRST.sub(r"\1 | ", text.words) if "_" in text.words else ""
+            found = self._concepts.read(first.lower() or text.lower)
             alone = {(None, state): words for (_, state), words in found.pairs.items()}
             text.said = found.pairs | alone | {(s, None): w for s, w in found.subjects.items()}
         return text.said
@@ -345,7 +349,9 @@ class Rules:
         )
 
     def _vetoed(self, hit: Hit, text: texts.Read) -> bool:
-        """Whether the words that a `never` would rest upon are about the sender, not a person."""
+        """Whether the words that a `never` would rest upon are about the sender, not a person, or
+        speak of what passes.
+        """
         if (
             hit.rule.verdict != "never"
             or hit.rule.rank[0] == 0
@@ -353,19 +359,21 @@ class Rules:
             or 2.9 < hit.order[1] <= 3
         ):
             return False
+        said = self.said(text)
         told = {
-            p[0]
-            for p in self.said(text)
-            if p[0] and (p[1] not in _MILD or p == ("recipient", "opted_out"))
+            p[0] for p in said if p[0] and (p[1] not in _MILD or p == ("recipient", "opted_out"))
         }
-        kind = "email" if hit.rule.kind == {"email"} else text.kind
-        sender = self._roles.get(f"sender-{kind}") or self._roles.get("sender", frozenset())
+        email = hit.rule.kind == {"email"}
+        sender = self._roles.get(
+            f"sender-{'email' if email else text.kind}", self._roles.get("sender", frozenset())
+        )
         told = {s for s in told if s.startswith("by-")} or told  # who did it, where that is said
-        if (
-            hit.rule.kind == {"email"} and not text.kind
-        ):  # e-mail's words are common words elsewhere
-            return not told & self._roles["person"] or bool(told & sender)
-        return bool(told & sender) and not told & self._roles["person"]
+        blamed, person = bool(told & sender), bool(told & self._roles["person"])
+        passes = hit.rule.scope == "recipient" and (None, "outage") in said  # "try again later"
+        # without a kind, e-mail's words are common words elsewhere
+        return passes or (
+            blamed or not person if email and not text.kind else blamed and not person
+        )
 
 
 def _borne_out(hits: list[Hit], place: float, others: list[Hit]) -> list[Hit]:

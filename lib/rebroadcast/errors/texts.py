@@ -47,6 +47,7 @@ NAME_FIRST = _ascii(r"^(\W*(?:\d+\W+)?[A-Z]+(?:_[A-Z]+)+)\s(?=\w)")  # a clause 
 _WRAPPED = (
     "xception",
     "Error",
+    "Callback",
     "(caused by",
     "request_params",
     "ethod'",
@@ -60,8 +61,8 @@ _WRAPPED = (
 _WRAPPING = re2.compile(
     r"\b(?:OAuth|IG|Api|API|Graph|Method|Facebook|FB|Wx|Weixin|Http|HTTP|Client|Request|Runtime"
     r"|Telegram|Twilio|Rest|Messenger|Line|LINE|Bot|VK|Vk|Viber|WhatsApp|RPC|Rpc|Axios|Net|SDK|Sdk"
-    r"|Unhandled|Bad|Response|Invoke|Invocation|Call|Status|Code|Operation|Base|General)+"
-    r"(?:Exception|Error)\b"
+    r"|Unhandled|Bad|Response|Invoke|Invocation|Call|Status|Code|Operation|Base|General|Delivery|Message)+"
+    r"(?:Exception|Error|Callback)\b"
     r"|\(caused by [^)]{1,80}\)|\brequest_params\W{1,5}[^}]*\}?|\b[Mm]ethod\W{1,5}[a-z]+\.\w+"
     r"|\bin /\S+:\d+|\bat [\w.$<>]+ ?\([^)]*:\d+(?::\d+)?\)|Stack trace:.*"
     r"|\b(?:[a-z_]\w*\.){2,}([A-Z])|\w[\w\\]*\\([A-Z])|\b(?:submit|done) date:\S*"
