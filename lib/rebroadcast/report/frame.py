@@ -67,7 +67,8 @@ def tiles(
     reader: Reader, recoverable: int, listed: pd.DataFrame, contacts: Mapping[str, int]
 ) -> Markup:
     """How many can be reached again and from when, and how many cannot, by disposition."""
-    cells = [(reader.gettext("Can be reached again"), reader.number(recoverable), "wait")]
+    label = reader.gettext("Contacts who can be reached again")
+    cells = [(label, reader.number(recoverable), "wait")]
     if recoverable and listed["earliest"].notna().any():
         cells.append((reader.gettext("From"), reader.instant(listed["earliest"].min()), "wait"))
     for name, kind in (("fix_first", "fix"), ("unknown", "unknown"), ("never", "never")):
