@@ -90,15 +90,15 @@ def headline(reader: Reader, found: Summary) -> str:
             )
         if listed["quota"].sum():
             quota = min(listed["quota"].sum(), listed["failed"].sum())
-            return f"{said} {_('The limit explains {quota} of the failures.', quota=number(quota))}"
-        if found.facts.counted < failed:  # what is said of the causes is of all failures
-            return said
+            return (
+                said + " " + _("The limit explains {quota} of the failures.", quota=number(quota))
+            )
     else:
         said = n("{n} message failed.", "{n} messages failed.", failed)
     by_cause = errors.groupby("cause", sort=False)["failed"].sum()
     top = by_cause.sort_values(ascending=False, kind="stable")
     most = _(
-        "The most frequent cause is “{cause}”, with {count} of them ({share}).",
+        "The most frequent cause is “{cause}”: {count} ({share}).",
         cause=cause_name(top.index[0], reader.lang),
         count=number(top.iloc[0]),
         share=reader.lang.percent(top.iloc[0] / failed),
@@ -128,9 +128,9 @@ def next_steps(reader: Reader, errors: pd.DataFrame) -> Markup:
         lines.append(
             n(
                 "{n} failure passes by itself: send the same message again later, with the"
-                " tag-import file that the command “recover” writes.",
+                " tag-import file of the command “recover”.",
                 "{n} failures pass by themselves: send the same message again later, with the"
-                " tag-import file that the command “recover” writes.",
+                " tag-import file of the command “recover”.",
                 count["wait"],
             )
         )

@@ -67,7 +67,7 @@ def tiles(
     reader: Reader, recoverable: int, listed: pd.DataFrame, contacts: Mapping[str, int]
 ) -> Markup:
     """How many can be reached again and from when, and how many cannot, by disposition."""
-    label = reader.gettext("Contacts who can be reached again")
+    label = reader.gettext("Contacts to reach again")
     cells = [(label, reader.number(recoverable), "wait")]
     if recoverable and listed["earliest"].notna().any():
         cells.append((reader.gettext("From"), reader.instant(listed["earliest"].min()), "wait"))
