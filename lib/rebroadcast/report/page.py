@@ -186,15 +186,15 @@ class _Page:
         figures = not self.light and any(block["kind"] == "figure" for block in blocks)
         scripts = scripts[: 0 if self.light else 2 if figures else 1]
         plotly, *hashes = _plotly() if figures else ("",)
-        sources = {
+        sources: dict[str, Any] = {
             "css": css,
             "scripts": scripts,
             "plotly": plotly,
             "hashes": " ".join([*map(_hash, scripts), *hashes]) or "'none'",
         }
         texts = {"title": title, "subject": subject, "made_at": made_at, "words": words}
-        texts |= {"files": files}
-        return template(HERE / "report.html.j2").render(page=self, **texts, **sources)
+        page = template(HERE / "report.html.j2")
+        return page.render(page=self, files=files, **texts, **sources)
 
 
 def template(path: Path):
