@@ -24,7 +24,7 @@ COMMON = $(call option,channels,$(CHANNELS)) $(call option,messages,$(MESSAGES))
 # A variable of the command line that this file does not know is a typing error; those of the
 # environment are none of its business.
 KNOWN := EXPORT CHANNELS MESSAGES CONTACTS CHANNEL TAG LANGUAGE TIMEZONE DATE_FORMAT RULES FROM TO \
-         ATTEMPTED OUT PYTHON VENV BIN SHELL KILLS STEP FUZZ_SECONDS SOURCE_DATE_EPOCH
+         ATTEMPTED LEDGER OUT PYTHON VENV BIN SHELL KILLS STEP FUZZ_SECONDS SOURCE_DATE_EPOCH
 GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command line,$(origin $(name))),$(name)))
 UNKNOWN := $(filter-out $(KNOWN) MAKEFLAGS,$(GIVEN))
 HINT = import difflib, sys; name, *known = sys.argv[1:]; near = difflib.get_close_matches(name.upper(), known, 1); \
@@ -37,7 +37,8 @@ endif
 
 report: $(VENV)/.run
 	@$(BIN)/rebroadcast report "$(EXPORT)" $(COMMON) $(call option,attempted,$(ATTEMPTED)) --out "$(OUT)/failure_report"
-	@$(BIN)/rebroadcast recover "$(EXPORT)" $(COMMON) $(call option,contacts,$(CONTACTS)) --tag "$(TAG)" --out "$(OUT)/tag_import"
+	@$(BIN)/rebroadcast recover "$(EXPORT)" $(COMMON) $(call option,contacts,$(CONTACTS)) \
+	    $(call option,ledger,$(LEDGER)) --tag "$(TAG)" --out "$(OUT)/tag_import"
 
 test: $(VENV)/.dev
 	$(MAKE) -s check

@@ -16,11 +16,18 @@ ROOT = Path(__file__).parents[1]
 IMAGES, SAMPLES = ROOT / "docs" / "images", ROOT / "data" / "samples"
 GIVEN = {"exports": "failed_messages.csv", "channels": "channels.toml", "messages": "messages.csv"}
 PORT = 8899
-PICTURES = {  # name: language, width, height, colour scheme, where to scroll
+RUNS = {  # of the failure report
+    "en": {"channel": "1001"},
+    "es": {"channel": "1001", "language": "es"},
+    "month": {},
+}
+PICTURES = {  # name: run, width, height, colour scheme, where to scroll
     "report": ("en", 1200, 900, "light", ""),
     "report-es": ("es", 1200, 900, "light", "figure:nth-of-type(1)"),
     "report-dark": ("en", 1200, 900, "dark", "#when"),
     "report-phone": ("es", 360, 740, "light", ""),
+    "first-screen": ("month", 1280, 800, "light", ""),
+    "first-screen-phone": ("month", 360, 800, "light", ""),
 }
 BATCH = """
 [defaults]
@@ -67,16 +74,13 @@ def main() -> None:
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
         )
-        for language in ("en", "es"):
-            given = {name: str(SAMPLES / file) for name, file in GIVEN.items()} | {
-                "channel": "1001",
-                "language": language,
-            }
-            reports.run("failure_report", given, Path(folder) / language)
-        for name, (language, width, height, scheme, place) in PICTURES.items():
+        for run, more in RUNS.items():
+            given = {name: str(SAMPLES / file) for name, file in GIVEN.items()} | more
+            reports.run("failure_report", given, Path(folder) / run)
+        for name, (run, width, height, scheme, place) in PICTURES.items():
             size = {"width": width, "height": height}
             page = browser.new_context(offline=True, viewport=size, color_scheme=scheme).new_page()
-            page.goto((Path(folder) / language / "failure_report.html").as_uri())
+            page.goto((Path(folder) / run / "failure_report.html").as_uri())
             if place:
                 page.locator(place).first.evaluate("e => e.scrollIntoView()")
             page.wait_for_timeout(2500)

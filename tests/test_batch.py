@@ -5,6 +5,7 @@ nothing is left half-made.
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -190,6 +191,44 @@ def test_resume_skips_what_is_the_same_and_keeps_the_last_good_run(make, quick, 
     assert (
         'aria-label="' not in (out / "index.html").read_text("utf-8").split("<main")[1]
     )  # no figures, no trend
+
+
+def test_an_entry_whose_export_did_not_come_is_named_until_it_is_back_or_removed(
+    make, quick, tmp_path
+):
+    inbox, out = tmp_path / "inbox", tmp_path / "out"
+    for shop in ("north", "south"):
+        (inbox / shop).mkdir(parents=True)
+        (inbox / shop / "failed.csv").write_text("made up")
+    text = f"""
+[[entry]]
+name = "failures ${{parent}}"
+workspace = "${{parent}}"
+notebook = "{quick}"
+foreach.files = "{inbox}/*/failed.csv"
+parameters.exports = "${{file}}"
+"""
+    assert states(batch.run(make(text), out)) == {"failures north": "ok", "failures south": "ok"}
+    (inbox / "south" / "failed.csv").rename(tmp_path / "late.csv")
+    for _night in range(2):
+        content = batch.run(make(text), out)
+        assert states(content) == {"failures north": "ok", "failures south": "absent"}
+        gone = content["entries"][1]
+        assert gone["last_good"] and (out / gone["last_good"]["folder"]).is_dir()
+        page = (out / "index.html").read_text()
+        assert "1 entry of earlier batches is not in this one: south: failures south." in page
+        assert "The report is up to date." in page
+    done = subprocess.run([*MANAGE, make(text), "--out", out], capture_output=True, text=True)
+    assert done.returncode == 0 and "is not in this one: south: failures south" in done.stderr
+
+    (tmp_path / "late.csv").rename(inbox / "south" / "failed.csv")
+    content = batch.run(make(text), out)
+    assert states(content) == {"failures north": "ok", "failures south": "ok"}
+    assert len(content["entries"][1]["runs"]) == 2
+    (inbox / "south" / "failed.csv").unlink()
+    shutil.rmtree(out / "south")
+    assert states(batch.run(make(text), out)) == {"failures north": "ok"}
+    assert "earlier batches" not in (out / "index.html").read_text()
 
 
 def test_env_foreach_and_names(make, tmp_path, write):

@@ -9,10 +9,11 @@ from datetime import date, datetime, timedelta
 
 import pytest
 
-from conftest import ROOT, SAMPLES, row
+from conftest import BLOCKED, ROOT, SAMPLES, row
 from rebroadcast.bench import draft, workbench
 from rebroadcast.bench.settings import Settings
 from rebroadcast.common.exceptions import ChannelsError, ParameterError
+from rebroadcast.common.language import Language
 from rebroadcast.common.masking import mask
 from rebroadcast.errors import canonical_kind, load_rules
 from rebroadcast.limits.channels import find_kind, kinds, load_channels
@@ -361,6 +362,15 @@ def drafted(write, rows, **given):
     bench.close()
     path.with_name("draft.toml").write_text(text, encoding="utf-8")
     return text, load_channels(path.with_name("draft.toml"))
+
+
+def test_what_a_draft_says_of_a_kind_is_in_its_language(write):
+    spanish = Language("es")
+    told = [kind.reason or kind.note for kind in map(find_kind, kinds())]
+    assert [text for text in told if text and spanish.gettext(text) == text] == []
+    rows = [row(f"10{n}", f"900{n}", BLOCKED, channel="7101") for n in range(5)]
+    text, _channels = drafted(write, rows, language="es")
+    assert "Unos 30 mensajes por segundo" in text and "exact figures" not in text
 
 
 def test_a_draft_has_the_kinds_of_the_sample():

@@ -109,6 +109,66 @@ def test_a_month_is_short_and_its_answer_on_the_first_screen(browser, month):
     assert page.problems == [] and page.seen == []
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The same month as a page with scripts."""
+    given = {"exports": str(SAMPLES / "failed_messages.csv")}
+    given |= {name: str(SAMPLES / file) for name, file in MONTH.items()}
+    out = tmp_path_factory.mktemp("whole") / "out"
+    reports.run("failure_report", given, out)
+    return out / "failure_report.html"
+
+
+def column(page, number):
+    cells = f".broadcasts tbody td:nth-child({number})"
+    return [text.strip() for text in page.locator(cells).all_text_contents()]
+
+
+def test_broadcasts_sort_by_a_column_with_the_keyboard_and_keep_what_is_behind_a_click(
+    browser, whole
+):
+    page = open_page(browser, whole, viewport={"width": 1280, "height": 800})
+    before, folds = column(page, 1), page.locator(".broadcasts tbody").count()
+    page.get_by_role("button", name="Failed").first.focus()
+    page.keyboard.press("Enter")
+    failed = [int(text.replace(",", "")) for text in column(page, 5)]
+    assert failed == sorted(failed, reverse=True) and len(failed) == 13
+    assert page.locator(".broadcasts th[aria-sort=descending]").all_inner_texts() == ["Failed"]
+    page.keyboard.press("Enter")
+    assert [int(text.replace(",", "")) for text in column(page, 5)] == failed[::-1]
+    page.keyboard.press("Enter")
+    assert column(page, 1) == before and page.locator(".broadcasts tbody").count() == folds
+
+    page.get_by_role("button", name="From").first.click(click_count=2)
+    first, *_rest, last = column(page, 8)
+    assert first == "6 Jan 2022 18:02" and last == "—", "moments by time, unknown ones last"
+    assert page.problems == [] and page.seen == []
+
+
+def test_contents_stay_in_view_and_open_the_section_they_lead_to(browser, whole):
+    page = open_page(browser, whole, viewport={"width": 1280, "height": 800})
+    link = page.locator("nav a").last
+    section = page.locator("details.section").last
+    assert section.get_attribute("open") is None
+    for _ in range(2):  # also a second time, where the address does not change
+        link.click()
+        page.locator("details.section[open]").last.get_by_text("SHA-256").wait_for()
+        bar, head = page.locator("nav").bounding_box(), section.locator("h2").bounding_box()
+        assert bar["y"] == 0 and head["y"] >= bar["height"]
+        section.locator("summary").click()
+    page.reload()  # as one who is sent the link
+    assert section.get_attribute("open") is not None
+
+
+def test_every_data_file_is_named_where_it_is_shown(browser, whole):
+    page = open_page(browser, whole)
+    files = {f"data/{path.name}" for path in (whole.parent / "data").glob("*.csv")}
+    links = page.locator("footer a").evaluate_all("all => all.map(a => a.getAttribute('href'))")
+    assert set(links) == files and "data/broadcasts.csv" in files
+    beside = page.locator("figure .extras a").all_text_contents()
+    assert beside and set(beside) <= files
+
+
 def test_who_to_reach_again_fits_the_first_screen_of_a_phone(browser, tmp_path):
     given = {name: str(SAMPLES / file) for name, file in MONTH.items()}
     given |= {"exports": str(SAMPLES / "failed_messages.csv"), "channel": "1001", "light": True}

@@ -37,3 +37,9 @@ def test_variables_of_the_environment_are_not_looked_at():
     done = make("CHANNEL=1001", "LANGUAGE=es", CHANEL="x", LANG="es_MX.UTF-8", EXPORTS="y")
     assert done.returncode == 0, done.stderr
     assert '--channel "1001"' in done.stdout and '--language "es"' in done.stdout
+
+
+def test_a_ledger_is_of_the_recovery_alone_so_that_check_can_follow():
+    done = make("EXPORT=a.csv", "LEDGER=my ledger")
+    assert '--ledger "my ledger" --tag' in done.stdout and done.stdout.count("--ledger") == 1
+    assert "--ledger" not in make("EXPORT=a.csv").stdout

@@ -11,12 +11,16 @@ import sys
 from pathlib import Path
 
 import nbformat
+import pandas as pd
 import pytest
 
-from conftest import ROOT, SAMPLES, row
-from rebroadcast.bench import parameters
+from conftest import FILES, ROOT, SAMPLES, row
+from rebroadcast.bench import parameters, workbench
 from rebroadcast.common.exceptions import OutputError, ParameterError, RunError
-from rebroadcast.report import reports
+from rebroadcast.common.language import Language
+from rebroadcast.report import failure_report, reports
+from rebroadcast.show.reader import Reader
+from rebroadcast.verbs import summarise
 
 BIN = Path(sys.executable).parent
 SAMPLE = [str(SAMPLES / "failed_messages.csv"), "--channels", str(SAMPLES / "channels.toml")]
@@ -115,6 +119,28 @@ def test_attempted_counts_do_instead_of_a_messages_export(sample_report, tmp_pat
         in page
     )
     assert "Nada aumentó ni disminuyó" in page and "±0" not in page
+    assert "Fallidos en la ejecución anterior: 500; en esta: 500 (0 %)." in page
+    told = pd.DataFrame({"before": [100, 0], "now": [110, 15]})
+    reader = Reader(Language("en"))
+    assert failure_report.against(reader, told).endswith(
+        "earlier run: 100; in this one: 125 (+25 %)."
+    )
+    assert failure_report.against(reader, told[1:]).endswith("earlier run: 0; in this one: 15 (—).")
+
+
+@pytest.mark.parametrize(
+    ("channel", "said"),
+    [
+        ("3001", "The most frequent cause is “sent too fast”: "),
+        ("1001", "The limit explains 471 of the failures."),
+    ],
+)
+def test_the_first_sentence_says_why(channel, said):
+    bench = workbench.open(FILES | {"channel": channel})
+    found = summarise.summarise(bench.settings, bench.tables)
+    sentence = failure_report.headline(bench.reader, found)
+    assert said in sentence and "delivered" in sentence
+    bench.close()
 
 
 def test_plain_papermill_runs_a_notebook_as_it_is(tmp_path):

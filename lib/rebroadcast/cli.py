@@ -581,13 +581,17 @@ def explain(
 )
 def batch(file: Path, jobs: int, out: Path, resume: bool, as_json: bool) -> None:
     """Many runs, one index page. Each entry of a batch file, a few at once."""
+    from .batch import index
     from .batch.batch import run
 
     content = run(file, out, jobs, resume)
     if as_json:
         _json(content)
+    lang = language(content["language"])
+    if absent := index.absent(content["entries"], lang):
+        _say(absent, err=True)
     if failed := [row for row in content["entries"] if row["this_batch"] == "failed"]:
-        lang, done = language(content["language"]), len(content["entries"])
+        done = sum(row["this_batch"] != "absent" for row in content["entries"])
         _, names = lang.gettext, ("workspace", "name", "message")
         headline = lang.ngettext(
             "{n} of {all} reports failed.",

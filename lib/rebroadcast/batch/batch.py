@@ -33,7 +33,7 @@ from .batchfile import Entry, Plan
 STAMP = re.compile(r"\d{4}(-\d\d){2}T\d\d(-\d\d){2}Z")  # a run's folder: its batch's start (UTC)
 MINUTE = 60.0  # seconds
 PAUSE = 5.0  # seconds between two writings of the index while entries run
-TOLD = ("status", "started", "finished", "version", "cell", "message", "mark", "totals")  # of a run
+TOLD = ("status", "started", "finished", "version", "cell", "message", "mark", "totals", "warnings")
 TRIES = 2  # of an entry whose process dies, often for want of memory
 
 
@@ -103,6 +103,21 @@ class _Batch:
         while any(self.target(entry).exists() for entry in plan.entries):
             self.started += timedelta(seconds=1)
         self.rows = [self.row(entry) for entry in plan.entries]
+        self.absent = self.missing()
+
+    def missing(self) -> list[dict]:
+        """Entries of earlier batches that this one does not have, such as one of a pattern whose
+        file is not there tonight; one is forgotten when its folder is removed.
+        """
+        before, now = {}, {row["folder"] for row in self.rows}
+        with suppress(OSError, ValueError):
+            before = json.loads((self.out / "batch.json").read_text("utf-8"))
+        told = [row for row in before.get("entries", ()) if row["folder"] not in now]
+        return [
+            row | {"this_batch": "absent", "message": "", "tries": 0, "seconds": None}
+            for row in told
+            if (self.out / row["folder"]).is_dir()
+        ]
 
     def tidy(self, entry: Entry) -> None:
         """Remove what a killed batch left half-made."""
@@ -289,7 +304,7 @@ class _Batch:
             "finished": record.now() if last else None,
             "written": record.now(),
             "language": self.plan.language,
-            "entries": self.rows,
+            "entries": [*self.rows, *self.absent],
         }
         text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
         folder.write_whole(self.out / "batch.json", text)

@@ -44,6 +44,7 @@ def page(content: dict) -> str:
         "words": words,
         "groups": list(groups.items()),
         "failed": [r for r in rows if r["this_batch"] == "failed"],
+        "absent": absent(rows, lang),
         "count": count,
         "headline": _headline(count, content["finished"], lang),
         "css": STYLE.read_text("utf-8"),
@@ -82,6 +83,21 @@ def _words(lang: Language) -> dict[str, str]:
     }
 
 
+def absent(rows: list[dict], lang: Language) -> str:
+    """Say which entries of earlier batches this one did not have; nothing where it had all."""
+    gone = [row for row in rows if row["this_batch"] == "absent"]
+    if not gone:
+        return ""
+    return lang.ngettext(
+        "{n} entry of earlier batches is not in this one: {names}. Is its export missing? If it is"
+        " not wanted any more, remove its folder.",
+        "{n} entries of earlier batches are not in this one: {names}. Are their exports missing? If"
+        " they are not wanted any more, remove their folders.",
+        len(gone),
+        names=", ".join(": ".join(filter(None, (r["workspace"], r["name"]))) for r in gone),
+    )
+
+
 def _headline(count: dict[str, int], finished: str | None, lang: Language) -> str:
     _, n, total = lang.gettext, lang.ngettext, sum(count.values())
     if finished is None:
@@ -115,10 +131,13 @@ def _row(entry: dict, lang: Language) -> dict:
         "failed": _("has failed"),
         "skipped": _("unchanged"),
         "waiting": _("not run yet"),
+        "absent": _("not in this batch"),
     }
+    warnings = len((latest or {}).get("warnings") or ()) if entry["this_batch"] == "ok" else 0
     totals = last_good["totals"] or {} if last_good else {}
     return entry | {
         "state": states[entry["this_batch"]],
+        "warnings": lang.ngettext("{n} warning", "{n} warnings", warnings) if warnings else "",
         "latest": latest and latest | {"at": _time(latest["started"], lang)},
         "last_good": (
             last_good

@@ -104,7 +104,8 @@ def _limits(kind: Kind, said: pd.Series, _: Callable[..., str]) -> Iterator[str]
         yield f'# window = "{kind.window or "24h"}"'
     if kind.pace:
         yield f"# pace = {kind.pace:g}  # " + _("contacts per second")
-    yield f"# {kind.reason or kind.note or ''} ({kind.source})"
+    known = map(_, filter(None, [kind.reason or kind.note]))  # marked in show/words.py
+    yield f"# {' '.join(known)} ({kind.source})"
 
 
 def _zone(tables: Tables) -> Iterator[str]:

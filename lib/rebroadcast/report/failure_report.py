@@ -59,6 +59,7 @@ def overview(reader: Reader, found: Summary) -> HTML:
     fates = {} if found.uncovered else found.fates.set_index("disposition")["people"].to_dict()
     return html(
         p(headline(reader, found), "headline"),
+        *([] if found.compared is None else [p(against(reader, found.compared), "fine")]),
         broadcasts(reader, found.broadcasts),
         tiles(reader, found.recoverable, found.broadcasts, fates) if fates else Markup(""),
         next_steps(reader, found.errors),
@@ -89,19 +90,31 @@ def headline(reader: Reader, found: Summary) -> str:
             )
         if listed["quota"].sum():
             quota = min(listed["quota"].sum(), listed["failed"].sum())
-            said += " " + _("The limit explains {quota} of the failures.", quota=number(quota))
-        return said
+            return (
+                said + " " + _("The limit explains {quota} of the failures.", quota=number(quota))
+            )
+    else:
+        said = n("{n} message failed.", "{n} messages failed.", failed)
     by_cause = errors.groupby("cause", sort=False)["failed"].sum()
     top = by_cause.sort_values(ascending=False, kind="stable")
-    return (
-        n("{n} message failed.", "{n} messages failed.", failed)
-        + " "
-        + _(
-            "The most frequent cause is “{cause}”, with {count} of them ({share}).",
-            cause=cause_name(top.index[0], reader.lang),
-            count=number(top.iloc[0]),
-            share=reader.lang.percent(top.iloc[0] / failed),
-        )
+    most = _(
+        "The most frequent cause is “{cause}”: {count} ({share}).",
+        cause=cause_name(top.index[0], reader.lang),
+        count=number(top.iloc[0]),
+        share=reader.lang.percent(top.iloc[0] / failed),
+    )
+    return f"{said} {most}"
+
+
+def against(reader: Reader, compared: pd.DataFrame) -> str:
+    """How many failed in the earlier run and in this one, and by how much that rose or fell."""
+    before, now = (int(compared[name].sum()) for name in ("before", "now"))
+    sign = "+" if now > before else ""
+    return reader.gettext(
+        "Failed in the earlier run: {before}; in this one: {now} ({change}).",
+        before=reader.number(before),
+        now=reader.number(now),
+        change=sign + reader.lang.percent(now / before - 1) if before else "—",
     )
 
 
@@ -115,9 +128,9 @@ def next_steps(reader: Reader, errors: pd.DataFrame) -> Markup:
         lines.append(
             n(
                 "{n} failure passes by itself: send the same message again later, with the"
-                " tag-import file of “recover”.",
+                " tag-import file of the command “recover”.",
                 "{n} failures pass by themselves: send the same message again later, with the"
-                " tag-import file of “recover”.",
+                " tag-import file of the command “recover”.",
                 count["wait"],
             )
         )
@@ -338,6 +351,9 @@ def steps_after_report(reader: Reader, settings: Settings, found: Summary) -> HT
         _("Choose “Update existing contacts only”, and Contact ID as the identifier."),
         _("Create a segment: Contact tag > has any of > {tag}.", tag=_("the tag")),
         _("Send the broadcast again, to that segment only."),
-        _("Afterwards export again and run “check”: it says who was reached."),
+        _(
+            "Afterwards export again and run “check” with the same --ledger DIR as “recover”: it says"
+            " who was reached."
+        ),
     ]
     return html(ordered(steps))

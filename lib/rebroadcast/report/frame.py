@@ -12,7 +12,7 @@ from markupsafe import Markup
 from .. import __version__
 from ..bench.settings import Settings
 from ..common.doubts import Doubt, loudest_first
-from ..show.parts import bar, grid, html, more, p, strip, table
+from ..show.parts import bar, grid, html, moment, more, p, strip, table
 from ..show.reader import Reader
 from ..show.words import disposition_name, reason_name, unnamed, word
 from ..sources.files import Source
@@ -67,7 +67,8 @@ def tiles(
     reader: Reader, recoverable: int, listed: pd.DataFrame, contacts: Mapping[str, int]
 ) -> Markup:
     """How many can be reached again and from when, and how many cannot, by disposition."""
-    cells = [(reader.gettext("Can be reached again"), reader.number(recoverable), "wait")]
+    label = reader.gettext("Contacts to reach again")
+    cells = [(label, reader.number(recoverable), "wait")]
     if recoverable and listed["earliest"].notna().any():
         cells.append((reader.gettext("From"), reader.instant(listed["earliest"].min()), "wait"))
     for name, kind in (("fix_first", "fix"), ("unknown", "unknown"), ("never", "never")):
@@ -200,7 +201,9 @@ def _in_parts(
 def _listed(reader: Reader, frame: pd.DataFrame, most: int) -> Markup:
     rows = zip(frame["delivered"], frame["failed"], frame["full"], strict=True)
     known: list[list[Any]] = [[None if pd.isna(v) else int(v) for v in row] for row in rows]
-    told = summarise.counts(frame, reader)
+    told: dict[str, list] = dict(summarise.counts(frame, reader))
+    name, texts = told.popitem()
+    told[name] = [moment(at, text) for at, text in zip(frame["earliest"], texts, strict=True)]
     columns: dict[str, list] = {
         reader.gettext("Broadcast"): [name_of(reader, row) for row in frame.itertuples()],
         "": [bar(there, lost, full, most) for there, lost, full in known],

@@ -46,7 +46,9 @@ def export(
     tagged `folded`, and left out where it holds nothing. A plotly figure's title becomes its
     caption; `layout.meta` may hold `description` (for screen readers), `data` (rows, the header
     first: shown as a table) and `csv` (a relative path to link). Each figure is a picture, over
-    which plotly draws where scripts run; a light page has the pictures alone, and no script.
+    which plotly draws where scripts run; a light page has the pictures alone, and no script. In the
+    others a click sorts a table by a column of numbers or moments (`<time>`). The CSV files of the
+    folder `data` beside the page are named at its end.
     `text/html` outputs are trusted to be escaped by their producer; scripts in them are removed and
     could not run. The title of the window has the subject as well, such as a broadcast. Two exports
     of one notebook differ in nothing but made_at, shown as given.
@@ -59,7 +61,8 @@ def export(
     page = _Page(lang, light)
     for cell in notebook.cells:
         page.add(cell)
-    text = visible(page.render(title, subject, made_at))
+    files = sorted(path.name for path in (target.parent / "data").glob("*.csv"))
+    text = visible(page.render(title, subject, made_at, files))
     try:
         target.write_text(text, encoding="utf-8", newline="\n")
     except OSError as error:
@@ -163,31 +166,35 @@ class _Page:
         words |= {"csv": csv, "table": _texts(rows or [], self.lang), "picture": drawn}
         return words | {"json": "" if self.light else _json(figure)}
 
-    def render(self, title: str, subject: str, made_at: str | None) -> str:
+    def render(self, title: str, subject: str, made_at: str | None, files: list[str]) -> str:
         _ = self.lang.gettext
         words = {
             "skip": _("Skip to the report"),
             "contents": _("Contents"),
             "table": _("Table of this figure's data"),
             "csv": _("Data as CSV"),
+            "files": _("Data as CSV, in the folder data beside this page"),
             "trace": _("Where it happened"),
             "made": _("Made {time}"),
             "save": _("Download this figure as an image"),
             "old": _("This figure needs JavaScript; the table below holds its data."),
         }
-        css, script = ((HERE / f"report.{kind}").read_text("utf-8") for kind in ("css", "js"))
+        names = ("report.css", "page.js", "report.js")
+        css, *scripts = ((HERE / name).read_text("utf-8") for name in names)
         self.sections = [s for s in self.sections if s["blocks"]]
         blocks = [block for section in self.sections for block in section["blocks"]]
         figures = not self.light and any(block["kind"] == "figure" for block in blocks)
-        plotly, hashes = _plotly() if figures else ("", "")
-        sources = {
+        scripts = scripts[: 0 if self.light else 2 if figures else 1]
+        plotly, *hashes = _plotly() if figures else ("",)
+        sources: dict[str, Any] = {
             "css": css,
-            "script": script,
+            "scripts": scripts,
             "plotly": plotly,
-            "hashes": f"{_hash(script)} {hashes}" if figures else "'none'",
+            "hashes": " ".join([*map(_hash, scripts), *hashes]) or "'none'",
         }
         texts = {"title": title, "subject": subject, "made_at": made_at, "words": words}
-        return template(HERE / "report.html.j2").render(page=self, **texts, **sources)
+        page = template(HERE / "report.html.j2")
+        return page.render(page=self, files=files, **texts, **sources)
 
 
 def template(path: Path):

@@ -1,6 +1,7 @@
 // Unpack plotly.js; draw figures over their pictures when they come into view; keep them in step with theme and width.
 (async () => {
   "use strict";
+  const source = document.getElementById("plotly");
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const narrow = matchMedia("(max-width: 600px)");
   const plots = [...document.querySelectorAll("figure > .plot")];
@@ -96,7 +97,7 @@
     return it;
   };
   const save = {
-    name: "image", title: document.getElementById("plotly").title, click: (plot) => {
+    name: "image", title: source.title, click: (plot) => {
       const { data, layout } = figure(plot, false, false);
       for (const { node, textfont } of data) // the page's style sheet, which clears the space around labels, is not in the image
         if (node) textfont.shadow = Array(6).fill("0 0 3px #fff").join();
@@ -124,7 +125,7 @@
   const redraw = () => plots.filter((plot) => plot.dataset.drawn).forEach(draw);
 
   try {
-    const packed = atob(document.getElementById("plotly").textContent);
+    const packed = atob(source.textContent);
     const bytes = Uint8Array.from(packed, (c) => c.charCodeAt(0));
     const unpacked = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
     const script = document.createElement("script");

@@ -1,10 +1,11 @@
 """Pieces of HTML that reports are made of."""
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 
 import pandas as pd
 from IPython.display import HTML
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from ..common.exceptions import visible
 from ..common.language import Language
@@ -91,6 +92,12 @@ def strip(cells: Iterable[tuple[str, str, str]]) -> Markup:
     cell = Markup('<div class="tile-{}"><dt>{}</dt><dd>{}</dd></div>')
     parts = (cell.format(kind, label, value) for label, value, kind in cells)
     return Markup('<dl class="strip">{}</dl>').format(Markup("").join(parts))
+
+
+def moment(at: datetime, text: str) -> Markup:
+    """An instant as text, which also says it to what sorts a table."""
+    known = Markup('<time datetime="{}">{}</time>')
+    return escape(text) if pd.isna(at) else known.format(f"{at:%Y-%m-%dT%H:%MZ}", text)
 
 
 def more(summary: object, *parts: Markup, kind: str = "more") -> Markup:

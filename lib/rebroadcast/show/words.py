@@ -155,6 +155,27 @@ PIECES = (
     _("E-mail channels do not support broadcasts on the platform."),
     _("Gmail channels do not support broadcasts on the platform."),
     _("Website chat channels do not support broadcasts on the platform."),
+    _(
+        "Counts unique contacts delivered outside a service window; shared by all numbers of "
+        "a business portfolio since 2025-10-07; above 100,000 it is unlimited. A coexistence "
+        "number sends 20 a second."
+    ),
+    _(
+        "300 text messages a second for each page, 10 with audio or video; calls in 24 hours "
+        "grow with the number of engaged users."
+    ),
+    _(
+        "About 30 messages a second in bulk and one a second for each chat; exact figures are"
+        " not published."
+    ),
+    _("Messages outside a session have a monthly free threshold that depends on the account."),
+    _(
+        "The monthly allowance depends on the plan and is shared by push, multicast, "
+        "broadcast and narrowcast."
+    ),
+    _("The platform's help neither offers nor refuses broadcasts on VK, and no limit was found."),
+    _("Allowances and pace depend on the provider, the country and the sender's registration."),
+    _("Limits and error texts are those of the channel's own software."),
     _("No such file or directory"),
     _("Permission denied"),
     _("Is a directory"),
