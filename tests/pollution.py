@@ -15,6 +15,7 @@ What counts as what:
 """
 
 import argparse
+import bisect
 import csv
 import io
 import json
@@ -949,10 +950,11 @@ def swallowed_rows(b: Base, chunks: list[Chunk]) -> frozenset:
     for o, p in chunks:
         starts[place] = o
         place += len(p.decode("utf-8", "replace"))
-    found = set()
-    for at, owner in starts.items():
+    found, places, owners = set(), list(starts), list(starts.values())
+    for number, (at, owner) in enumerate(starts.items()):
         if m := whole.match(text, at):
-            inside = {o for s, o in starts.items() if at < s < m.end() and isinstance(o, int)}
+            within = owners[number + 1 : bisect.bisect_left(places, m.end())]
+            inside = {o for o in within if isinstance(o, int)}
             found |= inside | ({owner} if inside and isinstance(owner, int) else set())
     return frozenset(found)
 
