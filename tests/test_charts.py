@@ -284,3 +284,17 @@ def test_spanish_is_drawn_too(name):
     if not any(LOCALE.glob("es/*/*.mo")):
         pytest.skip("no Spanish catalogue is built yet")
     json.loads(drawn(name, lang=Language("es")).to_json())
+
+
+@pytest.mark.parametrize("name", ["failures_by_channel", "error_by_channel", "comparison"])
+def test_a_channel_without_a_name_is_called_one_in_the_readers_language(name):
+    frame = {
+        "error": ["late", "later"],
+        "channel": ["channel 7", "Tienda"],
+        "verdict": "wait",
+        "failed": [9, 2],
+        "before": [4, 2],
+        "now": [9, 3],
+    }
+    said = getattr(charts, name)(pd.DataFrame(frame), lang=Language("es")).to_json()
+    assert "canal 7" in said and "Tienda" in said and "channel 7" not in said

@@ -472,6 +472,18 @@ def test_people_are_counted_once_and_what_is_less_sure_is_said(write):
     lab.close()
 
 
+def test_a_click_on_a_channel_without_a_name_filters_in_every_language(opened):
+    lab = opened(language="es", channels="")
+    cells = [
+        (y, x, c)
+        for y, line in enumerate(lab.drawn["errors"].data[0].customdata)
+        for x, c in enumerate(line)
+    ]
+    y, x, _ = next(cell for cell in cells if cell[2][0] == LIMIT and cell[2][1] == "canal 2001")
+    lab.click("errors", {"curve": 0, "point": [y, x]})
+    assert lab.filters == Filters(channel=("2001",), text=f"={LIMIT}")
+
+
 def test_another_language_shows_the_same(opened):
     lab = opened()
     lab.choose(cause=("quota",))

@@ -410,9 +410,10 @@ class Explorer:
 
     def _cell(self, error: str, channel: str) -> tuple[str, tuple[str, ...]]:
         """The filters on text and channels that a cell of the heat map stands for."""
-        named = self.ready.tables.settings.channels.name
+        channels = self.ready.tables.settings.channels
+        shown = {c: self.lang.channel(channels.name(c)) for c in self.ready.options["channel"]}
         text = "=" if error == self.lang.gettext("(none)") else f"={error}"
-        return text, tuple(c for c in self.ready.options["channel"] if named(c) == channel)
+        return text, tuple(c for c, name in shown.items() if name == channel)
 
     def click(self, name: str, said: Mapping) -> None:
         """Filter by a bar or cell; a second click takes that back."""

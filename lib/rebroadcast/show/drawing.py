@@ -101,6 +101,8 @@ def chart(draw: Callable[..., go.Figure]) -> Callable[..., go.Figure]:
                 clean[name] = pd.to_numeric(clean[name], errors="coerce").astype(float)
             elif name in TEXTS:
                 clean[name] = clean[name].astype(object).where(clean[name].notna(), _("(none)"))
+            if name == "channel":
+                clean[name] = clean[name].map(lang.channel)
         if clean[[name for name in known if name in COUNTS]].fillna(0).to_numpy().any():
             drawn = draw(clean, lang=lang, **options)
         else:
