@@ -10,6 +10,7 @@ PARTS = [
     "speed.py",
     "loading.py",
     "broadcasts.py",
+    "browser.py",
     "windows.py",
     "batch.py",
     "explorer.py",

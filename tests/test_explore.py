@@ -850,6 +850,10 @@ def test_voila_serves_the_same_file(workspace):
         listens(page)
         page.locator(".js-plotly-plot").first.locator(".bars .point path").first.click(force=True)
         shows(page, "549 of 2,555 failed messages are shown")
+        heights = (
+            "[...document.querySelectorAll('.rebroadcast .widget-text')].map(e => e.offsetHeight)"
+        )
+        assert max(page.evaluate(heights)) < 60  # beside figures of any length
         for width in (900, 1440):
             page.set_viewport_size({"width": width, "height": 900})
             assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -117,7 +117,6 @@ class Explorer:
         except Exception as error:
             if self.stopped:
                 self.say(self.lang.gettext("Stopped.") if self.front else "")
-                self.face.panel.value = self.face.panel.value if self.front else ""
                 return
             text = str(error)
             if not isinstance(error, RebroadcastError):

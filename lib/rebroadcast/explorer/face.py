@@ -238,8 +238,9 @@ class Face:
         save = self._button(_("Save for tonight's run"), self.acts.save)
         jobs = w.HBox([dry, self.write, save], layout={"flex_flow": "row wrap"})
         self.downloads = w.HBox(layout={"flex_flow": "row wrap", "grid_gap": "8px"})
-        asked = [self.tag, self.fixed, self.for_, self.folder, self.by_wave]
-        return [self.panel, *asked, jobs, self.result, self.downloads]
+        fields = (self.tag, self.fixed, self.for_, self.folder)
+        asked = [w.HBox([field]) for field in fields]  # each in a row, whose width it fills
+        return [self.panel, *asked, self.by_wave, jobs, self.result, self.downloads]
 
     def _messages(self) -> list[w.Widget]:
         """The messages themselves, a page at a time."""
