@@ -233,3 +233,11 @@ def test_headings_of_one_table_are_different_words_in_spanish_too():
         said = {c.args[0].value for c in calls if ast.unparse(c).startswith("_('")}
         headings = {text for text in said if len(text) < 30}
         assert len({spanish(text) for text in headings}) == len(headings), (name, function.name)
+
+
+def test_one_word_for_one_thing_in_spanish():
+    """A broadcast is what the platform calls it, a failure is "falla", a file "archivo"."""
+    catalogue = read_po(CATALOGUE.open("rb"), locale="es")
+    texts = " ".join(str(message.string) for message in catalogue if message.id).lower()
+    assert all(word in texts for word in ("transmisi", "falla", "archivo"))
+    assert not re.search("difusi|fallos? |fichero", texts)
