@@ -939,6 +939,16 @@ def test_json_behind_what_a_log_puts_before_it_is_read(engine, tmp_path, how):
     assert sorted(export.rejected.line) == sorted([3, *(n + (n > 2) for n in lost)])
 
 
+def test_what_json_lines_are_of_may_begin_late(engine, tmp_path):
+    said = {"messaging_product": "whatsapp", "messages": [{"id": "x" * 600}]}
+    change = {"entry": [{"changes": [{"field": "messages", "value": said}]}]}
+    name = "meta_status_webhooks.jsonl"
+    path = tmp_path / name
+    path.write_text((json.dumps(change) + "\n") * 2_000 + (VENDORS / name).read_text("utf-8"))
+    assert path.stat().st_size > files.DOCUMENT + 2 * files.PIECE
+    assert reached(exports.read(engine, path)) == sorted(LOGS[name][2])
+
+
 @pytest.mark.parametrize("name", ["log", "MESSAGE"])
 def test_json_in_the_text_of_other_json_is_told_with_the_way_on(engine, tmp_path, name):
     lines = (VENDORS / "meta_status_webhooks.jsonl").read_text("utf-8").splitlines()
