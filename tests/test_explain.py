@@ -202,6 +202,20 @@ def test_the_channel_says_what_a_number_means(text, kind, cause):
 
 
 @pytest.mark.parametrize(
+    ("text", "cause"),
+    [
+        ("Exceeds Protected A", "content"),
+        ("Niveau supérieur à Protégé A", "content"),
+        ("La pièce jointe contient un virus", "content"),
+        ("Tech issue", "outage"),
+        ("Problème technique", "outage"),
+    ],
+)
+def test_the_states_of_gc_notify_are_reasons(text, cause):
+    assert explain(text).cause == cause
+
+
+@pytest.mark.parametrize(
     ("text", "seconds"),
     [
         ("Too Many Requests: retry after 35", 35),

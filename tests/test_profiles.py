@@ -590,6 +590,168 @@ STRANGERS = {
         0,
         [],
     ),
+    # several entries and statuses a webhook, other events between, callbacks twice, failed at last
+    "strangers/meta_batches.jsonl": (
+        "meta",
+        {
+            "525512340001": ("2026-09-14 14:00:01", "131026: Message undeliverable"),
+            "51912340004": (
+                "2026-09-14 14:00:07",
+                "131049: This message was not delivered to maintain healthy ecosystem engagement.",
+            ),
+        },
+        ["525512340002", "573001230003"],
+        1,
+        [],
+    ),
+    # a code alone, a message alone, ms as numbers, + and a user's ID, played, upper case
+    "strangers/meta_codes.jsonl": (
+        "meta",
+        {
+            "525512340001": ("2026-09-14 14:00:01", "131026"),
+            "MX.12ab34": ("2026-09-14 14:00:03", "131062: (#131062) Business-scoped"),
+            "51912340004": ("2026-09-14 14:00:04", "131047: Re-engagement message"),
+        },
+        ["525512340002"],
+        0,
+        [],
+    ),
+    # saved by a Spanish Excel: ;, Windows-1252, 5,25512E+11; 00 before a number; canceled
+    "strangers/twilio_excel_es.csv": (
+        "twilio",
+        {"525512340001": ("2026-09-14 14:00:01", "30003")},
+        ["525512340002"],
+        1,
+        [5, 6],
+    ),
+    # US dates with AM and PM, a text beside the code, outbound-reply
+    "strangers/twilio_am_pm.csv": (
+        "twilio",
+        {
+            "12025550101": ("2026-09-14 14:00:01", "30005: Unknown destination handset"),
+            "12025550102": (
+                "2026-09-14 00:00:01",
+                "21610: Attempt to send to unsubscribed recipient",
+            ),
+        },
+        ["12025550101", "12025550103"],
+        0,
+        [],
+    ),
+    # a gzip file a day in a zip, offsets, states in any order
+    "strangers/twilio_days.zip": (
+        "twilio",
+        {
+            "12025550101": ("2026-09-14 14:00:01", "30006"),
+            "12025550104": ("2026-09-14 14:00:04", "30450"),
+        },
+        ["12025550102"],
+        1,
+        [],
+    ),
+    # no direction
+    "strangers/twilio_short.csv": (
+        "twilio",
+        {"12025550101": ("2026-09-14 14:00:01", "30003")},
+        ["12025550102"],
+        0,
+        [],
+    ),
+    # no text of errors, no READ
+    "strangers/connectly_short.csv": (
+        "connectly",
+        {"525512340001": ("2026-09-14 14:00:01", "131026")},
+        ["525512340002"],
+        0,
+        [],
+    ),
+    # VERDADERO and FALSO
+    "strangers/kaleyra_excel_es.csv": (
+        "kaleyra",
+        {"525512340001": ("2026-09-14 14:00:01", "Number is not a WhatsApp user")},
+        ["525512340002"],
+        0,
+        [],
+    ),
+    # no direction
+    "strangers/kaleyra_short.csv": (
+        "kaleyra",
+        {"525512340001": ("2026-09-14 14:00:01", "x")},
+        ["525512340002"],
+        1,
+        [],
+    ),
+    # no ID of the campaign
+    "strangers/yellow_short.csv": (
+        "yellowai",
+        {"525512340001": ("2026-09-14 14:00:01", "131026: Message undeliverable")},
+        ["525512340002"],
+        0,
+        [],
+    ),
+    # commas, no part of a message
+    "strangers/smseagle_short.csv": (
+        "smseagle",
+        {"447700900111": ("2026-09-14 14:00:01", "SendingError")},
+        ["447700900112"],
+        0,
+        [],
+    ),
+    # no direction
+    "strangers/plivo_short.csv": (
+        "plivo",
+        {"447700900111": ("2026-09-14 14:00:01", "450")},
+        ["447700900112"],
+        0,
+        [],
+    ),
+    # no error
+    "strangers/wolkvox_short.csv": (
+        "wolkvox",
+        {"525512340001": ("2026-09-14 14:00:01", None)},
+        ["525512340002"],
+        0,
+        [],
+    ),
+    # a title and a blank line before the header, tab, AM and PM, upper case
+    "strangers/wolkvox_title.csv": (
+        "wolkvox",
+        {"525512340001": ("2026-09-14 14:00:01", "131026 Message undeliverable")},
+        ["525512340002"],
+        1,
+        [],
+    ),
+    # the final date only
+    "strangers/vonage_final.csv": (
+        "vonage",
+        {"447700900111": ("2026-09-14 14:00:01", "1: Unknown")},
+        ["447700900112"],
+        0,
+        [],
+    ),
+    # failed first, an incoming message, replied
+    "strangers/wati_pretty.json": (
+        "wati",
+        {"525512340001": ("2026-09-14 14:00:01", "131026: Message undeliverable")},
+        ["525512340002"],
+        1,
+        [],
+    ),
+    # e-mail's states in French
+    "strangers/gc_fr_email.csv": (
+        "gcnotify",
+        {
+            "zoe@example.ca": (
+                "2026-09-14 14:00:01",
+                "Problème de contenu ou de boîte de réception",
+            ),
+            "luc@example.ca": ("2026-09-14 14:00:02", "La pièce jointe contient un virus"),
+            "eva@example.ca": ("2026-09-14 14:00:03", "Niveau supérieur à Protégé A"),
+        },
+        ["ana@example.ca"],
+        0,
+        [],
+    ),
 }
 LOGS |= STRANGERS
 CONTACTS |= {
@@ -775,6 +937,16 @@ def test_json_behind_what_a_log_puts_before_it_is_read(engine, tmp_path, how):
     assert {*export.table.contact_id.execute()} == {to.removesuffix(" again") for to in failed}
     assert export.messages.rows == len(failed) + len(reached)
     assert sorted(export.rejected.line) == sorted([3, *(n + (n > 2) for n in lost)])
+
+
+def test_what_json_lines_are_of_may_begin_late(engine, tmp_path):
+    said = {"messaging_product": "whatsapp", "messages": [{"id": "x" * 600}]}
+    change = {"entry": [{"changes": [{"field": "messages", "value": said}]}]}
+    name = "meta_status_webhooks.jsonl"
+    path = tmp_path / name
+    path.write_text((json.dumps(change) + "\n") * 2_000 + (VENDORS / name).read_text("utf-8"))
+    assert path.stat().st_size > files.DOCUMENT + 2 * files.PIECE
+    assert reached(exports.read(engine, path)) == sorted(LOGS[name][2])
 
 
 @pytest.mark.parametrize("name", ["log", "MESSAGE"])

@@ -258,6 +258,8 @@ def _told(
     bad: "pd.DataFrame",
 ) -> "pd.DataFrame":
     """The rows of a file that cannot be used, with their text and line."""
+    if bad.empty:
+        return bad.assign(text=None, line=None)
     cells = [_text(raw[c]).fill_null("").left(TOLD) for c in raw.columns[: len(source.header)]]
     line = {"line": raw.line.cast("int64")} if "line" in raw.columns else {}
     text = ibis.literal(source.delimiter).join(cells)

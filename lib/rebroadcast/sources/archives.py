@@ -8,7 +8,7 @@ import warnings
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import IO, NamedTuple
 from xml.etree import ElementTree
@@ -61,7 +61,8 @@ def unpack(path: Path, target: Path, headings: Callable[[list[str]], int]) -> li
         members = [
             member
             for member in archive.infolist()
-            if member.filename.lower().endswith(TABLES) and "__MACOSX" not in member.filename
+            if member.filename.lower().removesuffix(".gz").endswith(TABLES)
+            and "__MACOSX" not in member.filename
         ]
         if not members or len(names) > MEMBERS:
             raise InputError(
@@ -76,7 +77,8 @@ def unpack(path: Path, target: Path, headings: Callable[[list[str]], int]) -> li
             name = Path(member.filename).name
             if given[name] > 1:
                 name = f"{member.filename} ({number + 1})"
-            with archive.open(member) as packed:
+            packs = gzip.open if name.lower().endswith(".gz") else nullcontext
+            with archive.open(member) as plain, packs(plain) as packed:
                 place = target.with_stem(f"{target.stem}-{number}")
                 found.append(Unpacked(f"/{name}", _unpack(packed, place, path)))
         return found

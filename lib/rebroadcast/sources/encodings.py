@@ -66,13 +66,14 @@ def survey(path: Path) -> Survey:
     ):  # hashing takes as long as all the rest
         while block := file.read(2**20):
             hashing = other.submit(hashed.update, block)
-            if utf8 and not (block.isascii() and decoder.getstate()[0] == b""):
+            plain = block.isascii()
+            if utf8 and not (plain and decoder.getstate()[0] == b""):
                 try:
                     decoder.decode(block)
                 except UnicodeDecodeError:
                     utf8 = False
             start, size = start or block[:4096], size + len(block)
-            for lead, both in GARBLED.items() if size < LOOKED_AT else ():
+            for lead, both in GARBLED.items() if size < LOOKED_AT and not plain else ():
                 garbled += len(both.findall(block)) if lead in block else 0
             hashing.result()
     utf8 &= b"\0" not in start and decoder.getstate()[0] == b""

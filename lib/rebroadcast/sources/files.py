@@ -28,6 +28,7 @@ HEADER_LINES = 20  # how far down the header row is looked for
 UNFINISHED = (".crdownload", ".part", ".partial", ".download", ".opdownload")
 MARKED = re.compile(rb"\xef\xbb\xbf\s*[{\[]")  # JSON behind a mark that no reader of JSON expects
 DOCUMENT = 2**20  # characters of a JSON document that tell what it is
+PIECES, PIECE = 8, 2**15  # how many places of JSON lines do, and bytes of each
 # Columns that only other vendors' files fill, and what `convert` made of them.
 MORE = {"failed": ("provider",), "messages": ("provider",)}
 STUB = """# A profile to complete: replace each "?", or take its line out; then name this file with --profile.
@@ -420,7 +421,8 @@ def _match_document(source: Source, start: str, export: str, profiles: list[Prof
     whole = lines if len(start) < DOCUMENT else lines[:-1]
     good = sum(map(is_object, whole[:1000]))
     if good and good * 2 >= sum(bool(line.strip()) for line in whole[:1000]):
-        kind, known = "newline_delimited", set().union(*map(profile.paths, whole))
+        some = whole if len(start) < DOCUMENT else _spread(source.path)
+        kind, known = "newline_delimited", set().union(*map(profile.paths, some))
     else:
         kind = "array" if start.lstrip()[0] == "[" else "unstructured"
         known = profile.paths(start)
@@ -428,6 +430,19 @@ def _match_document(source: Source, start: str, export: str, profiles: list[Prof
     if not fits:
         raise _inside(source, whole) or _unknown(source, sorted(known), profiles)
     return _accept(replace(source, document=kind), [], export, fits)
+
+
+def _spread(path: Path) -> Iterable[str]:
+    """Lines from several places of a file, the first and the last among them: what it is of may
+    begin late.
+    """
+    last = path.stat().st_size - PIECE
+    with path.open("rb") as file:
+        for number in range(PIECES):
+            file.seek(last * number // (PIECES - 1))
+            if number:
+                file.readline()  # the end of one
+            yield from file.read(PIECE).decode("utf-8", "replace").splitlines()
 
 
 def _inside(source: Source, lines: list[str]) -> ColumnError | None:

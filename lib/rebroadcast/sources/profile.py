@@ -34,7 +34,8 @@ class Form(_Data):
     `columns`: our name → the file's names for it (of a JSON document: paths from the record, or
     with / from what holds the list of records), in the order in which they are looked at; "A + B"
     is both, joined. What a document has around all that may be of any form.
-    `required`: ours that a file must have to be of this form. `states`: failed, reached, open,
+    `required`: ours that a file must have to be of this form, beside one that says what failed and
+    one that says who was reached. `states`: failed, reached, open,
     incoming or none → our name → the values that say so ("*": any).
     """
 
@@ -51,6 +52,11 @@ class Form(_Data):
     empty: list[str] = []  # values that say nothing
     zone: str = ""  # of the times that say none; "": as the user says
     provider: str = ""  # whose error codes they are
+
+    def fits(self, ours: set[str]) -> bool:
+        """Whether a file that has these columns of ours is of this form."""
+        told = [self.states[state] for state in ("failed", "reached") if state in self.states]
+        return ours.issuperset(self.required) and all(ours & signs.keys() for signs in told)
 
     @cached_property
     def known(self) -> dict[str, str]:
@@ -197,7 +203,7 @@ def fits(profiles: Iterable[Profile], header: Iterable[str]) -> list[Fit]:
                 for name, names in form.columns.items()
                 if any(there.issuperset(map(key, alias.split(" + "))) for alias in names)
             }
-            if form.rows is None and not form.cells and ours.issuperset(form.required):
+            if form.rows is None and not form.cells and form.fits(ours):
                 found.append(Fit(profile, form, sum(map(bool, places(form, header)))))
     return found
 
@@ -233,7 +239,7 @@ def fits_paths(profiles: Iterable[Profile], known: set[str]) -> list[Fit]:
                     for name, names in form.columns.items()
                     if any(_key(full(p, form.rows, inside)) in known for p in names)
                 }
-                if ours.issuperset(form.required):
+                if form.fits(ours):
                     found.append(Fit(profile, form, len(ours), inside))
     return sorted(found, key=lambda fit: (len(fit.inside), fit.inside))
 
