@@ -799,6 +799,10 @@ def test_masks_cover_phones_ids_handles_and_names_however_they_are_written():
         'recipient_id: "500003"',
         "55\u20111234\u20115678",
         "to 5 5 1 2 3 4 5 6 7 8",
+        "Recipient Juan López <x@correo.example> (+52 55 8137 4461) is unreachable",
+        "No puede entregarse a la Sra. López",
+        'wa_id 5215581374463 failed: {"user":"Juan", "first_name": "Juan"}',
+        "https://api.example.com/send?name=López&email=juan%40correo.example",
     ]
     for text in [*errors, *others]:
         masked = mask(text)
@@ -806,5 +810,15 @@ def test_masks_cover_phones_ids_handles_and_names_however_they_are_written():
         assert not re.search(r"\d{3}|\d[ .-]\d", digits), (text, masked)
         for name in ("Juan", "juan", "López", "GOMJ", "Ñandú"):
             assert name not in masked, (text, masked)
-    for code in ("(#131026) Message", "error_subcode: 2655007", "code 2018278", "550 5.7.26 Not"):
+    for code in (
+        "(#131026) Message",
+        "User Not Found (#100)",
+        "User Rate Limit exceeded",
+        "Template name: Promo",
+        "user: Blocked by the page",
+        '"template":{"name":"promo_x"}',
+        "error_subcode: 2655007",
+        "code 2018278",
+        "550 5.7.26 Not",
+    ):
         assert mask(code) == code
