@@ -27,8 +27,9 @@ def unmatched(messages: ibis.Table, failed: ibis.Table) -> ibis.Table:
         begin=messages.sent_at.min(), end=messages.sent_at.max()
     )
     # A clock without seconds, or a date without a clock, begins before what happened in it.
-    clock = failed.local_at.strftime("%H:%M:%S")
-    width = ibis.cases((clock == "00:00:00", DAY), (clock.endswith(":00"), MINUTE), else_=0)
+    at = failed.local_at
+    minutes = at.hour() + at.minute()
+    width = ibis.cases((at.second() > 0, 0), (minutes > 0, MINUTE), (minutes == 0, DAY), else_=0)
     rows = failed.select("message_id", "contact_id", "channel_id", "sent_at", width=width)
     rows = rows.join(covered, "channel_id")
     rows = rows.filter(
