@@ -53,9 +53,11 @@ def test_contacts_with_one_phone_or_e_mail_are_one_person(people):
             ("7", "+521 55 1234 5678"),
             ("8", "0052 (55) 1234-5678"),
             ("9", ""),
+            ("10", "5255123456.0"),
+            ("11", "+5255 123 456"),
         )
     )
-    assert groups(found) == [["1", "2", "3"], ["7", "8"]] and found.crowded == 0
+    assert groups(found) == [["1", "2", "3"], ["10", "11"], ["7", "8"]] and found.crowded == 0
     assert found.doubts() == ()
 
 
@@ -65,6 +67,12 @@ def test_a_number_that_many_share_is_no_person(people):
     assert (
         found.doubts()[0].text().startswith("6 contacts have a phone number or an e-mail address")
     )
+
+
+def test_numbers_that_a_spreadsheet_cut_make_nobody_one_person_and_are_told(people):
+    found = people(contacts(("1", "5,25556E+12"), ("2", "5,25556E+12"), ("3", "5.2E+12"), ("4",)))
+    (doubt,) = found.doubts()
+    assert groups(found) == [] and (doubt.kind, doubt.weight) == ("lost phones", 3)
 
 
 @pytest.mark.parametrize("phone", ["", "  ", "ana@example.com", "12345", "tel", "1.5", "-"])
@@ -200,6 +208,14 @@ def test_a_tag_that_others_carry_is_told_with_the_number_that_the_segment_would_
         "bloqueado",
         "lista negra",
         "opt_out whatsapp",
+        "whatsapp_unsubscribed",
+        "Baja WhatsApp",
+        "no desea publicidad",
+        "canceló suscripción",
+        "não perturbe",
+        "descadastrado",
+        "désabonnée",
+        "ne pas contacter",
     ],
 )
 def test_tags_that_read_like_an_opt_out_are_told(tag):
@@ -216,7 +232,19 @@ def test_an_opt_out_among_the_tags_of_a_persons_other_contact_is_told(people):
 
 
 @pytest.mark.parametrize(
-    "tag", ["vip", "Baja California", "temporada baja", "Option A", "Christopher", "stopover", "nd"]
+    "tag",
+    [
+        "vip",
+        "Baja California",
+        "temporada baja",
+        "Option A",
+        "Christopher",
+        "stopover",
+        "nd",
+        "baja prioridad",
+        "no pagó",
+        "cancelado",
+    ],
 )
 def test_other_tags_are_not(tag):
     assert tag_import.doubts(contacts(("1", "", "", "", tag)), tagged("1")) == ()

@@ -7,6 +7,7 @@ import re
 import shutil
 import zipfile
 from datetime import datetime
+from pathlib import Path
 
 import openpyxl
 import pyarrow
@@ -19,7 +20,7 @@ from rebroadcast.common.exceptions import DateError, InputError, ParameterError,
 from rebroadcast.common.masking import mask
 from rebroadcast.errors.classify import classify
 from rebroadcast.reading import checks, dates, exports
-from rebroadcast.verbs import recover, summarise
+from rebroadcast.verbs import assess, recover, summarise
 
 CASES, FAULTS = (ROOT / "tests" / "data" / name for name in ("cases", "faults"))
 
@@ -118,6 +119,7 @@ NONE = [
     "2022. 11. 25. 오후 3:04:05",
     "1.66936E+12",
     "2022-W47-5 10:00:00",
+    "2022011315",
 ]
 
 
@@ -496,6 +498,48 @@ def test_letters_that_a_program_took_for_others_are_told(engine, tmp_path):
     assert read(engine, path).table.order_by("row").error.execute()[0] == "Límite"
 
 
+SAVED = {  # how a spreadsheet shows the time and the ID of a message
+    "es-MX": (lambda at: f"{at:%d/%m/%Y %H:%M}", lambda n: f"{n:.2E}".replace(".", ",")),
+    "15 digits": (lambda at: f"{at:%d/%m/%Y %H:%M}", lambda n: f"{n}"[:15] + "0"),
+    "days alone": (lambda at: f"{at:%Y-%m-%d}", lambda n: f"{n:.2E}"),
+}
+
+
+@pytest.mark.parametrize("how", SAVED)
+def test_what_a_spreadsheet_saved_loses_nobody_beside_whole_messages(write, tmp_path, how):
+    """Of twelve, eight arrived; what failed is not taken for what arrived within the same minute."""
+    sent = [datetime(2022, 11, 20, 10, 0, n) for n in range(1, 13)]
+    ids = [1_668_960_000_000_011 + n * 1_000_037 for n in range(12)]
+    cells = [(str(700 + n), at, m) for n, (at, m) in enumerate(zip(sent, ids, strict=True))]
+    messages = [row(c, str(m), None, str(at)) for c, at, m in cells]
+    saved, cut = SAVED[how]
+    failed = [row(c, cut(m), at=saved(at)) for c, at, m in cells[8:]]
+    given = {"messages": str(write(messages, "messages.csv", HEADER[:-1])), "tag": "t"}
+    given["exports"] = str(write(failed, encoding="cp1252", delimiter=";"))
+    given["channels"] = str(tmp_path / "channels.toml")
+    channel = '[channel.1001]\nname = "Ventas"\nkind = "whatsapp"\nlimit = 250\n'
+    Path(given["channels"]).write_text('timezone = "America/Mexico_City"\n' + channel)
+    bench = workbench.open(given, "tag_import")
+    fates = bench.tables.fates.execute()
+    assert set(fates.contact_id[fates.disposition == "tagged"]) == {"708", "709", "710", "711"}
+    told = {doubt.kind: doubt.weight for doubt in summarise.look(bench.tables).doubts}
+    assert told["ids do not match"] == 4
+    [window] = assess.assess(bench.settings, bench.tables).windows.to_dict("records")
+    assert [int(window[n]) for n in ("attempted", "delivered", "failed")] == [12, 8, 4]
+    bench.close()
+
+
+def test_rows_without_a_channel_beside_others_are_told(write):
+    rows = [row(str(n), str(n), channel="" if n > 1 else "1001") for n in range(1, 6)]
+    told = {}
+    for some in (rows, rows[1:], rows[:1]):
+        bench = workbench.open({"exports": str(write(some)), "timezone": "UTC", "tag": "t"})
+        doubts = summarise.look(bench.tables).doubts
+        told[len(some)] = [doubt.weight for doubt in doubts if doubt.kind == "no channel"]
+        bench.close()
+    assert told == {5: [4], 4: [], 1: []}
+
+
 # ---- people
 def test_an_opt_out_of_a_persons_other_id_holds_wherever_it_stands(write):
     """The first contact's other ID opted out on an agent's message, before the dates asked for; the
@@ -755,6 +799,10 @@ def test_masks_cover_phones_ids_handles_and_names_however_they_are_written():
         'recipient_id: "500003"',
         "55\u20111234\u20115678",
         "to 5 5 1 2 3 4 5 6 7 8",
+        "Recipient Juan López <x@correo.example> (+52 55 8137 4461) is unreachable",
+        "No puede entregarse a la Sra. López",
+        'wa_id 5215581374463 failed: {"user":"Juan", "first_name": "Juan"}',
+        "https://api.example.com/send?name=López&email=juan%40correo.example",
     ]
     for text in [*errors, *others]:
         masked = mask(text)
@@ -762,5 +810,15 @@ def test_masks_cover_phones_ids_handles_and_names_however_they_are_written():
         assert not re.search(r"\d{3}|\d[ .-]\d", digits), (text, masked)
         for name in ("Juan", "juan", "López", "GOMJ", "Ñandú"):
             assert name not in masked, (text, masked)
-    for code in ("(#131026) Message", "error_subcode: 2655007", "code 2018278", "550 5.7.26 Not"):
+    for code in (
+        "(#131026) Message",
+        "User Not Found (#100)",
+        "User Rate Limit exceeded",
+        "Template name: Promo",
+        "user: Blocked by the page",
+        '"template":{"name":"promo_x"}',
+        "error_subcode: 2655007",
+        "code 2018278",
+        "550 5.7.26 Not",
+    ):
         assert mask(code) == code

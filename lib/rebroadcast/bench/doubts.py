@@ -19,6 +19,7 @@ def doubts(tables: Tables) -> tuple[Doubt, ...]:
     found += _cut(tables) or _midnight(tables)
     found += _one_day(tables)
     found += _grouping(tables)
+    found += _no_channel(tables)
     found += _shared_ids(tables)
     found += _unmatched(tables)
     found += _none_delivered(tables)
@@ -129,6 +130,18 @@ def _grouping(tables: Tables) -> list[Doubt]:
         if name not in groups.basis:
             told.append(Doubt("grouping", text))
     return told
+
+
+def _no_channel(tables: Tables) -> list[Doubt]:
+    """How many failed messages name no channel, where others do."""
+    if not tables.inputs.present:
+        return []
+    n = int((tables.inputs.all_failed.channel_id.fill_null("") == "").sum().execute() or 0)
+    text = _(
+        "{n} failed messages name no channel, unlike the others (a sheet may have had merged cells):"
+        " they are in no channel's numbers, and count as broadcasts of their own."
+    )
+    return [Doubt("no channel", text, {"n": n}, n)] if n else []
 
 
 def _shared_ids(tables: Tables) -> list[Doubt]:

@@ -26,13 +26,20 @@ OWNER = (
     r"|mobile|msisdn|n[uú]mero|psid|wa_id|iban|curp)(?:[ _-]?id)?[\"']?\s{0,2}[:=#]?\s{0,2}[\"'(]?)"
     r"([A-Z]{0,2}\+?[0-9]{4,}|[A-Z]{2}[0-9]{2} [0-9]{4})\b"
 )
-NAMED = (  # user Juan Pérez blocked the bot
-    r"(\b(?:contacto|recipient|destinatario|user|usuario|subscriber|customer|cliente?) )"
-    r"[A-ZÁÉÍÓÚÑÜ][a-záéíóúñü]+(?: (?:de |del |la )?[A-ZÁÉÍÓÚÑÜ][a-záéíóúñü]+){1,3}( [a-z])"
+NAME = "[A-ZÁÉÍÓÚÑÜ][a-záéíóúñü]+(?: (?:de |del |la )?[A-ZÁÉÍÓÚÑÜ][a-záéíóúñü]+)"  # and more
+PERSON = "(?:contacto|recipient|destinatario|user|usuario|subscriber|customer|cliente?)"
+NAMED = (  # user Juan Pérez blocked the bot; Recipient Juan Pérez <‹…›>
+    rf"(\b{PERSON} ){NAME}{{1,3}}( [a-z])",
+    rf"(\b(?i:{PERSON}) ){NAME}{{1,3}}( ?[<(]?{MASK_TOKEN})",
+    rf"(\b(?:Sra?|Srta|Mrs?|Ms|Dra?)[.]? |\b(?i:don|doña|señora?|señorita) ){NAME}{{0,3}}()",
+    r"((?i:\b(?:first|last|full|display|profile|contact|user|customer)[_ ]?name|\bnombre)"
+    rf"[\"'\\]{{0,3}} ?[:=] ?[\"'\\]{{0,3}}){NAME}{{0,3}}()",  # "first_name": "Juan"
+    rf"((?i:\bname=|\b(?:name|{PERSON})[\"'\\]{{0,3}} ?[:=] ?[\"'\\]{{1,3}})){NAME}{{0,3}}()",
 )
 MASK_PATTERN = "|".join(
     (
         r"[^\s<>()\[\]\",;:@'\\]+@[A-Za-z0-9.*-]+",  # e-mail addresses and WhatsApp's internal ones
+        r"[A-Za-z0-9._+-]+%40[A-Za-z0-9.-]+",
         r"[A-Za-z0-9._+-]+ ?[\[(](?:at|arroba)[\])] ?[A-Za-z0-9.-]+",
         r"@[A-Za-z][A-Za-z0-9_.]{2,}",  # @handle
         # wamid: holds the phone number in base64
@@ -70,7 +77,7 @@ REPLACED = (
     (FAMILY, rf"{CODE_MARK}\1"),
     (MASK_PATTERN, MASK_TOKEN),
     (OWNER, rf"\1{MASK_TOKEN}"),
-    (NAMED, rf"\1{MASK_TOKEN}\2"),
+    *((pattern, rf"\1{MASK_TOKEN}\2") for pattern in NAMED),
     (CODE_MARK, ""),
 )
 

@@ -49,7 +49,7 @@ SHAPE = (  # year-month-day, clock, half of the day, offset
 )
 NUMERIC = r"^([0-9]{1,2})([/.-])([0-9]{1,2})[/.-]([0-9]{4}|[0-9]{2})\b"
 # Seconds since 1970, with or without the digits of milli-, micro- or nanoseconds.
-EPOCH = r"^([12][0-9]{9})(?:[0-9]{3}|[0-9]{6}|[0-9]{9})?(?:[.,][0-9]+)?$"
+EPOCH = r"^(1[0-9]{9})(?:[0-9]{3}|[0-9]{6}|[0-9]{9})?(?:[.,][0-9]+)?$"
 SERIAL = r"^([3-5][0-9]{4})(?:[.,]([0-9]{1,15}))?$"  # days since 1899-12-30, and their part
 SERIALS_BEGIN = datetime(1899, 12, 30)
 # Year, day and month, where a pattern says so; whatever clock follows.

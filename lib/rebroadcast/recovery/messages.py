@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping
 import ibis
 import pandas as pd
 
+MINUTE, DAY = 60, 24 * 60 * 60  # seconds
 INCOMING = ("incoming", "inbound", "received", "entrante")
 
 
@@ -25,9 +26,16 @@ def unmatched(messages: ibis.Table, failed: ibis.Table) -> ibis.Table:
     covered = messages.group_by("channel_id").aggregate(
         begin=messages.sent_at.min(), end=messages.sent_at.max()
     )
-    rows = failed.select("message_id", "contact_id", "channel_id", "sent_at")
+    # A clock without seconds, or a date without a clock, begins before what happened in it.
+    at = failed.local_at
+    minutes = at.hour() + at.minute()
+    width = ibis.cases((at.second() > 0, 0), (minutes > 0, MINUTE), (minutes == 0, DAY), else_=0)
+    rows = failed.select("message_id", "contact_id", "channel_id", "sent_at", width=width)
     rows = rows.join(covered, "channel_id")
-    rows = rows.filter(rows.sent_at.between(rows.begin, rows.end))
+    rows = rows.filter(
+        rows.sent_at + rows.width.cast("int64").as_interval("s") >= rows.begin,
+        rows.sent_at <= rows.end,
+    )
     known = messages.select("message_id", "contact_id").distinct()
     return rows.anti_join(known, ["message_id", "contact_id"]).select("contact_id", "channel_id")
 

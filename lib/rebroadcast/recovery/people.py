@@ -11,6 +11,7 @@ from ..common.doubts import Doubt
 MOST = 3  # contacts that share a number: where more do, it is a placeholder or a shop's own
 # WhatsApp writes mobile numbers of Mexico and Argentina with a digit that may be left out.
 MOBILE = (r"^521(\d{10})$", r"52\1"), (r"^549(\d{10})$", r"54\1")
+LOST = r"^\s*\+?[0-9]([.,][0-9]*)?[eE]\+?[0-9]+\s*$"  # a number as spreadsheets cut it
 KEYS = ["contact_id", "person"]
 PAUSE = timedelta(hours=6)  # a longer one separates two broadcasts
 
@@ -19,24 +20,32 @@ class People(NamedTuple):
     """Who is one person: `table` has contact_id, person (the same for all contacts of one) and
     active_at, for those contacts only that share a phone number or an e-mail address.
 
-    `crowded` is how many contacts share one with so many others that it tells nothing.
+    `crowded` is how many contacts share one with so many others that it tells nothing, `lost` how
+    many have a number whose digits a spreadsheet took.
     """
 
     table: "ibis.Table"
     crowded: int
+    lost: int = 0
 
     def doubts(self) -> tuple[Doubt, ...]:
         """What is not certain about who is one person."""
-        facts = {"n": self.crowded, "most": MOST}
-        return (
-            Doubt(
-                "people",
-                "{n} contacts have a phone number or an e-mail address that more than {most} contacts"
-                " share; it is taken for a placeholder, and each contact for a person.",
-                facts,
-                self.crowded,
-            ),
-        ) * bool(self.crowded)
+        crowded = Doubt(
+            "people",
+            "{n} contacts have a phone number or an e-mail address that more than {most} contacts"
+            " share; it is taken for a placeholder, and each contact for a person.",
+            {"n": self.crowded, "most": MOST},
+            self.crowded,
+        )
+        lost = Doubt(
+            "lost phones",
+            "A spreadsheet cut the phone numbers of {n} contacts (as 5.25E+11), so that persons with"
+            " several contacts cannot be told by them. Export the contacts again, and do not open"
+            " them in a spreadsheet before.",
+            {"n": self.lost},
+            self.lost,
+        )
+        return (crowded,) * bool(self.crowded) + (lost,) * bool(self.lost)
 
 
 def people(contacts: "ibis.Table", keep: "Callable[[ibis.Table], ibis.Table]") -> People:
@@ -65,7 +74,8 @@ def people(contacts: "ibis.Table", keep: "Callable[[ibis.Table], ibis.Table]") -
     labels = _joined(shared, keep)
     activity = contacts.group_by("contact_id").aggregate(active_at=contacts.active_at.max())
     table = labels.join(activity, "contact_id")
-    return People(keep(table), int(crowd.contact_id.nunique().execute()))
+    lost = contacts.phone.re_search(LOST).sum().execute()
+    return People(keep(table), int(crowd.contact_id.nunique().execute()), int(lost or 0))
 
 
 def spread(rows: "ibis.Table", people: People) -> "ibis.Table":
@@ -158,7 +168,7 @@ def without(
 def digits(phone: "ibis.Value") -> "ibis.Value":
     """A phone number's digits, as they are compared; "" for what is no phone number."""
     text = phone.fill_null("").strip().re_replace(r"^00", "+")
-    number = text.re_replace("[^0-9]", "")
+    number = text.re_replace(r"[.,]0$", "").re_replace("[^0-9]", "")  # 525555550001.0
     for pattern, plain in MOBILE:
         number = number.re_replace(pattern, plain)
     return text.re_search("^[+(]?[0-9][0-9 ().+\u00a0/-]{6,}$").ifelse(number, "")

@@ -21,12 +21,18 @@ if TYPE_CHECKING:
     from ..sources.profile import Target
 
 
-# Tags that people give to whoever does not want to be written to; a warning, no verdict.
+# Tags that people give to whoever does not want to be written to, in English, Spanish, Portuguese
+# and French; a warning, no verdict.
 OPT_OUT = (
-    r"\b(un-?subscrib|opt(ed)?[ _-]?out|stop\b|do[ _-]?not[ _-]?(contact|disturb|message|send|call)"
-    r"|dn[cd]\b|no[ _-](molest|contact|envi|escrib|llam|quiere|mensaj)|dess?u[bs]?scri|dar(se)?[ _-]de"
-    r"[ _-]baja|(de|dad[oa]|pidi[oó]|solicit[a-zó]*)[ _-]baja|bloquead|blocked|black-?list"
-    r"|lista[ _-]negra)|^bajas?$"
+    r"(^|[^a-z])(un-?subscrib|opt(ed)?[ _-]?out|stop([^a-z]|$)|dn[cd]([^a-z]|$)"
+    r"|do[ _-]?not[ _-]?(contact|disturb|message|send|call)|blocked|black-?list"
+    r"|(no|n[ãa]o|ne[ _-]pas)[ _-](molest|perturb|d[eé]rang|conta[ct]|envi|envoy|escr[ei]v|escrib"
+    r"|llam|quiere|quer|desea|receb|mandar|mensaj)"
+    r"|dess?u[bs]?scri|d[eé]sinscri|d[eé]sabonn|descadastr"
+    r"|cancel[a-zó]*[ _-](la[ _-]|a[ _-])?(su[bs]*scri|inscri|assin)"
+    r"|(de|dad[oa]|dar(se)?[ _-]de|pidi[oó]|solicit[a-zó]*)[ _-]baja|bloquead|bloqu[eé]+($|[^a-z])"
+    r"|lista[ _-](negra|noire))"
+    r"|^(bajas?|sair)$|^baja[ _-](whats|sms|e?-?mail|correo|market|promo|public|bolet|mensaj|defin)"
 )
 MOST_TAGS = 3  # that a warning names one by one
 HAND = {"Recipient": "{contact_id}", "Tag": "{tag}"}  # a list for whoever sends to them by hand
