@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from conftest import opened, row
+from conftest import LIMIT, opened, row
 from rebroadcast.bench.doubts import doubts
 
 EDGES = {"too early", "cut by dates", "cut at midnight"}
@@ -68,3 +68,24 @@ def test_an_export_whose_edge_is_near_midnight_is_told(write, times, cut):
 def test_what_the_dates_cut_is_told_instead_of_midnight(write):
     times = ("2022-01-11 00:02:00", "2022-01-11 01:00:00")
     assert {*told(write(sent(*times)), from_="2022-01-11 00:30")} == {"cut by dates"}
+
+
+@pytest.mark.parametrize(
+    ("limit", "error", "n"),
+    [
+        ('"unlimited"', LIMIT, 3),
+        ('"unlimited"', "131026 - Message undeliverable", None),
+        ("250", LIMIT, None),
+    ],
+)
+def test_a_limit_that_the_channels_file_denies_is_told(write, tmp_path, limit, error, n):
+    channels = tmp_path / "channels.toml"
+    channels.write_text(f'[channel.1001]\nkind = "whatsapp"\nlimit = {limit}\n', "utf-8")
+    rows = [row(str(i), f"m{i}", channel="1001", error=error) for i in range(3)]
+    rows.append(row("9", "m9", channel="2002", error=LIMIT))  # of another channel
+    bench = opened({"exports": str(write(rows)), "channels": str(channels), "timezone": "UTC"})
+    found = {doubt.kind: doubt for doubt in doubts(bench.tables)}
+    assert ("unlimited" in found) == (n is not None)
+    if n:
+        assert found["unlimited"].values == {"n": n}
+        assert "Correct the file" in found["unlimited"].text()

@@ -24,6 +24,7 @@ def doubts(tables: Tables) -> tuple[Doubt, ...]:
     found += _unmatched(tables)
     found += _none_delivered(tables)
     found += _restricted(tables)
+    found += _unlimited(tables)
     return tuple(found)
 
 
@@ -198,3 +199,17 @@ def _restricted(tables: Tables) -> list[Doubt]:
     reached = ", ".join(map(tables.settings.reader.number, sorted({*seen["reached"]})))
     n = int(seen["failed"].sum())
     return [Doubt("restriction", text, {"n": n, "reached": reached}, n)]
+
+
+def _unlimited(tables: Tables) -> list[Doubt]:
+    """How many failures say that a limit was reached on channels that are stated to have none."""
+    free = [c for limit in tables.settings.limits if not limit.size for c in limit.channels]
+    if not free:
+        return []
+    rows = tables.inputs.all_failed
+    n = int(((rows.cause == "quota") & rows.channel_id.isin(free)).sum().execute() or 0)
+    text = _(
+        "{n} failures say that a limit was reached, on channels that the channels file calls"
+        " unlimited: no overflow and no waves are worked out for them. Correct the file."
+    )
+    return [Doubt("unlimited", text, {"n": n}, n)] if n else []
