@@ -1096,6 +1096,7 @@ def bases(seed: int = 1) -> dict[str, Base]:
 
 # --- reading and judging
 # --------------------------------------------------------------------------------------------
+DECIMAL = re.compile(r"[0-9]+[.,][0-9]+")
 Reading = tuple[list[tuple[str, ...]], list[tuple[int, str, str]]]
 
 
@@ -1216,6 +1217,7 @@ def _as_they_stand(case: Case) -> dict[tuple[str, ...], list]:
     number.
     """
     known = [n for n, c in enumerate(case.base.columns) if c]
+    ids = [n for n, c in enumerate(case.base.columns) if c == "message_id"]
     d, found, group, owners = re.escape(case.base.delimiter), {}, b"", []
     others = [
         part for owner, part in case.chunks if isinstance(owner, int) and owner not in case.damaged
@@ -1242,6 +1244,12 @@ def _as_they_stand(case: Case) -> dict[tuple[str, ...], list]:
                 records = []
             if len(records) == 1 and len(records[0]) == len(case.base.header) and "\0" not in text:
                 found[_trimmed(records[0][c] for c in known)] = owners
+                # With a message ID that is a decimal now, a row counts without it, which is said.
+                cells = [
+                    "" if c in ids and DECIMAL.fullmatch(cell) else cell
+                    for c, cell in enumerate(records[0])
+                ]
+                found.setdefault(_trimmed(cells[c] for c in known), owners)
             group, owners = b"", []
         if owner in case.damaged:
             group, owners = group + part, [*owners, owner]

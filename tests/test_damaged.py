@@ -78,3 +78,16 @@ def _file(folder, lines):
     path = folder / "export.csv"
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
+
+
+def test_a_row_whose_message_id_became_a_decimal_counts_without_it(engine, tmp_path):
+    base = BASES["semicolons"]
+    place = base.columns.index("message_id")
+    number, own = next((n, r[place]) for n, r in enumerate(base.rows) if r[place].isdigit())
+    changed = f"{own[:8]},{own[9:]}".encode()
+    chunks = [(o, p.replace(own.encode(), changed) if o == number else p) for o, p in base.chunks]
+    case = pollution.Case(base, "bytes", "a comma in an ID", chunks, frozenset({number}))
+    read = pollution.ours(engine)
+    assert pollution.judge(case, read, tmp_path / "export.csv") == "rejected"
+    told = exports.read(engine, tmp_path / "export.csv", base.kind).doubts
+    assert [doubt.values["n"] for doubt in told if doubt.kind == "lost message IDs"] == [1]
