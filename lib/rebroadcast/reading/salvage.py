@@ -9,7 +9,7 @@ from collections.abc import Callable, Container, Iterator
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO, TextIO
 
 import ibis
 import numpy as np
@@ -26,6 +26,8 @@ KEPT = 10_000  # characters that are kept of a refused record
 AHEAD = 50  # lines in which the end of a broken record is looked for
 SEEN = 200  # first lines that tell how long contact IDs are
 LISTED = 10_000  # broken records that the engine may list whatever the others are
+SAMPLES = 16  # places of a file that tell whether many lines are no rows
+SAMPLE = 2**20  # bytes of each
 FEW = 100  # doubtful ends that are compared with the other rows; more are refused as they are
 PLAIN = ("MISSING COLUMNS", "TOO MANY COLUMNS", "INVALID ENCODING", "INVALID UNICODE")
 TYPED = {
@@ -75,6 +77,10 @@ def _riddled(source: Source, seen: dict[str, int]) -> bool:
     lines = max(seen["breaks"], seen["returns"])
     if lines - seen["marks"] // (len(source.header) - 1 or 1) <= LISTED:
         return False
+    places = range(0, max(seen["size"] - SAMPLE, 1), max(seen["size"] // SAMPLES, SAMPLE))
+    samples = (strict(source, place, SAMPLE) for place in places)
+    if all(0 <= records <= 1.01 * whole for records, whole in samples):
+        return False  # values that break their lines
     records, whole = strict(source)
     broken = records - whole
     return records < 0 or broken > 10 * LISTED or broken > max(LISTED, records // 5)
@@ -160,9 +166,9 @@ def _bytes(source: Source) -> dict[str, int]:
     return {**dict.fromkeys(("size", *signs), 0), **found, "ended": ended}
 
 
-def strict(source: Source) -> tuple[int, int]:
+def strict(source: Source, start: int = 0, size: int | None = None) -> tuple[int, int]:
     """Look at every quote of a file: its records by RFC 4180, and how many of them have as many
-    columns as the header.
+    columns as the header; with a size (bytes), of a part that begins after so many bytes.
 
     The records are -1 where a quote is out of its place, line ends are of two kinds, or there is a
     NUL.
@@ -171,7 +177,9 @@ def strict(source: Source) -> tuple[int, int]:
     with source.path.open("rb") as file:
         for _ in range(source.skip):
             file.readline()
-        while block := file.read(2**22):
+        if start:
+            _seek_row(file, source, start)
+        while block := file.read(size or 2**22):
             block += file.readline(LONGEST)
             last, b = block[-1:], np.frombuffer(b"\n" + block + b"\n", np.uint8)
             b = b if last != b"\n" else b[:-1]
@@ -200,7 +208,16 @@ def strict(source: Source) -> tuple[int, int]:
             before += len(outer[2]) - (int(seen[-1]) if len(seen) else 0)
             records += len(outer[0])
             inside = (inside + int(odd.sum())) % 2
-    return -1 if inside or len(kinds) > 1 else records, whole
+            if size:
+                break
+    return -1 if (inside and not size) or len(kinds) > 1 else records, whole
+
+
+def _seek_row(file: BinaryIO, source: Source, start: int) -> None:
+    """Go to the first row after so many bytes of a file."""
+    file.seek(start)
+    row = re.search(f"[\r\n]{_starts(source)}".encode(), file.read(SAMPLE))
+    file.seek(start + (row.start() + 1 if row else 0))
 
 
 def cut_off(column: "ibis.Value", ends: list[tuple[int, str, str]]) -> frozenset[int]:
