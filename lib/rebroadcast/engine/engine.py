@@ -214,6 +214,21 @@ class Engine:
         """Write a small table, in its order and letter for letter, as one CSV file with a header."""
         table.to_csv(path, header=True)
 
+    def csv_writer(
+        self, table: "ibis.Table", values: Mapping[str, "ibis.Value"]
+    ) -> Callable[[Mapping[str, str], Path], None]:
+        """Plan a table with parameters once, as `prepared` does; what this returns takes a text for
+        each of them and a path, and writes the answer there as `to_csv` does.
+        """
+        query = self.with_parameters(table, values)
+
+        def write(texts: Mapping[str, str], path: Path) -> None:
+            target = str(path).replace("'", "''")
+            copied = f"COPY ({query}) TO '{target}' (FORMAT csv, HEADER)"
+            self.con.con.execute(copied, dict(texts)).fetchall()
+
+        return write
+
     def new_file(self, suffix: str) -> Path:
         """A name in the scratch folder that no other file has."""
         handle, name = tempfile.mkstemp(suffix, dir=self.scratch)

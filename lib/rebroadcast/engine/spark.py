@@ -280,6 +280,12 @@ class SparkEngine(Engine):
             file.write((",".join(table.columns) + "\n").encode())
             shutil.copyfileobj(rows, file)
 
+    def csv_writer(self, table: "ibis.Table", values):
+        sql = self.with_parameters(table, values)
+        return lambda texts, path: self.to_csv(
+            self.con._table(self.con._session.sql(sql, args=dict(texts))), path
+        )
+
     @cached_property
     def _zone_functions(self):
         def builtin(name):

@@ -1,11 +1,12 @@
 """The CSV files that a vendor's contact import takes: whom to reach again, and the tag to add."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import ibis
+import pandas as pd
 
 from ..common import sheets
 from ..common.doubts import Doubt
@@ -15,8 +16,6 @@ from .people import People, spread
 from .targets import BY_HAND, filled
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from ..engine.engine import Engine
     from ..sources.profile import Target
 
@@ -171,46 +170,66 @@ def write(
     Returns one dict per file, in the order of the tags: file, contacts, tag. The same rows give the
     same bytes.
     """
-    own = {"group_by": ["tag", "kind"], "order_by": "contact_id"}
     most = rows.contact_id.length() + rows.tags.length() * 4 + _constant(target)  # bytes
-    by_rows = ibis.row_number().over(ibis.window(**own)) // target.rows
-    rows, parts = engine.keep(rows.mutate(most=most, by_rows=by_rows)), ["by_rows"]
-    sizes = _sizes(rows, parts)
-    if (sizes["bytes"] > target.bytes).any():  # a file keeps to both limits
-        so_far = rows.most.sum().over(ibis.window(**own, rows=(None, 0)))
-        rows = engine.keep(rows.mutate(by_bytes=so_far // target.bytes))
-        parts.append("by_bytes")
-        sizes = _sizes(rows, parts)
-    sizes = sizes.drop(columns="bytes")
+    rows = engine.keep(rows.mutate(most=most))
+    parts = _parts(rows, target)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    asked = {name: ibis.param("string") for name in ("of", "begin", "end")}
+    own = rows.filter(rows.tag == asked["of"], rows.contact_id >= asked["begin"])
+    own = own.filter((asked["end"] == "") | (own.contact_id < asked["end"])).order_by("contact_id")
+    writers: dict[str, Callable] = {}
+    for kind in parts["kind"].unique():
+        cells = filled(own, target.columns.get(kind, HAND))
+        writers[kind] = engine.csv_writer(own.filter(own.kind == kind).select(**cells), asked)
     written, names = [], Counter[str]()
-    of_tag = dict(iter(sizes.groupby("tag")))
+    of_tag = dict(iter(parts.groupby("tag")))
     for tag in tags:
-        split, name = of_tag.get(tag, sizes[:0]), slug(tag, "import")
+        split, name = of_tag.get(tag, parts[:0]), slug(tag, "import")
         names[name] += 1  # tags that differ in signs only, or in letters that are not Latin
         name += f"-tag{names[name]}" if names[name] > 1 else ""
         kinds = list(dict.fromkeys(split["kind"]))
         for kind in kinds:
             alone = len(kinds) == 1 and kind != BY_HAND
             of_kind = name if alone else f"{name}-{kind.replace(' ', '-')}"
-            places = split[split["kind"] == kind].drop(columns=["tag", "kind"])
-            for number, (*place, contacts) in enumerate(places.itertuples(index=False), 1):
-                part = "" if len(places) == 1 else f"-{number}of{len(places)}"
-                tests = [rows[one] == at for one, at in zip(parts, place, strict=True)]
-                one = rows.filter(rows.tag == tag, rows.kind == kind, *tests)
-                cells = filled(one, target.columns.get(kind, HAND))
+            own_parts = split[split["kind"] == kind]
+            begins = own_parts["begin"].tolist()
+            ends = [*begins[1:], ""]
+            for number, (begin, end, contacts) in enumerate(
+                zip(begins, ends, own_parts["n"], strict=True), 1
+            ):
+                part = "" if len(begins) == 1 else f"-{number}of{len(begins)}"
                 file = f"{of_kind}{part}.csv"
-                engine.to_csv(one.order_by("contact_id").select(**cells), folder / file)
+                writers[kind]({"of": tag, "begin": begin, "end": end}, folder / file)
                 (folder / file).chmod(0o600)
                 written.append({"file": file, "contacts": int(contacts), "tag": tag})
     return written
 
 
-def _sizes(rows: "ibis.Table", parts: list[str]) -> "pd.DataFrame":
-    """Contacts and bytes (at the most) of each part of each tag and kind, in their order."""
-    groups = rows.group_by("tag", "kind", *parts)
-    sizes = groups.aggregate(n=rows.count(), bytes=rows.most.sum()).to_pandas()
-    return sizes.sort_values(["kind", *parts])
+def _parts(rows: "ibis.Table", target: "Target") -> "pd.DataFrame":
+    """The files of each tag and kind, so that each keeps to both limits of a target: tag, kind,
+    begin (the first contact_id), n (contacts) and most (bytes), in the order of the contact IDs.
+    """
+    numbered = rows.select("tag", "kind", "contact_id", "most", part=ibis.literal(0, "int64"))
+    parts = _sizes(numbered)
+    for name, limit in (("n", target.rows), ("most", target.bytes)):
+        if (large := parts[parts[name] > limit]).empty:
+            continue
+        several = parts["tag"].isin(set(large["tag"]))
+        numbered = numbered.filter(numbered.tag.isin(large["tag"].unique().tolist()))
+        before = ibis.row_number() if name == "n" else numbered.most.sum()
+        within = {"group_by": ["tag", "kind", "part"], "order_by": "contact_id"}
+        before = before.over(ibis.window(**within, rows=(None, 0)))
+        split = numbered.mutate(part=before // limit + numbered.part * 2**20)
+        parts = pd.concat([parts[~several], _sizes(split)])
+        numbered = split
+    return parts.sort_values(["kind", "begin"])
+
+
+def _sizes(numbered: "ibis.Table") -> "pd.DataFrame":
+    parts = numbered.group_by("tag", "kind", "part")
+    return parts.aggregate(
+        begin=numbered.contact_id.min(), n=numbered.count(), most=numbered.most.sum()
+    ).to_pandas()
 
 
 def _constant(target: "Target") -> int:
