@@ -7,7 +7,7 @@ import re
 import secrets
 import tempfile
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.util import find_spec
@@ -122,11 +122,23 @@ class Engine:
         self.con.raw_sql(f"CREATE TABLE {name} AS SELECT * REPLACE ({types}) FROM {kept}")
         return self._table(name, table.schema())
 
-    def in_order(self, table: "ibis.Table", *keys: object) -> "ibis.Table":
+    def in_order(
+        self, table: "ibis.Table", key: str, few: Mapping[str, Iterable[str]]
+    ) -> "ibis.Table":
         """A table in an order that what is made of its columns afterwards keeps, so that numbers
-        are sorted, and not the texts made of them.
+        are sorted, and not the texts made of them; few has all values of columns of few texts, which
+        take a byte or two while they are sorted.
         """
-        return self.view(table.order_by(*keys))
+        ordered, name = self.view(table), f"order_{secrets.token_hex(8)}"
+        for column, values in few.items():
+            texts = ", ".join(map(quoted, sorted(set(values))))
+            self.con.raw_sql(f"CREATE TYPE {name}_{column} AS ENUM ({texts})")
+        types = ", ".join(f'"{column}"::{name}_{column} AS "{column}"' for column in few)
+        self.con.raw_sql(
+            f"CREATE VIEW {name} AS SELECT * REPLACE ({types}) FROM {ordered.get_name()}"
+            f' ORDER BY "{key}"'
+        )
+        return self._table(name, table.schema())
 
     def view(self, table: "ibis.Table") -> "ibis.Table":
         """Name a table that is cheap to work out again: of Parquet's dictionaries DuckDB looks at
@@ -170,9 +182,7 @@ class Engine:
         self.con.raw_sql(f"PREPARE {query} AS {self.with_parameters(table, values)}")
 
         def answer(texts: Mapping[str, str]) -> "pa.Table":
-            given = ", ".join(
-                "\"{}\" := '{}'".format(n, text.replace("'", "''")) for n, text in texts.items()
-            )
+            given = ", ".join(f'"{name}" := {quoted(text)}' for name, text in texts.items())
             with warnings.catch_warnings():
                 warnings.simplefilter(
                     "ignore", UserWarning
@@ -223,8 +233,7 @@ class Engine:
         query = self.with_parameters(table, values)
 
         def write(texts: Mapping[str, str], path: Path) -> None:
-            target = str(path).replace("'", "''")
-            copied = f"COPY ({query}) TO '{target}' (FORMAT csv, HEADER)"
+            copied = f"COPY ({query}) TO {quoted(path)} (FORMAT csv, HEADER)"
             self.con.con.execute(copied, dict(texts)).fetchall()
 
         return write
@@ -261,6 +270,15 @@ def with_ids(table: "ibis.Table") -> "ibis.Table":
         for name, of in parts.items()
     }
     return table.mutate(**ids)
+
+
+def quoted(text: object) -> str:
+    """A text as SQL says it.
+
+    >>> quoted("d'Or")
+    "'d''Or'"
+    """
+    return "'" + str(text).replace("'", "''") + "'"
 
 
 def reader_path(path: Path) -> str:

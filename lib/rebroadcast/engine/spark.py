@@ -242,8 +242,8 @@ class SparkEngine(Engine):
     def coded(self, table: "ibis.Table", *columns: str) -> "ibis.Table":
         return table
 
-    def in_order(self, table: "ibis.Table", *keys: object) -> "ibis.Table":
-        return table.order_by(*keys)
+    def in_order(self, table: "ibis.Table", key: str, few) -> "ibis.Table":
+        return table.order_by(key)
 
     def prepared(self, table: "ibis.Table", values):
         sql = self.with_parameters(table, values)

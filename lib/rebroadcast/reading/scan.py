@@ -11,7 +11,7 @@ from pathlib import Path
 import ibis
 import pandas as pd
 
-from ..engine.engine import Engine, reader_path
+from ..engine.engine import Engine, quoted, reader_path
 from ..sources.files import Source
 from . import dates
 
@@ -59,7 +59,7 @@ def read(
     target, run = engine.new_file(".parquet"), engine.con.con.execute
     # No dictionary is tried for IDs: it would be as long as the column.
     run(
-        f"COPY ({_query(source, row_start, doubted)}) TO {_literal(target)}"
+        f"COPY ({_query(source, row_start, doubted)}) TO {quoted(target)}"
         " (FORMAT parquet, DICTIONARY_SIZE_LIMIT 20000)"
     )
     refused = run(
@@ -107,12 +107,12 @@ def _query(source: Source, row_start: str, doubted: bool) -> str:
 
 def _parsed(source: Source, cells: list[str]) -> str:
     names = [*cells, *["line"] * ("line" in source.columns)]
-    columns = ", ".join(f"{_literal(name)}: 'VARCHAR'" for name in names)
+    columns = ", ".join(f"{quoted(name)}: 'VARCHAR'" for name in names)
     return (
-        f"read_csv({_literal(reader_path(source.path))}, hive_partitioning=false, header=false, auto_detect=false, skip={source.skip},"
-        f" delim={_literal(source.delimiter)}, quote='\"', escape='\"',"
+        f"read_csv({quoted(reader_path(source.path))}, hive_partitioning=false, header=false, auto_detect=false, skip={source.skip},"
+        f" delim={quoted(source.delimiter)}, quote='\"', escape='\"',"
         f" columns={{{columns}}},"
-        f" force_not_null=[{', '.join(map(_literal, names))}],"
+        f" force_not_null=[{', '.join(map(quoted, names))}],"
         " store_rejects=true, rejects_table='refused', rejects_scan='refused_scan',"
         f" max_line_size={LONGEST}, buffer_size=33554432)"
     )
@@ -151,11 +151,11 @@ def _doubt(cell: str, name: str | None, kind: str, same: str) -> str:
         return f"({same} AND strlen({cell}) = 19 AND {known}) IS NOT TRUE" if kind else "true"
     if name in IDS:
         fits = f"{same} AND {typed} BETWEEN 0 AND 999999999999999999"
-        pattern = _literal(CONTACT if name == "contact_id" else ID)
+        pattern = quoted(CONTACT if name == "contact_id" else ID)
         test = f"({fits if kind else f'regexp_full_match({cell}, {pattern})'}) IS NOT TRUE"
         return test if name == "contact_id" else f"({cell} <> '' AND {test})"
     tests = {
-        "phone": f"regexp_matches({cell}, {_literal(DRESSED)})",
+        "phone": f"regexp_matches({cell}, {quoted(DRESSED)})",
         "tags": f"regexp_matches({cell}, '^\\s*\\[')",
         "email": f"({cell} <> '' AND NOT contains({cell}, '@'))",
     }
@@ -177,12 +177,8 @@ def _swallowed(source: Source, place: int, row_start: str) -> str:
     d = re.escape(source.delimiter)
     cell, after = rf"([^{d}\n]*{d})", len(source.header) - 1 - place
     own = rf"^{cell}{{{after}}}[^\n]*\n(?s:.*\n)?{cell}{{{place}}}|\n{row_start}"
-    found = f"regexp_matches(c{place}, {_literal(own)})"
+    found = f"regexp_matches(c{place}, {quoted(own)})"
     return f"CASE WHEN contains(c{place}, chr(10)) THEN {found} ELSE false END"
-
-
-def _literal(text: object) -> str:
-    return "'" + str(text).replace("'", "''") + "'"
 
 
 def count(engine: Engine, scanned: "ibis.Table", *of: str) -> tuple:

@@ -324,7 +324,8 @@ def _begun(settings: Settings, tables: Tables, published: object) -> list[Doubt]
 def _sizes(audience: ibis.Table) -> list[tuple]:
     """Wave, tag, contacts and audience of each tag."""
     sizes = audience.group_by("wave", "tag").aggregate(
-        n=distinct_ids("contact_id", audience), audience=audience.audience.min()
+        n=audience.count(),  # a contact has one row in an audience, and an audience tags of its own
+        audience=audience.audience.min(),
     )
     return list(sizes.order_by("wave", "tag").to_pandas().itertuples(index=False))
 
@@ -403,7 +404,14 @@ def _keep(
     parts = [part for name in COLUMNS for part in id_parts(name, rows) if name.endswith("_id")]
     others = [name for name in COLUMNS if not name.endswith("_id")]
     rows = rows.select("row_id", *others, *parts, *several)
-    rows = with_ids(tables.engine.in_order(rows, "row_id"))
+    few = {
+        "channel_id": ["", *tables.inputs.present],
+        "broadcast": ["", *tables.inputs.groups.found["broadcast"]],
+        "disposition": fates_.DISPOSITIONS,
+        "source_file": [source.name for source in tables.inputs.export.sources],
+        **({"tag": [tag for _wave, tag, *_rest in sizes] or [""]} if several else {}),
+    }
+    rows = with_ids(tables.engine.in_order(rows, "row_id", few))
     if not several:
         wave, tag, *_rest = sizes[0]
         is_tagged = rows.disposition == "tagged"
