@@ -9,7 +9,6 @@ import pandas as pd
 from ..common import sheets
 from ..common.folder import staged
 from ..ledger import record
-from ..show.drawing import telling
 from ..show.reader import Reader
 from .settings import RESULTS, STAGING
 
@@ -41,6 +40,8 @@ class Results:
         """Draw a chart of a frame in the reader's language (a plotly figure; None where it would say
         nothing), and keep the frame as CSV beside the report.
         """
+        from ..show.drawing import telling
+
         figure = chart(frame, lang=self.reader.lang, **options)
         name = save_as or figure.layout.meta["id"]
         self.table(frame, name)
