@@ -215,11 +215,15 @@ def execute(
         "transport_encryption": "auto",
         "connection_file": os.path.join(temporary.name, "kernel.json"),
     }
-    quiet = {
-        "extra_arguments": ["--log-level=50"]
-    }  # the kernel would tell of the interrupt that ends it
+    client = {
+        # The kernel would tell of the interrupt that ends it.
+        "extra_arguments": ["--log-level=50"],
+        # Seconds for the last outputs of a cell that has ended: on a busy machine four, as it is
+        # set, are too few.
+        "iopub_timeout": 120,
+    }
     options = {
-        "config": Config({"KernelManager": place, "NotebookClient": quiet}),
+        "config": Config({"KernelManager": place, "NotebookClient": client}),
         "store_widget_state": False,
     } | options
     env = {**env, **safe_path(), "TMPDIR": temporary.name, "IPYTHONDIR": temporary.name}
