@@ -901,6 +901,74 @@ def test_json_is_read_in_each_of_its_forms(engine, tmp_path, form):
         assert export.rejected["line"].tolist() == [3 + 2 * 7]
 
 
+def record(n: int) -> dict:
+    to, at = f"+44770090011{n}", f"Mon, 05 Oct 2026 14:00:0{n} +0000"
+    told = {"status": "failed", "direction": "outbound-api", "error_code": 30003, "date_sent": at}
+    return {"sid": f"SM{n}", "to": to, "body": "Hi, [x] // y"} | told
+
+
+ONE, TWO, THREE = (json.dumps(record(n)) for n in (1, 2, 3))
+PRETTY = [json.dumps(record(n), indent=1) for n in (1, 2, 3)]
+WRITTEN = {  # three records, as programs write them
+    "two arrays, each on a line": f"[{ONE},{TWO}]\n[{THREE}]\n",
+    "two arrays on one line": f"[{ONE},{TWO}][{THREE}]",
+    "two arrays over lines": f"[\n{PRETTY[0]},\n{PRETTY[1]}\n]\n[{PRETTY[2]}\n]\n",
+    "an array and lines": f"[{ONE},{TWO}]\n{THREE}\n",
+    "lines and an array": f"{ONE}\n[{TWO},{THREE}]\n",
+    "an empty array first": f"[]\n[{ONE},{TWO}]\n[]\n[{THREE}]",
+    "arrays in an array": f"[[{ONE},{TWO}],[{THREE}]]",
+    "a list in two others": json.dumps(
+        {"data": {"pages": [{"messages": [record(1), record(2)]}, {"messages": [record(3)]}]}}
+    ),
+    "a comma behind each line": f"{ONE},\r\n{TWO},\r\n{THREE},\r\n",
+    "a comma between lines": f"{ONE}\n,{TWO}\n,{THREE}",
+    "a semicolon behind each line": f"{ONE};\n{TWO};\n{THREE};",
+    "a comma at the end of an array": f"[\n{ONE},\n{TWO},\n{THREE},\n]",
+    "comments between objects": "// log\n" + "\n// next\n".join(PRETTY),
+    "comments between lines": f"# log\n{ONE}\n{TWO}\n  # restarted\n{THREE}\n",
+    "comments in an array": f"[\n// one\n{ONE},\n  // two\n{TWO},\n{THREE}\n]",
+}
+
+
+@pytest.mark.parametrize("how", WRITTEN)
+def test_lists_commas_and_comments_around_records_lose_none(engine, tmp_path, how):
+    path = tmp_path / "messages.json"
+    path.write_text(WRITTEN[how], "utf-8", newline="")
+    export = exports.read(engine, path)
+    assert sorted(said(export)) == [
+        (f"44770090011{n}", f"{DAY}14:00:0{n}", "30003") for n in (1, 2, 3)
+    ]
+    assert not len(export.rejected)
+
+
+def test_a_line_that_is_no_list_is_rejected_among_those_that_are(engine, tmp_path):
+    path = tmp_path / "messages.json"
+    path.write_text(f"[{ONE}]\nconnection reset\n[{TWO},{THREE}]\n[1]\n{THREE[:-9]}\n")
+    export = exports.read(engine, path)
+    assert export.rows == 3 and export.rejected["line"].tolist() == [2, 4, 5]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[]", "holds no records"),
+        (" {}\n", "holds no records"),
+        ('{"messages": [ ], "page": 0}', "found: 'messages', 'page'. Its list 'messages' is empty"),
+        (f"[{ONE},\n{TWO}]\nDone.\n", "line 3 is no JSON from its character 1 on"),
+        (f"[\n{ONE}\n{TWO},\n{THREE}]", "line 3 is no JSON from its character 1 on"),
+        (f"[\n{ONE},\n{TWO[:40]}", "it ends in the middle of a value; download it again"),
+        (str([record(1)]), "line 1 is no JSON from its character 3 on"),
+    ],
+)
+def test_a_document_without_records_or_with_damage_is_refused_with_the_place(
+    engine, tmp_path, text, words
+):
+    path = tmp_path / "messages.json"
+    path.write_text(text)
+    with pytest.raises(InputError, match=re.escape(words)):
+        exports.read(engine, path)
+
+
 @pytest.mark.parametrize(
     "name", ["twilio_console.csv", "meta_status_webhooks.jsonl", "bulksms_history.tsv"]
 )

@@ -5,15 +5,17 @@ none.
 import json
 import re
 from collections.abc import Collection
+from dataclasses import replace
 
 import ibis
 import pandas as pd
 
-from ..common.exceptions import InputError
 from ..engine.engine import Engine, reader_path
-from ..sources.files import Source, is_object
+from ..sources.files import Source, damaged, is_object
 
 LINE, LARGEST = 2**24, 2**30  # bytes of a line, and of another value: some hold everything
+# What a value holds: itself, or what a list has.
+ENTRIES = "CASE WHEN json LIKE '[%' THEN json_extract(json, '$[*]') ELSE [json] END"
 STEP = re.compile(r"[^.\[\]]+|\[\d*\]")
 KEPT = 10_000  # characters that are kept of a line that is no JSON
 
@@ -21,7 +23,7 @@ KEPT = 10_000  # characters that are kept of a line that is no JSON
 def read(engine: Engine, source: Source) -> tuple["ibis.Table", "pd.DataFrame"]:
     """Read the records of a JSON document: a column c0, c1, … for each path of its header, as text.
 
-    Returns them with `line` (the number of the value that a record lies in) and `broken` (a value
+    A list of records is taken for these. Returns them with `line` (the number of the value that a record lies in) and `broken` (a value
     that is none of the form: no record), and of these what was refused: line, error_type, csv_line.
     In JSON lines a line that is no JSON is refused; of any other document InputError is raised.
     """
@@ -31,9 +33,9 @@ def read(engine: Engine, source: Source) -> tuple["ibis.Table", "pd.DataFrame"]:
     except Exception as error:
         if "JSON" not in str(error) and "object" not in str(error):
             raise
-        raise InputError(
-            "{file} is a damaged JSON document; download it again.", source.path, file=source.name
-        ) from None
+        if source.document == "array":  # of which several may stand one after another
+            return read(engine, replace(source, document="unstructured"))
+        raise damaged(source) from None
     raw = engine.con.read_parquet(records, file_row_number=True)
     broken = raw.filter(raw.broken).line.name("line").as_table().to_pandas()["line"]
     refused = [
@@ -54,12 +56,15 @@ def _query(source: Source) -> str:
     # JSON lines are read in parts of this size, other documents need room for their largest value.
     size = LINE if lines else max(LINE, min(LARGEST, source.path.stat().st_size + 1))
     foreign = " AND ".join(f"r0.{_name(part)} IS NULL" for part in shape)
+    number = "row_number() OVER () AS line"
     query = f"""
         SELECT *, r0 IS NULL OR ({foreign}) AS broken FROM (
-            SELECT row_number() OVER () AS line,
+            SELECT {"line" if lines else number},
                 json_transform(json, {_quoted(json.dumps(_told(shape)))}) AS r0
-            FROM read_json_objects({_quoted(reader_path(source.path))},
-                format = '{source.document}', ignore_errors = {lines}, maximum_object_size = {size})
+            FROM (SELECT line, unnest({ENTRIES}) AS json FROM (SELECT {number}, json
+                FROM read_json_objects({_quoted(reader_path(source.path))}, ignore_errors = {lines},
+                    format = '{source.document}', maximum_object_size = {size})
+            ))
         )"""
     start = source.fitted.path("")
     lists = {"": "r0"}  # the path of each list that records lie in → what an entry is called

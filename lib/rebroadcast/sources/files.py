@@ -22,11 +22,18 @@ from . import archives, profile, share
 from .encodings import Survey, clean, encoding, survey
 from .profile import Fit, Profile, key
 
-# What a log puts before a JSON object: a time, a name.
-PREFIX = re.compile(r"(?m)^(?=[^{\"\n\w]*+\w)[^{\"\n]*+(?=\{)")
+# What stands on the line of a JSON object: a log's time and name before it, a sign between objects.
+AROUND = re.compile(
+    r"(?m)^(?=[^{\"\n\w]*+\w)[^{\"\n]*+(?=\{)|^[ \t]*,[ \t]*(?=\{)|(?<=\})[ \t]*[,;][ \t\r]*$"
+)
+COMMENT = re.compile(r"(?m)^[ \t]*(?://|#).*$")
+ARRAY = re.compile(r"\s*\[\s*[{\[\]]")
+EMPTY = re.compile(r'"([^"\n]{1,40})"\s*:\s*\[\s*\]')
 HEADER_LINES = 20  # how far down the header row is looked for
 UNFINISHED = (".crdownload", ".part", ".partial", ".download", ".opdownload")
 MARKED = re.compile(rb"\xef\xbb\xbf\s*[{\[]")  # JSON behind a mark that no reader of JSON expects
+BLANK = re.compile(r"\s*")
+SHOWN = 2**28  # bytes of a damaged document in which the place of the damage is looked for
 DOCUMENT = 2**20  # characters of a JSON document that tell what it is
 PIECES, PIECE = 8, 2**15  # how many places of JSON lines do, and bytes of each
 # Columns that only other vendors' files fill, and what `convert` made of them.
@@ -341,8 +348,8 @@ def _open_text(
             source.path,
             file=source.name,
         )
-    if _behind_prefixes(start, profiles):
-        source, start = _without_prefixes(source, start, scratch)
+    if foreign := _around(start, profiles):
+        source, start = _without(foreign, source, start, scratch)
     if start.lstrip()[0] in "{[":
         return _match_document(source, start, export, profiles)
     return _open_csv(source, start[: 2**16], export, profiles)
@@ -362,25 +369,32 @@ def _garbled(source: Source, seen: Survey) -> tuple[Doubt, ...]:
     ) * bool(seen.garbled)
 
 
-def _behind_prefixes(start: str, profiles: list[Profile]) -> bool:
-    """Whether most lines are a JSON object behind what a log puts before it (a time, a name)."""
-    lines = [line for line in start.splitlines()[:-1][:200] if line.strip()]
-    behind = sum(bool(PREFIX.match(line)) and is_object(PREFIX.sub("", line)) for line in lines)
-    if not behind or behind * 2 < len(lines):
-        return False
-    return not any(_known(profiles, cells) > 1 for d in ",;\t|" for _, cells, _ in _rows(start, d))
+def _around(start: str, profiles: list[Profile]) -> re.Pattern | None:
+    """What is to be taken from the lines of a file to leave JSON: comments, and what stands around
+    most of its objects, each on a line; None for what is JSON as it is, or CSV.
+    """
+    bare = COMMENT.sub("", start)
+    commented = bare != start and bare.lstrip()[:1] in ("{", "[")
+    lines = [line for line in bare.splitlines()[:200] if line.strip()]
+    within = [one for line in lines if (one := AROUND.sub("", line)) != line and is_object(one)]
+    dressed = within and len(within) * 2 >= len(lines) and not ARRAY.match(bare)
+    if dressed and not any(
+        _known(profiles, cells) > 1 for d in ",;\t|" for _, cells, _ in _rows(start, d)
+    ):
+        return re.compile(f"{AROUND.pattern}|{COMMENT.pattern.removeprefix('(?m)')}")
+    return COMMENT if commented else None
 
 
-def _without_prefixes(source: Source, start: str, scratch: Path) -> tuple[Source, str]:
-    """A log with its JSON objects alone, each on the line on which it stands, and its beginning."""
+def _without(foreign: re.Pattern, source: Source, start: str, scratch: Path) -> tuple[Source, str]:
+    """A file with its JSON alone, each value on the line on which it stands, and its beginning."""
     bare = scratch / f"{source.path.stem}-{source.sha256[:12]}.bare.jsonl"
     with (
         source.path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as old,
         bare.open("w", encoding="utf-8", errors="surrogateescape", newline="") as new,
     ):
         while block := old.read(2**20) + old.readline():
-            new.write(PREFIX.sub("", block))
-    return replace(source, path=bare), PREFIX.sub("", start)
+            new.write(foreign.sub("", block))
+    return replace(source, path=bare), foreign.sub("", start)
 
 
 def _open_csv(source: Source, start: str, export: str, profiles: list[Profile]) -> Source:
@@ -419,8 +433,9 @@ def _match_document(source: Source, start: str, export: str, profiles: list[Prof
     """Find the form of a JSON document from its beginning."""
     lines = start.lstrip().splitlines()
     whole = lines if len(start) < DOCUMENT else lines[:-1]
-    good = sum(map(is_object, whole[:1000]))
-    if good and good * 2 >= sum(bool(line.strip()) for line in whole[:1000]):
+    some = [line for line in whole[:1000] if line.strip()]
+    good = sum(is_object(line, list) for line in some)
+    if good * 2 >= len(some) > 1 or any(map(is_object, some[:1])):
         some = whole if len(start) < DOCUMENT else _spread(source.path)
         kind, known = "newline_delimited", set().union(*map(profile.paths, some))
     else:
@@ -428,7 +443,7 @@ def _match_document(source: Source, start: str, export: str, profiles: list[Prof
         known = profile.paths(start)
     fits = profile.fits_paths(profiles, known)
     if not fits:
-        raise _inside(source, whole) or _unknown(source, sorted(known), profiles)
+        raise _inside(source, whole) or _no_form(source, start, known, profiles)
     return _accept(replace(source, document=kind), [], export, fits)
 
 
@@ -461,10 +476,59 @@ def _inside(source: Source, lines: list[str]) -> ColumnError | None:
     )
 
 
-def is_object(line: str) -> bool:
-    """Whether a line is a JSON object."""
+def _no_form(
+    source: Source, start: str, known: set[str], profiles: list[Profile]
+) -> InputError | ColumnError:
+    """The error for a document in which nothing is known, or nothing is."""
+    if known:
+        empty = EMPTY.search(start)
+        more = " " + sentence("Its list '{name}' is empty.", name=empty[1]) if empty else ""
+        return _unknown(source, sorted(known), profiles, more)
+    if EMPTY.fullmatch(f'"x": {start.strip()}') or start.strip() == "{}":
+        return InputError(
+            "{file} holds no records; export it again, for days on which messages were sent.",
+            source.path,
+            file=source.name,
+        )
+    return damaged(source)
+
+
+def damaged(source: Source) -> InputError:
+    """The error for a document that is no JSON, with the place where it ends to be some."""
+    text, place, end, decoder = "", 0, 0, json.JSONDecoder()
+    if source.path.stat().st_size < SHOWN:
+        text = source.path.read_text("utf-8-sig", "replace")
+        end = len(text.rstrip())
     try:
-        return isinstance(json.loads(line), dict)
+        while place < end:
+            _, place = decoder.raw_decode(text, BLANK.match(text, place).end())
+    except RecursionError:
+        end = 0
+    except json.JSONDecodeError as error:
+        if error.pos >= end or error.msg.startswith("Unterminated"):
+            return InputError(
+                "{file} is a damaged JSON document: it ends in the middle of a value; download it"
+                " again.",
+                source.path,
+                file=source.name,
+            )
+        return InputError(
+            "{file} is a damaged JSON document: line {line} is no JSON from its character {column}"
+            " on. Mend that line, or download the file again.",
+            source.path,
+            file=source.name,
+            line=error.lineno,
+            column=error.colno,
+        )
+    return InputError(
+        "{file} is a damaged JSON document; download it again.", source.path, file=source.name
+    )
+
+
+def is_object(line: str, *others: type) -> bool:
+    """Whether a line is a JSON object, or a JSON value of one of the other types."""
+    try:
+        return isinstance(json.loads(line), (dict, *others))
     except (ValueError, RecursionError):
         return False
 
@@ -500,13 +564,15 @@ def _no_header(source: Source, start: str, profiles: list[Profile]) -> InputErro
     return _unknown(source, cells, profiles)
 
 
-def _unknown(source: Source, cells: list[str], profiles: list[Profile]) -> ColumnError:
+def _unknown(
+    source: Source, cells: list[str], profiles: list[Profile], more: str = ""
+) -> ColumnError:
     return ColumnError(
         "{file} has no column that is known; found: {columns}.{hint}",
         source.path,
         file=source.name,
         columns=_listed(cells),
-        hint=_how_to_add(source, cells, profiles),
+        hint=more + _how_to_add(source, cells, profiles),
     )
 
 
