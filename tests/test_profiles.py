@@ -1316,6 +1316,50 @@ def test_a_profile_that_does_not_fit_is_refused_in_one_sentence(engine, name, wo
         exports.read(engine, VENDORS / "twilio_console.csv", profile=name)
 
 
+LACKING = {  # a profile's name, a file, and the columns that are named; "" where no name is given
+    "a state misspelt": (
+        "twilio",
+        "To,Statuss,Sid\n+447700900111,failed,SM1\n",
+        "no column 'status', which Twilio, message log needs; found: 'To', 'Statuss', 'Sid'. Did"
+        " you mean 'Statuss'?",
+    ),
+    "one of two would do": (
+        "connectly",
+        "customer_external_id,sent_at\n+447700900111,2024-05-10 20:13:50\n",
+        "no column 'error_code' / 'error_msg', 'delivered_at' / 'read_at', which Connectly",
+    ),
+    "nothing of it": ("twilio", "a,b\nx,y\n", "no column 'to', 'sid', 'status', which Twilio"),
+    "a path": (
+        "meta",
+        '{"entry": [{"value": {"messaging_product": "whatsapp", "statuses": [{"id": "a",'
+        ' "statu": "failed", "timestamp": "1791208801", "recipient_id": "1"}]}}]}',
+        "no column 'statuses[].status', which WhatsApp Cloud API, status webhooks needs",
+    ),
+    "a profile of their own": (
+        "own.toml",
+        "To,Ausgang,Zeiten\n+491511234567,kaputt,1\n",
+        "no column 'Zeit', 'Ziel', 'Zustand', which Acme, log needs; found: 'To', 'Ausgang',"
+        " 'Zeiten'. Did you mean 'Zeiten'?",
+    ),
+    "no name, and most of a vendor's columns": (
+        "",
+        "From,To,Body,Sid,Direction,SentDate,Estado\n1,+447700900111,Hi,SM1,outbound-api,x,y\n",
+        "no column 'status', which Twilio, message log needs",
+    ),
+}
+
+
+@pytest.mark.parametrize("how", LACKING)
+def test_the_columns_that_a_profile_needs_and_a_file_lacks_are_named(engine, tmp_path, how):
+    name, text, words = LACKING[how]
+    path, own = tmp_path / "log", tmp_path / "own.toml"
+    path.write_text(text)
+    own.write_text(OWN.replace('required = ["', 'required = ["sent_at", "'))
+    with pytest.raises(ColumnError) as caught:
+        exports.read(engine, path, profile=str(own) if name == "own.toml" else name)
+    assert words in str(caught.value) and "\n" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

@@ -29,6 +29,7 @@ AROUND = re.compile(
 COMMENT = re.compile(r"(?m)^[ \t]*(?://|#).*$")
 ARRAY = re.compile(r"\s*\[\s*[{\[\]]")
 EMPTY = re.compile(r'"([^"\n]{1,40})"\s*:\s*\[\s*\]')
+NAMES = 3  # that are told of a column that is missing
 HEADER_LINES = 20  # how far down the header row is looked for
 UNFINISHED = (".crdownload", ".part", ".partial", ".download", ".opdownload")
 MARKED = re.compile(rb"\xef\xbb\xbf\s*[{\[]")  # JSON behind a mark that no reader of JSON expects
@@ -567,24 +568,36 @@ def _no_header(source: Source, start: str, profiles: list[Profile]) -> InputErro
 def _unknown(
     source: Source, cells: list[str], profiles: list[Profile], more: str = ""
 ) -> ColumnError:
+    near, lacking = profile.nearest(profiles, cells) or (None, [])
+    facts = {"file": source.name, "columns": _listed(cells)}
+    chosen = len(profiles) == 1 or profiles[0].name != profile.HOME
+    if near and not chosen:
+        more += " " + sentence("The nearest profile is {title}.", title=near.title)
+    told = more + _how_to_add(source)
+    if not near or (not chosen and near.known < len(lacking)):
+        return ColumnError(
+            "{file} has no column that is known; found: {columns}.{hint}",
+            source.path,
+            hint=told,
+            **facts,
+        )
+    hints = (did_you_mean(name, cells) for several in lacking for name in several)
     return ColumnError(
-        "{file} has no column that is known; found: {columns}.{hint}",
+        "{file} has no column {missing}, which {title} needs; found: {columns}.{hint}",
         source.path,
-        file=source.name,
-        columns=_listed(cells),
-        hint=more + _how_to_add(source, cells, profiles),
+        missing=", ".join(" / ".join(map(repr, several[:NAMES])) for several in lacking),
+        title=near.title,
+        hint=next(filter(None, hints), "") + told,
+        **facts,
     )
 
 
-def _how_to_add(source: Source, cells: list[str], profiles: list[Profile]) -> str:
-    """Name the profile that knows most of a file's columns, and the way to one of its own."""
-    near = profile.nearest(profiles, cells)
-    said = sentence("The nearest profile is {title}.", title=near.title) if near else ""
-    told = sentence(
+def _how_to_add(source: Source) -> str:
+    """Name the way to a profile of a file's own."""
+    return " " + sentence(
         "For a profile to complete, run: rebroadcast profiles {file}",
         file=source.name.split("/")[0],
     )
-    return f" {said} {told}".replace("  ", " ")
 
 
 @cache
@@ -606,7 +619,8 @@ def headings(cells: Iterable[str]) -> list[str | None]:
 
 
 def _listed(cells: list[str]) -> str:
-    shown = [repr(c.strip()[:40]) for c in cells[:20]]
+    # Of a path the end tells more.
+    shown = [repr(c[-40:] if "[]." in c else c.strip()[:40]) for c in cells[:20]]
     return ", ".join(shown) + (
         " " + sentence("and {n} more", n=len(cells) - 20) if len(cells) > 20 else ""
     )
@@ -647,9 +661,10 @@ def _match(source: Source, header: list[str], export: str, profiles: list[Profil
     fits = profile.fits(profiles, header)
     if any(_serves(fit, export) for fit in fits):
         return _accept(source, header, export, fits)
-    home = next((one for one in profiles if one.name == profile.HOME), profiles[0])
+    home = profile.packaged()[profile.HOME]
     form = next((f for f in home.form if f.kind == export and f.rows is None), None)
-    if form is None:
+    near = profile.nearest(profiles, header)
+    if form is None or (not fits and near and near[0].profile is not home):
         raise _unknown(source, header, profiles)
     names = profile.places(form, header)
     missing = next(name for name in form.required if name not in names)
@@ -663,7 +678,7 @@ def _match(source: Source, header: list[str], export: str, profiles: list[Profil
         column=label,
         title=_spoken(form.name),
         columns=_listed(header),
-        hint=hint or _how_to_add(source, header, profiles),
+        hint=hint or _how_to_add(source),
     )
 
 

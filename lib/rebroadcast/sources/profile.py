@@ -53,10 +53,16 @@ class Form(_Data):
     zone: str = ""  # of the times that say none; "": as the user says
     provider: str = ""  # whose error codes they are
 
-    def fits(self, ours: set[str]) -> bool:
-        """Whether a file that has these columns of ours is of this form."""
+    def lacks(self, ours: set[str]) -> list[tuple[str, ...]]:
+        """What a file that has these columns of ours lacks to be of this form: each time the names
+        of columns of which one would do.
+        """
         told = [self.states[state] for state in ("failed", "reached") if state in self.states]
-        return ours.issuperset(self.required) and all(ours & signs.keys() for signs in told)
+        lacking = [(name,) for name in self.required if name not in ours]
+        either = ours.union(self.required)  # these are told already
+        lacking += [tuple(signs) for signs in told if either.isdisjoint(signs)]
+        names = (tuple(n for name in way for n in self.columns[name]) for way in lacking)
+        return list(dict.fromkeys(names))
 
     @cached_property
     def known(self) -> dict[str, str]:
@@ -203,7 +209,7 @@ def fits(profiles: Iterable[Profile], header: Iterable[str]) -> list[Fit]:
                 for name, names in form.columns.items()
                 if any(there.issuperset(map(key, alias.split(" + "))) for alias in names)
             }
-            if form.rows is None and not form.cells and form.fits(ours):
+            if form.rows is None and not form.cells and not form.lacks(ours):
                 found.append(Fit(profile, form, sum(map(bool, places(form, header)))))
     return found
 
@@ -239,7 +245,7 @@ def fits_paths(profiles: Iterable[Profile], known: set[str]) -> list[Fit]:
                     for name, names in form.columns.items()
                     if any(_key(full(p, form.rows, inside)) in known for p in names)
                 }
-                if form.fits(ours):
+                if not form.lacks(ours):
                     found.append(Fit(profile, form, len(ours), inside))
     return sorted(found, key=lambda fit: (len(fit.inside), fit.inside))
 
@@ -267,20 +273,28 @@ def within(fit: Fit) -> list[str]:
     return [p for p, (above, sign, _) in lists.items() if start.startswith(above + sign)]
 
 
-def nearest(profiles: Iterable[Profile], names: Iterable[str]) -> Profile | None:
-    """The profile that knows most of a file's columns (or paths); None where none knows any."""
+def nearest(
+    profiles: list[Profile], names: Iterable[str]
+) -> tuple[Fit, list[tuple[str, ...]]] | None:
+    """The form that knows most of a file's columns (or paths), and what the file lacks to be of it
+    (see `Form.lacks`); None where no form of several profiles knows any. The first profile is all
+    that counts where a user has named it.
+    """
 
     def last(name: str) -> str:
         return key(INDEX.sub("", name.replace("[]", "")).split(".")[-1])
 
-    there = set(map(last, names))
-    counts = {
-        profile.name: len(there & {last(n) for names in form.columns.values() for n in names})
-        for profile in profiles
-        for form in profile.form
-    }
-    best = max(counts, key=counts.__getitem__, default="")
-    return next((one for one in profiles if one.name == best and counts[best]), None)
+    there, near = set(map(last, names)), []
+    some = profiles if profiles[0].name == HOME else profiles[:1]
+    for profile in some:
+        for form in (form for form in profile.form if not form.cells):
+            ours = {n for n, own in form.columns.items() if there & set(map(last, own))}
+            lacking = [
+                tuple(full(name, form.rows) for name in several) for several in form.lacks(ours)
+            ]
+            near.append((Fit(profile, form, len(ours)), lacking))
+    best = max(near, key=lambda one: (one[0].known, -len(one[1])), default=None)
+    return best if best and (best[0].known or len(some) == 1) else None
 
 
 def paths(text: str) -> set[str]:
