@@ -25,22 +25,31 @@ FORMS = (
     "1643641445",
 )
 ORDERS = {"DMY": "DD/MM/YYYY", "MDY": "MM/DD/YYYY", "YMD": "YY-MM-DD"}
-# The names of months in English and Spanish, in lower case; how they may be cut short.
+# The names of months, in lower case, whole and as they are cut short: in English, Spanish, Portuguese,
+# French, Italian, German and Dutch (CLDR, cldr.unicode.org; "mrz" is Windows's), without accents too.
 MONTHS = (
-    "jan(?:uary)?|ene(?:ro)?",
-    "feb(?:ruary|rero)?",
-    "mar(?:ch|zo)?",
-    "apr(?:il)?|abr(?:il)?",
-    "mayo?",
-    "june?|jun(?:io)?",
-    "july?|jul(?:io)?",
-    "aug(?:ust)?|ago(?:sto)?",
-    "sept?(?:ember|iembre)?|set(?:iembre)?",
-    "oct(?:ober|ubre)?",
-    "nov(?:ember|iembre)?",
-    "dec(?:ember)?|dic(?:iembre)?",
+    "jan(?:uary|eiro|vier|v|uari?)?|ene(?:ro)?|gen(?:naio)?|j[aä]nner",
+    "feb(?:ruary|rero|braio|ruari?|er)?|f[eé]v(?:ereiro|rier|r)?",
+    "mar(?:ch|zo|[cç]o|s)?|m[aä]rz?|mrz|mrt|maart",
+    "apr(?:ile?)?|abr(?:il)?|avr(?:il)?",
+    "ma[iy]|mayo|maio|mag(?:gio)?|mei",
+    "jun[ei]?|jun(?:io|ho)|juin|giu(?:gno)?",
+    "jul[yi]?|jul(?:io|ho)|juill?|juillet|lug(?:lio)?",
+    "aug(?:ust(?:us)?)?|ago(?:sto)?|ao[uû]t",
+    "sept?(?:ember|iembre|embre)?|set(?:iembre|embro|tembre)?",
+    "oct(?:ober|ubre|obre)?|okt(?:ober)?|out(?:ubro)?|ott(?:obre)?",
+    "nov(?:ember|iembre|embro|embre)?",
+    "d[eé]c(?:ember|embre)?|dic(?:iembre|embre)?|dez(?:ember|embro)?",
 )
-DAYS = "mon|tue|wed|thu|fri|sat|sun|lun|mar(?:tes)|mi[eé]|jue|vie|s[aá]b|dom"
+# And of days; "mar" alone is the month.
+DAYS = (
+    "mon(?:day|tag)?|tue(?:s|sday)?|wed(?:nesday)?|thu(?:rs?|rsday)?|fri(?:day)?|sat(?:urday)?|sun(?:day)?"
+    "|lun(?:es|di|ed[iì])?|mar(?:tes|di|ted[iì])|mi[eé](?:rcoles)?|jue(?:ves)?|vie(?:rnes)?"
+    "|s[aá]b(?:ado|ato)?|dom(?:ingo|enica)?|(?:seg(?:unda)?|ter(?:[cç]a)?|qua(?:rta)?|qui(?:nta)?"
+    "|sex(?:ta)?)(?:-feira)?|mer(?:credi|coled[iì])?|jeu(?:di)?|ven(?:dredi|erd[iì])?|sam(?:edi|stag)?"
+    "|dim(?:anche)?|gio(?:ved[iì])?|dienstag|mittwoch|donnerstag|freitag|sonn(?:abend|tag)"
+    "|mo|di|mi|do|fr|sa|so"
+)
 PLAIN = r"^[12][0-9]{3}-[0-9]{1,2}-[0-9]{1,2}(?: [0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?)?$"
 CLOCK = "[0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?"
 SHAPE = (  # year-month-day, clock, half of the day, offset
@@ -64,7 +73,7 @@ SPACES = (
 )
 WORDS = (
     *((rf"\b(?:{name})\b[.]?", f"~{n:02}~") for n, name in enumerate(MONTHS, 1)),
-    (rf"^(?:{DAYS})[a-záé]*[.]?,? ", ""),
+    (rf"^(?:{DAYS})[.]?,? ", ""),
     # "mar" is Tuesday where another month, or a date in figures, follows it.
     (r"^~03~,? ([^:~]*~[0-9]{2}~|[0-9]{1,2}[/.-][0-9]{1,2}[/.-])", r"\1"),
     (r"([0-9]) ?([ap])[.]? ?m\b[.]?", r"\1 \2m"),
@@ -75,7 +84,7 @@ CLOCKS = (
         r"^(20[0-3][0-9])([01][0-9])([0-3][0-9])[ t]?([0-2][0-9]):?([0-5][0-9]):?([0-5][0-9])",
         r"\1-\2-\3 \4:\5:\6",
     ),
-    (r"([0-9])h([0-9]{2})\b", r"\1:\2"),  # 15h04
+    (r"([0-9]) ?h ?([0-9]{2})(?: ?min)?\b", r"\1:\2"),  # 15h04
     (r"([0-9]) ?(?:h(?:rs?|oras)?[.]?|uhr)$", r"\1"),  # 15:04 h
     (r" klo ([0-9])", r" \1"),  # 3.4.2022 klo 9.05
     (r"^([0-9]{1,2})[.] ([0-9]{1,2})[.] ([0-9]{4})\b", r"\1.\2.\3"),  # 3. 4. 2022
@@ -94,12 +103,15 @@ CLOCKS = (
         r"\1 \2:\3",
     ),
     (rf"^({CLOCK}(?: [ap]m)?),? (?:del? )?([0-9~].*[0-9])$", r"\2 \1"),  # the clock comes first
-    (r"(?:,? ?(?:\bat\b|\ba las?\b|às?|@|[|]| - )|,|t) ?([0-9]{1,2}:[0-9]{2})", r" \1"),
+    (
+        r"(?:,? ?(?:\b(?:at|a|as|um|a las?|alle(?: ore)?|ore)\b|às?|@|[|]| - )|,|t) ?([0-9]{1,2}:[0-9]{2})",
+        r" \1",
+    ),
 )
 DATES = (
     (r"^([0-9]{4})[-/. ]*~([0-9]{2})~[-/. ]*([0-9]{1,2})\b", r"\1-\2-\3"),
     (
-        r"^([0-9]{1,2})(?:st|nd|rd|th|º|°)?[-/., ]*(?:de )?~([0-9]{2})~[-/., ]*(?:del? )?([0-9]{4})\b",
+        r"^([0-9]{1,2})(?:st|nd|rd|th|er|º|°)?[-/., ]*(?:de )?~([0-9]{2})~[-/., ]*(?:del? )?([0-9]{4})\b",
         r"\3-\2-\1",
     ),
     (r"^([0-9]{1,2})[-/., ]*(?:de )?~([0-9]{2})~[-/., ]*(?:del? )?([0-9]{2})\b", r"20\3-\2-\1"),
