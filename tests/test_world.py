@@ -374,6 +374,70 @@ def test_a_clock_with_summer_time_has_two_offsets(engine, write):
     assert str(export.clock) == "UTC-06:00, UTC-05:00" and "clock" not in kinds(export)
 
 
+SPRING = ["2026-03-28 12:00:00", "2026-03-29 01:59:59", "2026-03-29 03:00:00", "2026-04-01 09:00"]
+AUTUMN = ["2026-10-24 12:00:00", "2026-10-25 03:00:00", "2026-10-26 09:00:00"]
+HOURS = {  # a zone, times, how many of them do not exist there, and how many come twice
+    "put forward": ("Europe/Madrid", [*SPRING, "2026-03-29 02:30:00", "2026-03-29 02:00:00"], 2, 0),
+    "written otherwise": (
+        "Europe/Madrid",
+        [*SPRING, "29 mars 2026 à 2h05", "29/3/2026 2:59"],
+        2,
+        0,
+    ),
+    "none in it": ("Europe/Madrid", SPRING, 0, 0),
+    "not on the clock of another zone": ("UTC", [*SPRING, "2026-03-29 02:30:00"], 0, 0),
+    "with its offset": ("Europe/Madrid", [*SPRING, "2026-03-29 02:30:00 +00:00"], 0, 0),
+    "put back": ("Europe/Madrid", [*AUTUMN, "2026-10-25 02:00:00", "2026-10-25 02:59:59"], 0, 2),
+    "half an hour": (
+        "Australia/Lord_Howe",
+        ["2026-10-04 01:00", "2026-10-04 02:29", "2026-10-04 02:30"],
+        1,
+        0,
+    ),
+    "a day alone is no midnight": (
+        "America/Santiago",
+        ["2026-09-05", "2026-09-06", "2026-09-07"],
+        0,
+        0,
+    ),
+    "after midnight": (
+        "America/Santiago",
+        ["2026-09-05 10:00", "2026-09-06 00:00:01", "2026-09-07 10:00"],
+        1,
+        0,
+    ),
+}
+
+
+@pytest.mark.parametrize("how", HOURS)
+def test_times_that_clocks_skip_or_repeat_are_told(engine, write, how):
+    zone, cells, skipped, twice = HOURS[how]
+    path = write([row(str(10 + n), "", at=cell) for n, cell in enumerate(cells)])
+    export = read(engine, path, timezone=zone)
+    told = {d.kind: d for d in export.doubts}
+    counts = [
+        told[k].values["n"] if k in told else 0
+        for k in ("times that are none", "times that come twice")
+    ]
+    assert counts == [skipped, twice] and not len(export.rejected)
+    if skipped:
+        said = told["times that are none"]
+        assert said.weight == export.rows and zone in said.text() and path.name in said.text()
+
+
+def test_times_that_clocks_skip_are_told_of_parquet_and_of_other_vendors_files(engine, tmp_path):
+    cells = [*SPRING, "2026-03-29 02:30:00"]
+    table = pyarrow.table(dict(zip(HEADER, zip(*dated(cells), strict=True), strict=True)))
+    pyarrow.parquet.write_table(table, tmp_path / "failed.parquet")
+    wati = "customer_external_id,sent_at,error_code,delivered_at\n"
+    rows = "".join(f"+4477009001{n:02},{at},131026,\n" for n, at in enumerate(cells))
+    (tmp_path / "log.csv").write_text(wati + rows)
+    for name in ("failed.parquet", "log.csv"):
+        export = read(engine, tmp_path / name, timezone="Europe/Madrid")
+        [said] = [d for d in export.doubts if d.kind == "times that are none"]
+        assert said.values["n"] == 1 and said.values["first"] == "2026-03-29 02:30:00"
+
+
 def test_ids_that_are_no_moments_tell_no_clock(engine, write):
     assert read(engine, CASES / "c25_failed_intact.csv").clock is None  # a year apart
     assert read(engine, write([row("1", "16800001"), row("2", "abc")])).clock is None

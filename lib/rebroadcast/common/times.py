@@ -242,6 +242,32 @@ def _words(name: str) -> frozenset[str]:
     return frozenset(re.findall("[a-z]{3,}", folded(name.rpartition("/")[2])))
 
 
+def changes(zone: str, first: datetime, last: datetime) -> list[tuple[datetime, datetime, bool]]:
+    """The times of a zone's wall clock that do not exist (False) or come twice (True) between two
+    instants (UTC), each from its first to before its last second: its clocks were put forward or
+    back then.
+
+    >>> changes("Europe/Madrid", datetime(2026, 3, 1), datetime(2026, 4, 1))
+    [(datetime.datetime(2026, 3, 29, 2, 0), datetime.datetime(2026, 3, 29, 3, 0), False)]
+    """
+
+    def ahead(at: datetime) -> timedelta:
+        return ZoneInfo(zone).fromutc(at.replace(tzinfo=ZoneInfo(zone))).utcoffset() or timedelta()
+
+    found, day = [], timedelta(days=1)
+    end, last = first.replace(tzinfo=None), last.replace(tzinfo=None)
+    while end <= last:
+        begin, end = end, end + day
+        before, after = ahead(begin), ahead(end)
+        if before != after:
+            sure, late = begin, end
+            while late - sure > timedelta(seconds=1):
+                middle = (sure + (late - sure) / 2).replace(microsecond=0)
+                sure, late = (middle, late) if ahead(middle) == before else (sure, middle)
+            found.append((late + min(before, after), late + max(before, after), after < before))
+    return found
+
+
 def minute_of(moment: datetime, down: bool = False) -> int:
     """Return the first whole minute (since 1970, UTC) not before a moment, or with `down` not after
     it.

@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, time, timedelta
 
 import ibis
 import pandas as pd
@@ -14,6 +14,7 @@ import pandas as pd
 from ..common.doubts import ALL, Doubt
 from ..common.exceptions import DateError
 from ..common.masking import mask
+from ..common.times import changes
 from ..sources.files import Source
 from . import dates
 from .scan import SIGNS
@@ -73,13 +74,17 @@ class Clock:
 
 @dataclass(frozen=True)
 class Seen:
-    """What one look at a table tells: its rows, its clock, and how many of its long message IDs
-    were rounded.
+    """What one look at a table tells: its rows, its clock, how many of its long message IDs were
+    rounded, and of its times: how many do not exist in their zone, the first of them, and how many
+    come twice.
     """
 
     rows: int
     clock: Clock | None = None
     rounded: int = 0
+    skipped: int = 0
+    first: str = ""
+    twice: int = 0
 
 
 def utc_offset(ahead: timedelta) -> str:
@@ -115,27 +120,54 @@ def damage(name: str, cell: "ibis.Value") -> "tuple[ibis.Value, str]":
     return damaged(cell), f"a {label} damaged by a spreadsheet"
 
 
-def look(table: "ibis.Table", timed: bool = True) -> Seen:
-    """Count the rows of an export, and see what its message IDs tell.
+def look(table: "ibis.Table", zone: str = "") -> Seen:
+    """Count the rows of an export, and see what its message IDs and times tell.
 
-    table has message_id, its number, and with timed sent_at (UTC) and local_at. An ID of 16 digits is the time
-    of the message in microseconds since 1970 (UTC); the clock is what the most of them show.
+    table has message_id, its number, and with a zone sent_at (UTC) and local_at, its wall clock. An
+    ID of 16 digits is the time of the message in microseconds since 1970 (UTC); the clock is what
+    the most of them show.
     """
     if "message_number" not in table.columns:
         return Seen(int(table.count().execute()))
     number = table.message_number
     long = (number >= 10**DIGITS).fill_null(False)
     facts = {"long": long, "zero": long & (number % 10 == 0)}
-    facts |= _quarters(table, number) if timed else {}
-    seen = table.group_by(**facts).aggregate(n=table.count()).to_pandas()
+    facts |= _quarters(table, number) if zone else {}
+    span = {"begin": table.sent_at.min(), "end": table.sent_at.max()} if zone else {}
+    seen = table.group_by(**facts).aggregate(n=table.count(), **span).to_pandas()
     zeros, long_ids = (int(seen["n"][seen[name]].sum()) for name in ("zero", "long"))
     chance = 0.1 * long_ids + 5 * math.sqrt(0.09 * long_ids) + 1
     rounded = zeros > chance or zeros == long_ids >= FEWEST
     if rounded:  # unless zeros are all that they ever end in
         kept = table.filter(long).message_id.left(DIGITS).right(1)
         rounded = bool((kept != "0").any().execute())
-    clock = _clock(seen[seen["told"]]) if timed else None
-    return Seen(int(seen["n"].sum()), clock, zeros if rounded else 0)
+    clock = _clock(seen[seen["told"]]) if zone else None
+    times = _out_of_clock(table, zone, seen) if zone else {}
+    return Seen(int(seen["n"].sum()), clock, zeros if rounded else 0, **times)
+
+
+def _out_of_clock(table: "ibis.Table", zone: str, seen: "pd.DataFrame") -> dict:
+    """How many times of a table do not exist in a zone, the first of them, and how many come twice;
+    nothing where no clock was changed between its first and its last.
+    """
+    begin, end = seen["begin"].min(), seen["end"].max()
+    if pd.isna(begin) or not (hours := changes(zone, begin.to_pydatetime(), end.to_pydatetime())):
+        return {}
+    wall = table.local_at
+    which = ibis.cases(
+        *((_within(wall, *hour), "twice" if again else "skipped") for *hour, again in hours),
+        else_="once",
+    )
+    told = table.group_by(which=which).aggregate(n=table.count(), first=wall.min()).to_pandas()
+    found = {one.which: one for one in told.itertuples() if one.which != "once"}
+    first = {"first": str(found["skipped"].first)} if "skipped" in found else {}
+    return {name: int(one.n) for name, one in found.items()} | first
+
+
+def _within(wall: "ibis.Value", start: datetime, stop: datetime) -> "ibis.Value":
+    """Whether a time lies in an hour; midnight does not, which a day without a time is."""
+    after = wall > start if start.time() == time.min else wall >= start
+    return (after & (wall < stop)).fill_null(False)
 
 
 def _quarters(table: "ibis.Table", number: "ibis.Value") -> "dict[str, ibis.Value]":
@@ -205,6 +237,28 @@ def doubts(
                 " {zone}: they are off by {shift} hours. State the zone with timezone.",
                 values,
                 seen.clock.messages,
+            )
+        )
+    files_zone = {"files": files, "zone": timezone}
+    if seen.skipped and not (seen.clock and seen.clock.shift):
+        said.append(
+            Doubt(
+                "times that are none",
+                "{files}: {n} messages carry a time that does not exist in {zone}, the first"
+                " {first}: its clocks were put forward then. The times are of another zone, and all"
+                " may be off; state it with timezone.",
+                files_zone | {"n": seen.skipped, "first": seen.first},
+                seen.rows,
+            )
+        )
+    if seen.twice:
+        said.append(
+            Doubt(
+                "times that come twice",
+                "{files}: {n} messages are of an hour that comes twice in {zone}, when its clocks are"
+                " put back; they are read as of the second, and may have been sent an hour earlier.",
+                files_zone | {"n": seen.twice},
+                seen.twice,
             )
         )
     if seen.rounded:

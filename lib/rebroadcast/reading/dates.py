@@ -325,8 +325,8 @@ def read(
     date_format: str = "",
 ) -> "ibis.Table":
     """Read each date of a column once: `said`, `at` (UTC, null where it is no date), `zoned`
-    (whether it says its zone), `serial` (whether it is a spreadsheet's number), `shape` (how it is
-    written, null for an instant whose order of day and month is sure) and `late` (whether it is
+    (whether it says its zone), `wall` (what its clock says, null for a zoned one), `serial` (whether
+    it is a spreadsheet's number), `shape` (how it is written, null for an instant whose order of day and month is sure) and `late` (whether it is
     after the 12th of a month, null as `shape` is).
 
     zone is that of wall-clock times; date_format as `date_order` and `rewriting` take it. DateError
@@ -388,7 +388,8 @@ def _instants(engine: Engine, forms: "ibis.Table", zone: str) -> "ibis.Table":
     told = ~forms.zoned | forms.shape.contains("?").fill_null(False)
     shape = (forms["at"].notnull() & told).ifelse(forms.shape, None)
     late = shape.notnull().ifelse(forms.wall.day() > len(MONTHS), None)
-    return forms.select("said", "serial", "at", "zoned", shape=shape, late=late)
+    wall = forms.zoned.ifelse(ibis.null("timestamp"), forms.wall)
+    return forms.select("said", "serial", "at", "zoned", wall=wall, shape=shape, late=late)
 
 
 def real(at: "ibis.Value") -> "ibis.Value":

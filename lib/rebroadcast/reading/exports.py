@@ -139,7 +139,7 @@ def read(
     # Each look at many files takes as long as to open them all.
     table = engine.keep(table) if len(tables) > MANY else table
     rejected = pd.concat([part.rejected for part in parts], ignore_index=True)
-    seen = checks.look(table, timed=not as_text)
+    seen = checks.look(table, "" if as_text else timezone)
     doubts = [doubt for source in sources for doubt in source.doubts]
     doubts += [doubt for part in parts for doubt in part.doubts]
     doubts += checks.doubts(kind, sources, rejected, seen, timezone)
@@ -498,8 +498,8 @@ def _times(engine: Engine, said: "ibis.Value", zone: str) -> "dict[str, ibis.Val
     """
     if not zone:
         return {"sent_at": said.cast("string")}
-    at = engine.to_utc(said.try_cast("timestamp"), zone)
-    return {"sent_at": at, "local_at": engine.to_wall_clock(at, zone)}
+    wall = said.try_cast("timestamp")
+    return {"sent_at": engine.to_utc(wall, zone), "local_at": wall}
 
 
 def _numbered(columns: "dict[str, ibis.Value]") -> "dict[str, ibis.Value]":
@@ -572,7 +572,7 @@ def _places(raw: "ibis.Table", source: Source, offset: int) -> "dict[str, ibis.V
 
 
 def _moments(engine: Engine, raw: "ibis.Table", as_read: _As) -> "dict[str, ibis.Value]":
-    local = engine.to_wall_clock(raw["at"], as_read.zone or "UTC")
+    local = raw.wall.fill_null(engine.to_wall_clock(raw["at"], as_read.zone or "UTC"))
     if as_read.zone:
         return {"sent_at": raw["at"], "local_at": local}
     return {"sent_at": local.cast("string") + raw.zoned.ifelse("+00:00", ""), "local_at": local}
@@ -615,13 +615,12 @@ def _converted(
     problems = [(raw.problem.notnull(), raw.problem)]
     problems += _id_problems({n: raw[n] for n in IDS if n in columns})
     if as_read.zone and "sent_at" in columns:
-        text = raw.sent_at
-        at = text.endswith("+00:00").ifelse(
-            text.try_cast("timestamp('UTC')"),
-            engine.to_utc(text.try_cast("timestamp"), as_read.zone),
-        )
+        text, wall = raw.sent_at, raw.sent_at.try_cast("timestamp")
+        zoned = text.endswith("+00:00")
+        at = zoned.ifelse(text.try_cast("timestamp('UTC')"), engine.to_utc(wall, as_read.zone))
         problems.append((text.notnull() & ~dates.real(at).fill_null(False), checks.NO_DATE))
-        columns |= {"sent_at": at, "local_at": engine.to_wall_clock(at, as_read.zone)}
+        local = zoned.ifelse(engine.to_wall_clock(at, as_read.zone), wall)
+        columns |= {"sent_at": at, "local_at": local}
     columns |= _no_channel(columns) if as_read.zone else {}
     kept = {k: raw[k] for k in KEPT} | {"problem": ibis.cases(*problems)}
     return raw.select(

@@ -55,7 +55,8 @@ def messages(
     if form.provider and "provider" in columns:
         ours["provider"] = ibis.literal(form.provider)
     if zone and "sent_at" in columns:
-        ours["local_at"] = engine.to_wall_clock(rows.sent_at, zone)
+        local = engine.to_wall_clock(rows.sent_at, zone)
+        ours["local_at"] = rows.wall.fill_null(local) if "wall" in rows.columns else local
     more = {n: rows[n] for n in ("state", "file", "place", "said")}
     return engine.keep(rows.select(**ours, **more, problem=_problem(rows, form))), doubts
 
@@ -109,7 +110,8 @@ def _rows(
         zoned = ibis.literal(form.zone != "") | rows.zoned
         at = engine.to_wall_clock(at, "UTC").cast("string") + zoned.ifelse("+00:00", "")
     unread = rows["at"].isnull().ifelse(rows.date_, None)
-    known = {"date_", "as_said", *times.columns} - {"said"}
+    # A vendor's own zone is sure, whatever the user's says.
+    known = {"date_", "as_said", *times.columns} - {"said", *["wall"] * (not form.zone)}
     doubts = checks.written(source.name, _forms(rows, times), date_format)
     return rows.mutate(sent_at=at, said=unread).drop(*known), doubts
 
