@@ -111,7 +111,10 @@ def repaired(cell: "ibis.Value") -> "ibis.Value":
 
 def damaged(cell: "ibis.Value") -> "ibis.Value":
     """Whether an ID is a number that a spreadsheet or a program has written anew."""
-    return cell.re_search("^[0-9A-Za-z]+$").ifelse(False, cell.re_search(DAMAGED))
+    number = (cell >= "0") & (cell < ":")  # it begins as one
+    return number.ifelse(
+        cell.re_search("^[0-9A-Za-z]+$").ifelse(False, cell.re_search(DAMAGED)), False
+    )
 
 
 def damage(name: str, cell: "ibis.Value") -> "tuple[ibis.Value, str]":

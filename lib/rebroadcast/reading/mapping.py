@@ -48,8 +48,10 @@ def messages(
     read = [_rows(engine, n, *part, zone, date_format, columns) for n, part in enumerate(parts)]
     tables, doubts = [rows for rows, _ in read], [doubt for _, told in read for doubt in told]
     rows = ibis.union(*tables) if len(tables) > 1 else tables[0]
+    if others := [state for state in ("incoming", "none") if state in form.states]:
+        rows = rows.filter(~rows.state.isin(others).fill_null(False))
     if form.states:
-        rows = _once(rows.filter(~rows.state.isin(["incoming", "none"]).fill_null(False)), document)
+        rows = _once(rows, document)
     rows = _recipients(rows, form)
     ours = {n: rows[n] if n in rows.columns else ibis.null("string") for n in columns}
     if form.provider and "provider" in columns:
@@ -206,7 +208,8 @@ def _recipients(rows: "ibis.Table", form: Form) -> "ibis.Table":
         return rows
     digits = said.re_replace("[^0-9]", "")
     phone = said.re_search(PHONE) & digits.re_search(DIGITS)
-    return rows.mutate(contact_id=phone.ifelse(digits, said))
+    plain = said.re_search(DIGITS)  # most are, and need no look at each sign
+    return rows.mutate(contact_id=plain.ifelse(said, phone.ifelse(digits, said)))
 
 
 def _problem(rows: "ibis.Table", form: Form) -> "ibis.Value":
@@ -222,6 +225,6 @@ def _problem(rows: "ibis.Table", form: Form) -> "ibis.Value":
         (rows.state.isnull(), "a state that its profile does not know"),
         (to.isnull(), "no contact ID" if form.recipient == "contact" else "no recipient"),
         *(checks.damage(name, cell) for name, cell in ids.items()),
-        (~ibis.or_(*(to.re_search(pattern) for pattern in patterns)), words),
+        (~ibis.cases(*((to.re_search(one), True) for one in patterns), else_=False), words),
         (rows.said.notnull(), NO_DATE),
     )
