@@ -1082,6 +1082,74 @@ def test_a_damaged_document_is_refused_in_one_sentence(engine, tmp_path):
         assert UK not in str(caught.value) and "\n" not in str(caught.value)
 
 
+def hook(at: object, state: str, to: str) -> str:
+    status = {"id": f"wamid.{to}", "status": state, "timestamp": at, "recipient_id": to}
+    told = {"messaging_product": "whatsapp", "metadata": {"phone_number_id": "1"}}
+    return json.dumps(told | {"statuses": [status], "field": "messages"})
+
+
+def table(*rows: str, delimiter: str = ",") -> str:
+    head = "To,Status,SentDate,ErrorCode,Sid,Direction"
+    return "\r\n".join((head, *rows)).replace(",", delimiter) + "\r\n"
+
+
+FAILED, SENT = (
+    f"+44770090011{n},{state},2026-10-05 14:00:0{n},{code},SM{n},outbound-api"
+    for n, state, code in ((1, "failed", "30003"), (2, "delivered", ""))
+)
+HABITS = {  # a message that failed and one that arrived, as others write them; rows that are none
+    "a line for spreadsheets": ("\ufeffsep=;\r\n" + table(FAILED, SENT, delimiter=";"), 0),
+    "states in capitals": (table(FAILED.replace("failed", "FAILED"), SENT.title()), 0),
+    "apostrophes and floats": (table("'" + FAILED.replace("30003", "30003.0"), "'" + SENT), 0),
+    "phones as floats": (table(FAILED[1:].replace(",", ".0,", 1), SENT), 0),
+    "a row of totals": (table(FAILED, SENT, "Total,2,,,,"), 1),
+    "a short row of totals": (table(FAILED, SENT, "Total: 2"), 1),
+    "a title above": ("Messages of October\r\n\r\n" + table(FAILED, SENT, delimiter="\t"), 0),
+    "a delimiter at each end": (table(FAILED, SENT).replace("\r\n", ",\r\n"), 0),
+    "seconds as numbers": (
+        hook(1791208801, "failed", "447700900111")
+        + "\n"
+        + hook(1791208802.5, "read", "447700900112"),
+        0,
+    ),
+    "milliseconds as floats": (
+        hook(1791208801123.0, "FAILED", "447700900111")
+        + "\n"
+        + hook(1.791208802e12, "READ", "447700900112"),
+        0,
+    ),
+}
+
+
+@pytest.mark.parametrize("how", HABITS)
+def test_habits_of_others_change_nothing(engine, tmp_path, how):
+    text, lost = HABITS[how]
+    path = tmp_path / "log"
+    path.write_text(text, "utf-8", newline="")
+    export = exports.read(engine, path)
+    [(to, at, error)] = said(export)
+    assert (to, at) == ("447700900111", f"{DAY}14:00:01") and error in ("30003", None)
+    assert reached(export) == ["447700900112"] and len(export.rejected) == lost
+
+
+def test_what_cannot_be_read_names_the_way_on(engine, tmp_path):
+    path = tmp_path / "log.csv"
+    path.write_text(table(FAILED, SENT, delimiter="^"))
+    with pytest.raises(InputError, match="no comma, semicolon, tab or | sets columns apart"):
+        exports.read(engine, path)
+    path.write_text(table(FAILED.replace("failed", "fallido"), SENT.replace("delivered", "ok")))
+    with pytest.raises(
+        InputError, match="a state that its profile .* rebroadcast profiles log.csv"
+    ):
+        exports.read(engine, path)
+    for name in ("inner.zip", "log.zip"):
+        with zipfile.ZipFile(tmp_path / name, "w") as archive:
+            archive.write(path, path.name)
+        path = tmp_path / name
+    with pytest.raises(InputError, match="0 of them CSV.* give what is in it: inner.zip"):
+        exports.read(engine, path)
+
+
 def test_the_furthest_state_wins_in_any_order_and_a_failure_keeps_its_error(engine, tmp_path):
     def hook(to, state, at, **more):
         status = {"id": f"wamid.{to}", "status": state, "timestamp": str(at), "recipient_id": to}

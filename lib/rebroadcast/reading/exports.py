@@ -335,11 +335,14 @@ def _nothing_good(source: Source, kind: str, part: _Part) -> InputError:
     why = part.rejected.reason.iloc[0]
     if why == checks.NO_DATE and part.no_date:
         return checks.no_dates(source, *part.no_date)
-    hint = (
-        " " + sentence("Export it again, and do not open it in a spreadsheet before.")
-        if why.endswith("a spreadsheet")
-        else ""
-    )
+    hint = ""
+    if why.endswith("a spreadsheet"):
+        hint = " " + sentence("Export it again, and do not open it in a spreadsheet before.")
+    elif why == mapping.NO_STATE:
+        name = source.name.split("/")[0]
+        hint = " " + sentence(
+            "For a profile in which to name its states, run: rebroadcast profiles {file}", file=name
+        )
     return InputError(
         "{file}: every row was rejected, the first because of {reason}; expected the rows"
         " of a {title}.{hint}",

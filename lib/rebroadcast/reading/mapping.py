@@ -14,6 +14,8 @@ from . import checks, dates
 from .checks import NO_DATE
 from .scan import IDS
 
+NO_STATE = "a state that its profile does not know"
+
 RANK, FILE = 60, 40  # bits: a record's state, file and place, as one number that orders them
 NUMBERS = {*IDS, "phone", "code"}
 DRESSED = {*NUMBERS, "sent_at"}  # what spreadsheets keep as text by a sign before it
@@ -222,7 +224,7 @@ def _problem(rows: "ibis.Table", form: Form) -> "ibis.Value":
     words, patterns = kinds[form.recipient]
     to, ids = rows.contact_id, {n: rows[n] for n in IDS if n in rows.columns}
     return ibis.cases(
-        (rows.state.isnull(), "a state that its profile does not know"),
+        (rows.state.isnull(), NO_STATE),
         (to.isnull(), "no contact ID" if form.recipient == "contact" else "no recipient"),
         *(checks.damage(name, cell) for name, cell in ids.items()),
         (~ibis.cases(*((to.re_search(one), True) for one in patterns), else_=False), words),

@@ -14,7 +14,7 @@ from typing import IO, NamedTuple
 from xml.etree import ElementTree
 
 from ..common.doubts import Doubt
-from ..common.exceptions import InputError
+from ..common.exceptions import InputError, sentence
 from ..common.folder import disk_full
 
 LARGEST = 64 * 2**30  # bytes that one file may unpack to
@@ -22,6 +22,7 @@ RATIO = 250  # and how many times its size, beyond the first ROOM bytes; exports
 ROOM = 64 * 2**20
 MEMBERS = 1_000  # files in one archive
 TABLES = (".csv", ".txt", ".tsv", ".json", ".jsonl", ".ndjson", ".log")
+PACKED = (".zip", ".xlsx", ".7z", ".rar", ".tar", ".tgz", ".parquet")  # not read in an archive
 WIDEST, LONGEST = 1_000, 2**20  # columns and rows of a workbook
 EXACT = 2**53  # up to it a workbook's number is exact
 ROW = re.compile(rb"<(?:\w+:)?row\b")
@@ -65,12 +66,15 @@ def unpack(path: Path, target: Path, headings: Callable[[list[str]], int]) -> li
             and "__MACOSX" not in member.filename
         ]
         if not members or len(names) > MEMBERS:
+            packed = next((n for n in names if n.lower().endswith(PACKED)), "")
+            hint = sentence("Unpack it, and give what is in it: {name}.", name=packed)
             raise InputError(
-                "{path} holds {files} files, {tables} of them CSV; expected one export.",
+                "{path} holds {files} files, {tables} of them CSV; expected one export.{hint}",
                 path,
                 path=path,
                 files=len(names),
                 tables=len(members),
+                hint=f" {hint}" if packed else "",
             )
         found, given = [], Counter(Path(member.filename).name for member in members)
         for number, member in enumerate(sorted(members, key=lambda member: member.filename)):
