@@ -39,7 +39,10 @@ FEWEST = 3  # IDs that all end in zero before that is no chance
 CELL = 40  # characters of a cell that are shown
 DATED = re.compile(r"[0-9]{1,4}[-/.](?:[0-9]{1,2}|[^\W\d_]{3,10})[-/.][0-9]{1,4}|[0-9]+:[0-9:.,]+")
 PART = re.compile(r"[^\W\d_]+")
-DATE_WORDS = "am|pm|[amptzhà]|às?|as|um|uhr|alle|ore|min|feira|hrs|utc|gmt|del?|st|nd|rd|th|er|at|las?|[cemp][sd]t|ist|cest|cet"
+DATE_WORDS = (
+    "am|pm|[amptzhà]|às?|as|um|uhr|alle|ore|min|feira|hrs|utc|gmt|del?|st|nd|rd|th|er|at|las?"
+    "|[cemp][sd]t|ist|cest|cet"
+)
 SPELT = re.compile(rf"{'|'.join(dates.MONTHS)}|{dates.DAYS}|{DATE_WORDS}")
 CLOCK = re.compile(r"\b20[0-9]{2}\b.*\b[0-9]{1,2}[:.h][0-9]{2}")  # beside a year
 DOTS = r"^...[?] 0[.]"  # a shape of `dates.read`: read by custom, with dots
@@ -258,8 +261,8 @@ def doubts(
         said.append(
             Doubt(
                 "times that come twice",
-                "{files}: {n} messages are of an hour that comes twice in {zone}, when its clocks are"
-                " put back; they are read as of the second, and may have been sent an hour earlier.",
+                "{files}: {n} messages are of an hour that comes twice in {zone}, when its clocks"
+                " are put back; they are read as of the second, and may have been sent an hour earlier.",
                 files_zone | {"n": seen.twice},
                 seen.twice,
             )

@@ -25,8 +25,9 @@ FORMS = (
     "1643641445",
 )
 ORDERS = {"DMY": "DD/MM/YYYY", "MDY": "MM/DD/YYYY", "YMD": "YY-MM-DD"}
-# The names of months, in lower case, whole and as they are cut short: in English, Spanish, Portuguese,
-# French, Italian, German and Dutch (CLDR, cldr.unicode.org; "mrz" is Windows's), without accents too.
+# The names of months, in lower case, whole and as they are cut short: in English, Spanish,
+# Portuguese, French, Italian, German and Dutch (CLDR, cldr.unicode.org; "mrz" is Windows's), without
+# accents too.
 MONTHS = (
     "jan(?:uary|eiro|vier|v|uari?)?|ene(?:ro)?|gen(?:naio)?|j[aä]nner",
     "feb(?:ruary|rero|braio|ruari?|er)?|f[eé]v(?:ereiro|rier|r)?",
@@ -43,12 +44,12 @@ MONTHS = (
 )
 # And of days; "mar" alone is the month.
 DAYS = (
-    "mon(?:day|tag)?|tue(?:s|sday)?|wed(?:nesday)?|thu(?:rs?|rsday)?|fri(?:day)?|sat(?:urday)?|sun(?:day)?"
-    "|lun(?:es|di|ed[iì])?|mar(?:tes|di|ted[iì])|mi[eé](?:rcoles)?|jue(?:ves)?|vie(?:rnes)?"
-    "|s[aá]b(?:ado|ato)?|dom(?:ingo|enica)?|(?:seg(?:unda)?|ter(?:[cç]a)?|qua(?:rta)?|qui(?:nta)?"
-    "|sex(?:ta)?)(?:-feira)?|mer(?:credi|coled[iì])?|jeu(?:di)?|ven(?:dredi|erd[iì])?|sam(?:edi|stag)?"
-    "|dim(?:anche)?|gio(?:ved[iì])?|dienstag|mittwoch|donnerstag|freitag|sonn(?:abend|tag)"
-    "|mo|di|mi|do|fr|sa|so"
+    "mon(?:day|tag)?|tue(?:s|sday)?|wed(?:nesday)?|thu(?:rs?|rsday)?|fri(?:day)?|sat(?:urday)?"
+    "|sun(?:day)?|lun(?:es|di|ed[iì])?|mar(?:tes|di|ted[iì])|mi[eé](?:rcoles)?|jue(?:ves)?"
+    "|vie(?:rnes)?|s[aá]b(?:ado|ato)?|dom(?:ingo|enica)?|(?:seg(?:unda)?|ter(?:[cç]a)?|qua(?:rta)?"
+    "|qui(?:nta)?|sex(?:ta)?)(?:-feira)?|mer(?:credi|coled[iì])?|jeu(?:di)?|ven(?:dredi|erd[iì])?"
+    "|sam(?:edi|stag)?|dim(?:anche)?|gio(?:ved[iì])?|dienstag|mittwoch|donnerstag|freitag"
+    "|sonn(?:abend|tag)|mo|di|mi|do|fr|sa|so"
 )
 PLAIN = r"^[12][0-9]{3}-[0-9]{1,2}-[0-9]{1,2}(?: [0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?)?$"
 CLOCK = "[0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?"
@@ -104,7 +105,8 @@ CLOCKS = (
     ),
     (rf"^({CLOCK}(?: [ap]m)?),? (?:del? )?([0-9~].*[0-9])$", r"\2 \1"),  # the clock comes first
     (
-        r"(?:,? ?(?:\b(?:at|a|as|um|a las?|alle(?: ore)?|ore)\b|às?|@|[|]| - )|,|t) ?([0-9]{1,2}:[0-9]{2})",
+        r"(?:,? ?(?:\b(?:at|as?|um|a las?|alle(?: ore)?|ore)\b|às?|@|[|]| - )|,|t)"
+        r" ?([0-9]{1,2}:[0-9]{2})",
         r" \1",
     ),
 )
@@ -325,9 +327,10 @@ def read(
     date_format: str = "",
 ) -> "ibis.Table":
     """Read each date of a column once: `said`, `at` (UTC, null where it is no date), `zoned`
-    (whether it says its zone), `wall` (what its clock says, null for a zoned one), `serial` (whether
-    it is a spreadsheet's number), `shape` (how it is written, null for an instant whose order of day and month is sure) and `late` (whether it is
-    after the 12th of a month, null as `shape` is).
+    (whether it says its zone), `wall` (what its clock says, null for a zoned one), `serial`
+    (whether it is a spreadsheet's number), `shape` (how it is written, null for an instant whose
+    order of day and month is sure) and `late` (whether it is after the 12th of a month, null as
+    `shape` is).
 
     zone is that of wall-clock times; date_format as `date_order` and `rewriting` take it. DateError
     where dates could be read two ways.

@@ -23,8 +23,9 @@ KEPT = 10_000  # characters that are kept of a line that is no JSON
 def read(engine: Engine, source: Source) -> tuple["ibis.Table", "pd.DataFrame"]:
     """Read the records of a JSON document: a column c0, c1, … for each path of its header, as text.
 
-    A list of records is taken for these. Returns them with `line` (the number of the value that a record lies in) and `broken` (a value
-    that is none of the form: no record), and of these what was refused: line, error_type, csv_line.
+    A list of records is taken for these. Returns them with `line` (the number of the value that a
+    record lies in) and `broken` (a value that is none of the form: no record), and of these what was
+    refused: line, error_type, csv_line.
     In JSON lines a line that is no JSON is refused; of any other document InputError is raised.
     """
     records = engine.new_file(".parquet")

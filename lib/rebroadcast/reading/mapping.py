@@ -15,7 +15,6 @@ from .checks import NO_DATE
 from .scan import IDS
 
 NO_STATE = "a state that its profile does not know"
-
 RANK, FILE = 60, 40  # bits: a record's state, file and place, as one number that orders them
 NUMBERS = {*IDS, "phone", "code"}
 DRESSED = {*NUMBERS, "sent_at"}  # what spreadsheets keep as text by a sign before it

@@ -550,8 +550,8 @@ def _no_header(source: Source, start: str, profiles: list[Profile]) -> InputErro
     )
     if len(cells) < 2:
         return InputError(
-            "{file} is not a CSV file: no comma, semicolon, tab or | sets columns apart in its first"
-            " line.",
+            "{file} is not a CSV file: no comma, semicolon, tab or | sets columns apart in its"
+            " first line.",
             source.path,
             file=source.name,
         )
