@@ -915,6 +915,7 @@ WRITTEN = {  # three records, as programs write them
     "two arrays over lines": f"[\n{PRETTY[0]},\n{PRETTY[1]}\n]\n[{PRETTY[2]}\n]\n",
     "an array and lines": f"[{ONE},{TWO}]\n{THREE}\n",
     "lines and an array": f"{ONE}\n[{TWO},{THREE}]\n",
+    "an object on a line, and others over lines": "\n".join([ONE, *PRETTY[1:]]),
     "an empty array first": f"[]\n[{ONE},{TWO}]\n[]\n[{THREE}]",
     "arrays in an array": f"[[{ONE},{TWO}],[{THREE}]]",
     "a list in two others": json.dumps(

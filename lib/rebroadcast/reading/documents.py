@@ -57,12 +57,12 @@ def _query(source: Source) -> str:
     # JSON lines are read in parts of this size, other documents need room for their largest value.
     size = LINE if lines else max(LINE, min(LARGEST, source.path.stat().st_size + 1))
     foreign = " AND ".join(f"r0.{_name(part)} IS NULL" for part in shape)
-    number = "row_number() OVER () AS line"
+    numbered = "row_number() OVER () AS line"
     query = f"""
         SELECT *, r0 IS NULL OR ({foreign}) AS broken FROM (
-            SELECT {"line" if lines else number},
+            SELECT {"line" if lines else numbered},
                 json_transform(json, {_quoted(json.dumps(_told(shape)))}) AS r0
-            FROM (SELECT line, unnest({ENTRIES}) AS json FROM (SELECT {number}, json
+            FROM (SELECT line, unnest({ENTRIES}) AS json FROM (SELECT {numbered}, json
                 FROM read_json_objects({_quoted(reader_path(source.path))}, ignore_errors = {lines},
                     format = '{source.document}', maximum_object_size = {size})
             ))

@@ -434,9 +434,10 @@ def _match_document(source: Source, start: str, export: str, profiles: list[Prof
     """Find the form of a JSON document from its beginning."""
     lines = start.lstrip().splitlines()
     whole = lines if len(start) < DOCUMENT else lines[:-1]
-    some = [line for line in whole[:1000] if line.strip()]
-    good = sum(is_object(line, list) for line in some)
-    if good * 2 >= len(some) > 1 or any(map(is_object, some[:1])):
+    first = [line for line in whole[:1000] if line.strip()]
+    good = sum(is_object(line, list) for line in first)
+    several = len(first) > 1 or any(map(is_object, first))  # an array alone may be of any length
+    if several and good * 2 >= len(first):
         some = whole if len(start) < DOCUMENT else _spread(source.path)
         kind, known = "newline_delimited", set().union(*map(profile.paths, some))
     else:
@@ -502,7 +503,8 @@ def damaged(source: Source) -> InputError:
         end = len(text.rstrip())
     try:
         while place < end:
-            _, place = decoder.raw_decode(text, BLANK.match(text, place).end())
+            blank = BLANK.match(text, place)
+            _, place = decoder.raw_decode(text, blank.end() if blank else place)
     except RecursionError:
         end = 0
     except json.JSONDecodeError as error:
