@@ -45,6 +45,7 @@ SETS = {
     "error_examples_13.csv": ("cause", "verdict"),
     "error_examples_14.csv": ("cause", "verdict"),
     "error_examples_15.csv": ("cause", "verdict"),
+    "error_examples_16.csv": ("cause", "verdict"),
     "error_gaps.csv": ("expected_cause", "expected_verdict"),
 }
 FIFTHS = 5

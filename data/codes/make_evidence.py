@@ -42,7 +42,8 @@ def labelled() -> dict[str, tuple[str, str, float]]:
 def weighed(text: str, kind: str) -> set[str]:
     """Return the features of a text of a channel of this kind."""
     read = Read(mask(text), canonical_kind(kind))
-    return features(read.lower, load_rules().said(read))
+    said = load_rules().said(read)
+    return features(read.reason, said)
 
 
 def learn(texts: dict[str, tuple[str, str, float]]) -> tuple[list[str], list[str], np.ndarray]:

@@ -20,11 +20,13 @@ _ROLE = re.compile(  # from and to are persons where they are quoted, or stand b
 # What follows these words is why: it says more than what came of it.
 _WHY = re.compile(
     r"\b(?:due to|because|caused by|as a result of|debido a|a causa de|por causa de|devido a|wegen|aufgrund"
+    r"|porque|ya que|parce que|weil|perche|poniewaz|потому что|так как"
     r"|en raison de|a cause de|a causa di|из-за|поскольку|z powodu)\b|由于|因为|原因是"
 )
 KEY = re.compile(
     r"[\"'][\w-]+[\"']\s*(?::|=>)|\b\w+:\s?(?=['\"])"
 )  # the name of a value is no word of the error
+_STATUS = re.compile(r"\b(stat(?:e|us|ut|o)|estado|статус|состояние)\s?:\s")
 _DIGIT = re.compile(r"\d")
 _ELISION = re.compile(r"\b(?:l|d|qu|n|s|c|j|m|t)'(?=\w)")  # French articles
 _ROLES = {"from": " sender ", "to": " recipient "}
@@ -40,10 +42,13 @@ Pair = tuple[str | None, str | None]
 
 
 class Said(NamedTuple):
-    """What a text says, and where: for each pair the words that it was read from."""
+    """What a text says, and where: for each pair the words that it was read from; and the text, or
+    that part of it which says why.
+    """
 
     pairs: dict[Pair, str]
     subjects: dict[str, str]
+    text: str = ""
 
 
 class _Noun(NamedTuple):
@@ -120,15 +125,17 @@ class Lexicon:
             text = _ROLE.sub(lambda m: _ROLES[m[1] or m[2] or m[3]], text)
         if not text.isascii() and _WIDE.search(text):
             text = self._wide.sub(lambda m: f" {m[0]} ", text)
+        if ":" in text:  # "the user is in state: inactive" is one clause
+            text = _STATUS.sub(r"\1 ", text)
         if why := _WHY.search(text):
             reason = self.read(text[why.end() :])
             if any(all(pair) for pair in reason.pairs):
                 return reason
-        said = Said({}, {})
+        said = Said({}, {}, lower)
         for clause in _CLAUSE.split(text):
             if clause and not clause.isspace():
-                pairs, subjects = self._clause(clause.strip())
-                said = Said(pairs | said.pairs, subjects | said.subjects)
+                read = self._clause(clause.strip())
+                said = Said(read.pairs | said.pairs, read.subjects | said.subjects, lower)
         if "template" in said.subjects:  # its variables, wherever the sentence names them
             of = {("template", p[1]): w for p, w in said.pairs.items() if p[0] in _VARIABLES}
             said = said._replace(pairs=of | said.pairs)
@@ -187,7 +194,7 @@ class Lexicon:
                         said.pairs.setdefault((thing, tag[1:]), words)
                 for subject in agent.subjects if agent else ():
                     said.pairs.setdefault((f"by-{subject}", tag[1:]), words)
-                told.add(about)
+                told.add(None if tag[1:] == "momentary" else about)
         for noun in nouns:  # "no permission": what is not there is missing
             none = any("onone" in t for _, t in tagged[max(0, noun.start - 3) : noun.start])
             for subject in noun.subjects if none and noun not in told else ():

@@ -31,9 +31,8 @@ def features(lower: str, pairs: Iterable[Pair]) -> set[str]:
     text = KEY.sub(" ", lower) if "'" in lower or '"' in lower else lower
     words = (_PLAIN if text.isascii() else _WORD).findall(text)
     weighed = {f"{subject or ''}:{state or ''}" for subject, state in pairs}
-    weighed.update(words)
-    weighed.update(f"{word[:_STEM]}*" for word in words if len(word) > _STEM)
-    weighed.update(map(" ".join, pairwise(words)))
+    stems = (f"{word[:_STEM]}*" for word in words if len(word) > _STEM)
+    weighed.update(words, stems, map(" ".join, pairwise(words)))
     if not text.isascii():
         wide = [word for word in words if word[0] >= "\u3040"]
         weighed.update(word[i : i + 2] for word in wide for i in range(len(word) - 1))

@@ -23,13 +23,14 @@ _MILD = (
     "opted_out",
     "kicked",
     "unreachable",
+    "momentary",
 )  # states that blame nobody, or a person
 # Where a published code stands among texts (2), concepts (4) and weak texts (5).
 _PLACES = {"agrees": 0.5, "named": 1, "native": 1, "own": 4.1, "long": 3.5, "short": 4.5, "weak": 6}
 # Least shares of a cause, of all that the words of an unsure text speak for:
 LIKELY = 0.33  # for a cause that no rule names
 VOTE = 150  # what a short code counts beside words, in hundredths of the logarithm of the odds
-SURE_OF_NEVER = 0.7  # for leaving a contact out
+SURE_OF_NEVER = 0.7  # for leaving a contact out, whichever cause it is for
 ALONE = 0.8  # the same, where neither a code nor a concept says so
 _EVERYDAY = re.compile(
     r"(?i)\b(?:line|mail|email|smtp|outlook|gmail)\b"
@@ -150,6 +151,7 @@ class Rules:
         self.learned = learned
         self._concepts = concepts.Lexicon(self.lexicon)
         self._roles = {n: frozenset(v.split()) for n, v in self.lexicon.get("role", {}).items()}
+        self._final = [name for name, own in causes.items() if own["verdict"] == "never"]
         self._by_code: dict[str, list[Rule]] = {}
         self._about: dict[concepts.Pair, list[Rule]] = {}
         for rule in self.by_id.values():
@@ -251,7 +253,8 @@ class Rules:
         matched = re2.search(f"(?is){rule.text}", text.words) if rule.text else None
         if matched or not self.learned:
             return matched[0] if matched else ""
-        return evidence.telling(text.lower, self.said(text), rule.cause)
+        said = self.said(text)
+        return evidence.telling(text.reason, said, rule.cause)
 
     def _speaking(self, text: texts.Read, provider: str | None) -> list[Hit]:
         """The hits that are asked for a text: patterns and codes, and where none of them is sure, or
@@ -263,10 +266,19 @@ class Rules:
         said = [h for h in sure if h.order[0] and 1 < h.order[1] < 2.9]
         if never and said and all(h.rule.verdict != "never" for h in said):
             return said  # the words deny what the code alone says
+        if best and never and self._denied(best.rule, text):
+            return self._weighed(text, self._concept_hits(text))
         if best and not never and best.order[:2] < (1, 4):
             return sure
         doubts = [h for h in sure if best and never and h.rule.cause != best.rule.cause]
         return self._weighed(text, [*_borne_out(self._concept_hits(text), 4, doubts), *sure])
+
+    def _denied(self, rule: Rule, text: texts.Read) -> bool:
+        """Whether the words of a text speak clearly for a cause that is not final, nor this rule's."""
+        said = self.said(text)
+        shares = evidence.shares(text.reason, said, {}) if self.learned else {}
+        others = shares.keys() - {*self._final, rule.cause}
+        return any(shares[cause] >= 2 * LIKELY for cause in others)
 
     def _sure(self, text: texts.Read, provider: str | None) -> list[Hit]:
         """The hits of patterns and codes."""
@@ -284,7 +296,7 @@ class Rules:
                     place = 6 if rule.weak else 1 if long else 3
                     hits.append(self._hit(place, rule, text, code))
         told = [*(c for c, named in text.codes.items() if named or len(c) < 5), *text.names]
-        for row, why in self.tables.speaking(told, text.plain, kind, provider):
+        for row, why in self.tables.speaking(told, text.both, kind, provider):
             if spoken := self.by_id.get(row.rule):
                 said = f"{row.provider} {row.code}"
                 place = _PLACES[why]
@@ -311,7 +323,9 @@ class Rules:
         if not self.learned:
             return hits
         votes = {h.rule.cause: VOTE for h in hits if h.code and h.order[1] >= 4}
-        shares = evidence.shares(text.lower, self.said(text), votes)
+        said = self.said(text)
+        shares = evidence.shares(text.reason, said, votes)
+        lost = dict.fromkeys(self._final, sum(shares.get(cause, 0.0) for cause in self._final))
         # that nothing is told must be surer: nobody would be asked to write a rule
         named = [
             f"likely-{c}" for c, s in shares.items() if s >= LIKELY * (2 if c == "unknown" else 1)
@@ -323,7 +337,11 @@ class Rules:
             Hit((1, 5 - shares.get(h.rule.cause, 0.0), *h.order[1:]), *h[1:])
             for h in told
             if h.rule.verdict != "never"
-            or shares.get(h.rule.cause, 0.0) >= (ALONE if h.order[1] == 6 else SURE_OF_NEVER)
+            or (
+                shares.get(h.rule.cause, 0.0) >= ALONE
+                if h.order[1] == 6
+                else (shares | lost).get(h.rule.cause, 0.0) >= SURE_OF_NEVER
+            )
         ]
         return [h for h in hits if not h.order[0] or h.order[1] < 4] + placed
 
@@ -332,6 +350,7 @@ class Rules:
         if text.said is None:
             first = texts.NAME_FIRST.sub(r"\1 | ", text.words) if "_" in text.words else ""
             found = self._concepts.read(first.lower() or text.lower)
+            text.reason = found.text
             alone = {(None, state): words for (_, state), words in found.pairs.items()}
             text.said = found.pairs | alone | {(s, None): w for s, w in found.subjects.items()}
         return text.said
@@ -352,13 +371,10 @@ class Rules:
         """Whether the words that a `never` would rest upon are about the sender, not a person, or
         speak of what passes.
         """
-        if (
-            hit.rule.verdict != "never"
-            or hit.rule.rank[0] == 0
-            or hit.order[1] <= 1
-            or 2.9 < hit.order[1] <= 3
-        ):
+        if hit.rule.verdict != "never" or hit.rule.rank[0] == 0:
             return False
+        if text.passing or hit.order[1] <= 1 or 2.9 < hit.order[1] <= 3:
+            return text.passing
         said = self.said(text)
         told = {
             p[0] for p in said if p[0] and (p[1] not in _MILD or p == ("recipient", "opted_out"))
@@ -369,7 +385,9 @@ class Rules:
         )
         told = {s for s in told if s.startswith("by-")} or told  # who did it, where that is said
         blamed, person = bool(told & sender), bool(told & self._roles["person"])
-        passes = hit.rule.scope == "recipient" and (None, "outage") in said  # "try again later"
+        # "try again later", "at the moment" (which Meta says too of whom it lets opt out)
+        passing = ["outage", *(["momentary"] if hit.order[1] > 2 else [])]
+        passes = hit.rule.scope == "recipient" and any((None, state) in said for state in passing)
         # without a kind, e-mail's words are common words elsewhere
         return passes or (
             blamed or not person if email and not text.kind else blamed and not person

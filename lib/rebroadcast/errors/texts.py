@@ -26,6 +26,7 @@ _CODE_ALONE = _ascii(
 _CODE_LONG = _ascii(r"\b(\d{5,7})\b")
 _CODE_HEX = _ascii(r"(?i)\b0x([0-9a-f]{2,8})\b")
 _CODE_SMTP = _ascii(r"\b([245]\.\d{1,3}\.\d{1,3})\b")
+_REPLY = _ascii(r"42[12]|43[12]|4[45]\d|5[0-7]\d|[45]\.\d{1,3}\.\d{1,3}")
 _CODE_META = _ascii(r"13[0-5]\d{3}|137000|2018\d{3}|2534\d{3}|2494\d{3}")
 _EMAIL = _ascii(
     r"(?i)\b[245]\d\d[ -]#?[245]\.\d{1,3}\.\d{1,3}\b|^\W*(?:smtp|x-[\w-]+|unknown);|\bsmtp\b"
@@ -68,11 +69,30 @@ _WRAPPING = re2.compile(
     r"|\b(?:[a-z_]\w*\.){2,}([A-Z])|\w[\w\\]*\\([A-Z])|\b(?:submit|done) date:\S*"
     r"|(stat:.{1,30}?) [Tt]ext:.*"
 )
-_VARIANTS = str.maketrans("‘’´`“”«»‐‑–—‹›łŁıøđ", "''''\"\"\"\"----<>lLiod")
+_VARIANTS = str.maketrans(
+    "‘’´`“”«»‐‑–—‹›łŁıøđ"  # and Chinese characters as Taiwan and Hong Kong write them
+    "無號訊發傳額權過帳戶驗證碼錯誤連線網絡後請試數個設備簽電話機關閉開啟鎖單頻間時內長檔圖視"
+    "語註冊綁餘費點儲對沒應處異務統維護參為類標題結規範違審該組員聯繫訂閱來動業進這還將與並屬"
+    "於體認計調記錄讀寫載輸轉換級別歷顯廣詢說專區際漢變實價錢賬資給買賣續約條項產創閒壓縮總極"
+    "監檢測獲當層觸選擇擋據攔敗斷暫樣歸殘滿濾狀獎現環確離種稱積穩節簡細終絕經緊編緩織職聲聽衝"
+    "補裝見觀討託許訴診評詞詳論謝識譯議讓責貨貴質購贈趕較輕辦運達遞遠適郵鄰釋鎮鍵鏈門隊階隨險"
+    "難靈靜頁頂順須預領頭顧風飛駐騙齊麼僅優償兩則剛劃協雙啓喚國執場塊學導屆帶幫幾庫強徑徵從復"
+    "惡態慣損擊擴攜書會東樞殺決況熱燈營爭獨盡盤眾禮稅筆納紀純紙綜繳罰臨舉舊虛覽訪課誰負財貼軟"
+    "軌輔輪週鈕銀銷闢陣雜雲響頓頒館驅驟們佔傷儘凍匯卻嚴圍報壞夠師廢彈憑掃採撥擾",
+    "''''\"\"\"\"----<>lLiod"
+    "无号讯发传额权过帐户验证码错误连线网络后请试数个设备签电话机关闭开启锁单频间时内长档图视"
+    "语注册绑余费点储对没应处异务统维护参为类标题结规范违审该组员联系订阅来动业进这还将与并属"
+    "于体认计调记录读写载输转换级别历显广询说专区际汉变实价钱账资给买卖续约条项产创闲压缩总极"
+    "监检测获当层触选择挡据拦败断暂样归残满滤状奖现环确离种称积稳节简细终绝经紧编缓织职声听冲"
+    "补装见观讨托许诉诊评词详论谢识译议让责货贵质购赠赶较轻办运达递远适邮邻释镇键链门队阶随险"
+    "难灵静页顶顺须预领头顾风飞驻骗齐么仅优偿两则刚划协双启唤国执场块学导届带帮几库强径征从复"
+    "恶态惯损击扩携书会东枢杀决况热灯营争独尽盘众礼税笔纳纪纯纸综缴罚临举旧虚览访课谁负财贴软"
+    "轨辅轮周钮银销辟阵杂云响顿颁馆驱骤们占伤尽冻汇却严围报坏够师废弹凭扫采拨扰",
+)
 
 
 def fold(text: str) -> str:
-    """Return text without accents and typographic variants."""
+    """Return text without accents and variants: of typography, and of Chinese characters."""
     if text.isascii():
         return text
     apart = unicodedata.normalize("NFKD", text.translate(_VARIANTS))
@@ -143,9 +163,12 @@ class Read:
         self.plain = plain_text(masked)
         self.codes = find_codes(self.plain)
         self.words, self.names = _words_and_names(self.plain)
+        self.both = f"{self.plain} {self.words}" if self.names else self.plain
         self.kind = kind or guess_kind(self.plain)
-        self.lower = self.words.lower()
-        self.said: dict | None = None
+        self.lower = self.reason = self.words.lower()
+        replies = self.codes if self.kind == "email" else ()  # RFC 5321 and 3463: 4 is try again
+        self.passing = {c[0] for c in replies if _REPLY.fullmatch(c)} == {"4"}
+        self.said: dict | None = None  # and then reason is that part of the words which says why
 
 
 def shape(masked: str) -> str:
