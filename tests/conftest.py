@@ -1,17 +1,22 @@
 """What the tests share: the sample's files, small exports, and the engine."""
 
 import csv
+import io
 import json
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
-from contextlib import ExitStack
+from contextlib import ExitStack, chdir, redirect_stderr, redirect_stdout
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from filelock import FileLock
 
 import warm
+from rebroadcast import cli
 from rebroadcast.bench import settings as settings_
 from rebroadcast.bench import workbench
 from rebroadcast.bench.tables import Inputs, Tables
@@ -104,6 +109,22 @@ def opened(given, notebook="tag_import"):
             _read.pop(next(iter(_read))).inputs.close()
         _read[key] = Tables(Inputs(settings))
     return workbench.Workbench(settings, _read[key].over(settings), ExitStack())
+
+
+def typed(*words, place=".") -> subprocess.CompletedProcess:
+    """Run the command line in this process, in a folder: a process of its own costs two seconds of
+    processor time before it begins.
+    """
+    said, told, status = io.StringIO(), io.StringIO(), 0
+    exceptions.speak("en")
+    line = ["rebroadcast", *map(str, words)]
+    kept = mock.patch.object(sys, "argv", line), redirect_stdout(said), redirect_stderr(told)
+    with kept[0], kept[1], kept[2], chdir(place):
+        try:
+            cli.main()
+        except SystemExit as ended:
+            status = int(ended.code or 0)
+    return subprocess.CompletedProcess(line, status, said.getvalue(), told.getvalue())
 
 
 def few_first(values, few):

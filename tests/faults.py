@@ -51,10 +51,12 @@ def command(place: Path, out: str = "out", tag: str = TAG, **options: object) ->
     ]
 
 
-def start(place: Path, *words: str, **options: object) -> subprocess.Popen:
-    """Start a run in a process group of its own, with its temporary files in place/tmp."""
+def start(place: Path, *words: str, own_kernel: bool = True, **options: object) -> subprocess.Popen:
+    """Start a run in a process group of its own, with its temporary files in place/tmp; with a
+    kernel of its own where that is to be killed.
+    """
     (place / "tmp").mkdir(exist_ok=True)
-    env = os.environ | {"TMPDIR": str(place / "tmp"), "JUPYTER_PATH": ""}  # a kernel of its own
+    env = os.environ | {"TMPDIR": str(place / "tmp")} | ({"JUPYTER_PATH": ""} if own_kernel else {})
     return subprocess.Popen(
         [*words, *command(place, **options)],
         env=env,
@@ -66,7 +68,7 @@ def start(place: Path, *words: str, **options: object) -> subprocess.Popen:
 
 
 def run(place: Path, *words: str, **options: object) -> subprocess.CompletedProcess:
-    process = start(place, *words, **options)
+    process = start(place, *words, own_kernel=False, **options)
     out, err = process.communicate(timeout=300)
     return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 

@@ -4,7 +4,7 @@ import csv
 
 import pytest
 
-from conftest import BLOCKED, HEADER, LIMIT, row
+from conftest import BLOCKED, HEADER, LIMIT, long, row
 from rebroadcast.bench import workbench
 from rebroadcast.bench.doubts import doubts
 from rebroadcast.common.exceptions import InputError, QuotaError
@@ -183,7 +183,7 @@ def test_numbers_of_one_portfolio_and_open_service_windows(write, tmp_path):
     ("earlier", "channel"),
     [
         ("2022-01-11 04:50", ""),
-        ("2022-01-11 04:50", "1001"),
+        pytest.param("2022-01-11 04:50", "1001", marks=long),
         ("2022-01-11 05:00", ""),
         ("2022-01-10 15:00", ""),
     ],

@@ -15,7 +15,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from conftest import CHROMIUM, ROOT, SAMPLES, row
+from conftest import CHROMIUM, ROOT, SAMPLES, row, typed
 from rebroadcast.batch import batch, batchfile, index
 from rebroadcast.common.exceptions import BatchError, OutputError
 from rebroadcast.ledger import record
@@ -132,9 +132,7 @@ def test_a_failure_does_not_stop_the_rest_and_a_dead_kernel_is_tried_once_more(
         + entry("no file", "failure_report", exports=str(tmp_path / "missing.csv"))
         + entry("good", quick)
     )
-    done = subprocess.run(
-        [*MANAGE, make(text), "--out", tmp_path / "out"], capture_output=True, text=True
-    )
+    done = typed("batch", make(text), "--out", tmp_path / "out")
     content = json.loads((tmp_path / "out" / "batch.json").read_text("utf-8"))
     assert done.returncode == 1
     assert states(content) == {
@@ -210,15 +208,14 @@ parameters.exports = "${{file}}"
 """
     assert states(batch.run(make(text), out)) == {"failures north": "ok", "failures south": "ok"}
     (inbox / "south" / "failed.csv").rename(tmp_path / "late.csv")
-    for _night in range(2):
-        content = batch.run(make(text), out)
-        assert states(content) == {"failures north": "ok", "failures south": "absent"}
-        gone = content["entries"][1]
-        assert gone["last_good"] and (out / gone["last_good"]["folder"]).is_dir()
-        page = (out / "index.html").read_text()
-        assert "1 entry of earlier batches is not in this one: south: failures south." in page
-        assert "The report is up to date." in page
-    done = subprocess.run([*MANAGE, make(text), "--out", out], capture_output=True, text=True)
+    content = batch.run(make(text), out)
+    assert states(content) == {"failures north": "ok", "failures south": "absent"}
+    gone = content["entries"][1]
+    assert gone["last_good"] and (out / gone["last_good"]["folder"]).is_dir()
+    page = (out / "index.html").read_text()
+    assert "1 entry of earlier batches is not in this one: south: failures south." in page
+    assert "The report is up to date." in page
+    done = typed("batch", make(text), "--out", out)
     assert done.returncode == 0 and "is not in this one: south: failures south" in done.stderr
 
     (tmp_path / "late.csv").rename(inbox / "south" / "failed.csv")

@@ -78,7 +78,7 @@ def test_every_broadcast_of_a_month_is_found(engine, tables, seed):
 
 
 # In a part of month 23 few rows have a sender ID; month 25 has eleven broadcasts.
-@pytest.mark.parametrize("seed", few_first([0, 1, 23, 25, *SEEDS[2:]], 4))
+@pytest.mark.parametrize("seed", few_first([23, 0, 1, 25, *SEEDS[2:]], 2))
 def test_keys_stay_where_an_export_is_cut_split_or_shuffled(engine, tables, seed):
     told, rng = month(seed), random.Random(seed)
     failed, messages = tables(told.rows, told.failed, True)

@@ -5,20 +5,17 @@ IDs, and privacy.
 import csv
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from conftest import HEADER, ROOT, SAMPLES, row
+from conftest import HEADER, ROOT, SAMPLES, row, typed
 from rebroadcast.bench import workbench
 from rebroadcast.common.exceptions import InputError, LedgerError, ParameterError
 from rebroadcast.report import reports, tag_import
 from rebroadcast.verbs import check
 from rebroadcast.verbs import recover as recovering
 
-BIN = Path(sys.executable).parent
 SAMPLE = {
     "exports": str(SAMPLES / "failed_messages.csv"),
     "channels": str(SAMPLES / "channels.toml"),
@@ -120,9 +117,7 @@ def test_a_dry_run_shows_the_difference_and_writes_nothing(write, tmp_path):
         "--out",
         tmp_path / "out",
     ]
-    done = subprocess.run(
-        [BIN / "rebroadcast", *map(str, words)], capture_output=True, text=True, timeout=300
-    )
+    done = typed(*words)
     assert done.returncode == 0, done.stderr
     assert "new contacts 1, gone 1" in done.stdout
     assert (

@@ -31,6 +31,7 @@ def shell(command, **environment):
         "HOME": os.environ.get("HOME", "/"),
         "LANG": "C.UTF-8",
         "PYTHONPATH": str(ROOT / "lib"),
+        "JUPYTER_PATH": os.environ["JUPYTER_PATH"],
         **environment,
     }
     return subprocess.run(

@@ -292,8 +292,12 @@ def contacts_of(folder):
     }
 
 
-def test_dry_run_then_import_files_then_the_saved_run_does_the_same(tmp_path):
-    lab = explorer.Explorer({"exports": "sample", "out": str(tmp_path / "made")})
+def test_dry_run_then_import_files_then_the_saved_run_does_the_same(write, tmp_path):
+    channels = tmp_path / "channels.toml"
+    channels.write_text('[channel.1001]\nname = "Ventas"\nkind = "whatsapp"\nlimit = 1000\n')
+    rows = [*SIX, *(row(str(n), str(n), at="2022-01-11 15:20:00") for n in range(30, 40))]
+    given = {"exports": str(write(rows)), "channels": str(channels), "timezone": "UTC"}
+    lab = explorer.Explorer(given | {"out": str(tmp_path / "made")})
     lab.load(lab.given)
     lab.choose(cause=("quota",), channel=("1001",))
     rest(lab)

@@ -93,7 +93,7 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path):
 
 
 def test_two_runs_in_one_folder_one_at_a_time(wanted, tmp_path):
-    both = [faults.start(tmp_path) for _ in range(2)]
+    both = [faults.start(tmp_path, own_kernel=False) for _ in range(2)]
     said = [process.communicate(timeout=300)[1] for process in both]
     codes = sorted(process.returncode for process in both)
     assert codes == [0, 2], said

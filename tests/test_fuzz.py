@@ -21,7 +21,7 @@ from rebroadcast.reading import dates
 from rebroadcast.recovery.tags import Tag
 
 HERE = Path(__file__).parent
-ROUNDS = {"explain": 3000, "sift": 400, "failed": 20, "messages": 20, "contacts": 20}
+ROUNDS = {"explain": 3000, "sift": 200, "failed": 8, "messages": 8, "contacts": 8}
 
 
 @pytest.mark.parametrize("target", ROUNDS)

@@ -4,13 +4,10 @@ preflight.
 
 import csv
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
-from conftest import BLOCKED, HEADER, LIMIT, ROOT, SAMPLES, opened, row
+from conftest import BLOCKED, HEADER, LIMIT, ROOT, SAMPLES, opened, row, typed
 from rebroadcast.bench import workbench
 from rebroadcast.common.exceptions import InputError, ParameterError, QuotaError
 from rebroadcast.report import tag_import
@@ -24,7 +21,6 @@ SAMPLE = {
     "channels": str(SAMPLES / "channels.toml"),
     "messages": str(SAMPLES / "messages.csv"),
 }
-BIN = Path(sys.executable).parent
 
 
 def open_bench(**given):
@@ -255,7 +251,6 @@ def test_preflight_leaves_out_whom_a_channel_without_numbers_does_not_know(
 
 def test_preflight_on_the_command_line():
     words = [
-        BIN / "rebroadcast",
         "preflight",
         SAMPLES / "contacts.csv",
         "--channel",
@@ -269,7 +264,7 @@ def test_preflight_on_the_command_line():
         "--start",
         "2022-01-12 08:00",
     ]
-    done = subprocess.run([*map(str, words), "--json"], capture_output=True, text=True, timeout=300)
+    done = typed(*words, "--json")
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout)
     assert (answer["left"], answer["waves"], answer["sendable"]) == (0, 3, 2412)

@@ -21,7 +21,7 @@ from rebroadcast.sources.files import Source
 # holds the interpreter.
 ALONE = """
 import resource, sys
-resource.setrlimit(resource.RLIMIT_CPU, (60, 60))
+resource.setrlimit(resource.RLIMIT_CPU, (30, 30))
 sys.path.insert(0, {folder!r})
 import test_patterns
 test_patterns.{work}
@@ -75,7 +75,7 @@ FIRST = "2022-01-11 15:00,1,x\n"
 def read_long_texts() -> None:
     drawn = page._Page(Language("en"), light=False)
     for part in PARTS:
-        text = part * (1_000_000 // len(part))
+        text = part * (200_000 // len(part))
         for work in (
             texts.plain_text,
             texts.find_words,
@@ -85,8 +85,7 @@ def read_long_texts() -> None:
             errors.explain,
             page.NUMBER.fullmatch,
         ):
-            work(text[:200_000])
-        errors.explain(text)
+            work(text)
         drawn._markup(text[:100_000], "output")
         page._words(text[:100_000])
 
@@ -99,7 +98,7 @@ def search_hard_rules() -> None:
             causes,
         )
         for part in PARTS:
-            rules.find((part * 20_000)[:20_000], None)
+            rules.find((part * 10_000)[:10_000], None)
 
 
 def sift_long_lines() -> None:
@@ -123,7 +122,7 @@ def sift_long_lines() -> None:
         ]:
             for before in (FIRST, FIRST + '2022-01-11,"'):
                 path.write_text(
-                    "d,c,e\n" + before + part * (200_000 // len(part)), "utf-8", "replace"
+                    "d,c,e\n" + before + part * (100_000 // len(part)), "utf-8", "replace"
                 )
                 salvage.strict(source)
                 salvage.sift(source, Path(folder) / "out.csv")
@@ -138,7 +137,7 @@ def open_long_lines() -> None:
         for part in PARTS:
             for before in ("Date & Time,Contact ID,Error\n2022-01-11 15:00,1,", "2022-01-11 INFO "):
                 path.write_text(
-                    (before + part * (200_000 // len(part)) + "\n") * 4, "utf-8", "replace"
+                    (before + part * (100_000 // len(part)) + "\n") * 4, "utf-8", "replace"
                 )
                 with suppress(RebroadcastError):
                     files.open_source(path, "failed", Path(folder))

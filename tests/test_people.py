@@ -80,7 +80,7 @@ def test_what_is_no_phone_number_is_compared_with_nothing(phone):
     assert ibis.duckdb.connect().execute(digits(ibis.literal(phone))) == ""
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(st.tuples(st.integers(0, 11), st.integers(0, 11)), min_size=1, max_size=24))
 def test_people_are_the_connected_groups(people, pairs):
     """Against joining the groups one by one."""

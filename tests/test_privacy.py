@@ -5,12 +5,10 @@ people are planted in every input, and looked for in all of it.
 import csv
 import json
 import re
-import subprocess
-import sys
 
 import pytest
 
-from conftest import BLOCKED, HEADER, LIMIT
+from conftest import BLOCKED, HEADER, LIMIT, typed
 
 NAMES = ["Xochitl", "Quetzalli", "Wojciechowska", "Nakamurazaki"]
 PHONES = [
@@ -86,8 +84,7 @@ def world(tmp_path_factory):
 
 def command(home, *words):
     """What a command prints, in the folder of the files."""
-    call = [sys.executable, "-m", "rebroadcast", *words]
-    done = subprocess.run(call, capture_output=True, text=True, cwd=home)
+    done = typed(*words, place=home)
     assert done.returncode in (0, 1, 2), done.stderr
     return done.stdout + done.stderr
 

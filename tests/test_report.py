@@ -14,7 +14,7 @@ import nbformat
 import pandas as pd
 import pytest
 
-from conftest import FILES, ROOT, SAMPLES, row
+from conftest import FILES, ROOT, SAMPLES, row, typed
 from rebroadcast.bench import parameters, workbench
 from rebroadcast.common.exceptions import OutputError, ParameterError, RunError
 from rebroadcast.common.language import Language
@@ -26,20 +26,10 @@ BIN = Path(sys.executable).parent
 SAMPLE = [str(SAMPLES / "failed_messages.csv"), "--channels", str(SAMPLES / "channels.toml")]
 
 
-def rebroadcast(*words, **options):
-    return subprocess.run(
-        [BIN / "rebroadcast", *map(str, words)],
-        capture_output=True,
-        text=True,
-        timeout=180,
-        **options,
-    )
-
-
 @pytest.fixture(scope="session")
 def sample_report(tmp_path_factory):
     out = tmp_path_factory.mktemp("report") / "run"
-    done = rebroadcast(
+    done = typed(
         "report", *SAMPLE, "--messages", SAMPLES / "messages.csv", "--channel", "1001", "--out", out
     )
     assert done.returncode == 0, done.stderr
@@ -97,7 +87,7 @@ def test_a_rerun_differs_in_its_time_of_making_alone(sample_report, sample_run):
 
 
 def test_attempted_counts_do_instead_of_a_messages_export(sample_report, tmp_path):
-    done = rebroadcast(
+    done = typed(
         "report",
         *SAMPLE,
         "--channel",
@@ -193,9 +183,7 @@ def test_bad_input_is_one_sentence_with_status_2_and_writes_nothing(
         "ambiguous": write([row(at="03/04/2022 10:00")], "ambiguous.csv"),
     }
     before = sorted(tmp_path.rglob("*"))
-    done = rebroadcast(
-        "report", *[w.format(**files) for w in words], "--out", tmp_path / "deep" / "out"
-    )
+    done = typed("report", *[w.format(**files) for w in words], "--out", tmp_path / "deep" / "out")
     assert done.returncode == 2, done.stderr
     assert sentence in done.stderr
     assert "Traceback" not in done.stderr
@@ -308,7 +296,7 @@ def test_who_can_be_reached_again_is_what_a_recovery_tags(sample_report):
 
 def test_every_text_of_the_report_is_in_its_language(sample_report, tmp_path):
     """What is the same in both languages is a number, a name, a file or a masked error text."""
-    done = rebroadcast(
+    done = typed(
         "report",
         *SAMPLE,
         "--messages",

@@ -7,7 +7,7 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from conftest import HEADER, ROOT, row
+from conftest import HEADER, ROOT, long, row
 from rebroadcast import cli
 from rebroadcast.bench import workbench
 from rebroadcast.common.exceptions import ColumnError, InputError
@@ -83,7 +83,7 @@ CHANNELS = '[channel.1001]\nname = "N"\nkind = "whatsapp"\nlimit = {limit}\n'
         (40, 39, 0, "policy"),  # one less
         (40, 40, 1, "policy"),  # one arrived after the first restriction
         ('"unlimited"', 40, 0, "policy"),
-        (100, 40, 0, "policy"),
+        pytest.param(100, 40, 0, "policy", marks=long),
     ],
 )
 def test_a_restriction_right_after_a_limit_is_the_limit(told, limit, delivered, late, cause):

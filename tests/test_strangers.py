@@ -16,7 +16,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from conftest import CHROMIUM, HEADER, LIMIT, ROOT, long
+from conftest import CHROMIUM, HEADER, LIMIT, ROOT, long, typed
 from rebroadcast.batch import index
 from rebroadcast.bench import workbench
 from rebroadcast.common.exceptions import InputError, visible
@@ -447,18 +447,18 @@ def test_a_terminal_is_not_steered(world):
         world / "rules.toml",
         ((n, i, t) for n, texts in enumerate(PARTS) for i, t in enumerate(texts)),
     )
-    said = [
-        terminal("explain", f"refused by zz{n}x{i}zz", "--rules", rules)
+    words = [
+        ("explain", f"refused by zz{n}x{i}zz", "--rules", rules)
         for n, i, t in ids
         if re.match("\x1b]|\x9b|invoice|safe", t)
     ]
-    assert len(said) == 6
-    said.append(terminal("explain", ALL, "--json"))
+    assert len(words) == 6
+    said = [terminal(*words[0]), *(typed(*one).stdout for one in words[1:])]
+    said.append(typed("explain", ALL, "--json").stdout)
     assert json.loads(said[-1])["text"] == ALL
     said.append(terminal("report", f"{ALL[:200]}\x1b[31m.csv"))
-    said.append(
-        terminal("check", "x.csv", "--ledger", world / "ledger", "--broadcast", "\x1b]0;pwned\x07")
-    )
+    check = ("check", "x.csv", "--ledger", world / "ledger", "--broadcast", "\x1b]0;pwned\x07")
+    said.append(typed(*check).stderr)
     channels = ",".join(channel for channel in TAGGED.values() if channel.startswith("c0x"))
     common = [
         world / file_name(PARTS[0]),
