@@ -368,7 +368,7 @@ def test_a_killed_batch_starts_again_and_only_one_works_on_a_folder(make, quick,
         stdout=subprocess.DEVNULL,
     )
     until(turns.exists)
-    second = subprocess.run([*MANAGE, file, "--out", out], capture_output=True, text=True)
+    second = typed("batch", file, "--out", out)
     assert second.returncode == 2 and "Another batch is writing" in second.stderr
     until(
         lambda: "Not finished: 1 of 2 entries are done." in (out / "index.html").read_text("utf-8")
@@ -378,9 +378,7 @@ def test_a_killed_batch_starts_again_and_only_one_works_on_a_folder(make, quick,
     until(lambda: not working_on(out))
     assert all(p.name.startswith(".") for p in (out / "waits").iterdir())  # no half of a run
     make(entry("first", quick) + entry("waits", quick, count=str(turns)))
-    done = subprocess.run(
-        [*MANAGE, file, "--out", out, "--resume", "--json"], capture_output=True, text=True
-    )
+    done = typed("batch", file, "--out", out, "--resume", "--json")
     assert done.returncode == 0, done.stderr
     assert states(json.loads(done.stdout)) == {"first": "skipped", "waits": "ok"}
     assert [record.read(p)["status"] for p in (out / "waits").iterdir()] == ["ok"]

@@ -16,12 +16,12 @@ import tomllib
 import urllib.request
 from collections import Counter
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 import yaml
 
-from conftest import BLOCKED, CHROMIUM, HEADER, LIMIT, ROOT, SAMPLES, row
+from conftest import BLOCKED, CHROMIUM, HEADER, LIMIT, ROOT, row
 from rebroadcast.batch import batchfile
 from rebroadcast.bench import workbench
 from rebroadcast.bench.settings import Selection
@@ -150,9 +150,7 @@ def test_times_are_counted_by_minute_hour_or_day(write):
 
 
 def test_the_sample_adds_up_as_its_script_knows(truth):
-    ready = prepared(
-        SAMPLES / "failed_messages.csv", channels=str(SAMPLES / "channels.toml"), timezone=""
-    )
+    ready = prepared("sample", timezone="")
     read = ready.tables.inputs.export
     assert ready.total + ready.repeats + len(read.rejected) == truth["rows"]["failed_messages.csv"]
     for filters in (
@@ -165,6 +163,8 @@ def test_the_sample_adds_up_as_its_script_knows(truth):
         narrow = narrowing(ready.rows, asked.settings.selection)
         rows = ready.rows.filter(asked.selected(ready.rows), *narrow)
         assert {int(f["failed"].sum()) for f in found.values()} == {int(rows.count().execute())}
+    after = read.table.local_at.max().execute().floor("min") + timedelta(minutes=1)
+    assert tonight.job(asked)["start"] == f"{after:%Y-%m-%d %H:%M}"  # its days are past
 
 
 def test_parameters_of_the_notebook_are_the_first_filters(opened):
@@ -297,6 +297,7 @@ def test_dry_run_then_import_files_then_the_saved_run_does_the_same(write, tmp_p
     channels.write_text('[channel.1001]\nname = "Ventas"\nkind = "whatsapp"\nlimit = 1000\n')
     rows = [*SIX, *(row(str(n), str(n), at="2022-01-11 15:20:00") for n in range(30, 40))]
     given = {"exports": str(write(rows)), "channels": str(channels), "timezone": "UTC"}
+    given["start"] = "2022-01-13 08:00"
     lab = explorer.Explorer(given | {"out": str(tmp_path / "made")})
     lab.load(lab.given)
     lab.choose(cause=("quota",), channel=("1001",))

@@ -10,10 +10,10 @@ from pathlib import Path
 import ibis
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from conftest import BLOCKED, HEADER, LIMIT, SAMPLES, opened, row
+from conftest import BLOCKED, HEADER, LIMIT, SAMPLES, few_first, opened, row
 from rebroadcast.bench import workbench
 from rebroadcast.common.exceptions import InputError, OutputError, ParameterError, RunError
 from rebroadcast.recovery import fates as fates_
@@ -353,20 +353,23 @@ ROWS = st.lists(
 )
 
 
-@settings(
-    max_examples=4,
-    deadline=None,
-    phases=[
-        Phase.explicit,
-        Phase.reuse,
-        Phase.generate,
-    ],  # to shrink one takes a quarter of an hour
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
-@given(ROWS, st.lists(st.tuples(st.integers(1, 20), st.integers(0, 5)), min_size=10, max_size=20))
+LATER = st.lists(st.tuples(st.integers(1, 20), st.integers(0, 5)), min_size=10, max_size=20)
+PHASES = [Phase.explicit, Phase.reuse, Phase.generate]  # to shrink one takes a quarter of an hour
+
+
+@pytest.mark.parametrize("examples", few_first([3, 12], 1))
 def test_dispositions_partition_the_rows_and_a_messages_export_never_adds_a_contact(
-    write, rows, later
+    write, examples
 ):
+    @settings(max_examples=examples, deadline=None, phases=PHASES)
+    @given(ROWS, LATER)
+    def holds(rows, later):
+        partitions(write, rows, later)
+
+    holds()
+
+
+def partitions(write, rows, later):
     path = write(
         [
             row(str(c), str(i), e, f"2022-01-1{d} 10:00:00", ch)

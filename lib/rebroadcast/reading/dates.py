@@ -361,7 +361,7 @@ def read(
         serial_at=serial_at,
         serial=days.notnull(),
     )
-    return engine.keep(_instants(engine, engine.keep(forms), zone or "UTC"))
+    return engine.keep(_instants(engine, engine.view(forms), zone or "UTC"))
 
 
 def _instants(engine: Engine, forms: "ibis.Table", zone: str) -> "ibis.Table":
