@@ -20,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cluster import started
-from conftest import BLOCKED, HEADER, LIMIT, ROOT, SAMPLES, long, row
+from conftest import BLOCKED, HEADER, LIMIT, ROOT, SAMPLES, few_first, long, row
 from rebroadcast.bench import workbench
 from rebroadcast.common.exceptions import ParameterError
 from rebroadcast.common.masking import mask, mask_expr
@@ -57,14 +57,9 @@ QUICK = "\n".join(
 )
 
 
-# Java for each query costs most of the processor time of small ones: `make campaign` has it made.
-INTERPRETED = "\nspark.sql.codegen.wholeStage false\nspark.sql.codegen.factoryMode NO_CODEGEN"
-
-
 @pytest.fixture(scope="session")
-def cluster(tmp_path_factory, request):
-    options = QUICK if request.config.option.markexpr == "long" else QUICK + INTERPRETED
-    with started(tmp_path_factory.mktemp("cluster"), options=options) as found:
+def cluster(tmp_path_factory):
+    with started(tmp_path_factory.mktemp("cluster"), options=QUICK) as found:
         yield found
 
 
@@ -284,12 +279,12 @@ def benches(duck, spark, generated, parquet, tmp_path_factory):
     return make
 
 
-def test_classify(benches):
-    for data in ("generated", "samples"):
-        ours, theirs = (b.inputs.all_failed.drop("row_id") for b in benches(data))
-        # DuckDB keeps long IDs as numbers, and their texts beside them.
-        assert {*ours.columns} - {*theirs.columns} <= {"contact_text", "message_text"}
-        same(ours.select(theirs.columns).to_pandas(), theirs.to_pandas(), "source_file", "row")
+@pytest.mark.parametrize("data", few_first(["samples", "generated"], 1))
+def test_classify(benches, data):
+    ours, theirs = (b.inputs.all_failed.drop("row_id") for b in benches(data))
+    # DuckDB keeps long IDs as numbers, and their texts beside them.
+    assert {*ours.columns} - {*theirs.columns} <= {"contact_text", "message_text"}
+    same(ours.select(theirs.columns).to_pandas(), theirs.to_pandas(), "source_file", "row")
 
 
 @long
@@ -330,6 +325,7 @@ def test_the_explorer_asks_a_cluster_too(benches):
         assert pages[0] == pages[1]
 
 
+@long  # of `make test`, test_recover_and_check plans waves
 def test_limits(benches):
     ours, theirs = benches(
         "samples", channel="1001", start="2022-01-12 15:00"
@@ -353,14 +349,15 @@ def test_limits(benches):
     same(*(planning.scenarios(*one) for one in asked))
 
 
-def test_load(benches):
+@pytest.mark.parametrize("data", few_first(["samples", "generated"], 1))
+def test_load(benches, data):
     windows = (
         limit_.Window(),
         limit_.Window("day", None, ZONE),
         limit_.Window("month", None, "UTC"),
     )
     limit = [limit_.Limit(w.kind, ("1001", "1002"), 900, w) for w in windows]
-    ours, theirs = benches("generated")
+    ours, theirs = benches(data)
     measured = []
     for bench in (ours, theirs):
         events = bench.inputs.all_failed.select("contact_id", "channel_id", at="sent_at")
