@@ -129,7 +129,8 @@ def typed(*words, place=".") -> subprocess.CompletedProcess:
 
 def few_first(values, few):
     """What a test runs over: `make test` the first few, `make campaign` all."""
-    return [v if n < few else pytest.param(v, marks=long) for n, v in enumerate(values)]
+    several = [value if isinstance(value, tuple) else (value,) for value in values]
+    return [pytest.param(*one, marks=[long] * (n >= few)) for n, one in enumerate(several)]
 
 
 def pytest_configure(config):

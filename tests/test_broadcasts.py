@@ -61,7 +61,7 @@ def truth(told, keys):
     return by_number
 
 
-@pytest.mark.parametrize("seed", few_first(SEEDS, 4))
+@pytest.mark.parametrize("seed", few_first(SEEDS, 2))
 def test_every_broadcast_of_a_month_is_found(engine, tables, seed):
     told = month(seed)
     failed, messages = tables(told.rows, told.failed, True)
@@ -158,8 +158,16 @@ SCRIPTS = {  # two messages of one afternoon, and the names of those who get the
 }
 
 
-@pytest.mark.parametrize("script", SCRIPTS)
-@pytest.mark.parametrize("escaped", [False, True])
+@pytest.mark.parametrize(
+    ("script", "escaped"),
+    few_first(
+        [
+            *((script, n == 0) for n, script in enumerate(SCRIPTS)),
+            *((script, n > 0) for n, script in enumerate(SCRIPTS)),
+        ],
+        len(SCRIPTS),
+    ),
+)
 def test_two_messages_of_an_afternoon_are_told_apart_in_any_script(engine, write, script, escaped):
     *texts, names = SCRIPTS[script]
     rows = []

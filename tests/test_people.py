@@ -222,6 +222,10 @@ def test_tags_that_read_like_an_opt_out_are_told(tag):
     export = contacts(("1", "", "", "", f"vip,{tag}"), ("2", "", "", "", "vip"))
     (doubt,) = tag_import.doubts(export, tagged("1", "2"))
     assert "1 of the contacts to tag" in doubt.text() and tag.lower() in doubt.text()
+
+
+def test_an_opt_out_of_a_contact_that_is_not_tagged_is_not_told():
+    export = contacts(("1", "", "", "", "vip,baja"), ("2", "", "", "", "vip"))
     assert tag_import.doubts(export, tagged("2")) == ()
 
 
