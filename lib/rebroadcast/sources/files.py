@@ -573,7 +573,7 @@ def _unknown(
 ) -> ColumnError:
     near, lacking = profile.nearest(profiles, cells) or (None, [])
     facts = {"file": source.name, "columns": _listed(cells)}
-    chosen = len(profiles) == 1 or profiles[0].name != profile.HOME
+    chosen = _chosen(profiles)
     if near and not chosen:
         more += " " + sentence("The nearest profile is {title}.", title=near.title)
     told = more + _how_to_add(source)
@@ -593,6 +593,11 @@ def _unknown(
         hint=next(filter(None, hints), "") + told,
         **facts,
     )
+
+
+def _chosen(profiles: list[Profile]) -> bool:
+    """Whether a user has named the profile that is to be taken."""
+    return len(profiles) == 1 or profiles[0].name != profile.HOME
 
 
 def _how_to_add(source: Source) -> str:
@@ -667,7 +672,8 @@ def _match(source: Source, header: list[str], export: str, profiles: list[Profil
     home = profile.packaged()[profile.HOME]
     form = next((f for f in home.form if f.kind == export and f.rows is None), None)
     near = profile.nearest(profiles, header)
-    if form is None or (not fits and near and near[0].profile is not home):
+    others = near and near[0].profile is not home and (near[0].known > 1 or _chosen(profiles))
+    if form is None or (not fits and others):
         raise _unknown(source, header, profiles)
     names = profile.places(form, header)
     missing = next(name for name in form.required if name not in names)
