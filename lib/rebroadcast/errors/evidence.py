@@ -74,8 +74,8 @@ def telling(lower: str, pairs: Iterable[Pair], cause: str) -> str:
     """Return the words and concepts of a text that speak most for a cause; "" for a cause of which
     nothing was learned.
 
-    >>> telling("the image is too large", [("media", "too_long")], "media")
-    'too large, large, media:too_long'
+    >>> sorted(telling("the image is too large", [("media", "too_long")], "media").split(", "))
+    ['large', 'media:too_long', 'too large']
     """
     if cause not in (causes := _learned()[0]):
         return ""
