@@ -10,7 +10,7 @@ from dataclasses import replace
 import ibis
 import pandas as pd
 
-from ..engine.engine import Engine, reader_path
+from ..engine.engine import Engine, quoted, reader_path
 from ..sources.files import Source, damaged, is_object
 
 LINE, LARGEST = 2**24, 2**30  # bytes of a line, and of another value: some hold everything
@@ -23,22 +23,23 @@ KEPT = 10_000  # characters that are kept of a line that is no JSON
 def read(engine: Engine, source: Source) -> tuple["ibis.Table", "pd.DataFrame"]:
     """Read the records of a JSON document: a column c0, c1, … for each path of its header, as text.
 
-    A list of records is taken for these. Returns them with `line` (the number of the value that a
-    record lies in) and `broken` (a value that is none of the form: no record), and of these what was
-    refused: line, error_type, csv_line.
+    A list of records is taken for these. Returns them with `broken` (a value that is none of the
+    form: no record) and `line` (the number of the value that a record lies in; JSON lines of which
+    none is refused have it from `numbered` only), and what was refused: line, error_type, csv_line.
     In JSON lines a line that is no JSON is refused; of any other document InputError is raised.
     """
-    records = engine.new_file(".parquet")
     try:
-        engine.con.raw_sql(f"COPY ({_query(source)}) TO {_quoted(records)}")
+        raw = _copied(engine, source)
     except Exception as error:
         if "JSON" not in str(error) and "object" not in str(error):
             raise
         if source.document == "array":  # of which several may stand one after another
             return read(engine, replace(source, document="unstructured"))
         raise damaged(source) from None
-    raw = engine.con.read_parquet(records, file_row_number=True)
-    broken = raw.filter(raw.broken).line.name("line").as_table().to_pandas()["line"]
+    broken = []
+    if raw.filter(raw.broken).limit(1).count().execute():
+        raw = numbered(engine, source, raw)
+        broken = raw.filter(raw.broken).line.to_list()
     refused = [
         (line, "a record of another form" if is_object(text) else "no JSON object", text)
         for line, text in locate(source, set(broken)).values()
@@ -46,8 +47,21 @@ def read(engine: Engine, source: Source) -> tuple["ibis.Table", "pd.DataFrame"]:
     return raw, pd.DataFrame(refused, columns=["line", "error_type", "csv_line"])
 
 
-def _query(source: Source) -> str:
-    """The query that gives each record of a document a row, and each path its column."""
+def numbered(engine: Engine, source: Source, raw: "ibis.Table") -> "ibis.Table":
+    """The records of a document (as `read` gives them) with `line`, where they have none yet."""
+    return raw if "line" in raw.columns else _copied(engine, source, True)
+
+
+def _copied(engine: Engine, source: Source, with_lines: bool = False) -> "ibis.Table":
+    records = engine.new_file(".parquet")
+    engine.con.raw_sql(f"COPY ({_query(source, with_lines)}) TO {quoted(records)}")
+    return engine.con.read_parquet(records, file_row_number=True)
+
+
+def _query(source: Source, with_lines: bool) -> str:
+    """The query that gives each record of a document a row, and each path its column; JSON lines
+    are numbered where that is asked for: the engine numbers on one processor alone.
+    """
     shape: dict = {}
     for path in source.header:
         place = shape
@@ -57,13 +71,14 @@ def _query(source: Source) -> str:
     # JSON lines are read in parts of this size, other documents need room for their largest value.
     size = LINE if lines else max(LINE, min(LARGEST, source.path.stat().st_size + 1))
     foreign = " AND ".join(f"r0.{_name(part)} IS NULL" for part in shape)
-    numbered = "row_number() OVER () AS line"
+    number = "row_number() OVER () AS line"
+    of_value = number if lines and with_lines else "NULL AS line"
     query = f"""
         SELECT *, r0 IS NULL OR ({foreign}) AS broken FROM (
-            SELECT {"line" if lines else numbered},
-                json_transform(json, {_quoted(json.dumps(_told(shape)))}) AS r0
-            FROM (SELECT line, unnest({ENTRIES}) AS json FROM (SELECT {numbered}, json
-                FROM read_json_objects({_quoted(reader_path(source.path))}, ignore_errors = {lines},
+            SELECT {"line" if lines else number},
+                json_transform(json, {quoted(json.dumps(_told(shape)))}) AS r0
+            FROM (SELECT line, unnest({ENTRIES}) AS json FROM (SELECT {of_value}, json
+                FROM read_json_objects({quoted(reader_path(source.path))}, ignore_errors = {lines},
                     format = '{source.document}', maximum_object_size = {size})
             ))
         )"""
@@ -74,7 +89,8 @@ def _query(source: Source) -> str:
         query = f"SELECT *, unnest({entries}) AS r{number} FROM ({query})"
         lists[start[:end]] = f"r{number}"
     columns = [f"{_value(lists, path)} AS c{i}" for i, path in enumerate(source.header)]
-    return f"SELECT {', '.join(columns)}, line, broken FROM ({query})"
+    columns += ["line"] * (with_lines or not lines)
+    return f"SELECT {', '.join(columns)}, broken FROM ({query})"
 
 
 def locate(source: Source, numbers: Collection[int]) -> dict[int, tuple[int, str]]:
@@ -90,10 +106,6 @@ def locate(source: Source, numbers: Collection[int]) -> dict[int, tuple[int, str
             if number in numbers and number not in found:
                 found[number] = line, text[:KEPT].decode("utf-8", "backslashreplace").strip()
     return found
-
-
-def _quoted(text: object) -> str:
-    return "'{}'".format(str(text).replace("'", "''"))
 
 
 def _name(step: str) -> str:

@@ -218,7 +218,7 @@ def _read_messages(engine: Engine, group: list[Source], as_read: _As, offset: in
     bad, frames, places, undated = bad.to_pandas(), [], {}, []
     for number, (source, scanned, refused, total) in enumerate(parsed):
         own = bad[bad["file"] == number].drop(columns="file")
-        own = _told(cells[number][1], source, scanned, refused, own)
+        own = _told(engine.files, cells[number][1], source, scanned, refused, own)
         frames.append(_rejected(source, refused, own))
         undated.append(checks.dates_refused(source, own))
         doubts += [*undated[-1][1], *checks.lacking(source, frames[-1], total - len(own))]
@@ -251,6 +251,7 @@ def _read_messages(engine: Engine, group: list[Source], as_read: _As, offset: in
 
 
 def _told(
+    engine: Engine,
     raw: "ibis.Table",
     source: Source,
     scanned: "ibis.Table",
@@ -260,6 +261,7 @@ def _told(
     """The rows of a file that cannot be used, with their text and line."""
     if bad.empty:
         return bad.assign(text=None, line=None)
+    raw = documents.numbered(engine, source, raw) if source.document else raw
     cells = [_text(raw[c]).fill_null("").left(TOLD) for c in raw.columns[: len(source.header)]]
     line = {"line": raw.line.cast("int64")} if "line" in raw.columns else {}
     text = ibis.literal(source.delimiter).join(cells)
