@@ -1090,6 +1090,17 @@ def test_lines_that_are_no_json_are_rejected_with_their_number_and_the_others_ar
     assert set(export.rejected["file"]) == {"2026-10-05.json"}
 
 
+def test_a_message_of_a_long_file_that_cannot_be_used_is_named_by_its_line(engine, tmp_path):
+    path, bad, more = tmp_path / "hooks.jsonl", 17_001, ', "note": "' + "x" * 2_500 + '"}'
+    lines = [hook("1790841600", "failed", str(447700000000 + n)) for n in range(18_000)]
+    lines[bad - 1] = hook("yesterday", "failed", "447700900000")
+    path.write_text("\n".join(line[:-1] + more for line in lines))  # more than is read at once
+    export = exports.read(engine, path)
+    assert (export.rows, export.rejected["line"].tolist()) == (17_999, [bad])
+    table = export.table
+    assert table.filter(table.row == 18_000).contact_id.to_list() == ["447700017999"]
+
+
 @pytest.mark.parametrize("other", ["sent", "failed_2", "done.list"])
 def test_messages_in_two_lists_of_a_document_are_not_half_read(engine, tmp_path, other):
     record = {"sid": "SM1", "to": "+447700900111", "status": "failed", "direction": "outbound-api"}
