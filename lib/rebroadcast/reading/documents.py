@@ -71,11 +71,11 @@ def _query(source: Source, with_lines: bool) -> str:
     # JSON lines are read in parts of this size, other documents need room for their largest value.
     size = LINE if lines else max(LINE, min(LARGEST, source.path.stat().st_size + 1))
     foreign = " AND ".join(f"r0.{_name(part)} IS NULL" for part in shape)
-    number = "row_number() OVER () AS line"
-    of_value = number if lines and with_lines else "NULL AS line"
+    counted = "row_number() OVER () AS line"
+    of_value = counted if lines and with_lines else "NULL AS line"
     query = f"""
         SELECT *, r0 IS NULL OR ({foreign}) AS broken FROM (
-            SELECT {"line" if lines else number},
+            SELECT {"line" if lines else counted},
                 json_transform(json, {quoted(json.dumps(_told(shape)))}) AS r0
             FROM (SELECT line, unnest({ENTRIES}) AS json FROM (SELECT {of_value}, json
                 FROM read_json_objects({quoted(reader_path(source.path))}, ignore_errors = {lines},
