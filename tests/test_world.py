@@ -442,6 +442,8 @@ SPRING = ["2026-03-28 12:00:00", "2026-03-29 01:59:59", "2026-03-29 03:00:00", "
 AUTUMN = ["2026-10-24 12:00:00", "2026-10-25 03:00:00", "2026-10-26 09:00:00"]
 HOURS = {  # a zone, times, how many of them do not exist there, and how many come twice
     "put forward": ("Europe/Madrid", [*SPRING, "2026-03-29 02:30:00", "2026-03-29 02:00:00"], 2, 0),
+    "nothing before": ("Europe/Madrid", ["2026-03-29 02:10:00", "2026-03-29 02:11:00"], 2, 0),
+    "nothing before, put back": ("Europe/Madrid", ["2026-10-25 02:10:00"], 0, 1),
     "written otherwise": (
         "Europe/Madrid",
         [*SPRING, "29 mars 2026 à 2h05", "29/3/2026 2:59"],

@@ -154,9 +154,9 @@ def look(table: "ibis.Table", zone: str = "") -> Seen:
 
 def _out_of_clock(table: "ibis.Table", zone: str, seen: "pd.DataFrame") -> dict:
     """How many times of a table do not exist in a zone, the first of them, and how many come twice;
-    nothing where no clock was changed between its first and its last.
+    nothing where no clock was changed from the day before its first to its last.
     """
-    begin, end = seen["begin"].min(), seen["end"].max()
+    begin, end = seen["begin"].min() - timedelta(days=1), seen["end"].max()
     if pd.isna(begin) or not (hours := changes(zone, begin.to_pydatetime(), end.to_pydatetime())):
         return {}
     wall = table.local_at
