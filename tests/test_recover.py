@@ -289,6 +289,20 @@ def test_files_are_split_where_the_platform_asks_for_it(engine, tmp_path):
     assert (tmp_path / "again-1of4.csv").stat().st_mode & 0o777 == 0o600
 
 
+def test_a_tag_of_many_contacts_and_one_of_many_bytes_are_both_split(engine, tmp_path):
+    platform = profile.target("respondio", None)
+    small = platform.model_copy(update={"rows": 5, "bytes": 600})
+    sizes = {"a": 12, "b" * 90: 4, "c" * 90: 7, "d": 1}  # over: contacts; bytes; both; neither
+    held = [(f"{n:03d}", tag) for tag, many in sizes.items() for n in range(many)]
+    rows = ibis.memtable(held, columns=["contact_id", "tag"])
+    rows = targets.recipients(engine, tag_import.cells(rows), small, "contact")
+    files = tag_import.write(engine, rows, tmp_path, sizes, small)
+    read = [list(csv.reader((tmp_path / f["file"]).open()))[1:] for f in files]
+    assert [tuple(cells) for own in read for cells in own] == held
+    assert [f["contacts"] for f in files] == list(map(len, read)) and max(map(len, read)) <= 5
+    assert [sum(f["tag"] == tag for f in files) > 1 for tag in sizes] == [True, True, True, False]
+
+
 @pytest.mark.parametrize(
     ("tag", "words"),
     [

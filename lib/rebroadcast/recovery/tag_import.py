@@ -214,14 +214,15 @@ def _parts(rows: "ibis.Table", target: "Target") -> "pd.DataFrame":
     for name, limit in (("n", target.rows), ("most", target.bytes)):
         if (large := parts[parts[name] > limit]).empty:
             continue
-        several = parts["tag"].isin(set(large["tag"]))
-        numbered = numbered.filter(numbered.tag.isin(large["tag"].unique().tolist()))
-        before = ibis.row_number() if name == "n" else numbered.most.sum()
+        tags = large["tag"].unique().tolist()
+        several = numbered.tag.isin(tags)
+        rest, split = numbered.filter(~several), numbered.filter(several)
+        before = ibis.row_number() if name == "n" else split.most.sum()
         within = {"group_by": ["tag", "kind", "part"], "order_by": "contact_id"}
         before = before.over(ibis.window(**within, rows=(None, 0)))
-        split = numbered.mutate(part=before // limit + numbered.part * 2**20)
-        parts = pd.concat([parts[~several], _sizes(split)])
-        numbered = split
+        split = split.mutate(part=before // limit + split.part * 2**20)
+        parts = pd.concat([parts[~parts["tag"].isin(tags)], _sizes(split)])
+        numbered = rest.union(split)
     return parts.sort_values(["kind", "begin"])
 
 
