@@ -52,6 +52,20 @@ def test_the_same_run_again_gives_the_same_files(run, write, tmp_path):
     assert len(open_ledger(tmp_path / "ledger").runs()) == 1
 
 
+def test_contacts_of_two_broadcasts_on_a_channel_have_the_same_files_again(run, write):
+    days = {"02": "January", "09": "February"}
+    sent = [
+        row(str(n), f"m{day}{n}", at=f"2022-01-{day} 09:00:0{n}", content=text)
+        for day, text in days.items()
+        for n in range(4)
+    ]
+    given = {"exports": str(write(sent)), "tag": "t {date}"}
+    _record, recovery, first = run(**given)
+    _record, again, second = run("out2", **given)
+    assert first == second and list(map(len, first.values())) == [4, 4]
+    assert again.counts == recovery.counts
+
+
 def test_the_same_run_again_keeps_its_waves_whatever_was_planned_since(run, write, tmp_path):
     channels = tmp_path / "channels.toml"
     channels.write_text(LIMITS.format(4))

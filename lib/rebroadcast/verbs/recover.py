@@ -12,7 +12,7 @@ from ..bench.results import Results
 from ..bench.settings import Settings
 from ..bench.tables import Tables
 from ..common.doubts import Doubt
-from ..common.exceptions import ParameterError
+from ..common.exceptions import ParameterError, RunError
 from ..engine.engine import PARQUET, distinct_ids, id_parts, reader_path, with_ids
 from ..errors import advice
 from ..ledger.ledger import Claim, open_ledger
@@ -149,13 +149,16 @@ def _as_before(settings: Settings, tables: Tables) -> tuple[ibis.Table | None, P
     before = ledger.claimed(tables.engine.con, tables.run_id) if ledger else None
     if before is None:
         return None, None
-    rows = before.select("wave", "tag", "due_at", to="contact_id", on=before.channel_id)
+    rows = before.select(
+        "wave", "tag", "due_at", to="contact_id", on=before.channel_id, of=before.broadcast
+    )
     audience = tables.audience
     same = [
+        _in_ledger(tables, audience) == rows.of,
         audience.contact_id == rows.to,
         audience.channel_id.fill_null("") == rows.on.fill_null(""),
     ]
-    audience = tables.engine.keep(audience.join(rows, same).drop("to", "on"))
+    audience = tables.engine.keep(audience.join(rows, same).drop("to", "on", "of"))
     if not settings.waves:
         return audience.drop("due_at"), None
     names = {c: x.name for x in settings.limits for c in x.channels}
@@ -276,12 +279,7 @@ def _claim(
         starts = ibis.memtable(planned.waves[["wave", "start"]]).rename(wave_="wave")
         due = audience.join(starts.distinct(), audience.wave == starts.wave_)
         due = due.mutate(due_at=due.start.cast("timestamp('UTC')"))
-    none = [b.key for b in tables.known if b.key not in tables.names]
-    key = due.audience
-    if none:
-        listed = ibis.literal(list(tables.names), "array<string>")
-        key = listed.contains(key).ifelse(key, none[0])
-    due = due.mutate(broadcast=key)
+    due = due.mutate(broadcast=_in_ledger(tables, due))
     columns = ("broadcast", "contact_id", "channel_id", "wave", "tag", "due_at", "cause")
     ledger = open_ledger(Path(settings.ledger), settings.channels.workspace)
     noted = {"notebook": settings.notebook, "channel": list(settings.selection.channel)}
@@ -289,6 +287,15 @@ def _claim(
     return ledger.claim(
         con, tables.run_id, due.select(*columns), tables.known, now, noted, results.published
     )
+
+
+def _in_ledger(tables: Tables, audience: ibis.Table) -> ibis.Value:
+    """What the ledger calls each row's audience: its broadcast, or what holds those of none."""
+    none = [b.key for b in tables.known if b.key not in tables.names]
+    if not none:
+        return audience.audience
+    listed = ibis.literal(list(tables.names), "array<string>")
+    return listed.contains(audience.audience).ifelse(audience.audience, none[0])
 
 
 def _claimed(
@@ -378,6 +385,14 @@ def _files(
     people = targets.recipients(tables.engine, cells, tables.target, own, contacts)
     written = tag_import.write(tables.engine, people, folder, waves, tables.target)
     files = [file | {"wave": waves[file["tag"]]} for file in written]
+    total, expected = (sum(ns) for ns in ([f["contacts"] for f in files], [s[2] for s in sizes]))
+    if total != expected:
+        raise RunError(
+            "The import files hold {total} contacts, but {expected} are to be tagged; nothing was"
+            " written.",
+            total=total,
+            expected=expected,
+        )
     if contacts is None:
         return files, 0
     return files, int(cells.anti_join(contacts, "contact_id").count().execute())
