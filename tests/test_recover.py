@@ -284,14 +284,14 @@ def test_files_are_split_where_the_platform_asks_for_it(engine, tmp_path):
             for r in list(csv.reader((tmp_path / f["file"]).open()))[1:]
         ]
         assert read == [[i, tag] for i in own]
-    small = few.model_copy(update={"bytes": 50})
+    small = few.model_copy(update={"bytes": 40})
     assert len(tag_import.write(engine, rows, tmp_path / "small", ["again"], small)) > 4
     assert (tmp_path / "again-1of4.csv").stat().st_mode & 0o777 == 0o600
 
 
 def test_a_tag_of_many_contacts_and_one_of_many_bytes_are_both_split(engine, tmp_path):
     platform = profile.target("respondio", None)
-    small = platform.model_copy(update={"rows": 5, "bytes": 600})
+    small = platform.model_copy(update={"rows": 5, "bytes": 300})
     sizes = {"a": 12, "b" * 90: 4, "c" * 90: 7, "d": 1}  # over: contacts; bytes; both; neither
     held = [(f"{n:03d}", tag) for tag, many in sizes.items() for n in range(many)]
     rows = ibis.memtable(held, columns=["contact_id", "tag"])
@@ -301,6 +301,24 @@ def test_a_tag_of_many_contacts_and_one_of_many_bytes_are_both_split(engine, tmp
     assert [tuple(cells) for own in read for cells in own] == held
     assert [f["contacts"] for f in files] == list(map(len, read)) and max(map(len, read)) <= 5
     assert [sum(f["tag"] == tag for f in files) > 1 for tag in sizes] == [True, True, True, False]
+
+
+def test_no_import_file_is_larger_than_the_limit_nor_split_without_need(engine, tmp_path):
+    """Long addresses, letters of several bytes, quotes that are written twice; answers first."""
+    wati = profile.packaged()["wati"].target
+    asked = wati.model_copy(
+        update={"bytes": 2_000, "columns": {"address": {"To": "{address}", "Tag": "{tags}"}}}
+    )
+    for tag, least in (("t", 2), ("ñ" * 80, 5), ('"' * 80, 5), ("漢" * 20, 3)):
+        people = [f"{n:02}{'x' * 60}@example.com" for n in range(40)]
+        rows = ibis.memtable({"contact_id": people, "tag": tag, "tags": tag})
+        made = targets.recipients(engine, rows, asked, "address")
+        folder = tmp_path / str(len(tag.encode()))
+        files = tag_import.write(engine, made, folder, [tag], asked)
+        sizes = [(folder / f["file"]).stat().st_size for f in files]
+        assert max(sizes) <= 2_000 + 400  # the row on the limit, and the heading
+        assert sum(f["contacts"] for f in files) == 40
+        assert least <= len(files) <= 2 * least, (tag, sizes)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from ..common.doubts import Doubt
 from ..common.exceptions import InputError
 from ..common.folder import slug
 from .people import People, spread
-from .targets import BY_HAND, filled
+from .targets import BY_HAND, filled, needed
 
 if TYPE_CHECKING:
     from ..engine.engine import Engine
@@ -170,8 +170,13 @@ def write(
     Returns one dict per file, in the order of the tags: file, contacts, tag. The same rows give the
     same bytes.
     """
-    most = rows.contact_id.length() + rows.tags.length() * 4 + _constant(target)  # bytes
-    rows = engine.keep(rows.mutate(most=most))
+    columns = target.columns | {BY_HAND: HAND}
+    sizes = [
+        (rows.kind == kind, sum(_bytes(cell) for cell in filled(rows, own).values()))
+        for kind, own in columns.items()
+        if needed(own) <= set(rows.columns)  # else none of these rows is of that kind
+    ]
+    rows = engine.keep(rows.mutate(most=ibis.cases(*sizes)))
     parts = _parts(rows, target)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     asked = {name: ibis.param("string") for name in ("of", "begin", "end")}
@@ -179,7 +184,7 @@ def write(
     own = own.filter((asked["end"] == "") | (own.contact_id < asked["end"])).order_by("contact_id")
     writers: dict[str, Callable] = {}
     for kind in parts["kind"].unique():
-        cells = filled(own, target.columns.get(kind, HAND))
+        cells = filled(own, columns[kind])
         writers[kind] = engine.csv_writer(own.filter(own.kind == kind).select(**cells), asked)
     written, names = [], Counter[str]()
     of_tag = dict(iter(parts.groupby("tag")))
@@ -233,6 +238,8 @@ def _sizes(numbered: "ibis.Table") -> "pd.DataFrame":
     ).to_pandas()
 
 
-def _constant(target: "Target") -> int:
-    """The bytes of a row beside its recipient and tags, at the most."""
-    return max(sum(len(t) + 1 for t in columns.values()) for columns in target.columns.values())
+def _bytes(cell: "ibis.Value") -> "ibis.Value":
+    """What a cell takes in an import file, at the most: a letter other than ASCII takes up to four
+    bytes, a quote is written twice, and a comma needs quotes around the cell.
+    """
+    return cell.length() * cell.re_search(r"^[ !#-~]*$").ifelse(1, 4) + 3

@@ -97,3 +97,13 @@ def filled(rows: "ibis.Table", columns: dict[str, str]) -> "dict[str, ibis.Value
             cell = cell + text + rows[name] if name else cell + text
         cells[heading] = cell
     return cells
+
+
+def needed(columns: dict[str, str]) -> set[str]:
+    """What the cells of an import file are filled with.
+
+    >>> needed({"Phone": "+{phone}", "Tag": "{tag}"}) == {"phone", "tag"}
+    True
+    """
+    templates = "".join(columns.values())
+    return {name for _, name, _, _ in Formatter().parse(templates) if name}

@@ -410,35 +410,36 @@ def _keep(
     """Write one line per input row, in the order of the files, to `data/dispositions.parquet`."""
     path = folder / "data" / "dispositions.parquet"
     path.parent.mkdir(mode=0o700, exist_ok=True)
-    several = []
-    if len(sizes) != 1:  # what is the same for all need not be looked up for each
-        several = ["wave", "tag"]
-        tagged = audience.select("row_id", *several).rename(place="row_id")
-        fates = fates.left_join(tagged, fates.row_id == tagged.place).drop("place")
+    fates = _in_files(fates, audience, sizes)
     rows = fates_.dispositions(tables.inputs.all_failed, tables.recoverable_rows, fates)
     parts = [part for name in COLUMNS for part in id_parts(name, rows) if name.endswith("_id")]
     others = [name for name in COLUMNS if not name.endswith("_id")]
-    rows = rows.select("row_id", *others, *parts, *several)
+    rows = rows.select("row_id", *others, *parts, "wave", "tag")
     few = {
         "channel_id": ["", *tables.inputs.present],
         "broadcast": ["", *tables.inputs.groups.found["broadcast"]],
         "disposition": fates_.DISPOSITIONS,
         "source_file": [source.name for source in tables.inputs.export.sources],
-        **({"tag": [tag for _wave, tag, *_rest in sizes] or [""]} if several else {}),
+        "tag": ["", *(tag for _wave, tag, *_rest in sizes)],
     }
     rows = with_ids(tables.engine.in_order(rows, "row_id", few))
-    if not several:
-        wave, tag, *_rest = sizes[0]
-        is_tagged = rows.disposition == "tagged"
-        rows = rows.mutate(
-            wave=is_tagged.ifelse(ibis.literal(int(wave), "int64"), None),
-            tag=is_tagged.ifelse(ibis.literal(tag), None),
-        )
     rows = rows.select(*COLUMNS, "wave", "tag", line=ibis.null("int64"))
     if len(lost := tables.inputs.export.rejected):
         rows = rows.union(_unread(rows, lost))
     rows.to_parquet(path, **PARQUET)
     return path
+
+
+def _in_files(fates: ibis.Table, audience: ibis.Table, sizes: list[tuple]) -> ibis.Table:
+    """Add the wave and the tag of whom is tagged."""
+    if len({key for *_size, key in sizes}) == len(sizes):  # one of each for an audience
+        given = [(key, int(wave), tag) for wave, tag, _n, key in sizes]
+        kinds = {"of": "string", "wave": "int64", "tag": "string"}
+        tags = ibis.memtable(given, schema=kinds)
+        same = [fates.audience == tags.of, fates.disposition == "tagged"]
+        return fates.left_join(tags, same).drop("of")
+    tagged = audience.select("wave", "tag", place="row_id")
+    return fates.left_join(tagged, fates.row_id == tagged.place).drop("place")
 
 
 def _unread(rows: ibis.Table, lost: pd.DataFrame) -> ibis.Table:
