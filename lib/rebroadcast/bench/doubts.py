@@ -2,9 +2,11 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pandas as pd
+
 from ..common.doubts import ALL, Doubt
 from ..recovery import messages
-from .tables import Tables, days
+from .tables import Tables
 
 _ = str  # marks a message for the catalogue; it is translated where it is shown
 NIGHT = timedelta(minutes=10)  # so near to midnight, an export's edge may cut a broadcast
@@ -74,9 +76,8 @@ def _cut(tables: Tables) -> list[Doubt]:
 
 def _midnight(tables: Tables) -> list[Doubt]:
     """Whether broadcast messages failed near midnight on the first or last day of the export."""
-    rows = tables.inputs.all_failed
-    first, last = days(rows.filter(rows.broadcast.notnull()))
-    if first is None or last is None:
+    first, last = tables.inputs.seen[["first", "last"]]
+    if pd.isna(first):
         return []
     from_midnight = first - datetime(first.year, first.month, first.day)
     to_midnight = datetime(last.year, last.month, last.day) + timedelta(days=1) - last
@@ -91,9 +92,7 @@ def _midnight(tables: Tables) -> list[Doubt]:
 
 def _one_day(tables: Tables) -> list[Doubt]:
     """Whether all failures are on the same day of three months or more."""
-    rows = tables.inputs.all_failed
-    at = rows.local_at
-    seen = rows.aggregate(days=at.day().nunique(), months=at.month().nunique()).execute().iloc[0]
+    seen = tables.inputs.seen
     if not (seen["days"] == 1 and seen["months"] > 2):
         return []
     text = _(
@@ -135,9 +134,7 @@ def _grouping(tables: Tables) -> list[Doubt]:
 
 def _no_channel(tables: Tables) -> list[Doubt]:
     """How many failed messages name no channel, where others do."""
-    if not tables.inputs.present:
-        return []
-    n = int((tables.inputs.all_failed.channel_id.fill_null("") == "").sum().execute() or 0)
+    n = int(tables.inputs.seen["nowhere"]) if tables.inputs.present else 0
     text = _(
         "{n} failed messages name no channel, unlike the others (a sheet may have had merged cells):"
         " they are in no channel's numbers, and count as broadcasts of their own."

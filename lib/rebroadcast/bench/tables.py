@@ -263,9 +263,27 @@ class Inputs:
         return len(self.groups.found) > 0
 
     @cached_property
+    def seen(self) -> pd.Series:
+        """What one look at all failures shows: `newest` (UTC); `first` and `last` of broadcasts (wall
+        clock), NaT where there is none; how many days of months (`days`) and months of years
+        (`months`) have some; and how many failures name no channel (`nowhere`).
+        """
+        rows = self.all_failed
+        at, sent = rows.local_at, rows.broadcast.notnull()
+        found = rows.aggregate(
+            newest=rows.sent_at.max(),
+            first=at.min(where=sent),
+            last=at.max(where=sent),
+            days=at.day().nunique(),
+            months=at.month().nunique(),
+            nowhere=rows.count(where=rows.channel_id.fill_null("") == ""),
+        )
+        return found.execute().iloc[0]
+
+    @property
     def newest(self) -> datetime | None:
         """The newest failure (UTC)."""
-        at = self.all_failed.sent_at.max().execute()
+        at = self.seen["newest"]
         return None if pd.isna(at) else at.to_pydatetime()
 
 
