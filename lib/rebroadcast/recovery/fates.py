@@ -54,8 +54,10 @@ def fates(
     `disposition`.
     """
     gone = failed.filter((failed.verdict == "never") & (failed.cause == "opted_out"))
-    gone = gone.select("contact_id", left_on=gone.channel_id.fill_null(""))
-    gone = (spread(gone, people) if people else gone).rename(left="contact_id").distinct()
+    gone = gone.mutate(left_on=gone.channel_id.fill_null(""))
+    gone = spread(gone.select("contact_id", "left_on"), people) if people else gone
+    ids = id_parts("contact_id", gone)
+    gone = gone.select("left_on", **{f"left_{part}": part for part in ids}).distinct()
     rows, parts = failed.mutate(audience=audience).filter(selected), id_parts("contact_id", failed)
     rows = rows.select(
         *dict.fromkeys(["contact_id", *parts]),
@@ -79,9 +81,8 @@ def fates(
         "refused", "waited_since", decisive=by_contact.decisive & (2**ROW_BITS - 1)
     )
     rows = rows.join(by_contact, rows.row_id == by_contact.decisive)
-    rows = rows.left_join(
-        gone, [rows.contact_id == gone.left, rows.channel_id.fill_null("") == gone.left_on]
-    )
+    same = [rows[part].identical_to(gone[f"left_{part}"]) for part in ids]
+    rows = rows.left_join(gone, [*same, rows.channel_id.fill_null("") == gone.left_on])
     if delivered is None:
         rows = rows.mutate(reached=ibis.literal(False))
     else:
@@ -94,7 +95,7 @@ def fates(
         known = rows.tagged_.notnull()
     mended = rows.cause.isin(list(fixed)) if fixed else ibis.literal(False)
     disposition = ibis.cases(
-        (rows.refused | rows.left.notnull(), "never"),
+        (rows.refused | rows.left_on.notnull(), "never"),
         ((rows.verdict == "fix") & ~mended, "fix_first"),
         ((rows.verdict == "unknown") & ~mended, "unknown"),
         (rows.reached, "reached_later"),

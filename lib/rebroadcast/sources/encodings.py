@@ -64,7 +64,9 @@ def survey(path: Path) -> Survey:
         path.open("rb") as file,
         ThreadPoolExecutor(1) as other,
     ):  # hashing takes as long as all the rest
+        hashing = other.submit(hashed.update, b"")
         while block := file.read(2**20):
+            hashing.result()
             hashing = other.submit(hashed.update, block)
             plain = block.isascii()
             if utf8 and not (plain and decoder.getstate()[0] == b""):
@@ -75,7 +77,6 @@ def survey(path: Path) -> Survey:
             start, size = start or block[:4096], size + len(block)
             for lead, both in GARBLED.items() if size < LOOKED_AT and not plain else ():
                 garbled += len(both.findall(block)) if lead in block else 0
-            hashing.result()
     utf8 &= b"\0" not in start and decoder.getstate()[0] == b""
     return Survey(hashed.hexdigest(), size, start, utf8, garbled if utf8 else 0)
 
