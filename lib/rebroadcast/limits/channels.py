@@ -81,7 +81,7 @@ Text = Annotated[str, Field(strict=True, min_length=1, max_length=255)]
 Span = Annotated[str, Field(pattern=r"^(day|month|[1-9]\d{0,3}h)$")]
 
 
-class _Limit(BaseModel, extra="forbid"):
+class _Limit(BaseModel, extra="forbid", defer_build=True):
     limit: Size | None = None
     window: Span | None = None
     reserve: Reserve = 0
@@ -100,7 +100,7 @@ class _Channel(_Limit):
     provider: Text | None = None
 
 
-class _File(BaseModel, extra="forbid"):
+class _File(BaseModel, extra="forbid", defer_build=True):
     timezone: Text | None = None
     segment_limit: Count | None = None
     workspace: str | None = None
