@@ -42,6 +42,7 @@ report: $(VENV)/.run
 
 test: $(VENV)/.dev
 	$(MAKE) -s check
+	@$(BIN)/python -m compileall -q lib tests   # hundreds of processes read it, some of which may not write
 	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --nbval --nbval-current-env --nbval-cell-timeout=300 \
 	    --nbval-sanitize-with=tests/sanitize.cfg --doctest-modules tests notebooks lib
 
