@@ -3,14 +3,15 @@
 import functools
 import re
 from collections.abc import Iterable, Mapping
+from itertools import chain, pairwise
 from typing import Any, NamedTuple
 
 from .texts import fold
 
 _TOKEN = re.compile(r"[^\W_]+(?:['-][^\W_]+)*")
-_CLAUSE = re.compile(
-    r"[.;:|!?{}=](?:\s|$)|[|{};=、。]|\s-\s|,(?=[\u3040-\u30ff\u3400-\u9fff])"
-    r"|,(?:$|\s(?!котор|wh|that |que |qui |der |die |das |ktor))"
+_CLAUSE = re.compile(  # what begins with a set of characters is searched fastest
+    r"[.;:|!?{}=、。,-](?:(?<=[.;:|!?{}=])(?:\s|$)|(?<=[|{};=、。])|(?<=\s-)\s|(?<=,)(?:$"
+    r"|(?=[\u3040-\u30ff\u3400-\u9fff])|\s(?!котор|wh|that |que |qui |der |die |das |ktor)))"
 )
 _WIDE = re.compile("[\u3040-\u30ff\u3400-\u9fff]+")
 _ROLE = re.compile(  # from and to are persons where they are quoted, or stand before a number
@@ -69,8 +70,13 @@ class Lexicon:
         self._exact: dict[str, tuple[str, ...]] = {}
         self._stems: dict[str, tuple[str, ...]] = {}
         self._sizes: dict[str, tuple[int, ...]] = {}  # of terms, by their first word
+        self._seconds: dict[str, tuple[str, ...]] = {}  # with what their second word begins
         self._tags = functools.lru_cache(50_000)(self._look_up)
-        self._clause = functools.lru_cache(50_000)(self._read_clause)  # texts repeat their clauses
+        self._parts = functools.lru_cache(50_000)(self._known_parts)
+        self._words = functools.lru_cache(50_000)(_TOKEN.findall)
+        # Texts repeat their clauses, and clauses differ in names and numbers only.
+        self._clause = functools.lru_cache(50_000)(lambda clause: self._told(self._known(clause)))
+        self._told = functools.lru_cache(50_000)(self._read_known)
         for group, names in tables.items():
             for name, lists in names.items() if group not in ("over", "role") else ():
                 for column, listed in lists.items():
@@ -89,7 +95,8 @@ class Lexicon:
             if tag not in table.get(stem, ()):
                 table[stem] = (*table.get(stem, ()), tag)
             if "_" in stem:
-                first, size = stem.partition("_")[0], stem.count("_") + 1
+                first, second, size = *stem.split("_")[:2], stem.count("_") + 1
+                self._seconds[first] = (*self._seconds.get(first, ()), second)
                 self._sizes[first] = (*sorted({size, *self._sizes.get(first, ())})[::-1],)
 
     def _look_up(self, word: str) -> tuple[str, ...]:
@@ -100,21 +107,30 @@ class Lexicon:
             tags += tuple(t for t in self._stems.get(word[:size], ()) if t not in tags)
         return tags
 
-    def _tagged(self, clause: str) -> list[tuple[str, tuple[str, ...]]]:
-        words, tagged, at = _TOKEN.findall(clause.replace("'s ", " "))[:MOST], [], 0
-        while at < len(words):
+    def _known_parts(self, word: str) -> str:
+        """A word, or its parts where only these are known; "" for each that is not."""
+        if self._tags(word) or "-" not in word:
+            return word if self._tags(word) else ""
+        whole = word.replace("-", "_")
+        return whole if self._tags(whole) else " ".join(map(self._parts, whole.split("_")))
+
+    def _known(self, clause: str) -> str:
+        """Return a clause with "" for each word that no list holds, without those at its ends: what
+        a clause says rests on the known words and how far apart they are.
+        """
+        pieces = clause.strip().replace("'s ", " ").split()
+        words = list(chain.from_iterable(map(self._words, pieces)))[:MOST]
+        for at in [
+            at
+            for at, (word, after) in enumerate(pairwise(words))
+            if after.startswith(self._seconds.get(word, ()))
+        ]:
             for size in self._sizes.get(words[at], ()):
                 joined = "_".join(words[at : at + size])
-                if tags := self._tags(joined):
-                    tagged.append((joined, tags))
-                    at += joined.count("_") + 1
+                if self._tags(joined):
+                    words[at : at + size] = [joined, *[""] * joined.count("_")]
                     break
-            else:
-                word = words[at] if self._tags(words[at]) else words[at].replace("-", "_")
-                tags = self._tags(word)
-                tagged += [(p, self._tags(p)) for p in ((word,) if tags else word.split("_"))]
-                at += 1
-        return tagged
+        return " ".join(map(self._parts, filter(None, words))).strip()
 
     def read(self, lower: str) -> Said:
         """Return what a text in lower case says; agents are subjects with "by " before them."""
@@ -131,20 +147,20 @@ class Lexicon:
             reason = self.read(text[why.end() :])
             if any(all(pair) for pair in reason.pairs):
                 return reason
-        said = Said({}, {}, lower)
-        for clause in _CLAUSE.split(text):
-            if clause and not clause.isspace():
-                read = self._clause(clause.strip())
-                said = Said(read.pairs | said.pairs, read.subjects | said.subjects, lower)
-        if "template" in said.subjects:  # its variables, wherever the sentence names them
-            of = {("template", p[1]): w for p, w in said.pairs.items() if p[0] in _VARIABLES}
-            said = said._replace(pairs=of | said.pairs)
-        return said
+        pairs: dict[Pair, str] = {}
+        subjects: dict[str, str] = {}
+        for clause in filter(str.strip, _CLAUSE.split(text)):
+            read = self._clause(clause)
+            pairs, subjects = read.pairs | pairs, read.subjects | subjects
+        if "template" in subjects:  # its variables, wherever the sentence names them
+            of = {("template", p[1]): w for p, w in pairs.items() if p[0] in _VARIABLES}
+            pairs = of | pairs
+        return Said(pairs, subjects, lower)
 
     def _nouns(self, tagged: list[tuple[str, tuple[str, ...]]]) -> list[_Noun]:
         nouns: list[_Noun] = []
         for at, (_, tags) in enumerate(tagged):
-            subjects = frozenset(t[1:] for t in tags if t[0] == "u")
+            subjects = frozenset(t[1:] for t in tags if t[0] == "u") if tags else None
             if not subjects:
                 continue
             last = nouns[-1] if nouns else None
@@ -171,8 +187,8 @@ class Lexicon:
             *(self._over.get(s, ()) for s in subjects),
         )
 
-    def _read_clause(self, clause: str) -> Said:
-        tagged, said = self._tagged(clause), Said({}, {})
+    def _read_known(self, known: str) -> Said:
+        tagged, said = [(word, self._tags(word)) for word in known.split(" ")], Said({}, {})
         nouns, told = self._nouns(tagged), set()
         for noun in nouns:
             for subject in noun.subjects:

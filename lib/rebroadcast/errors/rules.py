@@ -63,10 +63,14 @@ def canonical_kind(kind: str | None) -> str | None:
     ('whatsapp', 'messenger', None)
     """
     words = re.split(r"[^a-z0-9]+", (kind or "").lower())
-    for name, aliases in _ALIASES.items():
-        if aliases & set(words) or (len(name) > 4 and name in "".join(words)):
-            return name
-    return None
+    return next(
+        (
+            name
+            for name, aliases in _ALIASES.items()
+            if not aliases.isdisjoint(words) or (len(name) > 4 and name in "".join(words))
+        ),
+        None,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,12 +188,15 @@ class Rules:
             search.Compile()
         return searches
 
-    def _matching(self, text: texts.Read) -> Iterable[Rule]:
+    def _matching(self, text: texts.Read) -> list[Rule]:
         """The rules whose patterns a text matches; a group of other channels is not searched."""
         lower, email = text.lower.encode(), text.kind == "email" if text.kind else None
-        for mail, search, rules in self._searches:
-            if None in (mail, email) or mail == email:
-                yield from (rules[i] for i in search.Match(lower) or ())
+        return [
+            rules[i]
+            for mail, search, rules in self._searches
+            if mail is None or email is None or mail == email
+            for i in search.Match(lower) or ()
+        ]
 
     def find(self, masked: str, kind: str | None, provider: str | None = None) -> Finding:
         """Return the best rule for a masked text of a kind of channel, said by a provider.
@@ -231,8 +238,8 @@ class Rules:
         return min(filter(None, told), key=len, default=frozenset())
 
     def _best(self, hits: list[Hit], text: texts.Read) -> Hit | None:
-        hits.sort(key=lambda h: h.order)
-        return next((h for h in hits if not self._vetoed(h, text)), None)
+        ordered = sorted(hits, key=lambda h: h.order)
+        return next((h for h in ordered if not self._vetoed(h, text)), None)
 
     def why(
         self, masked: str, kind: str | None, provider: str | None = None
@@ -253,8 +260,7 @@ class Rules:
         matched = re2.search(f"(?is){rule.text}", text.words) if rule.text else None
         if matched or not self.learned:
             return matched[0] if matched else ""
-        said = self.said(text)
-        return evidence.telling(text.reason, said, rule.cause)
+        return evidence.telling(pairs=self.said(text), lower=text.reason, cause=rule.cause)
 
     def _speaking(self, text: texts.Read, provider: str | None) -> list[Hit]:
         """The hits that are asked for a text: patterns and codes, and where none of them is sure, or
@@ -275,8 +281,11 @@ class Rules:
 
     def _denied(self, rule: Rule, text: texts.Read) -> bool:
         """Whether the words of a text speak clearly for a cause that is not final, nor this rule's."""
-        said = self.said(text)
-        shares = evidence.shares(text.reason, said, {}) if self.learned else {}
+        shares = (
+            evidence.shares(pairs=self.said(text), lower=text.reason, votes={})
+            if self.learned
+            else {}
+        )
         others = shares.keys() - {*self._final, rule.cause}
         return any(shares[cause] >= 2 * LIKELY for cause in others)
 
@@ -323,8 +332,7 @@ class Rules:
         if not self.learned:
             return hits
         votes = {h.rule.cause: VOTE for h in hits if h.code and h.order[1] >= 4}
-        said = self.said(text)
-        shares = evidence.shares(text.reason, said, votes)
+        shares = evidence.shares(pairs=self.said(text), lower=text.reason, votes=votes)
         lost = dict.fromkeys(self._final, sum(shares.get(cause, 0.0) for cause in self._final))
         # that nothing is told must be surer: nobody would be asked to write a rule
         named = [

@@ -12,9 +12,9 @@ import re2
 from ..common.masking import MASK_TOKEN, utf8
 
 NAMES_ALIKE = 4  # shapes that differ in one word only, before that word is taken for a name
-_ascii = functools.partial(
-    re.compile, flags=re.ASCII
-)  # on short texts these are faster than RE2, and none backtracks far
+# On short texts these are faster than RE2, and none backtracks far; what begins with a set of
+# characters is searched fastest, so a word's beginning is looked for behind its first character.
+_ascii = functools.partial(re.compile, flags=re.ASCII)
 _DIGIT = _ascii(r"\d")
 _CODE_KEY = re2.compile(
     r"(?i)(?:code|codigo|status|cause|number|err(?:or|o|no)?|fehler|meta|http(?:/[\d.]+)?|api|twilio|[#_])"
@@ -23,14 +23,13 @@ _CODE_KEY = re2.compile(
 _CODE_ALONE = _ascii(
     r"(?:^[\s\"'(\[{]*|\()(?:[A-Z]{2}-)?(\d{1,7})(?:\.\d+)?(?:\s*[:)\],;|]|\s+[-(A-Z]|\s*$)"
 )
-_CODE_LONG = _ascii(r"\b(\d{5,7})\b")
+_CODE_LONG = _ascii(r"(\d(?<!\w.)\d{4,6})\b")
 _CODE_HEX = _ascii(r"(?i)\b0x([0-9a-f]{2,8})\b")
-_CODE_SMTP = _ascii(r"\b([245]\.\d{1,3}\.\d{1,3})\b")
+_CODE_SMTP = _ascii(r"([245](?<!\w.)\.\d{1,3}\.\d{1,3})\b")
 _REPLY = _ascii(r"42[12]|43[12]|4[45]\d|5[0-7]\d|[45]\.\d{1,3}\.\d{1,3}")
 _CODE_META = _ascii(r"13[0-5]\d{3}|137000|2018\d{3}|2534\d{3}|2494\d{3}")
-_EMAIL = _ascii(
-    r"(?i)\b[245]\d\d[ -]#?[245]\.\d{1,3}\.\d{1,3}\b|^\W*(?:smtp|x-[\w-]+|unknown);|\bsmtp\b"
-)
+_EMAIL = _ascii(r"(?i)^\W*(?:smtp|x-[\w-]+|unknown);|\bsmtp\b")
+_EMAIL_CODES = _ascii(r"[245](?<!\w.)\d\d[ -]#?[245]\.\d{1,3}\.\d{1,3}\b")
 _SIGNS = {
     "errcode": "wechat",
     "status_message": "viber",
@@ -38,12 +37,13 @@ _SIGNS = {
     '"ok":false': "telegram",
 }
 _SMTP_PREFIX = _ascii(
-    r"\b(?:[245]\d\d[ -]#?[245]\.\d{1,3}\.\d{1,3}|[245]\d\d-|\(#[245]\.\d\.\d\))(?:[ =:]|\b)"
+    r"[245(](?:(?<!\w.)(?<!\()\d\d(?:[ -]#?[245]\.\d{1,3}\.\d{1,3}|-)|(?<=\w\()#[245]\.\d\.\d\))"
+    r"(?:[ =:]|\b)"
 )
 _NAMES = _ascii(  # of errors: not those of values
     r"\b(?:[A-Za-z]+(?:_[A-Za-z]+)+|[A-Za-z][a-z]+(?:[A-Z][a-z]+)+)\b(?!['\"]\s*(?::|=>))"
 )
-_NAMED = _ascii("_|[a-z][A-Z]")
+_NAMED = _ascii("[A-Z](?<=[a-z].)")
 NAME_FIRST = _ascii(r"^(\W*(?:\d+\W+)?[A-Z]+(?:_[A-Z]+)+)\s(?=\w)")  # a clause of its own
 _WRAPPED = (
     "xception",
@@ -111,7 +111,8 @@ def plain_text(masked: str) -> str:
         )
     if "&" in text:
         text = html.unescape(text)
-    return " ".join(fold(utf8(re.sub(r"=\r?\n", "", text))).split())
+    text = re.sub(r"=\r?\n", "", text) if "=" in text else text
+    return " ".join((text if text.isascii() else fold(utf8(text))).split())
 
 
 def find_codes(plain: str) -> dict[str, bool]:
@@ -119,21 +120,23 @@ def find_codes(plain: str) -> dict[str, bool]:
     if not _DIGIT.search(plain):
         return {}
     keyed = _CODE_KEY.findall(plain.encode())  # bytes are searched faster
-    found = {c.decode(): True for c, rest in keyed if not rest}
-    found |= {c: True for pattern in (_CODE_ALONE, _CODE_SMTP) for c in pattern.findall(plain)}
-    found = {c.lstrip("0") or "0" if c[0] == "0" else c: True for c in found}
+    told = [c.decode() for c, rest in keyed if not rest] + _CODE_ALONE.findall(plain)
+    told += _CODE_SMTP.findall(plain)
+    found = {c.lstrip("0") or "0" if c[0] == "0" else c: True for c in told}
     if "0x" in plain:
         found |= {f"{int(c, 16):#x}": True for c in _CODE_HEX.findall(plain)}
-    long = {c: c in found or bool(_CODE_META.fullmatch(c)) for c in _CODE_LONG.findall(plain)}
-    return found | long
+    return found | {
+        c: c in found or bool(_CODE_META.fullmatch(c)) for c in _CODE_LONG.findall(plain)
+    }
 
 
 def guess_kind(plain: str) -> str | None:
     """Return the channel kind that a text gives away by its form, None where it could be of any
     kind.
     """
+    named = (";" in plain or "smtp" in plain.lower()) and _EMAIL.search(plain)
     signs = (kind for sign, kind in _SIGNS.items() if sign in plain)
-    return "email" if _EMAIL.search(plain) else next(signs, None)
+    return "email" if named or _EMAIL_CODES.search(plain) else next(signs, None)
 
 
 def find_words(plain: str) -> str:
@@ -144,11 +147,11 @@ def find_words(plain: str) -> str:
 
 
 def _words_and_names(plain: str) -> tuple[str, list[str]]:
-    if any(sign in plain for sign in _WRAPPED):
+    if any(map(plain.__contains__, _WRAPPED)):
         for _ in range(2):  # also behind a path
             plain = _WRAPPING.sub(lambda m: m[1] or m[2] or m[3] or " ", plain)
     words = " ".join(_SMTP_PREFIX.sub(" ", plain).split()) if _DIGIT.search(plain) else plain
-    names = _NAMES.findall(words) if _NAMED.search(words) else []
+    names = _NAMES.findall(words) if "_" in words or _NAMED.search(words) else []
     if names:  # receiverNotSubscribed, USER_IS_BLOCKED
         words += " | " + re.sub(r"(?<=[a-z])(?=[A-Z])|_", " ", " | ".join(names))
     return words, names
