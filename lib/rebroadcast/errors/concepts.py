@@ -13,7 +13,7 @@ _CLAUSE = re.compile(  # what begins with a set of characters is searched fastes
     r"[.;:|!?{}=、。,-](?:(?<=[.;:|!?{}=])(?:\s|$)|(?<=[|{};=、。])|(?<=\s-)\s|(?<=,)(?:$"
     r"|(?=[\u3040-\u30ff\u3400-\u9fff])|\s(?!котор|wh|that |que |qui |der |die |das |ktor)))"
 )
-_WIDE = re.compile("[\u3040-\u30ff\u3400-\u9fff]+")
+_WIDE = "[\u3040-\u30ff\u3400-\u9fff]+"
 _ROLE = re.compile(  # from and to are persons where they are quoted, or stand before a number
     r"['\"`](from|to)['\"`]"
     r"|\b(from|to)[ _-](?=(?:phone[ _-])?(?:number|address|addr|id|profile)\b)|^\W*(from|to)\b(?= is | must )"
@@ -85,8 +85,11 @@ class Lexicon:
         self._over = {
             name: frozenset(listed.split()) for name, listed in tables.get("over", {}).items()
         }
-        wide = sorted((w for w in self._exact if _WIDE.fullmatch(w)), key=len, reverse=True)
-        self._wide = re.compile("|".join(wide) or "(?!)")
+
+    @functools.cached_property
+    def _wide(self) -> re.Pattern[str]:
+        wide = [word for word in self._exact if re.fullmatch(_WIDE, word)]
+        return re.compile("|".join(sorted(wide, key=len, reverse=True)) or "(?!)")
 
     def _add(self, tag: str, words: Iterable[str]) -> None:
         for word in words:
@@ -139,7 +142,7 @@ class Lexicon:
             text = _ELISION.sub("", KEY.sub(" | ", text))
         if "from" in text or "to" in text:
             text = _ROLE.sub(lambda m: _ROLES[m[1] or m[2] or m[3]], text)
-        if not text.isascii() and _WIDE.search(text):
+        if not text.isascii() and re.search(_WIDE, text):
             text = self._wide.sub(lambda m: f" {m[0]} ", text)
         if ":" in text:  # "the user is in state: inactive" is one clause
             text = _STATUS.sub(r"\1 ", text)

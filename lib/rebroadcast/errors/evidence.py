@@ -15,7 +15,7 @@ from .concepts import KEY, Pair
 
 LEARNED = Path(__file__).with_name("evidence.csv")
 _WIDE = "\u3040-\u30ff\u3400-\u9fff"  # scripts without spaces between words
-_WORD = re.compile(f"[{_WIDE}]+|[^\\W\\d_{_WIDE}]+")
+_WORD = f"[{_WIDE}]+|[^\\W\\d_{_WIDE}]+"  # is compiled when a text needs it: that takes a while
 _PLAIN = re.compile("[a-z]+")
 _NUMBER = re.compile(r"\d+")
 TOLD = 3  # words and concepts that say why
@@ -31,10 +31,10 @@ def features(lower: str, pairs: Iterable[Pair]) -> set[str]:
     ['block*', 'blocked', 'numbe*', 'number', 'number blocked', 'number:blocked']
     """
     text = KEY.sub(" ", lower) if "'" in lower or '"' in lower else lower
-    words = (_PLAIN if text.isascii() else _WORD).findall(text)
+    words = _PLAIN.findall(text) if text.isascii() else re.findall(_WORD, text)
     stems = [f"{word[:_STEM]}*" for word in words if len(word) > _STEM]
-    concepts = [f"{subject or ''}:{state or ''}" for subject, state in pairs]
-    weighed = {*concepts, *words, *stems, *map(" ".join, pairwise(words))}
+    weighed = {f"{subject or ''}:{state or ''}" for subject, state in pairs}
+    weighed.update(words, stems, map(" ".join, pairwise(words)))
     if not text.isascii():
         wide = [word for word in words if word[0] >= "\u3040"]
         weighed.update(word[i : i + 2] for word in wide for i in range(len(word) - 1))

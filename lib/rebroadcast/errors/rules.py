@@ -208,10 +208,10 @@ class Rules:
         text = texts.Read(masked, kind)
         best = self._best(self._speaking(text, provider), text)
         first = max(text.codes, key=len, default=None)
-        if not best:
-            return Finding(None, first, None, None)
-        return Finding(
-            best.rule, best.code or first, best.rule.seconds(text.words), best.confidence
+        return (
+            Finding(best.rule, best.code or first, best.rule.seconds(text.words), best.confidence)
+            if best
+            else Finding(None, first, None, None)
         )
 
     def kinds(self, masked: str) -> frozenset[str]:
@@ -238,8 +238,9 @@ class Rules:
         return min(filter(None, told), key=len, default=frozenset())
 
     def _best(self, hits: list[Hit], text: texts.Read) -> Hit | None:
-        ordered = sorted(hits, key=lambda h: h.order)
-        return next((h for h in ordered if not self._vetoed(h, text)), None)
+        return next(
+            (h for h in sorted(hits, key=lambda h: h.order) if not self._vetoed(h, text)), None
+        )
 
     def why(
         self, masked: str, kind: str | None, provider: str | None = None

@@ -109,9 +109,7 @@ def plain_text(masked: str) -> str:
         text = re.sub(r"(?<!\\)\\+(?:[nrt]\b|[nrt](?=[A-Z])|(?=[\"'/\\]))", " ", text).replace(
             ' "', '"'
         )
-    if "&" in text:
-        text = html.unescape(text)
-    text = re.sub(r"=\r?\n", "", text) if "=" in text else text
+    text = re.sub(r"=\r?\n", "", html.unescape(text)) if "&" in text or "=" in text else text
     return " ".join((text if text.isascii() else fold(utf8(text))).split())
 
 
