@@ -51,7 +51,9 @@ def _learned() -> tuple[list[str], dict[str, str]]:
 @functools.lru_cache(20_000)
 def _weights(feature: str) -> int:
     """The weights of a feature as one number, which is added faster than a list: 32 bits for each."""
-    weights = [int(weight or 0) + _ZERO for weight in _learned()[1][feature].split(",")]
+    weights = [
+        int(weight) + _ZERO if weight else _ZERO for weight in _learned()[1][feature].split(",")
+    ]
     return int.from_bytes(struct.pack(f"<{len(weights)}I", *weights), "little")
 
 
