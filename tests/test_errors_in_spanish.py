@@ -81,7 +81,7 @@ def test_the_terminal_says_in_spanish_what_is_wrong(tmp_path):
         (["explain", "x", "--kind", "whatsap"], "no es un tipo de canal. ¿Quiso decir 'whatsapp'?"),
         (
             ["explain", "x", "--rules", "no.toml"],
-            "No se puede leer no.toml: no existe ese archivo o carpeta.",
+            "no.toml: no se puede leer el archivo de reglas (no existe ese archivo o carpeta).",
         ),
     ],
 )

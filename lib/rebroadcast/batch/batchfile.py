@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from .. import __version__
 from ..bench import parameters, settings
@@ -207,12 +207,9 @@ def _read(path: Path) -> _File:
             if isinstance(content.get("defaults"), dict)
             else None
         )
-        return _File.model_validate(content)
-    except ValidationError as error:
-        problems = [*tomlfile.faults(error, _File, {"keep": above, "timeout": above})]
+        return tomlfile.checked(_File, content, {"keep": above, "timeout": above})
     except ValueError as error:
-        problems = [str(error)]
-    raise _refusal(path, problems)
+        raise _refusal(path, [*error.args]) from None
 
 
 def _each(each: _Each, environment: Mapping[str, str]) -> Iterator[tuple[dict[str, str], str]]:

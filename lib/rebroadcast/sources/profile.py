@@ -11,7 +11,7 @@ from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from ..common import tomlfile
 from ..common.exceptions import InputError, did_you_mean, folded, sentence
@@ -161,18 +161,16 @@ def packaged() -> dict[str, Profile]:
 def load(path: Path) -> Profile:
     """Read a profile file. Raises InputError with what is wrong in it and where."""
     try:
-        return Profile(**tomlfile.read(path, sentence("profile")), name=path.stem)
-    except ValidationError as error:
-        why = next(tomlfile.faults(error, Profile))
+        content = tomlfile.read(path, sentence("profile")) | {"name": path.stem}
+        return tomlfile.checked(Profile, content)
     except ValueError as error:
-        why = str(error)
-    raise InputError(
-        "The profile {path} cannot be used ({why}); `rebroadcast profiles FILE` writes one to"
-        " complete.",
-        path,
-        path=path,
-        why=why.rstrip("."),
-    )
+        raise InputError(
+            "The profile {path} cannot be used ({why}); `rebroadcast profiles FILE` writes one to"
+            " complete.",
+            path,
+            path=path,
+            why=str(error.args[0]).rstrip("."),
+        ) from None
 
 
 def asked(name: str) -> list[Profile]:
