@@ -23,11 +23,14 @@ from rebroadcast.reading import exports
 from rebroadcast.sources import files
 
 PASSED_ON = [
+    "batchfile.py: problem",
+    "batchfile.py: problem",
     "batchfile.py: text",
-    "channels.py: f'{path}: {problem}'",
     "entry.py: entry.problem",
     "exports.py: why",
     "files.py: foreign",
+    "files.py: form.name",
+    "files.py: other.form.name",
     "files.py: text",
     "preflight.py: reason",
     "tomlfile.py: message.removeprefix('Input should be ')",
@@ -178,7 +181,7 @@ def test_numbers_dates_and_lengths_of_time():
 def test_an_unknown_language_names_the_choices():
     with pytest.raises(ParameterError, match="language is 'fr', expected one of: en, es") as raised:
         Language("fr")
-    assert raised.value.name == "language"
+    assert raised.value.about == "language"
 
 
 @pytest.mark.parametrize(
@@ -199,8 +202,7 @@ def test_an_unknown_language_names_the_choices():
 )
 def test_a_language_goes_by_its_names_and_locales(word, code):
     assert Language(word).code == code
-    exceptions.speak(word)
-    said = exceptions.sentence("a folder")
+    said = exceptions.sentence("a folder").said_in(word)
     assert said == {"en": "a folder", "es": "una carpeta"}[code]
 
 

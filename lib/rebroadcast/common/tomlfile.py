@@ -13,7 +13,6 @@ from pydantic import BaseModel, ValidationError
 from .exceptions import did_you_mean, reason, sentence
 
 Form = TypeVar("Form", bound=BaseModel)
-TABLES = ("dict_type", "model_type")  # kinds of faults
 
 
 def read(path: Path, what: str) -> dict:
@@ -36,11 +35,10 @@ def read(path: Path, what: str) -> dict:
             sentence("the {what} is not UTF-8; save it as UTF-8.", what=what)
         ) from None
     except (tomllib.TOMLDecodeError, RecursionError) as error:
-        escape = re.search("escape|hex value", str(error))
+        if not re.search("escape|hex value", str(error)):
+            hint = sentence("Values of text need quotes.")
         raise ValueError(
-            sentence("this is not TOML: {reason}. {hint}", reason=error, hint=hint)
-            if escape
-            else sentence("this is not TOML: {reason}. Values of text need quotes.", reason=error)
+            sentence("this is not TOML: {reason}. {hint}", reason=reason(error), hint=hint)
         ) from None
     if '"""' not in text and "'''" not in text and (broken := next(_escaped(content), None)):
         before, written, _ = text.partition(json.dumps(broken, ensure_ascii=False))
@@ -102,8 +100,8 @@ def _faults(
             yield expects(key, fault["input"], re.findall("'(.*?)'", fault["ctx"]["expected"]))
         else:
             name = "" if kind.startswith("string") and parts[-1] not in told else parts[-1]
-            means = told.get(name) or says(fault["msg"])
-            yield expects(key, fault["input"], (), sentence("a table") if kind in TABLES else means)
+            table = sentence("a table") if kind in ("dict_type", "model_type") else ""
+            yield expects(key, fault["input"], (), table or told.get(name) or says(fault["msg"]))
 
 
 def expects(key: str, value: object, choices: Iterable[str], expected: str = "") -> str:
@@ -122,7 +120,7 @@ def expects(key: str, value: object, choices: Iterable[str], expected: str = "")
 
 
 def says(message: str) -> str:
-    """What pydantic expects, of its message, in the language of errors where that is known."""
+    """What pydantic expects, of its message."""
     return sentence(message.removeprefix("Input should be "))
 
 

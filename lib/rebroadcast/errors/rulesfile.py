@@ -10,7 +10,7 @@ import re2
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from ..common import tomlfile
-from ..common.exceptions import LANGUAGES, RulesError, sentence
+from ..common.exceptions import LANGUAGES, RulesError, reason, sentence
 from .rules import UNITS, WAIT, Rule, Rules, completed
 
 Cause = Literal[
@@ -103,9 +103,8 @@ def load(path: Path, known: Rules) -> Rules:
                 _Rule, table | {"source": sources.get(str(source), source)}, _expected()
             )
             _named("cause", "" if "like" in table else str(table.get("cause")), known.causes)
-        causes = {**known.causes}
-        for cause, own in content.get("cause", {}).items():
-            causes[cause] = causes[cause] | own
+        own = content.get("cause", {})
+        causes = {cause: table | own.get(cause, {}) for cause, table in known.causes.items()}
         rules = {rule.id: rule for rule in completed(content, known.by_id, causes, 0)}
         names = [table["id"] for table in tables]
         for n, (name, table) in enumerate(zip(names, tables, strict=True)):
@@ -117,12 +116,11 @@ def load(path: Path, known: Rules) -> Rules:
                 _named("like", table["like"], {*known.by_id, *rules})
             _contradictions(rules[name], words, known, {*known.by_id, *rules})
     except ValueError as error:
-        raise _refusal(path, n, name, error.args[0]) from None
-    overrides = [(name, name if name in known.by_id else None) for name in rules]
+        raise _refusal(path, n, name, reason(error)) from None
     return Rules(
         (rules | {**known.by_id, **rules}).values(),
         causes,
-        overrides,
+        [(name, name if name in known.by_id else None) for name in rules],
         known.tables,
         words,
         known.learned,
@@ -159,9 +157,11 @@ def _contradictions(rule: Rule, words: Mapping, known: Rules, names: Collection[
     try:
         re2.compile(f"(?is){rule.text or ''}", quiet)
     except re2.error as error:
-        why = error.args[0].decode("utf-8", "replace")
         raise ValueError(
-            sentence("text is not a pattern that RE2 understands: {why}.", why=why)
+            sentence(
+                "text is not a pattern that RE2 understands: {why}.",
+                why=error.args[0].decode("utf-8", "replace"),
+            )
         ) from None
 
 
@@ -181,7 +181,7 @@ def _refusal(path: Path, n: int, name: str, fault: str) -> RulesError:
             table = range(heads[n], [*heads, len(lines)][n + 1])
             line = next((line for line in table if re.match(_ID, lines[line])), heads[n]) + 1
             place = sentence("{path}, line {line}: {rule}", path=path, line=line, rule=name)
-    return RulesError("{place}: {fault}", place=place, fault=fault)
+    return RulesError("{path}: {fault}", path=place, fault=fault)
 
 
 def _merged(words: Mapping, content: Mapping) -> dict:
@@ -190,6 +190,7 @@ def _merged(words: Mapping, content: Mapping) -> dict:
     for group in ("subject", "state", "word"):
         for name, lists in content.get(group, {}).items():
             known = merged[group].setdefault(name, {})
-            more = {language: f"{known.get(language, '')} {own}" for language, own in lists.items()}
-            merged[group][name] = known | more
+            merged[group][name] = known | {
+                language: f"{known.get(language, '')} {own}" for language, own in lists.items()
+            }
     return merged

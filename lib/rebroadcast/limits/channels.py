@@ -17,7 +17,7 @@ from pydantic import BaseModel, Field
 
 from ..common import tomlfile
 from ..common.doubts import Doubt
-from ..common.exceptions import ChannelsError, did_you_mean, folded, sentence
+from ..common.exceptions import ChannelsError, did_you_mean, folded, reason, sentence
 from ..common.folder import unused
 from ..common.times import check_zone, known_zone, zone_hint
 from .limit import Limit, Window
@@ -283,11 +283,10 @@ def load_channels(path: Path | None = None) -> Channels:
         content = tomlfile.checked(
             _File, tomlfile.read(path, sentence("channels file")), _expected()
         )
-        problem = next(_contradictions(content), None)
+        if problem := next(_contradictions(content), None):
+            raise ValueError(problem)
     except ValueError as error:
-        problem = error.args[0]
-    if problem:
-        raise ChannelsError(f"{path}: {problem}")
+        raise ChannelsError("{path}: {fault}", path=path, fault=reason(error)) from None
     return Channels(content)
 
 

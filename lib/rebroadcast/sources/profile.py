@@ -14,7 +14,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from ..common import tomlfile
-from ..common.exceptions import InputError, did_you_mean, folded, sentence
+from ..common.exceptions import InputError, did_you_mean, folded, reason, sentence
 
 PACKAGED = Path(__file__).parent / "profiles"
 HOME = "respondio"  # its names fit loosely, and it is what a file is measured by that none knows
@@ -161,15 +161,16 @@ def packaged() -> dict[str, Profile]:
 def load(path: Path) -> Profile:
     """Read a profile file. Raises InputError with what is wrong in it and where."""
     try:
-        content = tomlfile.read(path, sentence("profile")) | {"name": path.stem}
-        return tomlfile.checked(Profile, content)
+        return tomlfile.checked(
+            Profile, tomlfile.read(path, sentence("profile")) | {"name": path.stem}
+        )
     except ValueError as error:
         raise InputError(
-            "The profile {path} cannot be used ({why}); `rebroadcast profiles FILE` writes one to"
+            "The profile {path} cannot be used: {why} `rebroadcast profiles FILE` writes one to"
             " complete.",
             path,
             path=path,
-            why=str(error.args[0]).rstrip("."),
+            why=reason(error),
         ) from None
 
 
