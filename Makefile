@@ -80,7 +80,7 @@ screenshots: $(VENV)/.dev
 	$(BIN)/python docs/screenshots.py
 
 # Take all texts out of the code into the catalogues, and compile them; these functions and classes have them as arguments.
-KEYWORDS = Doubt:2 n_:1,2 n:1,2 sentence fail:2 RebroadcastError InputError ColumnError DateError ParameterError RulesError ChannelsError QuotaError \
+KEYWORDS = Doubt:2 n_:1,2 n:1,2 sentence RebroadcastError InputError ColumnError DateError ParameterError RulesError ChannelsError QuotaError \
            OutputError LedgerError BatchError RunError
 catalogues: $(VENV)/.dev
 	@pot=$$(mktemp) && trap 'rm -f "$$pot"' EXIT && \

@@ -20,7 +20,6 @@ from rebroadcast import cli
 from rebroadcast.bench import settings as settings_
 from rebroadcast.bench import workbench
 from rebroadcast.bench.tables import Inputs, Tables
-from rebroadcast.common import exceptions
 from rebroadcast.engine import connect as connection
 from rebroadcast.report import reports
 
@@ -116,7 +115,6 @@ def typed(*words, place=".") -> subprocess.CompletedProcess:
     processor time before it begins.
     """
     said, told, status = io.StringIO(), io.StringIO(), 0
-    exceptions.speak("en")
     line = ["rebroadcast", *map(str, words)]
     kept = mock.patch.object(sys, "argv", line), redirect_stdout(said), redirect_stderr(told)
     with kept[0], kept[1], kept[2], chdir(place):
@@ -148,16 +146,6 @@ def pytest_collection_modifyitems(items):
             item.path.stem, 5 if item.path.suffix == ".ipynb" else len(ranks)
         )
     )
-
-
-@pytest.fixture(autouse=True)
-def english():
-    """The language of errors is a setting of the process: each test begins with English, and so do
-    the docstrings' examples that follow.
-    """
-    exceptions.speak("en")
-    yield
-    exceptions.speak("en")
 
 
 @pytest.fixture

@@ -2,8 +2,11 @@
 batch; English where none is named.
 """
 
+import re
 import subprocess
 import sys
+from itertools import product
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
@@ -18,13 +21,13 @@ from rebroadcast.common.exceptions import (
     ChannelsError,
     ColumnError,
     InputError,
+    OutputError,
     ParameterError,
     RebroadcastError,
     RulesError,
     RunError,
     did_you_mean,
     sentence,
-    speak,
 )
 from rebroadcast.errors import load_rules
 from rebroadcast.explorer import explorer
@@ -40,6 +43,15 @@ def refusal(*words) -> str:
     found = CliRunner().invoke(cli.app, [str(w) for w in words])
     assert isinstance(found.exception, RebroadcastError) and found.exception.exit_status == 2
     return str(found.exception)
+
+
+def in_spanish(kind, work, *given) -> str:
+    """The error that work raises, in Spanish; its own words are English before and after."""
+    with pytest.raises(kind) as raised:
+        work(*given)
+    english, said = str(raised.value), raised.value.said_in("es")
+    assert said != english == str(raised.value) == raised.value.said_in("en")
+    return said
 
 
 def test_the_terminal_says_in_spanish_what_is_wrong(tmp_path):
@@ -81,7 +93,7 @@ def test_the_terminal_says_in_spanish_what_is_wrong(tmp_path):
         (["explain", "x", "--kind", "whatsap"], "no es un tipo de canal. ¿Quiso decir 'whatsapp'?"),
         (
             ["explain", "x", "--rules", "no.toml"],
-            "No se puede leer no.toml: no existe ese archivo o carpeta.",
+            "no.toml: no se puede leer el archivo de reglas (no existe ese archivo o carpeta).",
         ),
     ],
 )
@@ -114,22 +126,16 @@ def test_what_a_failed_run_leaves_behind_says_why_in_spanish(write, tmp_path, mo
         )
 
     monkeypatch.setattr(reports, "execute", die)
-    with pytest.raises(
-        RunError,
-        match=(
-            r"Falló la celda 3: el proceso .* memoria\. La constancia de la ejecución está en"
-            r" .*run\.json"
-        ),
-    ):
-        reports.run(
-            "failure_report", {"exports": str(write([row()])), "language": "es"}, tmp_path / "out"
-        )
+    given = {"exports": str(write([row()])), "language": "es"}
+    said = in_spanish(RunError, reports.run, "failure_report", given, tmp_path / "out")
+    assert re.search(r"Falló la celda 3: el proceso .* memoria\. La constancia de la", said)
+    assert said.endswith("run.json.")
     assert "Falló la celda 3" in (tmp_path / "out" / "run.json").read_text("utf-8")
 
 
 def test_the_explorer_says_in_spanish_what_is_wrong(write, tmp_path):
-    with pytest.raises(ParameterError, match="Parámetro desconocido 'tagg'"):
-        explorer.show({"tagg": "x", "language": "es"})
+    given = {"tagg": "x", "language": "es"}
+    assert "Parámetro desconocido 'tagg'" in in_spanish(ParameterError, explorer.show, given)
     lab = explorer.show({"exports": str(write([row()])), "timezone": "UTC", "language": "es"})
     lab.task.result(300)
     lab.face.tag.value = "a, b"
@@ -166,6 +172,10 @@ def test_a_batch_speaks_its_own_language(tmp_path):
     (row,) = batch.run(path, tmp_path / "out")["entries"]  # an export that is late is no mistake
     assert row["message"].startswith("No existe el archivo: no.csv.")
     assert "No existe el archivo" in (tmp_path / "out" / "index.html").read_text("utf-8")
+    (tmp_path / "odd").mkdir()
+    (tmp_path / "odd" / "index.html").write_text("")
+    with pytest.raises(OutputError, match="que no hizo ningún lote; indique otro --out"):
+        batch.run(path, tmp_path / "odd")
     path.write_text(
         '[defaults]\nlanguage = "es"\n[[entry]]\nname = "a"\nnotebook = "failure_report"\nkept'
         " = 1\n"
@@ -185,22 +195,14 @@ def test_a_batch_speaks_its_own_language(tmp_path):
 
 
 def test_files_of_the_users_own_are_refused_in_spanish(tmp_path):
-    speak("es")
     path = tmp_path / "own.toml"
     path.write_text('[channel.1]\nname = "A"\nkind = "whatsapp"\nlimit = 0\n')
-    with pytest.raises(
-        ChannelsError,
-        match='channel.1.limit es 0; se esperaba un número entero mayor que 0, o "unlimited"',
-    ):
-        load_channels(path)
+    said = in_spanish(ChannelsError, load_channels, path)
+    assert 'channel.1.limit es 0; se esperaba un número entero mayor que 0, o "unlimited"' in said
     path.write_text('[[rule]]\nid = "a"\ncode = ["1"]\ncause = "quotas"\n')
-    with pytest.raises(
-        RulesError,
-        match=(
-            "own.toml, línea 2: a: cause es 'quotas'; se esperaba uno de: .* ¿Quiso decir 'quota'"
-        ),
-    ):
-        load_rules(path)
+    said = in_spanish(RulesError, load_rules, path)
+    assert "own.toml, línea 2: a: cause es 'quotas'; se esperaba uno de: quota," in said
+    assert said.endswith("¿Quiso decir 'quota'?")
 
 
 def test_another_export_is_named_for_what_it_is(engine, write):
@@ -224,36 +226,78 @@ def test_another_export_is_named_for_what_it_is(engine, write):
         ),
     ):
         exports.read(engine, str(messages), "failed")
-    speak("es")
-    with pytest.raises(
-        ColumnError,
-        match=(
-            "la columna 'Error', necesaria en una exportación de mensajes fallidos.* Parece una"
-            " exportación de contactos"
-        ),
-    ):
-        exports.read(engine, str(contacts), "failed")
-    with pytest.raises(
-        InputError, match=r"todas las filas, la primera con este motivo: sin ID de contacto;"
-    ):
-        exports.read(engine, str(write([row(contact="")], "none.csv")))
+    said = in_spanish(ColumnError, exports.read, engine, str(contacts), "failed")
+    assert "la columna 'Error', necesaria en una exportación de mensajes fallidos" in said
+    assert "Parece una exportación de contactos" in said
+    none = str(write([row(contact="")], "none.csv"))
+    said = in_spanish(InputError, exports.read, engine, none)
+    assert "todas las filas, la primera con este motivo: sin ID de contacto;" in said
 
 
 def test_english_is_the_default_and_stays_so():
-    speak("es")
-    assert did_you_mean("languag", ["language"]) == " ¿Quiso decir 'language'?"
-    Settings.parse({"language": ""})  # says nothing of a language, so changes none
-    assert str(
-        InputError("{path} is empty; expected the CSV file of a data export.", path="a")
-    ).startswith("a está vacío")
+    near = did_you_mean("languag", ["language"])
+    assert near == " Did you mean 'language'?"
+    assert near.said_in("es") == " ¿Quiso decir 'language'?"
+    empty = InputError("{path} is empty; expected the CSV file of a data export.", path="a")
+    Settings.parse({"language": "es"})  # what one run speaks is nothing to the next
+    assert empty.said_in("es").startswith("a está vacío") and str(empty).startswith("a is empty")
     for code in ("en", "", None, "fr", "../es"):
-        speak(code)
-        assert str(
-            InputError("{path} is empty; expected the CSV file of a data export.", path="a")
-        ).startswith("a is empty")
+        assert empty.said_in(code) == str(empty)
     with pytest.raises(ParameterError, match="language is 'fr', expected one of: en, es"):
         Settings.parse({"language": "fr"})
     assert LANGUAGES == ("en", "es")
+
+
+def test_two_errors_of_one_process_come_out_whole_in_two_languages(tmp_path):
+    """Whichever is made or shown first, nested sentences, a hint and an error within an error."""
+    pieces = {
+        "en": (
+            "r.toml, line 2: a: code is '1'",
+            "Did you mean 'kind'?",
+            "line 1: the text 'C:\\tx'",
+        ),
+        "es": (
+            "r.toml, línea 2: a: code es '1'",
+            "¿Quiso decir 'kind'?",
+            "línea 1: el texto 'C:\\tx'",
+        ),
+    }
+    files = [
+        '[[rule]]\nid = "a"\ncause = "quota"\ncode = "1"\n',
+        '[[rule]]\nid = "a"\ncause = "quota"\nkinds = ["sms"]\n',
+        'source = "C:\\tx"\n',
+    ]
+    path = tmp_path / "r.toml"
+
+    def refused(content):
+        path.write_text(content)
+        with pytest.raises(RulesError) as raised:
+            load_rules(path)
+        outer = RunError("Cell {cell} failed: {message}.", 3, cell=3, message=raised.value)
+        return BatchError("{path}: {fault}", path="b.toml", fault=outer)
+
+    foreign = {"en": r"\bes\b|celda|línea", "es": r"\b(?:is|the|in)\b|[Cc]ell|line\b"}
+    for made, shown in product((("en", "es"), ("es", "en")), repeat=2):
+        errors = {code: [refused(content) for content in files] for code in made}
+        for code in shown:
+            for part, error in zip(pieces[code], errors[code], strict=True):
+                said = error.said_in(code)
+                assert part in said and not re.search(foreign[code], said)
+                assert said.startswith(
+                    "b.toml: " + {"en": "Cell 3", "es": "Falló la celda 3"}[code]
+                )
+
+
+def test_a_notebook_is_told_in_the_language_of_its_parameters(monkeypatch):
+    import IPython
+
+    error = InputError("No such file: {pattern}.{hint}", pattern="a", hint=did_you_mean("x", "x"))
+    assert error._render_traceback_() == ["InputError: No such file: a. Did you mean 'x'?"]
+    monkeypatch.setattr(
+        IPython, "get_ipython", lambda: SimpleNamespace(user_ns={"language": "Español"})
+    )
+    said = "No existe el archivo: a. ¿Quiso decir 'x'?"
+    assert error._render_traceback_() == [f"InputError: {said}"] and str(error) == said
 
 
 def test_what_a_file_or_another_error_says_is_not_filled_in():
@@ -272,4 +316,4 @@ def test_what_a_file_or_another_error_says_is_not_filled_in():
     )
     assert (
         error := ParameterError("{name} holds '{part}'.", "from", name="n", part="p")
-    ).name == "from" and str(error) == "n holds 'p'."
+    ).about == "from" and str(error) == "n holds 'p'."

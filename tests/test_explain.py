@@ -3,7 +3,10 @@ behave.
 """
 
 import csv
+import subprocess
+import sys
 from collections import defaultdict
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -17,7 +20,7 @@ from conftest import ROOT
 from rebroadcast import errors
 from rebroadcast.common.exceptions import RulesError
 from rebroadcast.common.masking import MASK_LENGTH, MASK_TOKEN, mask, mask_expr
-from rebroadcast.errors import advice, canonical_kind, evidence, explain, load_rules
+from rebroadcast.errors import PACKAGED, advice, canonical_kind, evidence, explain, load_rules
 from rebroadcast.errors.classify import classify
 
 DATA = Path(__file__).parent / "data"
@@ -272,7 +275,7 @@ def test_kinds_have_other_names(name, kind):
 @given(text=anything, kind=st.sampled_from([None, "whatsapp", "email", "no such kind"]))
 def test_no_text_makes_it_fail(text, kind):
     told = explain(text, kind)
-    assert told.cause in errors.CHOICES["cause"].split() and told.title and told.fix
+    assert told.cause in load_rules().causes and told.title and told.fix
 
 
 def test_huge_texts_are_cut():
@@ -632,6 +635,63 @@ def test_every_rule_is_complete_and_can_match():
         assert rule.text or rule.about or rule.id in named or rule.id == f"likely-{rule.cause}"
 
 
+def test_the_packaged_rules_pass_the_check_of_a_users_file():
+    rules = load_rules(PACKAGED)
+    own = {name: replace(rule, rank=(1, rule.rank[1])) for name, rule in rules.by_id.items()}
+    assert own == load_rules().by_id and [name for name, _ in rules.overrides] == [*own]
+
+
+def test_a_start_without_an_own_file_checks_none():
+    code = "import sys; from rebroadcast import errors; errors.explain('x'); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "rebroadcast.errors.rules" in done.stdout.split() and "pydantic" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            '[[rule]]\nid = "a"\ncode = ["1"]\nlike = "b"\n[[rule]]\nid = "b"\nlike = "a"',
+            "line 2: a: like",
+        ),
+        (
+            '[[rule]]\nid = "a"\ncode = ["1"]\ncause = "quota"\n\n[[rule]]\nid = "a"',
+            "line 7: a: cause is",
+        ),
+        (
+            '[[rule]]\nid = "a"\ncode = ["1"]\ncause = "quota"\n' * 2,
+            "line 6: a: a rule needs an id of its own",
+        ),
+        ('[[rule]]\nid = "a"\ntext = "\\bx"\ncause = "quota"', "line 3: the text '\\x08x'"),
+        ('[[rule]]\ntext = "x"', "line 1: rule 1: id is missing"),
+        ('rule = [{ id = "a", text = 3 }]', "rules.toml: a: text is 3"),
+        ('[cause.quota]\nwiat = "1h"', "cause.quota.wiat is no setting"),
+        ('[cause.quoat]\nwait = "1h"', "Did you mean 'quota'?"),
+        ('[[rule]]\nid = "a"\ncode = [[1]]\ncause = "quota"', "a: code 1 is [1]"),
+        (
+            '[[rule]]\nid = "a"\nabout = ["number : bad"]\ncause = "quota"',
+            "state is 'bad'; expected",
+        ),
+        (
+            '[[rule]]\nid = "a"\ntext = "x"\ncause = "quota"\nat_limit = "b"',
+            "the id of another rule",
+        ),
+        ("x = " + "[" * 5000, "not TOML"),
+    ],
+)
+def test_what_is_wrong_is_said_with_its_place(tmp_path, text, said):
+    with pytest.raises(RulesError) as caught:
+        load_rules(write(tmp_path, text))
+    assert said in str(caught.value) and "rules.toml" in str(caught.value)
+
+
+def test_a_users_rule_without_words_stands_for_one_that_published_codes_lead_to(tmp_path):
+    named = next(row for row in load_rules().tables.rows if row.provider == "twilio" and row.code)
+    path = write(tmp_path, f'[[rule]]\nid = "{named.rule}"\ncause = "policy"\nfix = "Ask Ana."')
+    told = explain(f"Twilio error {named.code}", "sms", load_rules(path), provider="twilio")
+    assert (told.rule, told.cause, told.fix) == (named.rule, "policy", "Ask Ana.")
+
+
 def test_the_advice_comes_in_the_asked_language():
     assert explain(LIMIT, language="es").title == "Se alcanzó el límite de contactos por 24 horas"
 
@@ -688,9 +748,12 @@ def test_a_users_rule_may_be_like_one_of_ours(tmp_path):
         ('id = "a"\ntext = "x"\ncause = "quota"\nwait = "soon"', "wait is 'soon'"),
         ('id = "a"\ntext = "x"\nlike = "whatsapp-131947"', "whatsapp-131047"),
         ('id = "a"\ntext = "x"\nlike = "a"', "like is 'a'"),
-        ('id = "a"\ntext = "x"\ncause = "quota"\ntitle = { en = "y" }', "title must be"),
-        ('id = "a"\ncode = "131026"\ncause = "quota"', "lists"),
-        ('id = "a"\ntext = "x"', "cause is 'None'"),
+        (
+            'id = "a"\ntext = "x"\ncause = "quota"\ntitle = { en = "y" }',
+            "expected a text, or one for each of: en, es",
+        ),
+        ('id = "a"\ncode = "131026"\ncause = "quota"', "expected a list"),
+        ('id = "a"\ntext = "x"', "cause is 'None'; expected one of: quota"),
     ],
 )
 def test_a_bad_rule_is_named(tmp_path, rule, said):

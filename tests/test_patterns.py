@@ -192,7 +192,7 @@ def test_a_rule_with_an_odd_name_is_found_too(tmp_path, ident):
         ' "("\ncause = "quota"\n',
         "utf-8",
     )
-    with pytest.raises(RulesError, match=", line 6: ") as caught:
+    with pytest.raises(RulesError, match="line 6: ") as caught:
         errors.load_rules(path)
     assert "\n" not in str(caught.value)
 

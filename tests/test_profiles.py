@@ -1489,7 +1489,7 @@ def test_the_columns_that_a_profile_needs_and_a_file_lacks_are_named(engine, tmp
         (('grade = "A"\n', ""), "grade is missing"),
         (
             ('recipient = "phone"', 'recipient = "person"'),
-            "form 1: recipient is 'person'; expected 'contact', 'phone' or 'address'",
+            "form 1: recipient is 'person'; expected one of: contact, phone, address",
         ),
         (("[form.states]", "[form.stats]"), "form 1: stats is no .* Did you mean 'states'"),
         (("title", "title ="), "this is not TOML"),

@@ -20,7 +20,7 @@ import click
 from . import __version__
 from .bench import parameters
 from .common.doubts import loudest_first
-from .common.exceptions import RebroadcastError, speak, visible
+from .common.exceptions import RebroadcastError, speaking, visible
 from .common.language import Language, language
 from .show.words import cause_name, confidence_name, disposition_name, verdict_name
 
@@ -34,6 +34,17 @@ def app() -> None:
     """Why a broadcast's messages failed, who can be reached again and when, and whether it
     worked.
     """
+
+
+class _Command(click.Command):
+    """A command whose errors speak the language that it was given."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with speaking(ctx.params.get("language") or ctx.params.get("speech")):
+            return super().invoke(ctx)
+
+
+app.command_class = _Command
 
 
 def _say(text: object, err: bool = False) -> None:
@@ -200,7 +211,6 @@ def _run(notebook: str, given: dict) -> None:
     out = out or Path("results") / notebook
     asked = {name: value for name, value in given.items() if value is not None}
     asked["exports"] = list(asked["exports"])
-    speak(asked["language"])
     if dry_run:
         return _dry_run(asked, out)
     lang = language(asked["language"])
@@ -331,7 +341,6 @@ def _opened(given: dict[str, Any]) -> "Workbench":
     from .bench.settings import NAMES, Settings
     from .bench.workbench import Workbench
 
-    speak(given["language"])
     stated = {n: v for n, v in given.items() if v is not None and n in NAMES and n != "out"}
     return Workbench(Settings.parse(stated | {"exports": list(given["exports"])}))
 
@@ -469,7 +478,6 @@ def ledger(folder: Path, release: str | None, reason: str, speech: str, as_json:
     from .engine.connect import connect
     from .ledger.ledger import open_ledger
 
-    speak(speech)
     lang, opened = language(speech), open_ledger(folder, create=False)
     if release:
         opened.release(release, reason, datetime.now(UTC))
@@ -527,7 +535,6 @@ def explain(
     from . import errors
     from .common.exceptions import ParameterError, did_you_mean
 
-    speak(speech)
     lang = language(speech)
     if kind and not errors.canonical_kind(kind):
         from .limits.channels import find_kind, kinds

@@ -23,7 +23,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from .. import __version__
 from ..common import folder
-from ..common.exceptions import OutputError, RunError, reason, sentence, visible
+from ..common.exceptions import OutputError, RunError, Sentence, reason, sentence, speaking, visible
 from ..ledger import record
 from ..report import reports
 from . import batchfile, index
@@ -49,32 +49,33 @@ def run(
     in the run record of its folder.
     """
     plan, out = batchfile.load(file), Path(os.path.abspath(out))
-    if (out / "index.html").exists() and not (out / "batch.json").exists():
-        raise OutputError(
-            "'{out}' holds an index.html that no batch made; give another --out.", out=out
-        )
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        held = FileLock(out / ".lock").acquire(timeout=0)
-    except Timeout:
-        raise OutputError(
-            "Another batch is writing '{out}' now; wait for it, or give another --out.", out=out
-        ) from None
-    except OSError as error:
-        raise OutputError(
-            "'{out}' cannot be written ({reason}); give another --out.",
-            out=out,
-            reason=reason(error),
-        ) from error
-    temporary = tempfile.TemporaryDirectory(prefix=folder.SCRATCH, ignore_cleanup_errors=True)
-    try:
-        with held, temporary as scratch:
-            return _Batch(plan, out, scratch, resume).run(jobs, console)
-    except OSError as error:
-        raise RunError(
-            "The batch stopped: {reason}. Mend that, and start it again with --resume.",
-            reason=error,
-        ) from error
+    with speaking(plan.language):
+        if (out / "index.html").exists() and not (out / "batch.json").exists():
+            raise OutputError(
+                "'{out}' holds an index.html that no batch made; give another --out.", out=out
+            )
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+            held = FileLock(out / ".lock").acquire(timeout=0)
+        except Timeout:
+            raise OutputError(
+                "Another batch is writing '{out}' now; wait for it, or give another --out.", out=out
+            ) from None
+        except OSError as error:
+            raise OutputError(
+                "'{out}' cannot be written ({reason}); give another --out.",
+                out=out,
+                reason=reason(error),
+            ) from error
+        temporary = tempfile.TemporaryDirectory(prefix=folder.SCRATCH, ignore_cleanup_errors=True)
+        try:
+            with held, temporary as scratch:
+                return _Batch(plan, out, scratch, resume).run(jobs, console)
+        except OSError as error:
+            raise RunError(
+                "The batch stopped: {reason}. Mend that, and start it again with --resume.",
+                reason=error,
+            ) from error
 
 
 @dataclass(frozen=True)
@@ -238,7 +239,7 @@ class _Batch:
         row, entry = self.rows[place], self.plan.entries[place]
         skipped = outcome.status == worker.SKIPPED
         if not skipped and not record.read(self.target(entry)):
-            worker.fail(entry, self.target(entry), self.why(outcome))
+            worker.fail(entry, self.target(entry), self.why(outcome).said_in(self.plan.language))
         content = record.read(self.target(entry))
         row |= {
             "this_batch": "skipped" if skipped else content.get("status", "failed"),
@@ -255,7 +256,7 @@ class _Batch:
         console.print(line, style=style, soft_wrap=True, markup=False)
         self.prune(row)
 
-    def why(self, outcome: _Outcome) -> str:
+    def why(self, outcome: _Outcome) -> Sentence:
         """Why an entry's process left no record."""
         if outcome.late:
             return sentence("It took longer than {minutes} minutes.", minutes=self.plan.timeout)

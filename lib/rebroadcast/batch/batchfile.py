@@ -5,12 +5,12 @@ import json
 import os
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from .. import __version__
 from ..bench import parameters, settings
@@ -19,9 +19,9 @@ from ..common.exceptions import (
     BatchError,
     ParameterError,
     RebroadcastError,
+    Sentence,
     did_you_mean,
     sentence,
-    speak,
 )
 from ..ledger import record
 from ..limits.channels import load_channels
@@ -124,12 +124,11 @@ def load(path: Path, environment: Mapping[str, str] = os.environ) -> Plan:
     """
     asked = _read(path)
     plan: list[Entry] = []
-    problems: list[str] = []
+    problems: list[Sentence] = []
     known: dict[str, parameters.Declared] = {}
     used: set[str] = set()
     language = str(asked.defaults.get("language") or "en")
     for number, row in enumerate(asked.entry, 1):
-        speak(language)
         try:
             notebook = reports.locate(row.notebook)
             known |= (mine := parameters.declared(notebook))
@@ -143,7 +142,9 @@ def load(path: Path, environment: Mapping[str, str] = os.environ) -> Plan:
                 name, workspace, given = _fill(
                     [row.name, row.workspace, defaults | row.parameters], values
                 )
-                plan.append(Entry(name, workspace, notebook, given, problem))
+                plan.append(
+                    Entry(name, workspace, notebook, given, sentence(problem).said_in(language))
+                )
                 checked = parameters.check(mine, given)
                 try:
                     settings.check(
@@ -162,57 +163,48 @@ def load(path: Path, environment: Mapping[str, str] = os.environ) -> Plan:
                     problem=error,
                 )
             )
-    speak(language)  # checking an entry speaks that entry's
     for name in asked.defaults.keys() - used:
-        hint = did_you_mean(name, known)
         problems.append(
             sentence(
                 "defaults: no entry's notebook has the parameter '{name}'.{hint}",
                 name=name,
-                hint=hint,
+                hint=did_you_mean(name, known),
             )
         )
     folders: dict[str, Entry] = {}
     for entry in plan:
         if folders.setdefault(entry.folder.lower(), entry) is not entry:
-            where = (
-                " " + sentence("of workspace '{name}'", name=entry.workspace)
-                if entry.workspace
-                else ""
-            )
             problems.append(
                 sentence(
                     "two entries{where} are called '{name}'; a foreach needs its ${{...}} in the"
                     " name.",
-                    where=where,
+                    where=" " + sentence("of workspace '{name}'", name=entry.workspace)
+                    if entry.workspace
+                    else "",
                     name=entry.name,
                 )
             )
     if problems:
-        raise _refusal(path, problems)
+        raise _refusal(path, problems, language)
     return Plan(plan, asked.keep, asked.timeout, language)
 
 
-def _refusal(path: Path, problems: list[str]) -> BatchError:
-    text = "\n".join(f"{path}: {problem}" for problem in dict.fromkeys(problems))
+def _refusal(path: Path, problems: Iterable[str], language: object) -> BatchError:
+    told = (f"{path}: {sentence(problem).said_in(language)}" for problem in dict.fromkeys(problems))
+    text = "\n".join(told)
     return BatchError(text)
 
 
 def _read(path: Path) -> _File:
-    above = sentence("a whole number above 0")
+    above, defaults = sentence("a whole number above 0"), None
     try:
         content = tomlfile.read(path, sentence("batch file"))
-        speak(
-            content["defaults"].get("language")
-            if isinstance(content.get("defaults"), dict)
-            else None
-        )
-        return _File.model_validate(content)
-    except ValidationError as error:
-        problems = [*tomlfile.faults(error, _File, {"keep": above, "timeout": above})]
+        defaults = content.get("defaults")
+        return tomlfile.checked(_File, content, {"keep": above, "timeout": above})
     except ValueError as error:
-        problems = [str(error)]
-    raise _refusal(path, problems)
+        raise _refusal(
+            path, error.args, isinstance(defaults, dict) and defaults.get("language")
+        ) from None
 
 
 def _each(each: _Each, environment: Mapping[str, str]) -> Iterator[tuple[dict[str, str], str]]:
@@ -237,7 +229,7 @@ def _each(each: _Each, environment: Mapping[str, str]) -> Iterator[tuple[dict[st
     except (
         RebroadcastError
     ) as error:  # the others run: an export that is late is no mistake in the batch file
-        yield {**environment, **{name: f"${{{name}}}" for name in PLACES}}, str(error)
+        yield {**environment, **{name: f"${{{name}}}" for name in PLACES}}, error.args[0]
         return
     if channels:
         pairs = channels.items() if isinstance(channels, dict) else [(c, c) for c in channels]
@@ -258,16 +250,15 @@ def _fill(value: Any, values: Mapping[str, str]) -> Any:
     def put(found: re.Match) -> str:
         if (name := found[2]) and name not in values:
             near = did_you_mean(name, [n for n in values if n in PLACES or n not in os.environ])
-            how = (
-                " " + sentence("Set it, such as {name}=FOLDER before the command.", name=name)
-                if name.isupper()
-                else ""
-            )
             raise ParameterError(
                 "${{{name}}} is set neither by foreach nor in the environment.{hint}",
                 name,
                 name=name,
-                hint=near + how,
+                hint=near
+                + " "
+                + sentence("Set it, such as {name}=FOLDER before the command.", name=name)
+                if name.isupper()
+                else near,
             )
         return values[name] if name else found[1]
 

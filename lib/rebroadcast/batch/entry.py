@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 
 from ..common import folder
-from ..common.exceptions import RebroadcastError, RunError, speak
+from ..common.exceptions import RebroadcastError, RunError
 from ..ledger import record
 from ..report import reports
 from .batchfile import Entry
@@ -41,7 +41,6 @@ def make(entry: Entry, target: Path, done: str | None) -> int:
     """Make one entry's report in target, or keep the record of its failure there; return its
     status. done is the mark with which there is nothing to do.
     """
-    speak(entry.parameters.get("language"))
     try:
         if entry.problem:
             raise RunError(entry.problem)
@@ -49,7 +48,7 @@ def make(entry: Entry, target: Path, done: str | None) -> int:
             return SKIPPED
         reports.run(entry.notebook, entry.parameters, target, extra={"mark": mark})
     except RebroadcastError as error:
-        fail(entry, target, str(error))
+        fail(entry, target, error.said_in(entry.parameters.get("language")))
     except Exception as error:
         fail(entry, target, f"{type(error).__name__}: {error}")
     return MADE

@@ -9,7 +9,7 @@ from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any, Optional, Union
 
-from ..common.exceptions import ParameterError, did_you_mean, reason, speak
+from ..common.exceptions import ParameterError, did_you_mean, reason
 from ..sources import share
 
 AFTER = "data/samples/after_resend"
@@ -263,7 +263,6 @@ def from_namespace(namespace: Mapping[str, object], names: tuple[str, ...]) -> d
     is refused here, where it was set together with the parameters: it is a typing error that would
     be silently ignored.
     """
-    speak(namespace.get("language"))
     for name in _set_before(namespace):
         if name.startswith("_") or name in names:
             continue

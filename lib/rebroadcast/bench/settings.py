@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any, Literal, cast
 from zoneinfo import ZoneInfo
 
-from ..common.exceptions import ParameterError, did_you_mean, speak
+from ..common.exceptions import ParameterError, did_you_mean
 from ..common.language import Language, language
 from ..common.times import check_zone
 from ..errors import Rules, load_rules
@@ -146,9 +146,7 @@ class Settings:
         """
         given = parameters.with_sample(given, notebook)
         asked = _Given(given)
-        if code := asked.text("language"):
-            speak(code)
-        lang = language(code or "en")
+        lang = language(asked.text("language") or "en")
         channels = load_channels(_file(asked.text("channels")))
         stated_zone = asked.text("timezone") or channels.timezone
         zone = check_zone(stated_zone or "UTC")
@@ -343,12 +341,11 @@ def fixed_causes(words: Collection[str], known: Collection[str]) -> frozenset[st
     causes = [FIXES.get(word.strip(), word.strip()) for word in words if word.strip()]
     for cause in causes:
         if cause not in known:
-            hint = did_you_mean(cause, [*known, *FIXES])
             raise ParameterError(
                 "'{cause}' is no cause that can be fixed; known: {known}.{hint}",
                 "fixed",
                 cause=cause,
                 known=", ".join(sorted({*known, *FIXES})),
-                hint=hint,
+                hint=did_you_mean(cause, [*known, *FIXES]),
             )
     return frozenset(causes)

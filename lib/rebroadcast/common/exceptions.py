@@ -6,9 +6,11 @@ import difflib
 import gettext
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 
 LANGUAGES = ("en", "es")
 OTHERS = {"castellano": "es", "castilian": "es"}  # of ISO 639; Unicode's names have it not
@@ -75,59 +77,97 @@ def catalogue(code: str) -> gettext.NullTranslations:
     return gettext.translation("rebroadcast", LOCALE, [code], fallback=code == "en")
 
 
-_spoken = catalogue("en")
-
-
-def speak(code: object) -> None:
-    """Have the errors that follow, in this process, speak a language; English where it is none that
-    is known.
+class Sentence(str):
+    """A text for people with its template and values: as it stands in English, and `said_in` any
+    language whole, with the sentences and errors among its values, and after a plus.
     """
-    global _spoken
-    _spoken = catalogue(language_code(str(code)) or "en")
+
+    template: str
+    values: Mapping[str, object]
+
+    def __new__(cls, template: str, values: Mapping[str, object] = MappingProxyType({})):
+        text = super().__new__(cls, template.format(**values) if values else template)
+        text.template, text.values = template, values
+        return text
+
+    def said_in(self, code: object) -> str:
+        """Say it in a language, by its code or name; in English where it is none that is known."""
+        known = catalogue((code and language_code(str(code))) or "en")
+        values = {
+            name: value.said_in(code) if hasattr(value, "said_in") else value
+            for name, value in self.values.items()
+        }
+        text = self.template and known.gettext(self.template)
+        return text.format(**values) if values else text
+
+    def __add__(self, after: str) -> "Sentence":
+        return Sentence("{before}{after}", {"before": self, "after": after})
+
+    def __radd__(self, before: str) -> "Sentence":
+        return Sentence("{before}{after}", {"before": before, "after": self})
 
 
-def sentence(text: str, /, **values: object) -> str:
-    """Return a text in the language of errors, with `{name}` filled from values; without values,
-    braces stay.
+def sentence(text: str, /, **values: object) -> Sentence:
+    """Return a text with `{name}` filled from values; without values, braces stay.
 
-    >>> sentence("No such file: {name}.{hint}", name="a.csv", hint="")
-    'No such file: a.csv.'
+    >>> sentence("No such file: {pattern}.{hint}", pattern="a.csv", hint="").said_in("es")
+    'No existe el archivo: a.csv.'
     """
-    said = _spoken.gettext(text) if text else ""
-    return said.format(**values) if values else said
+    return text if isinstance(text, Sentence) and not values else Sentence(text, values)
 
 
-def reason(error: Exception) -> str:
-    """Why the system refused something, in the language of errors as far as it is known there."""
-    return sentence(getattr(error, "strerror", None) or str(error))
+def reason(error: Exception) -> Sentence:
+    """Why something was refused: what the system says, or the sentence that an error carries."""
+    carried = (told for told in error.args if isinstance(told, Sentence))
+    return sentence(getattr(error, "strerror", None) or next(carried, str(error)))
 
 
 class RebroadcastError(Exception):
     """Base of every error that rebroadcast raises on purpose: a sentence for the user, as a template
-    with its values, which is translated where it is shown.
+    with its values, which is translated where it is shown. `about` names the file or the parameter
+    that is meant.
+
+    >>> print(InputError("{path} is {what}.", path="a", what=sentence("a folder")).said_in("es"))
+    a is una carpeta.
     """
 
     exit_status = 2
+    language: object = None  # that of `str`, which a face gives it; English until then
 
-    def __init__(self, message: str, /, **values: object):
-        super().__init__(message)
-        self.values = values
+    def __init__(self, message: str, about: object = None, /, **values: object):
+        super().__init__(sentence(message, **values))
+        self.about = about
 
-    def __str__(self) -> str:
-        text = visible(" ".join(sentence(self.args[0], **self.values).split()))
+    def said_in(self, code: object) -> str:
+        """Say it in a language, by its code or name; in English where it is none that is known."""
+        text = visible(" ".join(self.args[0].said_in(code).split()))
         return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
+    def __str__(self) -> str:
+        return self.said_in(self.language)
+
     def _render_traceback_(self) -> list[str]:
-        """Have a notebook show the sentence alone: the traceback tells a user nothing."""
+        """Have a notebook show the sentence alone, in the language that its parameters name: the
+        traceback tells a user nothing. What runs the notebook is told `str` of it, after this.
+        """
+        from IPython import get_ipython
+
+        self.language = self.language or getattr(get_ipython(), "user_ns", {}).get("language")
         return [f"{type(self).__name__}: {self}"]
 
 
-class InputError(RebroadcastError):
-    """A file that the user named cannot be used; `path` says which."""
+@contextmanager
+def speaking(language: object) -> Iterator[None]:
+    """Have the errors that pass a face speak its language, where they have none yet."""
+    try:
+        yield
+    except RebroadcastError as error:
+        error.language = error.language or language
+        raise
 
-    def __init__(self, message: str, path: object = None, /, **values: object):
-        super().__init__(message, **values)
-        self.path = path
+
+class InputError(RebroadcastError):
+    """A file that the user named cannot be used."""
 
 
 class ColumnError(InputError):
@@ -139,13 +179,7 @@ class DateError(InputError):
 
 
 class ParameterError(RebroadcastError):
-    """A parameter is unknown, of the wrong type, or has a value that cannot be; `name` says
-    which.
-    """
-
-    def __init__(self, message: str, name: str | None = None, /, **values: object):
-        super().__init__(message, **values)
-        self.name = name
+    """A parameter is unknown, of the wrong type, or has a value that cannot be."""
 
 
 class RulesError(RebroadcastError):
@@ -187,8 +221,7 @@ class RunError(RebroadcastError):
 
 
 def did_you_mean(word: str, choices: Iterable[str]) -> str:
-    """Return " Did you mean 'x'?" for the nearest of choices, in the language of errors, or ""
-    where none is near.
+    """Return " Did you mean 'x'?" for the nearest of choices, or "" where none is near.
 
     >>> did_you_mean("languag", ["language", "channel"])
     " Did you mean 'language'?"

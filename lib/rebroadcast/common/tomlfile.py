@@ -1,21 +1,30 @@
 """The TOML files that people write: read, and what is wrong in one said in sentences."""
 
+import json
 import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import UnionType
-from typing import Any, get_args, get_origin
+from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
 from .exceptions import did_you_mean, reason, sentence
 
+Form = TypeVar("Form", bound=BaseModel)
+
 
 def read(path: Path, what: str) -> dict:
     """Read a file of the user's; ValueError says in a sentence why it cannot be read."""
+    hint = sentence(
+        "In double quotes \\ begins a special character: write a path in single quotes or with /, a"
+        " pattern in single quotes."
+    )
     try:
-        text = Path(path).read_text(encoding="utf-8-sig")
+        if path.exists() and not path.is_file():  # a pipe would be waited for
+            raise OSError(sentence("it is not a regular file"))
+        text = path.read_text(encoding="utf-8-sig")
         content = tomllib.loads(text)
     except OSError as error:
         raise ValueError(
@@ -25,26 +34,21 @@ def read(path: Path, what: str) -> dict:
         raise ValueError(
             sentence("the {what} is not UTF-8; save it as UTF-8.", what=what)
         ) from None
-    except tomllib.TOMLDecodeError as error:
-        escape = re.search("escape|hex value", str(error))
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        if not re.search("escape|hex value", str(error)):
+            hint = sentence("Values of text need quotes.")
         raise ValueError(
-            sentence("this is not TOML: {reason}. {hint}", reason=error, hint=_windows())
-            if escape
-            else sentence("this is not TOML: {reason}. Values of text need quotes.", reason=error)
+            sentence("this is not TOML: {reason}. {hint}", reason=reason(error), hint=hint)
         ) from None
     if '"""' not in text and "'''" not in text and (broken := next(_escaped(content), None)):
+        before, written, _ = text.partition(json.dumps(broken, ensure_ascii=False))
+        fault = sentence("the text {text!r} is not what was meant. {hint}", text=broken, hint=hint)
         raise ValueError(
-            sentence(
-                "the text {text!r} is not what was meant. {hint}", text=broken, hint=_windows()
-            )
+            sentence("line {line}: {fault}", line=before.count("\n") + 1, fault=fault)
+            if written
+            else fault
         )
     return content
-
-
-def _windows() -> str:
-    return sentence(
-        "In double quotes \\ begins a special character: write paths in single quotes or with /."
-    )
 
 
 def _escaped(value: object) -> Iterator[str]:
@@ -59,43 +63,64 @@ def _escaped(value: object) -> Iterator[str]:
         yield from _escaped(inner)
 
 
-def faults(
-    error: ValidationError, model: type[BaseModel], expected: Mapping[str, str] | None = None
-) -> Iterator[str]:
-    """Yield a sentence for each fault that pydantic found in a file of a model's form.
+def checked(model: type[Form], content: dict, expected: Mapping[str, str] | None = None) -> Form:
+    """Return a file's content in a model's form; ValueError has a sentence for each fault.
 
     expected says what the keys of a name take where pydantic's words are not enough; "" stands for
     all names of texts.
 
     >>> class File(BaseModel, extra="forbid"):
     ...     keep: int = 14
-    >>> try:
-    ...     File.model_validate({"kep": 3})
-    ... except ValidationError as error:
-    ...     print(*faults(error, File))
-    kep is no setting; known here: keep. Did you mean 'keep'?
+    >>> checked(File, {"kep": 3})
+    Traceback (most recent call last):
+    ValueError: kep is no setting; known here: keep. Did you mean 'keep'?
     """
-    told = expected or {}
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        raise ValueError(*_faults(error, model, expected or {})) from None
+
+
+def _faults(
+    error: ValidationError, model: type[BaseModel], told: Mapping[str, str]
+) -> Iterator[str]:
     for fault in error.errors():
         parts, known = _place(fault["loc"], model)
-        key, kind = ".".join(parts).replace(":.", ": "), fault["type"]
+        key, kind = ".".join(parts).replace(":.", ": ").removesuffix(":"), fault["type"]
         if kind == "extra_forbidden":
-            hint = did_you_mean(parts[-1], known)
-            facts = {"key": key, "known": ", ".join(known), "hint": hint}
-            yield sentence("{key} is no setting; known here: {known}.{hint}", **facts)
+            yield sentence(
+                "{key} is no setting; known here: {known}.{hint}",
+                key=key,
+                known=", ".join(known),
+                hint=did_you_mean(parts[-1], known),
+            )
         elif kind == "missing":
             yield sentence("{key} is missing.", key=key)
+        elif kind == "literal_error":
+            yield expects(key, fault["input"], re.findall("'(.*?)'", fault["ctx"]["expected"]))
         else:
             name = "" if kind.startswith("string") and parts[-1] not in told else parts[-1]
-            value, table = repr(fault["input"])[:60], kind in ("dict_type", "model_type")
-            means = sentence("a table") if table else told.get(name) or says(fault["msg"])
-            yield sentence(
-                "{key} is {value}; expected {expected}.", key=key, value=value, expected=means
-            )
+            table = sentence("a table") if kind in ("dict_type", "model_type") else ""
+            yield expects(key, fault["input"], (), table or told.get(name) or says(fault["msg"]))
+
+
+def expects(key: str, value: object, choices: Iterable[str], expected: str = "") -> str:
+    """Say that a key takes something else than this value: one of the choices, or what is expected.
+
+    >>> expects("verdict", "newer", ["wait", "never"])
+    "verdict is 'newer'; expected one of: wait, never. Did you mean 'never'?"
+    """
+    return sentence(
+        "{key} is {value}; expected {expected}.{hint}",
+        key=key,
+        value=repr(value)[:60],
+        expected=expected or sentence("one of: {choices}", choices=", ".join(choices)),
+        hint=did_you_mean(str(value), choices),
+    )
 
 
 def says(message: str) -> str:
-    """What pydantic expects, of its message, in the language of errors where that is known."""
+    """What pydantic expects, of its message."""
     return sentence(message.removeprefix("Input should be "))
 
 
@@ -106,7 +131,7 @@ def _place(loc: Sequence[str | int], model: type[BaseModel]) -> tuple[list[str],
     spelt: list[str] = []
     known: list[str] = []
     kind: Any = model
-    for part in loc:
+    for part in (part for part in loc if part != "[key]"):
         if isinstance(part, int):
             spelt[-1] += f" {part + 1}:"
         else:

@@ -377,15 +377,13 @@ def _session(url: str, log: Path):
             for line in log.read_text("utf-8", "replace").splitlines()
             if re.search("Error|Exception", line)
         ]
-        reason = (
-            lines or " ".join(str(error).split()).splitlines() or [sentence("no reason is given")]
-        )[0].strip()[:300]
+        told = (lines or [" ".join(str(error).split())])[0].strip()[:300]
         raise ParameterError(
             "Spark does not start on {url}: {reason}. It needs Java 17 or newer, and a master of"
             " Spark 4.",
             "engine",
             url=url,
-            reason=reason,
+            reason=told or sentence("no reason is given"),
         ) from None
 
 

@@ -2,12 +2,12 @@
 lexicon.toml and the tables in codes/.
 """
 
+from pathlib import Path
+
 from .explain import Explanation, advice, explain, reasons
-from .rules import Rule, Rules, canonical_kind
-from .rulesfile import CHOICES, PACKAGED, load_rules
+from .rules import PACKAGED, Rule, Rules, canonical_kind, packaged
 
 __all__ = [
-    "CHOICES",
     "PACKAGED",
     "Explanation",
     "Rule",
@@ -18,3 +18,15 @@ __all__ = [
     "load_rules",
     "reasons",
 ]
+
+
+def load_rules(path: Path | str | None = None) -> Rules:
+    """Return the packaged rules, with a user's own file (same format) before them.
+
+    Raises RulesError, which names the file, the rule and where possible the line.
+    """
+    if path is None:
+        return packaged()
+    from .rulesfile import load  # takes pydantic, which most runs of `explain` do without
+
+    return load(Path(path), packaged())

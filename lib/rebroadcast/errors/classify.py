@@ -11,8 +11,7 @@ from ..common.masking import mask_expr
 from ..common.sheets import NOTHING
 from .explain import UNKNOWN
 from .providers import canonical_provider
-from .rules import Rules, canonical_kind
-from .rulesfile import load_rules
+from .rules import Rules, canonical_kind, packaged
 
 if TYPE_CHECKING:
     from ..engine.engine import Engine
@@ -41,7 +40,7 @@ def classify(
     and the result holds no data of Python's, and can be a view. more adds columns to the table that
     the errors need not wait for.
     """
-    rules = rules or load_rules()
+    rules = rules or packaged()
 
     def keys(rows: "ibis.Table") -> "list[ibis.Value]":
         names = (error_column, kind_column, provider_column)

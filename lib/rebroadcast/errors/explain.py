@@ -5,8 +5,7 @@ from datetime import timedelta
 
 from ..common.masking import mask
 from .providers import canonical_provider
-from .rules import Rules, canonical_kind
-from .rulesfile import load_rules
+from .rules import Rules, canonical_kind, packaged
 
 UNKNOWN = ("unknown", "unknown", "message")
 
@@ -47,7 +46,7 @@ def explain(
     >>> explain("(#131049) This message was not delivered", "whatsapp").cause
     'recipient_cap'
     """
-    rules = rules or load_rules()
+    rules = rules or packaged()
     masked = mask(text)
     rule, code, seconds, confidence = rules.find(
         masked, canonical_kind(kind), canonical_provider(provider or kind)
@@ -81,7 +80,7 @@ def reasons(
     >>> reasons("The recipient has blocked you", "sms")[0]
     ('text', 'has blocked you', 'opted-out')
     """
-    rules = rules or load_rules()
+    rules = rules or packaged()
     return rules.why(mask(text), canonical_kind(kind), canonical_provider(provider or kind))
 
 
@@ -89,7 +88,7 @@ def advice(
     rule_id: str | None, language: str = "en", rules: Rules | None = None
 ) -> tuple[str, str]:
     """Return (title, fix) of a rule in a language; None stands for an error that no rule knows."""
-    rules = rules or load_rules()
+    rules = rules or packaged()
     rule = rules.by_id.get(rule_id) if rule_id else None
     title, fix = (
         (rule.title, rule.fix) if rule else (rules.causes["unknown"][k] for k in ("title", "fix"))

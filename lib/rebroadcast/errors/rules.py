@@ -2,13 +2,20 @@
 
 import functools
 import re
+import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from itertools import product
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import re2
 
+from ..common.exceptions import LANGUAGES
 from . import concepts, evidence, providers, texts
+
+PACKAGED = Path(__file__).with_name("errors.toml")
+LEXICON = Path(__file__).with_name("lexicon.toml")
 
 PER_FILTER = (
     60  # patterns; one filter with all of them is three times as slow, many small ones twice
@@ -110,6 +117,62 @@ class Rule:
             found = re2.search(f"(?is){self.text}", words)
             number = next((g for g in found.groups() if g), None) if found else None
         return min(float(number) * UNITS[unit], _LONGEST) if number else None
+
+
+_INHERITED = ("cause", "verdict", "scope", "wait", "title", "fix", "source", "date", "at_limit")
+
+
+def completed(
+    content: Mapping, known: Mapping[str, Rule], causes: Mapping[str, dict], layer: int
+) -> list[Rule]:
+    """The rules of a file that was checked; known are those that one may be like besides. A rule
+    that is like none is left out.
+    """
+    own: dict[str, Rule] = {}
+    waiting = list(enumerate(content.get("rule", ())))
+    while ready := [  # a rule may be like one further down
+        (n, table) for n, table in waiting if table.get("like") in (None, *known, *own)
+    ]:
+        for n, table in ready:
+            like = own.get(table.get("like")) or known.get(table.get("like"))
+            source = content.get("sources", {}).get(table.get("source"), {})
+            own[table["id"]] = _complete(table | source, like, causes, (layer, n))
+        waiting = [one for one in waiting if one not in ready]
+    return sorted(own.values(), key=lambda rule: rule.rank)
+
+
+def _complete(
+    table: dict, like: Rule | None, causes: Mapping[str, dict], rank: tuple[int, int]
+) -> Rule:
+    """Make a rule of its table: what that leaves out comes from the rule it is like, then from its
+    cause.
+    """
+    base: dict[str, Any] = {key: getattr(like, key) for key in _INHERITED} if like else {}
+    name = table.get("cause") or base["cause"]
+    cause = causes[name]
+    if name != base.get("cause"):
+        base = {key: base[key] for key in ("source", "date") if key in base}
+    if table.get("verdict", cause["verdict"]) != cause["verdict"]:
+        base = {"wait": None} | base
+    full = cause | base | table
+    text, said = full.get("text"), {key: full[key] for key in ("title", "fix")}
+    full |= {
+        **{k: dict.fromkeys(LANGUAGES, v) if isinstance(v, str) else v for k, v in said.items()},
+        "rank": rank,
+        "text": text and texts.fold(text if isinstance(text, str) else "|".join(text)),
+        "kind": frozenset(full.get("kind", ())),
+        "code": frozenset(
+            one for code in full.get("code", ()) for one in providers.spread(str(code))
+        ),
+        "about": frozenset(  # of lines such as "recipient number : invalid unknown"
+            pair
+            for subjects, _, states in (line.partition(":") for line in full.get("about", ()))
+            for pair in product(subjects.split() or (None,), states.split() or (None,))
+        ),
+        "source": full.get("url", full.get("source")),
+        "date": full.get("date") and str(full["date"]),
+    }
+    return Rule(**{key: value for key, value in full.items() if key not in ("like", "url")})
 
 
 class Hit(NamedTuple):
@@ -412,3 +475,14 @@ def _borne_out(hits: list[Hit], place: float, others: list[Hit]) -> list[Hit]:
         else h
         for h in hits
     ]
+
+
+@functools.cache
+def packaged() -> Rules:
+    """The rules of errors.toml, with the lexicon and the tables of codes; the tests check them, not
+    each start.
+    """
+    content = tomllib.loads(PACKAGED.read_text(encoding="utf-8"))
+    lexicon = tomllib.loads(LEXICON.read_text(encoding="utf-8"))
+    rules = completed(content, {}, content["cause"], 1)
+    return Rules(rules, content["cause"], (), providers.load(), lexicon, learned=True)

@@ -22,7 +22,7 @@ from plotly.offline import get_plotlyjs
 from ..bench import draft, parameters, workbench
 from ..bench.settings import NAMES
 from ..bench.tables import Tables
-from ..common.exceptions import InputError, ParameterError, RebroadcastError, speak
+from ..common.exceptions import InputError, ParameterError, RebroadcastError, sentence
 from ..common.folder import slug
 from ..common.language import language
 from ..recovery.tags import Tag
@@ -118,10 +118,12 @@ class Explorer:
             if self.stopped:
                 self.say(self.lang.gettext("Stopped.") if self.front else "")
                 return
-            text = str(error)
-            if not isinstance(error, RebroadcastError):
-                facts = {"kind": type(error).__name__, "text": " ".join(text.split())[:200]}
-                text = self.lang.gettext("That did not work: {kind}, {text}", **facts)
+            odd = sentence(
+                "That did not work: {kind}, {text}",
+                kind=type(error).__name__,
+                text=" ".join(str(error).split())[:200],
+            )
+            text = (error if isinstance(error, RebroadcastError) else odd).said_in(self.lang.code)
             self.say(text, "error")
             self.tell(sections.said(text, "error"))  # also beside the buttons
 
@@ -216,7 +218,7 @@ class Explorer:
         try:
             prepared, first = self._prepare(given)
         except ParameterError as error:
-            for name in {*selection.NAMES} & {error.name, f"{error.name}_"}:
+            for name in {*selection.NAMES} & {error.about, f"{error.about}_"}:
                 self.given.pop(name, None)  # so that opening again goes on without it
             raise
         before, was = self.prepared, (self.given, self._chosen())
@@ -298,7 +300,6 @@ class Explorer:
             return
         before, chosen = self.face, self._chosen()
         self.lang = language(code)
-        speak(code)
         self.given = self.given | {"language": code}
         self.face = self._face()
         for name, field in before.fields.items():
@@ -507,7 +508,7 @@ class Explorer:
                 waves = selection.waves(self.ready, asked, audience.contacts)
                 told += sections.waves(reader, *waves)
         except RebroadcastError as error:
-            told += sections.said(str(error), "note" if told else "error")
+            told += sections.said(error.said_in(self.lang.code), "note" if told else "error")
         self.face.panel.value, self.followed = told, key
 
     def run(self, dry: bool = False) -> None:

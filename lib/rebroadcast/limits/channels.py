@@ -13,11 +13,11 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field
 
 from ..common import tomlfile
 from ..common.doubts import Doubt
-from ..common.exceptions import ChannelsError, did_you_mean, folded, sentence
+from ..common.exceptions import ChannelsError, did_you_mean, folded, reason, sentence
 from ..common.folder import unused
 from ..common.times import check_zone, known_zone, zone_hint
 from .limit import Limit, Window
@@ -280,14 +280,13 @@ def load_channels(path: Path | None = None) -> Channels:
     if path is None:
         return Channels()
     try:
-        content = _File.model_validate(tomlfile.read(path, sentence("channels file")))
-        problem = next(_contradictions(content), None)
-    except ValidationError as error:
-        problem = next(tomlfile.faults(error, _File, _expected()))
+        content = tomlfile.checked(
+            _File, tomlfile.read(path, sentence("channels file")), _expected()
+        )
+        if problem := next(_contradictions(content), None):
+            raise ValueError(problem)
     except ValueError as error:
-        problem = error
-    if problem:
-        raise ChannelsError(f"{path}: {problem}")
+        raise ChannelsError("{path}: {fault}", path=path, fault=reason(error)) from None
     return Channels(content)
 
 
@@ -306,29 +305,20 @@ def _expected() -> dict[str, str]:
 def _contradictions(content: _File):
     """Yield what no single field shows: zones, kinds and pools that are not there."""
     if content.timezone and not known_zone(content.timezone):
-        hint = zone_hint(content.timezone)
         yield sentence(
             'timezone is "{zone}"; expected a zone such as "America/Mexico_City".{hint}',
             zone=content.timezone,
-            hint=hint,
+            hint=zone_hint(content.timezone),
         )
     for key, row in content.channel.items():
         if row.kind and find_kind(row.kind) is None:
-            facts = {
-                "kind": row.kind,
-                "kinds": ", ".join(kinds()),
-                "hint": did_you_mean(row.kind, kinds()),
-            }
-            yield sentence(
-                'channel.{key}.kind is "{kind}"; expected one of: {kinds}.{hint}', key=key, **facts
-            )
+            yield tomlfile.expects(f"channel.{key}.kind", row.kind, kinds())
         if row.pool and row.pool not in content.pool:
-            hint = did_you_mean(row.pool, content.pool)
             yield sentence(
                 'channel.{key}.pool is "{pool}", but there is no [pool.{pool}].{hint}',
                 key=key,
                 pool=row.pool,
-                hint=hint,
+                hint=did_you_mean(row.pool, content.pool),
             )
         kind = row.kind and find_kind(row.kind)
         if row.portfolio and kind and not kind.shared:

@@ -109,8 +109,8 @@ def what_if(
     start: datetime,
     **given,
 ) -> pd.DataFrame:
-    """Plan each scenario and return scenario, waves, finish (UTC), note (why it cannot be done, or
-    None).
+    """Plan each scenario and return scenario, waves, finish (UTC), note (the error that
+    says why it cannot be done, or None).
 
     A scenario changes arguments of `plan` (start, quiet, deadline, limits ...) or, for every limit
     at once, `size`, `reserve`, or `numbers` (so many numbers, each with a limit of its own).
@@ -137,7 +137,7 @@ def what_if(
             result = plan(audience, changed, **options)
             rows.append((name, len(result.waves), result.finish, None))
         except QuotaError as error:
-            rows.append((name, None, None, str(error)))
+            rows.append((name, None, None, error))
     frame = pd.DataFrame(rows, columns=["scenario", "waves", "finish", "note"])
     return frame.astype({"waves": "Int64", "finish": "datetime64[us, UTC]"})
 

@@ -341,9 +341,9 @@ def _nothing_good(source: Source, kind: str, part: _Part) -> InputError:
     if why.endswith("a spreadsheet"):
         hint = " " + sentence("Export it again, and do not open it in a spreadsheet before.")
     elif why == mapping.NO_STATE:
-        name = source.name.split("/")[0]
         hint = " " + sentence(
-            "For a profile in which to name its states, run: rebroadcast profiles {file}", file=name
+            "For a profile in which to name its states, run: rebroadcast profiles {file}",
+            file=source.name.split("/")[0],
         )
     return InputError(
         "{file}: every row was rejected, the first because of {reason}; expected the rows"

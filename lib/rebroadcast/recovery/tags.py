@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from string import Formatter
 
-from ..common.exceptions import ParameterError, did_you_mean, sentence
+from ..common.exceptions import ParameterError, did_you_mean, reason, sentence
 from ..common.sheets import guard
 
 TAG_LENGTH = 255  # the platform's API: a tag has at most 255 characters
@@ -106,7 +106,10 @@ def _part(text: str, word: str | None, form: str | None, values: Mapping[str, ob
 
 def _unreadable(template: str, error: ValueError) -> ParameterError:
     return ParameterError(
-        "The tag '{template}' cannot be read: {reason}.", "tag", template=template, reason=error
+        "The tag '{template}' cannot be read: {reason}.",
+        "tag",
+        template=template,
+        reason=reason(error),
     )
 
 

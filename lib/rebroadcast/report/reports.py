@@ -20,7 +20,6 @@ from ..common.exceptions import (
     RunError,
     did_you_mean,
     sentence,
-    speak,
 )
 from ..common.folder import check_only, disk_full, make, scratch, staged
 from ..common.language import Language, language
@@ -66,7 +65,6 @@ def run(
     RebroadcastError that the notebook met (nothing is written then), or RunError for any other
     failure (out then holds a run record with status "failed").
     """
-    speak(given.get("language"))
     path, out = locate(notebook), Path(out)
     checked = parameters.check(
         parameters.declared(path), {k: v for k, v in given.items() if k != "out"}
@@ -89,7 +87,7 @@ def run(
                 _refuse_warnings(record.read(staging).get("warnings"))
             content, executed = record.read(staging), clean(_load(target))
             if failure:
-                content = _failed(staging, failure, started)
+                content = _failed(staging, failure.said_in(lang.code), failure, started)
             subject = content.get("subject") or ""
             _write(staging, path.stem, executed, lang, subject, bool(checked.get("light")))
             content |= {
@@ -128,7 +126,7 @@ def _refuse_warnings(warnings: list[str] | None) -> None:
         )
 
 
-def _failed(staging: Path, failure: Exception, started: str) -> dict:
+def _failed(staging: Path, message: str, failure: Exception, started: str) -> dict:
     """Clear the folder of a run that failed, since half of the results are none; the start of its
     record.
     """
@@ -137,7 +135,7 @@ def _failed(staging: Path, failure: Exception, started: str) -> dict:
     return {
         "started": started,
         "status": "failed",
-        "message": str(failure),
+        "message": message,
         "cell": getattr(failure, "cell", None),
         "died": getattr(failure, "died", False),
     }
@@ -246,11 +244,10 @@ def execute(
         if isinstance(kind, type) and issubclass(kind, RebroadcastError):
             return kind(error.evalue)
         if disk_full(error):
-            why = _one_line(error.evalue)
             return OutputError(
                 "The disk is full ({why}); free some space for the results and for temporary files,"
                 " and run again.",
-                why=why,
+                why=_one_line(error.evalue),
             )
         return _at(error.cell_index + (not checked), f"{error.ename}: {_one_line(error.evalue)}")
     except CellTimeoutError as error:

@@ -67,14 +67,15 @@ def unpack(path: Path, target: Path, headings: Callable[[list[str]], int]) -> li
         ]
         if not members or len(names) > MEMBERS:
             inner = next((n for n in names if n.lower().endswith(PACKED)), "")
-            hint = sentence("Unpack it, and give what is in it: {name}.", name=inner)
             raise InputError(
                 "{path} holds {files} files, {tables} of them CSV; expected one export.{hint}",
                 path,
                 path=path,
                 files=len(names),
                 tables=len(members),
-                hint=f" {hint}" if inner else "",
+                hint=" " + sentence("Unpack it, and give what is in it: {name}.", name=inner)
+                if inner
+                else "",
             )
         found, given = [], Counter(Path(member.filename).name for member in members)
         for number, member in enumerate(sorted(members, key=lambda member: member.filename)):

@@ -151,10 +151,13 @@ def find(patterns: str | list[str], export: str = "failed") -> list[Path]:
             ) from None
         if not hits:
             folder = (Path(pattern).parent if str(Path(pattern).parent) else Path()).resolve()
-            near = did_you_mean(
-                Path(pattern).name, [p.name for p in folder.iterdir()] if folder.is_dir() else []
+            names = [p.name for p in folder.iterdir()] if folder.is_dir() else []
+            raise InputError(
+                "No such file: {pattern}.{hint}",
+                pattern,
+                pattern=pattern,
+                hint=did_you_mean(Path(pattern).name, names),
             )
-            raise InputError("No such file: {pattern}.{hint}", pattern, pattern=pattern, hint=near)
         if odd := next((h for h in hits if not str(h).isprintable() and not clean(str(h))), None):
             raise InputError(
                 "The name of {file} is not text (UTF-8); rename the file.", odd, file=odd
@@ -224,13 +227,12 @@ def _matches(base: Path, pattern: str, export: str) -> list[Path]:
         if parts := sorted(exact.glob("*.parquet")) or sorted((exact / export).glob("*.parquet")):
             return parts
         if not exact.is_file():
-            what = sentence("a folder") if exact.is_dir() else sentence("not a regular file")
             raise InputError(
                 "{pattern} is {what}; expected an export file, a pattern such as '*.csv', or a"
                 " folder of Parquet files.",
                 pattern,
                 pattern=pattern,
-                what=what,
+                what=sentence("a folder") if exact.is_dir() else sentence("not a regular file"),
             )
         return [exact]
     return sorted(p for h in glob.glob(str(exact), recursive=True) if (p := Path(h)).is_file())
@@ -263,12 +265,11 @@ def open_source(path: Path, export: str, scratch: Path, wanted: str = "") -> lis
             "{path} is empty; expected the CSV file of a data export.", path, path=path
         )
     if foreign := next((what for magic, what in FOREIGN.items() if start.startswith(magic)), None):
-        what = sentence(foreign)
         raise InputError(
             "{path} is {what}, not a CSV file; export it from the platform again as CSV.",
             path,
             path=path,
-            what=what,
+            what=sentence(foreign),
         )
     if start.startswith(b"PAR1"):
         home = [profile.packaged()[profile.HOME]]
@@ -635,11 +636,8 @@ def _listed(cells: list[str]) -> str:
 
 
 def title(export: str) -> str:
-    """What an export is called, in the language of errors."""
-    return _spoken(known()["exports"][export]["title"])
-
-
-def _spoken(text: str) -> str:
+    """What an export is called."""
+    text = known()["exports"][export]["title"]
     return sentence(text)
 
 
@@ -659,7 +657,7 @@ def _other(fits: list[Fit], export: str) -> str:
     option = {"failed": "exports", "log": "exports"}.get(kind, f"{kind} (--{kind})")
     return " " + sentence(
         "It looks like a {title}; give it as {option}.",
-        title=_spoken(other.form.name),
+        title=sentence(other.form.name),
         option=option,
     )
 
@@ -685,7 +683,7 @@ def _match(source: Source, header: list[str], export: str, profiles: list[Profil
         source.path,
         file=source.name,
         column=label,
-        title=_spoken(form.name),
+        title=sentence(form.name),
         columns=_listed(header),
         hint=hint or _how_to_add(source),
     )

@@ -11,10 +11,10 @@ from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from ..common import tomlfile
-from ..common.exceptions import InputError, did_you_mean, folded, sentence
+from ..common.exceptions import InputError, did_you_mean, folded, reason, sentence
 
 PACKAGED = Path(__file__).parent / "profiles"
 HOME = "respondio"  # its names fit loosely, and it is what a file is measured by that none knows
@@ -161,18 +161,17 @@ def packaged() -> dict[str, Profile]:
 def load(path: Path) -> Profile:
     """Read a profile file. Raises InputError with what is wrong in it and where."""
     try:
-        return Profile(**tomlfile.read(path, sentence("profile")), name=path.stem)
-    except ValidationError as error:
-        why = next(tomlfile.faults(error, Profile))
+        return tomlfile.checked(
+            Profile, tomlfile.read(path, sentence("profile")) | {"name": path.stem}
+        )
     except ValueError as error:
-        why = str(error)
-    raise InputError(
-        "The profile {path} cannot be used ({why}); `rebroadcast profiles FILE` writes one to"
-        " complete.",
-        path,
-        path=path,
-        why=why.rstrip("."),
-    )
+        raise InputError(
+            "The profile {path} cannot be used: {why} `rebroadcast profiles FILE` writes one to"
+            " complete.",
+            path,
+            path=path,
+            why=reason(error),
+        ) from None
 
 
 def asked(name: str) -> list[Profile]:

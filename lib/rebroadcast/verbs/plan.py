@@ -131,7 +131,11 @@ def scenarios(
     wall_clock = settings.reader.wall_clock
     finish = [None if pd.isna(t) else wall_clock(t) for t in frame["finish"]]
     contacts = int(people.count().execute())
-    return frame.assign(finish=pd.Series(finish, dtype="datetime64[us]"), contacts=contacts)
+    return frame.assign(
+        finish=pd.Series(finish, dtype="datetime64[us]"),
+        note=[error and error.said_in(settings.lang.code) for error in frame["note"]],
+        contacts=contacts,
+    )
 
 
 def covered(audience: ibis.Table, found: Assessment) -> ibis.Table:

@@ -116,9 +116,7 @@ def preflight(settings: Settings, tables: Tables) -> Preflight:
 
 def _channel(settings: Settings) -> tuple[Channel, Kind]:
     asked, known = ",".join(settings.selection.channel), settings.reader.channels
-    listed = ", ".join(f"{i} ({n})" for i, n in known.items()) or sentence(
-        "none; name a channels file (channels)"
-    )
+    listed = ", ".join(f"{i} ({n})" for i, n in known.items())
     channel = settings.channels.get(asked)
     if channel is None or asked not in known:
         raise ParameterError(
@@ -126,7 +124,7 @@ def _channel(settings: Settings) -> tuple[Channel, Kind]:
             "channel",
             asked=asked,
             hint=did_you_mean(asked, [*known, *known.values()]),
-            known=listed,
+            known=listed or sentence("none; name a channels file (channels)"),
         )
     if channel.kind is None:
         raise ParameterError(
@@ -221,7 +219,7 @@ def _room(settings: Settings, tables: Tables, channel: Channel, good: "ibis.Tabl
             deadline=settings.sending.deadline,
         )
     except QuotaError as error:
-        return found | {"note": str(error)}
+        return found | {"note": error.said_in(settings.lang.code)}
     found |= {"waves": len(plan.waves), "finish": plan.finish, "segments": len(plan.waves)}
     if found["segment_limit"] and len(plan.waves) > found["segment_limit"]:
         facts = {"needed": len(plan.waves), "allowed": found["segment_limit"]}
