@@ -194,7 +194,7 @@ class Lexicon:
         tagged, said = [(word, self._tags(word)) for word in known.split(" ")], Said({}, {})
         nouns, told = self._nouns(tagged), set()
         for noun in nouns:
-            for subject in noun.subjects:
+            for subject in sorted(noun.subjects):
                 said.subjects.setdefault(subject, tagged[noun.end - 1][0])
                 if subject != "error" and "error" in noun.subjects:  # "network error"
                     said.pairs.setdefault((subject, "faulty"), f"{subject} error")
@@ -209,14 +209,14 @@ class Lexicon:
                 about, agent = _about(tagged, nouns, at, tag[1:])
                 words = f"{'not ' if negated else ''}{word}"
                 if not agent or "recipient" not in agent.subjects:  # "the user blocked the page"
-                    for thing in about.subjects if about else (None,):
+                    for thing in sorted(about.subjects) if about else (None,):
                         said.pairs.setdefault((thing, tag[1:]), words)
-                for subject in agent.subjects if agent else ():
+                for subject in sorted(agent.subjects) if agent else ():
                     said.pairs.setdefault((f"by-{subject}", tag[1:]), words)
                 told.add(None if tag[1:] == "momentary" else about)
         for noun in nouns:  # "no permission": what is not there is missing
             none = any("onone" in t for _, t in tagged[max(0, noun.start - 3) : noun.start])
-            for subject in noun.subjects if none and noun not in told else ():
+            for subject in sorted(noun.subjects) if none and noun not in told else ():
                 said.pairs.setdefault((subject, "missing"), f"no {tagged[noun.start][0]}")
         return said
 

@@ -89,7 +89,7 @@ def telling(lower: str, pairs: Iterable[Pair], cause: str) -> str:
     place = causes.index(cause)
     weights = {
         name.strip(":"): (_weights(name) >> 32 * place) % 2**32 - _ZERO
-        for name in features(_NUMBER.sub("0", lower), pairs)
+        for name in sorted(features(_NUMBER.sub("0", lower), pairs))
         if name in _learned()[1] and name[-1] != "*"
     }
     most = sorted((name for name in weights if weights[name] > 0), key=lambda n: (-weights[n], n))
