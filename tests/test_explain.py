@@ -23,6 +23,7 @@ from rebroadcast.common.exceptions import RulesError
 from rebroadcast.common.masking import MASK_LENGTH, MASK_TOKEN, mask, mask_expr
 from rebroadcast.errors import PACKAGED, advice, canonical_kind, evidence, explain, load_rules
 from rebroadcast.errors.classify import classify
+from rebroadcast.errors.rules import Rule
 
 DATA = Path(__file__).parent / "data"
 EXAMPLES = list(csv.DictReader((DATA / "error_examples.csv").open(encoding="utf-8")))
@@ -771,7 +772,11 @@ def test_a_users_rule_may_be_like_one_of_ours(tmp_path):
             "expected a text, or one for each of: en, es",
         ),
         ('id = "a"\ncode = "131026"\ncause = "quota"', "expected a list"),
-        ('id = "a"\ntext = "x"', "cause is 'None'; expected one of: quota"),
+        ('id = "a"\ntext = "x"', "cause is missing"),
+        (
+            'id = "a"\ntext = "x"\ncause = "quota"\nsource = { url = "u", date = "2024" }',
+            "the name of a table of [sources]",
+        ),
     ],
 )
 def test_a_bad_rule_is_named(tmp_path, rule, said):
@@ -787,6 +792,24 @@ def test_a_bad_rule_is_named(tmp_path, rule, said):
 def test_a_bad_file_is_named(tmp_path, text):
     with pytest.raises(RulesError, match=r"rules\.toml"):
         load_rules(write(tmp_path, text))
+
+
+def test_no_value_of_a_rule_ends_in_a_traceback(tmp_path):
+    """Each key of a rule, a cause and a source with values of every kind: used, or refused."""
+    values = ("3", "1.5", "true", '""', '"x"', '"{n}s"', "2024-01-01", "[]", "{}", "[[1]]", "{ a = 1 }", '["x"]', '{ en = "a", es = "b" }', '{ url = "u", date = "d" }')  # fmt: skip
+    kept = 'id = "a"\ncause = "quota"\ntext = "zqz"\n'
+    own = [key for key in Rule.__dataclass_fields__ if key != "rank"] + ["like"]
+    places = [f"[[rule]]\n{kept}{key} = " for key in own if f"{key} = " not in kept]
+    places += [f"[[rule]]\n{key} = " for key in ("id", "cause", "text")]
+    places += [f"[cause.quota]\n{key} = " for key in own] + ["rule = ", "cause = "]
+    places += [f"[[rule]]\n{kept}source = 's'\n[sources.s]\n{key} = " for key in ("url", "date")]
+    refused = 0
+    for text in (place + value for place in places for value in values):
+        try:
+            explain("zqz 3", rules=load_rules(write(tmp_path, text)))
+        except RulesError as error:
+            refused += str(error).count("rules.toml")
+    assert refused > len(places) * len(values) // 2
 
 
 def test_a_missing_file_is_named(tmp_path):

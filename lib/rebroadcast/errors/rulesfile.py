@@ -46,11 +46,15 @@ Kind = Literal[
     "custom",
 ]
 Said = str | Annotated[dict[Literal["en", "es"], str], Field(min_length=len(LANGUAGES))]
-Source = Annotated[dict[Literal["url", "date"], str | datetime.date], Field(min_length=2)]
 Name = Annotated[str, Field(min_length=1)]
 Words = dict[str, dict[str, str]]
 _HEAD = r"\s*\[\[\s*[\"']?rule[\"']?\s*\]\]"
 _ID = r"\s*[\"']?id[\"']?\s*="
+
+
+class _Source(BaseModel, extra="forbid"):
+    url: str
+    date: str | datetime.date
 
 
 class _Cause(BaseModel, extra="forbid"):
@@ -59,7 +63,7 @@ class _Cause(BaseModel, extra="forbid"):
     wait: Annotated[str, Field(pattern=f"^{WAIT.pattern}$")] | None = None
     title: Said | None = None
     fix: Said | None = None
-    source: str | Source | None = None
+    source: str | None = None
     date: str | datetime.date | None = None
 
 
@@ -80,7 +84,7 @@ _File = create_model(
     __config__=ConfigDict(extra="forbid"),
     rule=(list[dict], []),
     cause=(dict[Cause, _Cause], {}),
-    sources=(dict[str, dict], {}),
+    sources=(dict[str, _Source], {}),
     subject=(Words, {}),
     state=(Words, {}),
     word=(Words, {}),
@@ -95,14 +99,13 @@ def load(path: Path, known: Rules) -> Rules:
     try:
         content = tomlfile.read(path, sentence("rules file"))
         tomlfile.checked(_File, content, _expected())
-        tables, sources = content.get("rule", []), content.get("sources", {})
+        tables = content.get("rule", [])
         words = _merged(known.lexicon, content)
         for n, table in enumerate(tables):
-            name, source = str(table.get("id") or f"rule {n + 1}"), table.get("source")
-            tomlfile.checked(
-                _Rule, table | {"source": sources.get(str(source), source)}, _expected()
-            )
-            _named("cause", "" if "like" in table else str(table.get("cause")), known.causes)
+            name = str(table.get("id") or f"rule {n + 1}")
+            tomlfile.checked(_Rule, table, _expected())
+            if not {"cause", "like"} & table.keys():
+                raise ValueError(sentence("{key} is missing.", key="cause"))
         own = content.get("cause", {})
         causes = {cause: table | own.get(cause, {}) for cause, table in known.causes.items()}
         rules = {rule.id: rule for rule in completed(content, known.by_id, causes, 0)}
