@@ -201,7 +201,7 @@ def test_a_rule_with_an_odd_name_is_found_too(tmp_path, ident):
     "rule",
     [
         "source = ['x']",
-        "source = 'm'",
+        "source = 3",
         "wait = '99999999999999999999d'",
         "title = { en = 3, es = 4 }",
         "text = 3",
@@ -213,8 +213,15 @@ def test_values_of_another_kind_are_named(tmp_path, rule):
     name = rule.partition(" ")[0]
     full = {"cause": "cause = 'quota'", "text": "text = 'x'"} | {name: rule}
     path = tmp_path / "rules.toml"
-    path.write_text("sources.m.x = 3\n[[rule]]\nid = 'ours'\n" + "\n".join(full.values()), "utf-8")
+    path.write_text("# ours\n[[rule]]\nid = 'ours'\n" + "\n".join(full.values()), "utf-8")
     with pytest.raises(RulesError, match=", line 3: ours: "):
+        errors.load_rules(path)
+
+
+def test_a_source_without_an_address_is_named(tmp_path):
+    path = tmp_path / "rules.toml"
+    path.write_text("[sources.m]\ndate = 2024-01-02\n", "utf-8")
+    with pytest.raises(RulesError, match=r"rules\.toml: sources\.m\.url is missing"):
         errors.load_rules(path)
 
 
