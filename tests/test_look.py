@@ -189,6 +189,20 @@ def test_tables_of_broadcasts_are_not_cut_off(browser, month, width):
     assert page.evaluate(f"{boxes}.every((box) => box.scrollWidth <= box.clientWidth)")
 
 
+def test_the_table_of_limits_is_not_cut_off_in_spanish(browser, tmp_path):
+    """Its words are longer than the English ones."""
+    given = {"exports": str(SAMPLES / "failed_messages.csv"), "language": "es", "light": True}
+    given |= {name: str(SAMPLES / file) for name, file in MONTH.items()}
+    reports.run("quota_overflow", given, tmp_path / "out")
+    page = open_page(
+        browser, tmp_path / "out/quota_overflow.html", viewport={"width": 1280, "height": 800}
+    )
+    cards = "[...document.querySelectorAll('.cards')]"
+    assert page.evaluate(f"{cards}.length")
+    fits = "table.parentElement.scrollWidth <= table.parentElement.clientWidth"
+    assert page.evaluate(f"{cards}.every(table => {fits})")
+
+
 def test_a_phone_shows_it_without_scrolling_sideways(browser, report):
     page = open_page(browser, report, viewport={"width": 360, "height": 740})
     draw_all(page)
