@@ -438,3 +438,55 @@ def partitions(write, rows, later):
         bench.close()
     assert not found["without"] & {(str(c), ch) for c, e, _, ch in rows if e == BLOCKED}
     assert found["with"] <= found["without"]
+
+
+@pytest.mark.parametrize("resaved", [False, True])
+def test_an_opt_out_is_of_one_contact_and_channel_however_its_id_is_written(tmp_path, resaved):
+    """Two broadcasts, IDs with zeros in front, letters, and more digits than 64 bits hold, as the
+    platform and as a Spanish spreadsheet write them; answers first.
+    """
+    blocked = "(#131050) User has opted out of marketing messages"
+    failed = [  # day, contact, channel, error
+        (2, "007", 1001, blocked),
+        (2, "7", 1001, LIMIT),
+        (2, "abc1", 1002, blocked),
+        (2, "abc1", 1001, LIMIT),
+        (2, "99999999999999999999", 1001, blocked),
+        (2, "99999999999999999998", 1001, LIMIT),
+        (9, "007", 1001, LIMIT),
+        (9, "8", 1001, LIMIT),
+        (9, "7", 1001, LIMIT),
+    ]
+    heading, sign, encoding = HEADER, ",", "utf-8"
+    if resaved:
+        heading = [
+            "Fecha y hora",
+            "ID del remitente",
+            "Tipo de remitente",
+            "ID de contacto",
+            "ID de mensaje",
+            "Tipo de contenido",
+            "Tipo de mensaje",
+            "Contenido",
+            "ID de canal",
+            "Tipo",
+            "Subtipo",
+            "Error",
+        ]
+        sign, encoding = ";", "cp1252"
+    lines = [heading]
+    for minute, (day, contact, channel, error) in enumerate(failed):
+        at = f"{day}/3/2026 10:{minute:02}" if resaved else f"2026-03-{day:02} 10:{minute:02}:00"
+        said = "promo uno" if day == 2 else "otra cosa distinta hoy"
+        content = json.dumps({"type": "text", "text": said})
+        mine = [at, "55", "broadcast", contact, f"17408{minute:011}", "text", "message", content]
+        lines.append([*mine, channel, "outgoing", "text", error])
+    path = tmp_path / "failed.csv"
+    with path.open("w", encoding=encoding, newline="") as file:
+        csv.writer(file, delimiter=sign, lineterminator="\r\n").writerows(lines)
+    recovery, files = recover(
+        tmp_path / "out", exports=str(path), tag="again {broadcast} {channel}", date_format="DMY"
+    )
+    tagged = sorted([cells[0] for cells in rows[1:]] for rows in files.values())
+    assert tagged == [["7", "8"], ["7", "99999999999999999998", "abc1"]]
+    assert recovery.counts["never"] == 4
