@@ -47,7 +47,7 @@ def of_files(tables: Tables) -> list[Doubt]:
 
 
 def _too_early(tables: Tables) -> list[Doubt]:
-    newest = tables.inputs.newest
+    newest = tables.newest
     if newest is None or (age := datetime.now(UTC) - newest) >= tables.settling:
         return []
     text = _(
@@ -76,7 +76,7 @@ def _cut(tables: Tables) -> list[Doubt]:
 
 def _midnight(tables: Tables) -> list[Doubt]:
     """Whether broadcast messages failed near midnight on the first or last day of the export."""
-    first, last = tables.inputs.seen[["first", "last"]]
+    first, last = tables.seen[["first", "last"]]
     if pd.isna(first):
         return []
     from_midnight = first - datetime(first.year, first.month, first.day)
@@ -92,7 +92,7 @@ def _midnight(tables: Tables) -> list[Doubt]:
 
 def _one_day(tables: Tables) -> list[Doubt]:
     """Whether all failures are on the same day of three months or more."""
-    seen = tables.inputs.seen
+    seen = tables.seen
     if not (seen["days"] == 1 and seen["months"] > 2):
         return []
     text = _(
@@ -134,7 +134,7 @@ def _grouping(tables: Tables) -> list[Doubt]:
 
 def _no_channel(tables: Tables) -> list[Doubt]:
     """How many failed messages name no channel, where others do."""
-    n = int(tables.inputs.seen["nowhere"]) if tables.inputs.present else 0
+    n = int(tables.seen["nowhere"]) if tables.inputs.present else 0
     text = _(
         "{n} failed messages name no channel, unlike the others (a sheet may have had merged cells):"
         " they are in no channel's numbers, and count as broadcasts of their own."

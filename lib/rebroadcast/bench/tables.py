@@ -228,17 +228,25 @@ class Inputs:
     def _classified(self) -> ibis.Table:
         table, channels = self.export.table, self.settings.channels
         kinds = {c: channels.kind(c) or "" for c in self.present}
-        channel = table.channel_id.fill_null("")
-        kind = channel.substitute(kinds, else_="") if any(kinds.values()) else ibis.literal("")
         stated = {c.id: c.provider for c in channels.channels if c.provider}
-        by_channel = channel.substitute(stated, else_="") if stated else ibis.literal("")
-        told = table.provider.fill_null("") if "provider" in table.columns else ibis.literal("")
+        channel, own = table.channel_id.fill_null(""), {}
+        if any(kinds.values()):
+            own["kind"] = channel.substitute(kinds, else_="")
+        sources = self.export.sources
+        told = "provider" in table.columns and any(
+            s.fit or "provider" in s.columns for s in sources
+        )
+        if stated:
+            by_channel = channel.substitute(stated, else_="")
+            by_row = table.provider.nullif("") if told else ibis.null("string")
+            own["provider"] = by_row.fill_null(by_channel)
         classified = classify(
-            table.mutate(kind=kind, provider=(told == "").ifelse(by_channel, told)),
+            table.mutate(**own),
             self.settings.rules,
+            kind_column="kind" if "kind" in own else None,
             engine=self.engine,
-            provider_column="provider",
-            unused=UNUSED,
+            provider_column="provider" if stated or told else None,
+            unused=[name for name in UNUSED if name in {*table.columns, *own}],
             more=self.groups.mark,
         )
         return self.engine.view(classified)
@@ -261,30 +269,6 @@ class Inputs:
     @cached_property
     def has_broadcasts(self) -> bool:
         return len(self.groups.found) > 0
-
-    @cached_property
-    def seen(self) -> pd.Series:
-        """What one look at all failures shows: `newest` (UTC); `first` and `last` of broadcasts (wall
-        clock), NaT where there is none; how many days of months (`days`) and months of years
-        (`months`) have some; and how many failures name no channel (`nowhere`).
-        """
-        rows = self.all_failed
-        at, sent = rows.local_at, rows.broadcast.notnull()
-        found = rows.aggregate(
-            newest=rows.sent_at.max(),
-            first=at.min(where=sent),
-            last=at.max(where=sent),
-            days=at.day().nunique(),
-            months=at.month().nunique(),
-            nowhere=rows.count(where=rows.channel_id.fill_null("") == ""),
-        )
-        return found.execute().iloc[0]
-
-    @property
-    def newest(self) -> datetime | None:
-        """The newest failure (UTC)."""
-        at = self.seen["newest"]
-        return None if pd.isna(at) else at.to_pydatetime()
 
 
 class Tables:
@@ -387,30 +371,70 @@ class Tables:
         return table.broadcast.fill_null(other)
 
     @cached_property
+    def seen(self) -> pd.Series:
+        """What one look at all failures shows.
+
+        Of all: `newest` (UTC); `first` and `last` of broadcasts (wall clock), NaT where there is none;
+        how many days of months (`days`) and months of years (`months`) have some; how many failures
+        name no channel (`nowhere`). Of those selected: what `facts` shows, how many rows have a
+        message ID (`named`), how many IDs these are (`unique`), and the channels of those that count
+        (`counting`).
+        """
+        rows = self.inputs.all_failed
+        at, sent, own = rows.local_at, rows.broadcast.notnull(), self.selected(rows)
+        counted = self.counted(rows)
+        parts = [rows[part] for part in id_parts("message_id", rows)]
+        found = rows.aggregate(
+            newest=rows.sent_at.max(),
+            first=at.min(where=sent),
+            last=at.max(where=sent),
+            days=at.day().nunique(),
+            months=at.month().nunique(),
+            nowhere=rows.count(where=rows.channel_id.fill_null("") == ""),
+            named=sum(part.count(where=own) for part in parts),
+            unique=distinct_ids("message_id", rows, own),
+            counting=rows.channel_id.collect(where=counted, distinct=True),
+            **_facts(rows, own, counted),
+        )
+        return found.execute().iloc[0]
+
+    @cached_property
+    def facts(self) -> pd.Series:
+        """Of the selected failures, each message once: how many (`failed`), how many of them that count
+        (`counted`), `begin` and `end` (wall clock), how many `channels` and `contacts`.
+        """
+        failed = self.failed
+        if not self.repeats:
+            return self.seen
+        found = failed.aggregate(**_facts(failed, self.selected(failed), self.counted(failed)))
+        return found.execute().iloc[0]
+
+    @property
+    def newest(self) -> datetime | None:
+        """The newest failure (UTC)."""
+        at = self.seen["newest"]
+        return None if pd.isna(at) else at.to_pydatetime()
+
+    @cached_property
     def failed(self) -> ibis.Table:
         """The classified messages that were selected, each message once."""
         present, asked = self.inputs.present, self.settings.selection
         for channel in asked.channel:
             if channel not in present:
                 raise self._no_channel(channel)
-        rows = self.inputs.all_failed.filter(self.selected(self.inputs.all_failed))
-        count = rows.count()
-        parts = [rows[part] for part in id_parts("message_id", rows)]
-        named = sum(part.count() for part in parts)
-        unique = distinct_ids("message_id", rows)
-        seen = rows.aggregate(rows=count, named=named, unique=unique)
-        counts = seen.execute().iloc[0]
-        if not counts["rows"]:
+        seen, rows = self.seen, self.inputs.all_failed
+        if not seen["failed"]:
             raise self._nothing_left()
-        if counts["named"] == counts["unique"]:
+        rows = rows.filter(self.selected(rows))
+        if seen["named"] == seen["unique"]:
             return rows
         # A spreadsheet can round the IDs of messages to several contacts to the same one.
         known = rows.filter(rows.message_id.notnull())
         by_message = known.group_by("message_id", "contact_id")
         once = self.engine.keep(by_message.aggregate(row_id=known.row_id.min()))
         single = int(once.count().execute())
-        self.repeats = int(counts["named"]) - single
-        self.sharing = single - int(counts["unique"])
+        self.repeats = int(seen["named"]) - single
+        self.sharing = single - int(seen["unique"])
         unnamed = rows.filter(rows.message_id.isnull())
         return unnamed.union(rows.semi_join(once, "row_id"))
 
@@ -611,12 +635,40 @@ class Tables:
         return self.fates.filter(self.fates.disposition == "tagged")
 
     @cached_property
+    def audiences(self) -> pd.DataFrame:
+        """One row per audience: audience, first (wall clock of its first failure), channel_id (the
+        lowest), recoverable (contacts) and the `earliest` (UTC) of these.
+        """
+        rows = self.fates
+        tagged = rows.disposition == "tagged"
+        told = rows.group_by("audience").aggregate(
+            first=rows.waited_since.min(),
+            channel_id=rows.channel_id.min(),
+            recoverable=rows.count(where=tagged),
+            earliest=rows.earliest.min(where=tagged),
+        )
+        told = told.mutate(first=self.engine.to_wall_clock(told.first, self.settings.zone))
+        return told.order_by("audience").to_pandas()
+
+    @cached_property
     def settling(self) -> timedelta:
         """How long failures may still arrive on the channels of the selected broadcasts."""
-        ids = self.broadcasts.channel_id.as_table().distinct().execute()["channel_id"]
-        known = [self.settings.channels.get(i) for i in ids if isinstance(i, str)]
+        ids = self.seen["counting"]
+        known = [self.settings.channels.get(i) for i in (() if ids is None else ids) if i]
         kinds = [channel.kind for channel in known if channel and channel.kind]
         return max((kind.settling for kind in kinds), default=timedelta(hours=24))
+
+
+def _facts(rows: ibis.Table, own: ibis.Value, counted: ibis.Value) -> dict[str, ibis.Value]:
+    """What `Tables.facts` tells, of the rows that are its own."""
+    return {
+        "failed": rows.count(where=own),
+        "counted": rows.count(where=counted),
+        "begin": rows.local_at.min(where=own),
+        "end": rows.local_at.max(where=own),
+        "channels": rows.channel_id.nunique(where=own),
+        "contacts": distinct_ids("contact_id", rows, own),
+    }
 
 
 def narrowing(table: ibis.Table, asked: Selection) -> list[ibis.Value]:

@@ -20,18 +20,22 @@ CODE = (
 FAMILY = r"\b((?:2018|2388|2494|2534|2655|1545|3726)[0-9]{3})\b"
 CODE_MARK = "zqz"  # keeps a code out of the pattern for local numbers, and is taken away again
 # Words that say whose number follows, which may be as short as a code.
+OWNERS = (
+    "(?:contact|contacto|recipient|destinatario|user|usuario|chat|subscriber|suscriptor"
+    "|customer|cliente?|member|peer|phone(?: number)?|tel[eé]fono|tel|cel(?:ular)?|m[oó]vil"
+    "|mobile|msisdn|n[uú]mero|psid|wa_id|iban|curp)"
+)
 OWNER = (
-    r"(?i)(\b(?:contact|contacto|recipient|destinatario|user|usuario|chat|subscriber|suscriptor"
-    r"|customer|cliente?|member|peer|phone(?: number)?|tel[eé]fono|tel|cel(?:ular)?|m[oó]vil"
-    r"|mobile|msisdn|n[uú]mero|psid|wa_id|iban|curp)(?:[ _-]?id)?[\"']?\s{0,2}[:=#]?\s{0,2}[\"'(]?)"
+    rf"(?i)(\b{OWNERS}(?:[ _-]?id)?[\"']?\s{{0,2}}[:=#]?\s{{0,2}}[\"'(]?)"
     r"([A-Z]{0,2}\+?[0-9]{4,}|[A-Z]{2}[0-9]{2} [0-9]{4})\b"
 )
 NAME = "[A-ZÁÉÍÓÚÑÜ][a-záéíóúñü]+(?: (?:de |del |la )?[A-ZÁÉÍÓÚÑÜ][a-záéíóúñü]+)"  # and more
+TITLE = "(?:(?:Sra?|Srta|Mrs?|Ms|Dra?)[.]?|(?i:don|doña|señora?|señorita)) "
 PERSON = "(?:contacto|recipient|destinatario|user|usuario|subscriber|customer|cliente?)"
 NAMED = (  # user Juan Pérez blocked the bot; Recipient Juan Pérez <‹…›>
     rf"(\b{PERSON} ){NAME}{{1,3}}( [a-z])",
     rf"(\b(?i:{PERSON}) ){NAME}{{1,3}}( ?[<(]?{MASK_TOKEN})",
-    rf"(\b(?:Sra?|Srta|Mrs?|Ms|Dra?)[.]? |\b(?i:don|doña|señora?|señorita) ){NAME}{{0,3}}()",
+    rf"(\b{TITLE}){NAME}{{0,3}}()",
     r"((?i:\b(?:first|last|full|display|profile|contact|user|customer)[_ ]?name|\bnombre)"
     rf"[\"'\\]{{0,3}} ?[:=] ?[\"'\\]{{0,3}}){NAME}{{0,3}}()",  # "first_name": "Juan"
     rf"((?i:\bname=|\b(?:name|{PERSON})[\"'\\]{{0,3}} ?[:=] ?[\"'\\]{{1,3}})){NAME}{{0,3}}()",
@@ -76,10 +80,13 @@ REPLACED = (
     (CODE, rf"\1{CODE_MARK}\2"),
     (FAMILY, rf"{CODE_MARK}\1"),
     (MASK_PATTERN, MASK_TOKEN),
+)
+OF_PEOPLE = (
     (OWNER, rf"\1{MASK_TOKEN}"),
     *((pattern, rf"\1{MASK_TOKEN}\2") for pattern in NAMED),
-    (CODE_MARK, ""),
 )
+# What every text has in which one of OF_PEOPLE is found: faster to look for than each of them.
+PEOPLE = rf"(?i){OWNERS}|{PERSON}|{TITLE}|name|nombre"
 
 
 def mask(text: str | None) -> str:
@@ -92,9 +99,9 @@ def mask(text: str | None) -> str:
     '(#131026) Message undeliverable to ‹…›'
     """
     masked = utf8((text or "")[:MASK_LENGTH])
-    for pattern, instead in REPLACED:
+    for pattern, instead in (*REPLACED, *OF_PEOPLE):
         masked = re2.sub(pattern, partial(_filled, instead), masked)
-    return masked
+    return masked.replace(CODE_MARK, "")
 
 
 def _filled(instead: str, match: "re2.Match") -> str:
@@ -109,7 +116,10 @@ def mask_expr(column: "ibis.Value") -> "ibis.Value":
     masked = column.fill_null("").left(MASK_LENGTH)
     for pattern, instead in REPLACED:
         masked = masked.re_replace(pattern, instead)
-    return masked
+    bare = masked
+    for pattern, instead in OF_PEOPLE:
+        bare = bare.re_replace(pattern, instead)
+    return column.re_search(PEOPLE).ifelse(bare, masked).replace(CODE_MARK, "")
 
 
 def utf8(text: str) -> str:

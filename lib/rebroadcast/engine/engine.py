@@ -100,13 +100,9 @@ class Engine:
         )  # DuckDB's sums are wider than a Parquet integer, and become floats
 
     def keep_numbers(self, table: "ibis.Table", *ids: str) -> "ibis.Table":
-        """Compute a table once, with its IDs in the parts that `id_parts` names."""
-        parts = {name: id_parts(name) for name in ids if id_parts(name)[0] in table.columns}
-        texts = {
-            text: table[number].isnull().ifelse(table[name], ibis.null("string"))
-            for name, (number, text) in parts.items()
-        }
-        return self.view(with_ids(self.keep(table.mutate(**texts).drop(*parts))))
+        """Compute a table once, of IDs the parts that `id_parts` names where it has them."""
+        known = [name for name in ids if id_parts(name, table) != [name]]
+        return self.view(with_ids(self.keep(table.drop(*known))))
 
     def coded(self, table: "ibis.Table", *columns: str) -> "ibis.Table":
         """Compute a small table of which the texts of some columns take a byte wherever it is
@@ -256,9 +252,9 @@ def id_parts(name: str, table: "ibis.Table | None" = None) -> list[str]:
     return parts if table is None or set(parts) <= set(table.columns) else [name]
 
 
-def distinct_ids(name: str, table: "ibis.Table") -> "ibis.Value":
+def distinct_ids(name: str, table: "ibis.Table", where: "ibis.Value | None" = None) -> "ibis.Value":
     """How many different IDs a table has in a column; of numbers that is told faster."""
-    return sum(table[part].nunique() for part in id_parts(name, table))
+    return sum(table[part].nunique(where=where) for part in id_parts(name, table))
 
 
 def with_ids(table: "ibis.Table") -> "ibis.Table":

@@ -24,7 +24,7 @@ ASKED = ["masked", "of_kind_", "by_"]
 def classify(
     table: "ibis.Table",
     rules: Rules | None = None,
-    kind_column: str = "kind",
+    kind_column: str | None = "kind",
     error_column: str = "error",
     engine: "Engine | None" = None,
     provider_column: str | None = None,
@@ -42,12 +42,15 @@ def classify(
     """
     rules = rules or packaged()
 
-    def keys(rows: "ibis.Table") -> "list[ibis.Value]":
-        names = (error_column, kind_column, provider_column)
-        return [rows[n].cast("string").fill_null("") if n else ibis.literal("") for n in names]
+    names = {"error_": error_column, "of_kind_": kind_column, "by_": provider_column}
 
-    error, kind, provider = keys(table)
-    texts = table.select(error_=error, of_kind_=kind, by_=provider).distinct()
+    def keys(rows: "ibis.Table") -> "dict[str, ibis.Value]":
+        return {key: rows[n].cast("string").fill_null("") for key, n in names.items() if n}
+
+    texts = table.select(
+        **keys(table)
+    ).distinct()  # of constants an engine would look at each row's
+    texts = texts.mutate(**{key: ibis.literal("") for key, name in names.items() if not name})
     nothing = texts.error_.strip().re_search(f"{NOTHING}|^$")
     texts = texts.mutate(masked=nothing.ifelse("", mask_expr(texts.error_)))
     texts = engine.keep(texts) if engine else texts.view()
@@ -56,9 +59,8 @@ def classify(
     numbered = ibis.memtable(asked, schema={"error_id": "int32"} | dict.fromkeys(ASKED, "string"))
     told = texts.join(numbered, ASKED).drop("masked")
     table = more(table) if more else table
-    both = zip(keys(table), (told.error_, told.of_kind_, told.by_), strict=True)
     several = len(asked[["of_kind_", "by_"]].drop_duplicates()) > 1
-    same = [own == of for own, of in both][: 3 if several else 1]  # one key is faster
+    same = [own == told[key] for key, own in keys(table).items() if several or key == "error_"]
     rows = table.left_join(told, same).drop("error_", "of_kind_", "by_", *unused)
     with ThreadPoolExecutor(1) as other:  # while the engine joins
         explained = other.submit(_explained, asked, rules)

@@ -482,7 +482,8 @@ def _plain(
         if name == "sent_at":
             columns |= _times(engine, cell, as_read.zone)
         elif name in NUMBERED and cell.type().is_integer():
-            columns |= {name: cell.cast("string"), id_parts(name)[0]: cell}
+            parts = (cell, ibis.null("string"))
+            columns |= {name: cell.cast("string"), **dict(zip(id_parts(name), parts, strict=True))}
         elif cell.type().is_string() and name not in ("content", "error"):
             columns[name] = cell.strip().nullif("")
         else:
@@ -508,13 +509,14 @@ def _times(engine: Engine, said: "ibis.Value", zone: str) -> "dict[str, ibis.Val
 
 
 def _numbered(columns: "dict[str, ibis.Value]") -> "dict[str, ibis.Value]":
-    """Add the numbers of IDs (see `id_parts`) that columns have as text only."""
-    numbers = {}
+    """Add the parts of IDs (see `id_parts`) that columns have as text only."""
+    added: dict[str, ibis.Value] = {}
     for name in (n for n in NUMBERED if n in columns):
-        number = columns[name].try_cast("int64")
-        same = number.cast("string") == columns[name]
-        numbers[id_parts(name)[0]] = same.ifelse(number, ibis.null("int64"))
-    return dict(sorted((numbers | columns).items()))
+        number, text = columns[name].try_cast("int64"), columns[name]
+        same = (number.cast("string") == text).fill_null(False)
+        parts = same.ifelse(number, ibis.null("int64")), same.ifelse(ibis.null("string"), text)
+        added |= zip(id_parts(name), parts, strict=True)
+    return dict(sorted((added | columns).items()))
 
 
 def _checked(

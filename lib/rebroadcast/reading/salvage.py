@@ -28,6 +28,7 @@ SEEN = 200  # first lines that tell how long contact IDs are
 LISTED = 10_000  # broken records that the engine may list whatever the others are
 SAMPLES = 16  # places of a file that tell whether many lines are no rows
 SAMPLE = 2**20  # bytes of each
+BLOCK = 2**20  # bytes that are counted at a time
 FEW = 100  # doubtful ends that are compared with the other rows; more are refused as they are
 PLAIN = ("MISSING COLUMNS", "TOO MANY COLUMNS", "INVALID ENCODING", "INVALID UNICODE")
 TYPED = {
@@ -149,16 +150,20 @@ def _bytes(source: Source) -> dict[str, int]:
     """What a file has below its header: size, quotes, returns, zeros, breaks, marks (delimiters; all
     in bytes), and whether the last line ended; a last line without an end counts as if it had one.
     """
-    found, last = Counter[str](), b"\n"
     signs = {"quotes": 34, "returns": 13, "zeros": 0, "breaks": 10, "marks": ord(source.delimiter)}
+    found, last = Counter[str](), b"\n"
+    block, equal = bytearray(BLOCK), np.empty(BLOCK, bool)  # a new one for each block takes longer
+    b = np.frombuffer(block, np.uint8)
     with source.path.open("rb") as file:
         for _ in range(source.skip):
             file.readline()
-        while block := file.read(2**22):
-            b, last = np.frombuffer(block, np.uint8), block[-1:]
-            found["size"] += len(block)
+        while size := file.readinto(block):
+            found["size"] += size
+            last = bytes(block[size - 1 : size])
             for name, sign in signs.items():
-                found[name] += int(np.count_nonzero(b == sign))
+                if sign in block:
+                    np.equal(b[:size], sign, out=equal[:size])
+                    found[name] += int(np.count_nonzero(equal[:size]))
     ended = last == b"\n"
     if not ended:
         found["size"] += 1 + bool(found["returns"])

@@ -24,7 +24,7 @@ import pandas as pd
 
 from ..common.exceptions import ParameterError, did_you_mean, folded, sentence
 from ..common.language import Language, language
-from ..engine.engine import Engine
+from ..engine.engine import Engine, id_parts
 from . import contents as read_contents
 from .contents import Group, Version, alike, hashed
 
@@ -622,8 +622,10 @@ def _link(broadcasts: Broadcasts, tables: "list[ibis.Table]") -> None:
     later = found[found["message"].duplicated(keep=False)]
     if later.empty:
         return
-    rows = [broadcasts.mark(table) for table in tables]
-    rows = [r.select("broadcast", "message", "contact_id", "row_id") for r in rows]
+    ids = id_parts("contact_id", tables[0])
+    rows = [
+        broadcasts.mark(table).select("broadcast", "message", *ids, "row_id") for table in tables
+    ]
     shared = _shared(rows, later, DRAWN)
     likely = shared[shared["contacts"] >= PERHAPS * shared["of"]]
     later = later[later["broadcast"].isin(likely["broadcast"])]
@@ -645,12 +647,16 @@ def _shared(rows: "list[ibis.Table]", later: "pd.DataFrame", drawn: int) -> "pd.
     sent = ibis.union(*rows) if len(rows) > 1 else rows[0]
     sent = sent.join(_table(later[["broadcast", "rows"]]), "broadcast")
     sent = sent.filter(sent.row_id * HASH % HASHES * sent["rows"] < drawn * HASHES)
-    sent = sent.select("broadcast", "message", "contact_id").distinct()
-    failed = rows[0].select("message", "contact_id", earlier="broadcast")
-    both = sent.join(failed, ["message", "contact_id"])
+    ids = id_parts("contact_id", sent)
+    sent = sent.select("broadcast", "message", *ids).distinct()
+    failed = rows[0].select(
+        said_="message", earlier="broadcast", **{f"{part}_": part for part in ids}
+    )
+    same = [sent[part].identical_to(failed[f"{part}_"]) for part in ids]
+    both = sent.join(failed, [sent.message == failed.said_, *same])
     both = both.filter(both["broadcast"] != both["earlier"])
-    both = both.select("broadcast", "contact_id", "earlier").distinct()
-    every = both.union(sent.select("broadcast", "contact_id", earlier=ibis.literal("")))
+    both = both.select("broadcast", *ids, "earlier").distinct()
+    every = both.union(sent.select("broadcast", *ids, earlier=ibis.literal("")))
     counts = every.group_by("broadcast", "earlier").aggregate(contacts=every.count()).to_pandas()
     whole = counts["earlier"] == ""
     sizes = counts[whole].set_index("broadcast")["contacts"]

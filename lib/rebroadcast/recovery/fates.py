@@ -5,7 +5,7 @@ from collections.abc import Collection
 import ibis
 
 from ..common.exceptions import RunError
-from ..engine.engine import id_parts
+from ..engine.engine import id_parts, with_ids
 from . import broadcasts
 from .people import People, spread
 
@@ -60,7 +60,7 @@ def fates(
     gone = gone.select("left_on", **{f"left_{part}": part for part in ids}).distinct()
     rows, parts = failed.mutate(audience=audience).filter(selected), id_parts("contact_id", failed)
     rows = rows.select(
-        *dict.fromkeys(["contact_id", *parts]),
+        *parts,
         "row_id",
         "channel_id",
         "sent_at",
@@ -80,7 +80,7 @@ def fates(
     by_contact = by_contact.select(
         "refused", "waited_since", decisive=by_contact.decisive & (2**ROW_BITS - 1)
     )
-    rows = rows.join(by_contact, rows.row_id == by_contact.decisive)
+    rows = with_ids(rows.join(by_contact, rows.row_id == by_contact.decisive))
     same = [rows[part].identical_to(gone[f"left_{part}"]) for part in ids]
     rows = rows.left_join(gone, [*same, rows.channel_id.fill_null("") == gone.left_on])
     if delivered is None:

@@ -38,14 +38,14 @@ HAND = {"Recipient": "{contact_id}", "Tag": "{tag}"}  # a list for whoever sends
 
 
 def cells(tagged: "ibis.Table", contacts: "ibis.Table | None" = None) -> "ibis.Table":
-    """Turn tagged contacts (contact_id, tag) into the rows of import files, one file per tag:
-    contact_id, tag, tags.
+    """Turn tagged contacts (contact_id, tag, each once) into the rows of import files, one file per
+    tag: contact_id, tag, tags.
 
     With a contacts export (contact_id, tags), the tags that a contact already has stay in its cell
     beside the new one, unchanged, since it is not known whether an import adds to them or replaces
     them.
     """
-    rows = tagged.select("contact_id", "tag").distinct()
+    rows = tagged.select("contact_id", "tag")
     if contacts is None:
         return rows.mutate(tags=rows.tag)
     kept = contacts.select(contact_id="contact_id", own=contacts.tags.split(",").unnest())

@@ -22,7 +22,7 @@ def start_of(settings: Settings, tables: Tables) -> datetime:
     failure.
     """
     on_sample = settings.exports == (parameters.SAMPLE["exports"],)
-    newest = tables.inputs.newest if on_sample else None
+    newest = tables.newest if on_sample else None
     if settings.sending.start or newest is None:
         return settings.sending.start or next_minute()
     return newest.replace(second=0) + timedelta(minutes=1)
@@ -68,7 +68,7 @@ def _with_planned(tables: Tables, found: Assessment, traffic: ibis.Table) -> ibi
 
 
 def _assumed(tables: Tables, found: Assessment) -> ibis.Table:
-    newest, rows = tables.inputs.newest, []
+    newest, rows = tables.newest, []
     for limit in found.limits:
         if newest and limit.size:
             rows.append((limit.name, newest - DAY, limit.size))

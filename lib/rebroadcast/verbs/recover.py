@@ -3,6 +3,7 @@
 import tempfile
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import groupby
 from pathlib import Path
 
 import ibis
@@ -96,15 +97,17 @@ def recover(settings: Settings, tables: Tables, results: Results | None = None) 
     audience, planned = _as_before(settings, tables) if published else (None, None)
     if audience is None:
         audience, planned = _in_waves(settings, tables)
-        tags = _tags(settings, tables, audience, len(planned.waves) if planned else 1)
-        audience = tables.engine.view(audience.join(tags, ["audience", "wave"]))
+        sizes = _tags(settings, tables, audience, len(planned.waves) if planned else 1)
+        audience = tables.engine.view(_tagged(audience, sizes))
+    else:
+        sizes = _sizes(audience)
     fates, claim = tables.fates, None
     if settings.ledger and results and published:
         claim = _claim(settings, tables, audience, planned, results)
         audience, fates = _claimed(tables, audience, fates, claim)
+        sizes = _sizes(audience)
     try:
         folder = published or Path(tempfile.mkdtemp(dir=tables.engine.scratch))
-        sizes = _sizes(audience)
         kept = _keep(tables, fates, audience, sizes, folder)
         counts = _counts(tables, kept)
         files, missing = _files(tables, audience, sizes, folder / "import")
@@ -115,6 +118,7 @@ def recover(settings: Settings, tables: Tables, results: Results | None = None) 
         raise
     listed = summarise.broadcasts(settings, tables)
     waves = _waves(tables, sizes, planned)
+    recoverable, fix = _contacts(settings, fates)
     doubts = [
         *facts.doubts,
         *told,
@@ -127,10 +131,10 @@ def recover(settings: Settings, tables: Tables, results: Results | None = None) 
         files=files,
         waves=waves,
         counts=counts,
-        flow=_flow(audience, counts, planned),
-        fix=_to_fix(settings, fates),
+        flow=_flow(sizes, counts, planned),
+        fix=fix,
         missing=missing,
-        recoverable=int(distinct_ids("contact_id", audience).execute()),
+        recoverable=recoverable,
         plan=planned,
         folder=folder / "import",
         dispositions=kept,
@@ -211,57 +215,52 @@ def _in_waves(settings: Settings, tables: Tables) -> tuple[ibis.Table, Plan | No
     return audience.join(planned.assignment, ["contact_id", "channel_id"]), planned
 
 
-def _tags(settings: Settings, tables: Tables, audience: ibis.Table, waves: int) -> ibis.Table:
-    """The tag of each audience and wave: audience, wave, tag.
+def _tags(settings: Settings, tables: Tables, audience: ibis.Table, waves: int) -> list[tuple]:
+    """The tag of each audience and wave, as `_sizes` tells them.
 
     Raises ParameterError where two would get the same.
     """
-    all_failed = tables.inputs.all_failed
-    rows = all_failed.mutate(audience=tables.audience_of(all_failed))
-    rows = rows.filter(tables.recoverable_rows)
-    began = rows.group_by("audience").aggregate(
-        first=rows.local_at.min(), channel_id=rows.channel_id.min()
-    )
-    began = began.to_pandas().set_index("audience")
+    began = tables.audiences.set_index("audience")
     found = tables.inputs.groups.found.set_index("broadcast")
-    asked = audience.select("audience", "wave").distinct().order_by("audience", "wave")
+    asked = audience.group_by("audience", "wave").aggregate(n=audience.count())
     assert settings.tag  # as every recovery has
-    template, rows = settings.tag.in_waves(waves), []
-    for key, wave in asked.to_pandas().itertuples(index=False):
+    template, sizes = settings.tag.in_waves(waves), []
+    for key, wave, n in asked.order_by("audience", "wave").to_pandas().itertuples(index=False):
         first = found["first"].get(key, began["first"].get(key))
         channel = began["channel_id"].get(key)
-        rows.append(
-            {
-                "audience": key,
-                "wave": int(wave),
-                "tag": template.fill(
-                    None if pd.isna(first) else first,
-                    settings.channels.name(channel) if isinstance(channel, str) else "",
-                    tables.names.get(key, ""),
-                    int(wave),
-                    waves,
-                ),
-            }
+        tag = template.fill(
+            None if pd.isna(first) else first,
+            settings.channels.name(channel) if isinstance(channel, str) else "",
+            tables.names.get(key, ""),
+            int(wave),
+            waves,
         )
-    _check_apart(tables, rows)
-    return ibis.memtable(rows, schema={"audience": "string", "wave": "int64", "tag": "string"})
+        sizes.append((int(wave), tag, int(n), key))
+    _check_apart(tables, sizes)
+    return sorted(sizes, key=lambda size: size[:2])
 
 
-def _check_apart(tables: Tables, rows: list[dict]) -> None:
+def _tagged(audience: ibis.Table, sizes: list[tuple]) -> ibis.Table:
+    """Add the tag of its audience and wave to each row."""
+    tags = [(key, wave, tag) for wave, tag, _n, key in sizes]
+    kinds = {"audience": "string", "wave": "int64", "tag": "string"}
+    return audience.join(ibis.memtable(tags, schema=kinds), ["audience", "wave"])
+
+
+def _check_apart(tables: Tables, sizes: list[tuple]) -> None:
     """Raise ParameterError where two audiences or waves have the same tag."""
-    by_tag: dict[str, list[dict]] = {}
-    for row in rows:
-        by_tag.setdefault(row["tag"], []).append(row)
-    for tag, several in by_tag.items():
-        if len(several) < 2:
+    by_tag: dict[str, list[str]] = {}
+    for _wave, tag, _n, key in sizes:
+        by_tag.setdefault(tag, []).append(key)
+    for tag, keys in by_tag.items():
+        if len(keys) < 2:
             continue
-        names = [tables.names.get(row["audience"]) or row["audience"] or "—" for row in several]
-        keys = [row["audience"] for row in several]
+        names = [tables.names.get(key) or key or "—" for key in keys]
         raise ParameterError(
             "{n} broadcasts would get the tag '{tag}': {names}. Choose one (broadcast), or tell them"
             " apart in the tag: {{broadcast}}, {{channel}}, {{date}}, {{time}} or {{wave}}.",
             "tag",
-            n=len(several),
+            n=len(keys),
             tag=tag,
             names="; ".join(f"{n} ({k})" if k else n for n, k in zip(names, keys, strict=True)),
         )
@@ -329,12 +328,10 @@ def _begun(settings: Settings, tables: Tables, published: object) -> list[Doubt]
 
 
 def _sizes(audience: ibis.Table) -> list[tuple]:
-    """Wave, tag, contacts and audience of each tag."""
-    sizes = audience.group_by("wave", "tag").aggregate(
-        n=audience.count(),  # a contact has one row in an audience, and an audience tags of its own
-        audience=audience.audience.min(),
-    )
-    return list(sizes.order_by("wave", "tag").to_pandas().itertuples(index=False))
+    """Wave, tag, contacts and audience of each tag, sorted."""
+    sizes = audience.group_by("wave", "tag", "audience").aggregate(n=audience.count())
+    sizes = sizes.select("wave", "tag", "n", "audience").order_by("wave", "tag").to_pandas()
+    return [(int(wave), tag, int(n), key) for wave, tag, n, key in sizes.itertuples(index=False)]
 
 
 def _waves(tables: Tables, sizes: list[tuple], planned: Plan | None) -> list[dict]:
@@ -343,7 +340,7 @@ def _waves(tables: Tables, sizes: list[tuple], planned: Plan | None) -> list[dic
         starts = dict(planned.waves[["wave", "start"]].itertuples(index=False))
     waves = []
     for wave, tag, contacts, key in sizes:
-        one = {"wave": int(wave), "tag": tag, "contacts": int(contacts)}
+        one = {"wave": wave, "tag": tag, "contacts": contacts}
         one["broadcast"] = tables.names.get(key, "")
         if wave in starts:
             one["start"] = starts[wave].isoformat()
@@ -351,25 +348,30 @@ def _waves(tables: Tables, sizes: list[tuple], planned: Plan | None) -> list[dic
     return waves
 
 
-def _flow(audience: ibis.Table, counts: dict[str, int], planned: Plan | None) -> pd.DataFrame:
-    tagged = audience.group_by("disposition", "wave").aggregate(rows=audience.count()).to_pandas()
-    tagged = tagged if planned else tagged.drop(columns="wave")
-    if not planned and len(tagged):
-        tagged = tagged.groupby("disposition", as_index=False)["rows"].sum()
-    others = [{"disposition": name, "rows": n} for name, n in counts.items() if name != "tagged"]
-    tagged = tagged.sort_values(list(tagged.columns[:-1]))
-    return pd.concat([pd.DataFrame(others), tagged], ignore_index=True)
+def _flow(sizes: list[tuple], counts: dict[str, int], planned: Plan | None) -> pd.DataFrame:
+    flow = [(name, n, None) for name, n in counts.items() if name != "tagged"]
+    for wave, same in groupby(sizes, lambda size: size[0] if planned else None):
+        flow.append(("tagged", sum(n for _wave, _tag, n, _key in same), wave))
+    frame = pd.DataFrame(flow, columns=["disposition", "rows", "wave"])
+    return frame if planned else frame.drop(columns="wave")
 
 
-def _to_fix(settings: Settings, fates: ibis.Table) -> pd.DataFrame:
-    """Contacts by what must be changed before the message can reach them, most first."""
-    rows = fates.filter(fates.disposition == "fix_first").group_by("cause", "rule")
-    frame = rows.aggregate(contacts=lambda t: distinct_ids("contact_id", t)).to_pandas()
+def _contacts(settings: Settings, fates: ibis.Table) -> tuple[int, pd.DataFrame]:
+    """How many different contacts are tagged; and the others by what must be changed before the
+    message can reach them, most first: cause, title, fix, contacts.
+    """
+    rows = fates.filter(fates.disposition.isin(["tagged", "fix_first"]))
+    fix = rows.disposition == "fix_first"
+    causes = {name: fix.ifelse(rows[name], ibis.null("string")) for name in ("cause", "rule")}
+    frame = rows.group_by(**causes).aggregate(contacts=distinct_ids("contact_id", rows)).to_pandas()
+    tagged = frame["cause"].isna()
+    recoverable, frame = int(frame.loc[tagged, "contacts"].sum()), frame[~tagged].copy()
     told = [advice(rule, settings.lang.code, settings.rules) for rule in frame["rule"]]
-    frame["title"] = pd.Series([title for title, _fix in told], dtype="str")
-    frame["fix"] = pd.Series([fix for _title, fix in told], dtype="str")
+    for place, name in enumerate(("title", "fix")):
+        frame[name] = pd.Series([one[place] for one in told], frame.index, dtype="str")
     frame = frame.groupby(["cause", "title", "fix"], as_index=False)["contacts"].sum()
-    return frame.sort_values(["contacts", "title"], ascending=[False, True], ignore_index=True)
+    order = {"by": ["contacts", "title"], "ascending": [False, True]}
+    return recoverable, frame.sort_values(**order, ignore_index=True)
 
 
 def _files(
@@ -379,7 +381,7 @@ def _files(
     does not have.
     """
     contacts = tables.inputs.contacts and tables.inputs.contacts.table
-    waves = {tag: int(wave) for wave, tag, _n, _key in sizes}
+    waves = {tag: wave for wave, tag, _n, _key in sizes}
     cells = tag_import.cells(audience, contacts)
     own = tables.inputs.recipient
     people = targets.recipients(tables.engine, cells, tables.target, own, contacts)
@@ -433,7 +435,7 @@ def _keep(
 def _in_files(fates: ibis.Table, audience: ibis.Table, sizes: list[tuple]) -> ibis.Table:
     """Add the wave and the tag of whom is tagged."""
     if len({key for *_size, key in sizes}) == len(sizes):  # one of each for an audience
-        given = [(key, int(wave), tag) for wave, tag, _n, key in sizes]
+        given = [(key, wave, tag) for wave, tag, _n, key in sizes]
         kinds = {"of": "string", "wave": "int64", "tag": "string"}
         tags = ibis.memtable(given, schema=kinds)
         same = [fates.audience == tags.of, fates.disposition == "tagged"]

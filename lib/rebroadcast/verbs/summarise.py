@@ -120,25 +120,16 @@ def summarise(settings: Settings, tables: Tables) -> Summary:
 
 def look(tables: Tables) -> Facts:
     """What a run looks at, and what makes it less sure."""
-    failed = tables.failed
-    seen = failed.aggregate(
-        n=failed.count(),
-        counted=failed.count(where=tables.counted(failed)),
-        first=failed.local_at.min(),
-        last=failed.local_at.max(),
-        channels=failed.channel_id.nunique(),
-        contacts=distinct_ids("contact_id", failed),
-    )
-    seen = seen.execute().iloc[0]
-    dated = pd.notna(seen["first"])
+    seen = tables.facts
+    dated = pd.notna(seen["begin"])
     rejected = [e.rejected.assign(**{"as": kind}) for kind, e in tables.inputs.all_read.items()]
     return Facts(
         read=tables.inputs.export.rows,
         repeats=tables.repeats,
-        failed=int(seen["n"]),
+        failed=int(seen["failed"]),
         counted=int(seen["counted"]),
-        first=seen["first"] if dated else None,
-        last=seen["last"] if dated else None,
+        first=seen["begin"] if dated else None,
+        last=seen["end"] if dated else None,
         channels=int(seen["channels"]),
         contacts=int(seen["contacts"]),
         rejected=pd.concat(rejected, ignore_index=True)[["as", "file", "line", "reason", "text"]],
@@ -185,11 +176,8 @@ def broadcasts(settings: Settings, tables: Tables, with_fates: bool = True) -> p
     frame = assess.over_limit(settings, tables, frame)
     if not with_fates:
         return frame.assign(recoverable=pd.NA, earliest=pd.NaT)
-    rows = tables.audience
-    again = rows.group_by(broadcast="audience").aggregate(
-        recoverable=rows.count(), earliest=rows.earliest.min()
-    )
-    frame = frame.merge(again.to_pandas(), on="broadcast", how="left")
+    again = tables.audiences.set_index("audience")[["recoverable", "earliest"]]
+    frame = frame.join(again, on="broadcast")
     return frame.assign(recoverable=frame["recoverable"].fillna(0).astype("int64"))
 
 
