@@ -257,14 +257,20 @@ class Inputs:
         if self.messages is None:
             return None
         marked = self.groups.mark(self.messages.table)
-        return self.engine.view(messages.outgoing(marked).drop("content"))
+        return self.engine.view(messages.outgoing(marked).drop("content"), joins=True)
+
+    @cached_property
+    def resends(self) -> dict[str, str]:
+        """Which broadcasts repeat which, see `broadcasts.resends`."""
+        rows = [t for t in (self.all_failed, self.outgoing) if t is not None]
+        return broadcasts.resends(self.groups.found, rows)
 
     @cached_property
     def delivered(self) -> ibis.Table | None:
         """The outgoing messages that arrived; None without a messages export."""
         if self.outgoing is None:
             return None
-        return self.engine.view(messages.delivered(self.outgoing, self.all_failed))
+        return self.engine.view(messages.delivered(self.outgoing, self.all_failed), joins=True)
 
     @cached_property
     def has_broadcasts(self) -> bool:

@@ -99,6 +99,10 @@ class Engine:
             kept.cast(wide) if wide else kept
         )  # DuckDB's sums are wider than a Parquet integer, and become floats
 
+    def keep_here(self, table: "ibis.Table") -> "ibis.Table":
+        """Compute a table once, for the engine on this machine (`files`)."""
+        return self.keep(table)
+
     def keep_numbers(self, table: "ibis.Table", *ids: str) -> "ibis.Table":
         """Compute a table once, of IDs the parts that `id_parts` names where it has them."""
         known = [name for name in ids if id_parts(name, table) != [name]]
@@ -136,9 +140,9 @@ class Engine:
         )
         return self._table(name, table.schema())
 
-    def view(self, table: "ibis.Table") -> "ibis.Table":
+    def view(self, table: "ibis.Table", joins: bool = False) -> "ibis.Table":
         """Name a table that is cheap to work out again: of Parquet's dictionaries DuckDB looks at
-        each text once.
+        each text once. joins tells that large tables are joined for it, which is cheap only here.
         """
         name = f"view_{secrets.token_hex(8)}"
         self.con._run_pre_execute_hooks(table)  # as Ibis' own create_view does

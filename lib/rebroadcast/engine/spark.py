@@ -25,7 +25,7 @@ from ibis.backends.sql.compilers.pyspark import PySparkCompiler
 from ibis.backends.sql.datatypes import PySparkType
 
 from ..common.exceptions import ParameterError, RunError, sentence
-from .engine import Engine, _duckdb
+from .engine import Engine, _duckdb, reader_path
 
 PATIENCE = 60  # seconds to wait for a first worker
 SETTINGS = {
@@ -233,8 +233,16 @@ class SparkEngine(Engine):
     def files(self) -> Engine:
         return _duckdb(self._scratch)
 
-    def view(self, table: "ibis.Table") -> "ibis.Table":
-        return self.keep(table)  # joins cost more here than reading again
+    def view(self, table: "ibis.Table", joins: bool = False) -> "ibis.Table":
+        if joins:
+            return self.keep(table)
+        self.con._run_pre_execute_hooks(table)
+        return self.con._table(self.con._session.sql(self.con.compile(table)))
+
+    def keep_here(self, table: "ibis.Table") -> "ibis.Table":
+        target = self.new_file(".parquet")
+        table.to_parquet(target)
+        return self.files.con.read_parquet(reader_path(target))
 
     def keep_numbers(self, table: "ibis.Table", *ids: str) -> "ibis.Table":
         return self.keep(table)
@@ -279,12 +287,6 @@ class SparkEngine(Engine):
         with path.open("wb") as file, part.open("rb") as rows:
             file.write((",".join(table.columns) + "\n").encode())
             shutil.copyfileobj(rows, file)
-
-    def csv_writer(self, table: "ibis.Table", values):
-        sql = self.with_parameters(table, values)
-        return lambda texts, path: self.to_csv(
-            self.con._table(self.con._session.sql(sql, args=dict(texts))), path
-        )
 
     @cached_property
     def _zone_functions(self):

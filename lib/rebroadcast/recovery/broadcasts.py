@@ -58,10 +58,9 @@ class Broadcasts:
 
     `found` has a row for each, in the order of time: broadcast (its key), channel_id, sender_id,
     template (its name, or ""), shape (hashes of the words that stay, for a ledger), first, last
-    (wall clock), rows, message (the key of the first broadcast that says the same) and resend_of
-    (the key of the broadcast that it repeats to contacts that it had not reached, or ""). `basis`
-    says what the grouping rests on: those of sender_type, sender_id, sent_at and content that the
-    exports have.
+    (wall clock), rows and message (the key of the first broadcast that says the same). `basis` says
+    what the grouping rests on: those of sender_type, sender_id, sent_at and content that the exports
+    have.
     """
 
     found: "pd.DataFrame"
@@ -152,13 +151,11 @@ def find(
     places, patterns = _places(minutes, groups, found)
     places = contents.written(places).drop(columns="sender").rename(columns=lambda n: f"{n}_")
     places = engine.keep(_table(places))
-    result = Broadcasts(_frame(found), basis, places, patterns, untyped)
-    _link(result, exports)
-    return result
+    return Broadcasts(_frame(found), basis, places, patterns, untyped)
 
 
 def _frame(rows: object) -> "pd.DataFrame":
-    return pd.DataFrame(rows, columns=[*COLUMNS, "message", "resend_of"])
+    return pd.DataFrame(rows, columns=[*COLUMNS, "message"])
 
 
 # Which rows count, and where they are looked up
@@ -477,7 +474,7 @@ def _described(minutes: "pd.DataFrame", groups: dict[int, Group]) -> "pd.DataFra
         own = [(read[v], int(sizes[v])) for v in versions if v < len(read)]
         said.append(_shape(own))
     found["template"], found["hash"], found["shape"] = zip(*said, strict=True)
-    found = found.assign(rows=rows, resend_of="").reset_index()
+    found = found.assign(rows=rows).reset_index()
     names = {"channel": "channel_id", "sender": "sender_id", "begins": "first", "ends": "last"}
     found = found.drop(columns=["first", "last"]).rename(columns=names)
     return found.sort_values(["first", "channel_id", "sender_id", "hash"], ignore_index=True)
@@ -614,18 +611,18 @@ def _same_message(found: "pd.DataFrame") -> list[str]:
     return said
 
 
-def _link(broadcasts: Broadcasts, tables: "list[ibis.Table]") -> None:
-    """Note which broadcasts repeat an earlier one to contacts that it had failed to reach: a bounded
-    sample of their contacts says which may, and only those of these are all looked at.
+def resends(found: "pd.DataFrame", rows: "list[ibis.Table]") -> dict[str, str]:
+    """Which broadcasts repeat an earlier one to contacts that it had failed to reach, and which that
+    is: keys by key.
+
+    found are those of `find`; rows its exports, the failed messages first, as `Broadcasts.mark` gives
+    them. A bounded sample of the contacts says which may, and only those of these are all looked at.
     """
-    found = broadcasts.found
     later = found[found["message"].duplicated(keep=False)]
     if later.empty:
-        return
-    ids = id_parts("contact_id", tables[0])
-    rows = [
-        broadcasts.mark(table).select("broadcast", "message", *ids, "row_id") for table in tables
-    ]
+        return {}
+    ids = id_parts("contact_id", rows[0])
+    rows = [table.select("broadcast", "message", *ids, "row_id") for table in rows]
     shared = _shared(rows, later, DRAWN)
     likely = shared[shared["contacts"] >= PERHAPS * shared["of"]]
     later = later[later["broadcast"].isin(likely["broadcast"])]
@@ -637,7 +634,7 @@ def _link(broadcasts: Broadcasts, tables: "list[ibis.Table]") -> None:
     for key, earlier in shared[["broadcast", "earlier"]].itertuples(index=False):
         if order[earlier] < order[key] and order[earlier] >= order.get(resend.get(key), -1):
             resend[key] = earlier
-    found["resend_of"] = [resend.get(key, "") for key in found["broadcast"]]
+    return resend
 
 
 def _shared(rows: "list[ibis.Table]", later: "pd.DataFrame", drawn: int) -> "pd.DataFrame":
@@ -700,12 +697,14 @@ def summary(
     attempted: Mapping[str, int] | None = None,
     names: Mapping[str, str] | None = None,
     lang: Language | None = None,
+    resent: Mapping[str, str] | None = None,
 ) -> "pd.DataFrame":
     """One row per broadcast of found, in the order of time.
 
     failed has broadcast (as `Broadcasts.mark` adds it) and cause, each message once; delivered
     (broadcast) are the messages that arrived. attempted states how many messages were sent, per key
-    or channel ID, where there is no delivered. names are those of the channels, by ID.
+    or channel ID, where there is no delivered. names are those of the channels, by ID; resent is what
+    `resends` tells.
 
     Returns broadcast (the key), name (unlike all others), channel_id, first, last, attempted,
     delivered, failed, quota (failed by a limit), message and
@@ -714,7 +713,8 @@ def summary(
     rows = failed.filter(failed.broadcast.notnull())
     counts = rows.group_by("broadcast")
     counts = counts.aggregate(failed=rows.count(), quota=(rows.cause == "quota").sum())
-    frame = found[["broadcast", "channel_id", "first", "last", "message", "resend_of"]]
+    frame = found[["broadcast", "channel_id", "first", "last", "message"]]
+    frame = frame.assign(resend_of=[(resent or {}).get(key, "") for key in frame["broadcast"]])
     frame = frame.merge(counts.to_pandas(), on="broadcast", how="left")
     frame = frame.fillna({"failed": 0, "quota": 0}).astype({"failed": "int64", "quota": "int64"})
     frame["attempted"] = frame["delivered"] = pd.array([pd.NA] * len(frame), dtype="Int64")

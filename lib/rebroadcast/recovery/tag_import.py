@@ -176,7 +176,9 @@ def write(
         for kind, own in columns.items()
         if needed(own) <= set(rows.columns)  # else none of these rows is of that kind
     ]
-    rows = engine.keep(rows.mutate(most=ibis.cases(*sizes)))
+    rows = engine.keep_here(
+        rows.mutate(most=ibis.cases(*sizes))
+    )  # a file is written by one machine
     parts = _parts(rows, target)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     asked = {name: ibis.param("string") for name in ("of", "begin", "end")}
@@ -185,7 +187,7 @@ def write(
     writers: dict[str, Callable] = {}
     for kind in parts["kind"].unique():
         cells = filled(own, columns[kind])
-        writers[kind] = engine.csv_writer(own.filter(own.kind == kind).select(**cells), asked)
+        writers[kind] = engine.files.csv_writer(own.filter(own.kind == kind).select(**cells), asked)
     written, names = [], Counter[str]()
     of_tag = dict(iter(parts.groupby("tag")))
     for tag in tags:

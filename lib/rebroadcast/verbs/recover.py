@@ -97,7 +97,7 @@ def recover(settings: Settings, tables: Tables, results: Results | None = None) 
     audience, planned = _as_before(settings, tables) if published else (None, None)
     if audience is None:
         audience, planned = _in_waves(settings, tables)
-        sizes = _tags(settings, tables, audience, len(planned.waves) if planned else 1)
+        sizes = _tags(settings, tables, audience, planned)
         audience = tables.engine.view(_tagged(audience, sizes))
     else:
         sizes = _sizes(audience)
@@ -215,17 +215,25 @@ def _in_waves(settings: Settings, tables: Tables) -> tuple[ibis.Table, Plan | No
     return audience.join(planned.assignment, ["contact_id", "channel_id"]), planned
 
 
-def _tags(settings: Settings, tables: Tables, audience: ibis.Table, waves: int) -> list[tuple]:
+def _tags(
+    settings: Settings, tables: Tables, audience: ibis.Table, planned: Plan | None
+) -> list[tuple]:
     """The tag of each audience and wave, as `_sizes` tells them.
 
     Raises ParameterError where two would get the same.
     """
     began = tables.audiences.set_index("audience")
     found = tables.inputs.groups.found.set_index("broadcast")
-    asked = audience.group_by("audience", "wave").aggregate(n=audience.count())
+    if planned:
+        asked = audience.group_by("audience", "wave").aggregate(n=audience.count())
+        asked = asked.order_by("audience", "wave").to_pandas()
+    else:
+        asked = began["recoverable"][began["recoverable"] > 0].reset_index()
+        asked.insert(1, "wave", 1)
     assert settings.tag  # as every recovery has
+    waves = len(planned.waves) if planned else 1
     template, sizes = settings.tag.in_waves(waves), []
-    for key, wave, n in asked.order_by("audience", "wave").to_pandas().itertuples(index=False):
+    for key, wave, n in asked.itertuples(index=False):
         first = found["first"].get(key, began["first"].get(key))
         channel = began["channel_id"].get(key)
         tag = template.fill(

@@ -160,14 +160,20 @@ def broadcasts(settings: Settings, tables: Tables, with_fates: bool = True) -> p
     broadcast (key), name, channel_id, channel, first, last (wall clock), attempted, delivered,
     failed (messages), quota (failed by a limit), limit (size of the channel's limit), used (its
     contacts that others had taken), over_limit, explained (of those, how many failed at the limit),
-    recoverable (contacts), earliest (UTC), message and resend_of (see `broadcasts.find`). Unknown values are missing.
+    recoverable (contacts), earliest (UTC), message and resend_of (see `broadcasts.summary`). Unknown values are missing.
     """
     inputs, names = tables.inputs, {c.id: c.name for c in settings.channels.channels}
     arrived = tables.delivered if with_fates else inputs.delivered
     if arrived is not None:
         arrived = arrived.filter(tables.counted(arrived))
     frame = broadcasts_.summary(
-        inputs.groups.found, tables.broadcasts, arrived, settings.attempted, names, settings.lang
+        inputs.groups.found,
+        tables.broadcasts,
+        arrived,
+        settings.attempted,
+        names,
+        settings.lang,
+        inputs.resends,
     )
     sent = frame["failed"] + frame["delivered"].fillna(0)
     frame = frame[sent > 0].reset_index(drop=True)
