@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pandas as pd
 
 from ..common.doubts import ALL, Doubt
-from ..recovery import messages
+from ..engine.engine import distinct_ids
 from .tables import Tables
 
 _ = str  # marks a message for the catalogue; it is translated where it is shown
@@ -158,8 +158,9 @@ def _unmatched(tables: Tables) -> list[Doubt]:
     """How many failures the messages export should have, and has not."""
     if tables.inputs.outgoing is None:
         return []
-    rows = messages.unmatched(tables.inputs.outgoing, tables.failed)
-    seen = rows.aggregate(n=rows.count(), contacts=rows.contact_id.nunique()).execute().iloc[0]
+    rows = tables.failed.semi_join(tables.inputs.unmatched, "row_id")
+    seen = rows.aggregate(n=rows.count(), contacts=distinct_ids("contact_id", rows))
+    seen = seen.execute().iloc[0]
     if not seen["n"]:
         return []
     text = _(

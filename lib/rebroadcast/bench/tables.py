@@ -221,8 +221,7 @@ class Inputs:
         stated = {c: [x.size] for x in self.settings.limits for c in x.channels if x.size}
         handed_out = {*kinds()["whatsapp"].tiers, *kinds()["whatsapp"].former_tiers}
         sizes = dict.fromkeys(self.present, handed_out) | stated
-        arrived = messages.delivered(self.outgoing, self._classified)
-        return messages.at_limit(rows.filter(rows.broadcast.notnull()), arrived, sizes)
+        return messages.at_limit(rows.filter(rows.broadcast.notnull()), self.delivered, sizes)
 
     @cached_property
     def _classified(self) -> ibis.Table:
@@ -256,8 +255,9 @@ class Inputs:
         """All messages to contacts, with the key of their broadcast; None without their export."""
         if self.messages is None:
             return None
-        marked = self.groups.mark(self.messages.table)
-        return self.engine.view(messages.outgoing(marked).drop("content"), joins=True)
+        rows = messages.outgoing(self.groups.mark(self.messages.table))
+        rows = rows.drop(*set(UNUSED).intersection(rows.columns))
+        return self.engine.view(rows, joins=True)
 
     @cached_property
     def resends(self) -> dict[str, str]:
@@ -270,7 +270,14 @@ class Inputs:
         """The outgoing messages that arrived; None without a messages export."""
         if self.outgoing is None:
             return None
-        return self.engine.view(messages.delivered(self.outgoing, self.all_failed), joins=True)
+        rows = messages.delivered(self.outgoing, self._classified, self.unmatched)
+        return self.engine.keep_numbers(rows, *messages.IDS)
+
+    @cached_property
+    def unmatched(self) -> ibis.Table:
+        """The failures that the messages export should have and has not, see `messages.unmatched`."""
+        rows = messages.unmatched(self.outgoing, self._classified)
+        return self.engine.keep_numbers(rows, "contact_id")
 
     @cached_property
     def has_broadcasts(self) -> bool:

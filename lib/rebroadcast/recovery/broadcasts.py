@@ -24,7 +24,7 @@ import pandas as pd
 
 from ..common.exceptions import ParameterError, did_you_mean, folded, sentence
 from ..common.language import Language, language
-from ..engine.engine import Engine, id_parts
+from ..engine.engine import Engine, id_parts, shared_parts
 from . import contents as read_contents
 from .contents import Group, Version, alike, hashed
 
@@ -815,16 +815,15 @@ def reached(failed: "ibis.Table", delivered: "ibis.Table", how: str = "message")
     how "message" a message of the same broadcast or its resend counts, on any of the contact's
     channels: one that says the same. With "any" every later one on the channel does, as an agent's.
     """
-    delivered = delivered.select("contact_id", "channel_id", "sent_at", "message")
     if how == "any":
-        keys = {"to_": delivered.contact_id, "of_": delivered.channel_id.fill_null("")}
-        of = failed.channel_id.fill_null("")
+        of, of_row = delivered.channel_id.fill_null(""), failed.channel_id.fill_null("")
     else:
         delivered = delivered.filter(delivered.message.notnull())
-        keys = {"to_": delivered.contact_id, "of_": delivered.message}
-        of = failed.message
-    last = delivered.group_by(**keys).aggregate(delivered_at_=delivered.sent_at.max())
-    failed = failed.mutate(of_row_=of)
-    rows = failed.left_join(last, [("contact_id", "to_"), ("of_row_", "of_")])
+        of, of_row = delivered.message, failed.message
+    ids = shared_parts("contact_id", failed, delivered)
+    last = delivered.group_by(of_=of, **{f"to_{part}": delivered[part] for part in ids})
+    last = last.aggregate(delivered_at_=delivered.sent_at.max())
+    same = [failed[part].identical_to(last[f"to_{part}"]) for part in ids]
+    rows = failed.left_join(last, [*same, of_row == last.of_])
     later = (rows.delivered_at_ > rows.sent_at).fill_null(False)
-    return rows.mutate(reached=later).drop("to_", "of_", "of_row_", "delivered_at_")
+    return rows.select(*failed.columns, reached=later)

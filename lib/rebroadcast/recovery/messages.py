@@ -5,24 +5,30 @@ from collections.abc import Collection, Mapping
 import ibis
 import pandas as pd
 
+from ..engine.engine import id_parts, same_ids, with_ids
+
+IDS = ("message_id", "contact_id")
 MINUTE, DAY = 60, 24 * 60 * 60  # seconds
 INCOMING = ("incoming", "inbound", "received", "entrante")
 
 
-def delivered(messages: ibis.Table, failed: ibis.Table) -> ibis.Table:
+def delivered(messages: ibis.Table, failed: ibis.Table, unmatched: ibis.Table) -> ibis.Table:
     """The outgoing messages that arrived: in the messages export and not in the failed export.
 
     Messages are compared by contact and ID. A contact with a failure that is not in the messages
-    export, on a channel and in a time that it covers, tells nothing there: its IDs are damaged, and
-    what seems to have arrived may be what failed.
+    export (see `unmatched`) tells nothing on that channel: its IDs are damaged, and what seems to
+    have arrived may be what failed.
     """
-    lost = failed.filter(failed.message_id.notnull()).select("message_id", "contact_id").distinct()
-    arrived = messages.anti_join(lost, ["message_id", "contact_id"])
-    return arrived.anti_join(unmatched(messages, failed), ["contact_id", "channel_id"])
+    lost = _ids(failed)
+    arrived = messages.anti_join(lost, same_ids(messages, lost, *IDS))
+    same = same_ids(arrived, unmatched, "contact_id")
+    return arrived.anti_join(unmatched, [*same, arrived.channel_id == unmatched.channel_id])
 
 
 def unmatched(messages: ibis.Table, failed: ibis.Table) -> ibis.Table:
-    """contact_id and channel_id of failures that should be in the messages export, and are not."""
+    """The failures that should be in the messages export and are not, on a channel and in a time
+    that it covers: contact_id (or its parts), channel_id and row_id.
+    """
     covered = messages.group_by("channel_id").aggregate(
         begin=messages.sent_at.min(), end=messages.sent_at.max()
     )
@@ -30,14 +36,22 @@ def unmatched(messages: ibis.Table, failed: ibis.Table) -> ibis.Table:
     at = failed.local_at
     minutes = at.hour() + at.minute()
     width = ibis.cases((at.second() > 0, 0), (minutes > 0, MINUTE), (minutes == 0, DAY), else_=0)
-    rows = failed.select("message_id", "contact_id", "channel_id", "sent_at", width=width)
-    rows = rows.join(covered, "channel_id")
+    ids = [part for name in IDS for part in id_parts(name, failed)]
+    rows = failed.select(*ids, "channel_id", "sent_at", "row_id", width=width)
+    rows = with_ids(rows.join(covered, "channel_id"))
     rows = rows.filter(
         rows.sent_at + rows.width.cast("int64").as_interval("s") >= rows.begin,
         rows.sent_at <= rows.end,
     )
-    known = messages.select("message_id", "contact_id").distinct()
-    return rows.anti_join(known, ["message_id", "contact_id"]).select("contact_id", "channel_id")
+    known = _ids(messages)
+    rows = rows.anti_join(known, same_ids(rows, known, *IDS))
+    return with_ids(rows.select(*id_parts("contact_id", rows), "channel_id", "row_id"))
+
+
+def _ids(table: ibis.Table) -> ibis.Table:
+    """The IDs of messages and their contacts, each once."""
+    ids = [part for name in IDS for part in id_parts(name, table)]
+    return with_ids(table.filter(table.message_id.notnull()).select(*ids).distinct())
 
 
 def outgoing(messages: ibis.Table) -> ibis.Table:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import ibis
 
 from ..common.doubts import Doubt
+from ..engine.engine import id_parts
 
 MOST = 3  # contacts that share a number: where more do, it is a placeholder or a shop's own
 # WhatsApp writes mobile numbers of Mexico and Argentina with a digit that may be left out.
@@ -69,9 +70,9 @@ def people(contacts: "ibis.Table", keep: "Callable[[ibis.Table], ibis.Table]") -
     )
     keys = keys.filter(keys.key.contains("@") | keys.key.re_search("^phone:[0-9]")).distinct()
     sizes = keys.group_by("key").aggregate(n=keys.count())
-    shared = keep(keys.semi_join(sizes.filter(sizes.n.between(2, MOST)), "key"))
-    crowd = keys.semi_join(sizes.filter(sizes.n > MOST), "key")
-    labels = _joined(shared, keep)
+    several = keep(keys.join(sizes.filter(sizes.n > 1), "key"))
+    crowd = several.filter(several.n > MOST)
+    labels = _joined(keep(several.filter(several.n <= MOST).drop("n")), keep)
     activity = contacts.group_by("contact_id").aggregate(active_at=contacts.active_at.max())
     table = labels.join(activity, "contact_id")
     lost = contacts.phone.re_search(LOST).sum().execute()
@@ -84,6 +85,7 @@ def spread(rows: "ibis.Table", people: People) -> "ibis.Table":
 
     >>> spread(tagged_before, people)  # doctest: +SKIP
     """
+    rows = _by_id(rows)
     return rows.union(_for_others(rows, people))
 
 
@@ -96,10 +98,16 @@ def arrived(delivered: "ibis.Table", people: People) -> "ibis.Table":
 
     >>> arrived(delivered, people)  # doctest: +SKIP
     """
+    delivered = _by_id(delivered)
     others = _for_others(delivered, people)
     later = others.sent_at + ibis.interval(seconds=int(PAUSE.total_seconds()))
     of_broadcast = (others.sender_type.lower() == "broadcast").fill_null(False)
     return delivered.union(others.mutate(sent_at=of_broadcast.ifelse(later, others.sent_at)))
+
+
+def _by_id(rows: "ibis.Table") -> "ibis.Table":
+    """Rows without the parts of their contact IDs, which would not follow where these change."""
+    return rows.drop(*set(id_parts("contact_id")).intersection(rows.columns))
 
 
 def _for_others(rows: "ibis.Table", people: People) -> "ibis.Table":

@@ -12,6 +12,7 @@ from ..common import sheets
 from ..common.doubts import Doubt
 from ..common.exceptions import InputError
 from ..common.folder import slug
+from ..engine.engine import same_ids, shared_parts, with_ids
 from .people import People, spread
 from .targets import BY_HAND, filled, needed
 
@@ -45,22 +46,23 @@ def cells(tagged: "ibis.Table", contacts: "ibis.Table | None" = None) -> "ibis.T
     beside the new one, unchanged, since it is not known whether an import adds to them or replaces
     them.
     """
-    rows = tagged.select("contact_id", "tag")
     if contacts is None:
-        return rows.mutate(tags=rows.tag)
-    kept = contacts.select(contact_id="contact_id", own=contacts.tags.split(",").unnest())
-    kept = (
-        rows.join(kept.mutate(own=kept.own.strip()), "contact_id")
-        .filter(lambda t: (t.own != "") & (t.own != t.tag))
-        .distinct()
-    )
+        return tagged.select("contact_id", "tag", tags="tag")
+    ids = shared_parts("contact_id", tagged, contacts)
+    rows, kept = tagged.select(*ids, "tag"), contacts.select(*ids, "tags")
+    kept = kept.semi_join(rows, same_ids(kept, rows, "contact_id"))
+    kept = kept.select(*ids, own=kept.tags.split(",").unnest())
+    kept = kept.mutate(own=kept.own.strip())
+    both = rows.join(kept, same_ids(rows, kept, "contact_id")).select(*ids, "tag", "own")
+    kept = both.filter((both.own != "") & (both.own != both.tag)).distinct()
     # A tag that would start a formula goes behind the new one, which never does: so the cell never
     # does.
     behind = (kept.own.re_search(f"^[{sheets.FORMULA}]").cast("int8") * 2).cast("int8")
     both = rows.mutate(own=rows.tag, new=ibis.literal(1, "int8")).union(kept.mutate(new=behind))
-    return both.group_by("contact_id", "tag").aggregate(
+    cells = both.group_by(*ids, "tag").aggregate(
         tags=both.own.group_concat(",", order_by=[both.new, both.own])
     )
+    return with_ids(cells).select("contact_id", "tag", "tags")
 
 
 def check_contacts(contacts: "ibis.Table") -> None:
@@ -76,13 +78,13 @@ def check_contacts(contacts: "ibis.Table") -> None:
 
 def labels(contacts: "ibis.Table") -> "ibis.Table":
     """The tags of contacts, and the stage of their lifecycle where the export has it: contact_id,
-    label (lower case).
+    label (lower case; one that a contact has twice comes twice).
     """
     own = contacts.select("contact_id", label=contacts.tags.fill_null("").split(",").unnest())
     if "lifecycle" in contacts.columns:
         own = own.union(contacts.select("contact_id", label=contacts.lifecycle.fill_null("")))
     own = own.mutate(label=own.label.strip().lower())
-    return own.filter(own.label != "").distinct()
+    return own.filter(own.label != "")
 
 
 def carrying(contacts: "ibis.Table", tags: Collection[str]) -> "ibis.Table":
@@ -112,7 +114,7 @@ def doubts(
     own, tagged = labels(contacts), tagged.select("contact_id", "tag").distinct()
     sizes = tagged.group_by("tag").aggregate(mine=tagged.count())
     sizes = sizes.mutate(label=sizes.tag.strip().lower())
-    carriers = own.join(sizes, "label").anti_join(tagged, ["contact_id", "tag"])
+    carriers = own.join(sizes, "label").anti_join(tagged, ["contact_id", "tag"]).distinct()
     others = carriers.group_by("tag", "mine").aggregate(n=carriers.count())
     others = others.order_by(others.n.desc(), "tag").to_pandas()
     found = [
@@ -135,7 +137,8 @@ def doubts(
                 int(others["n"].iloc[MOST_TAGS]),
             )
         )
-    against = own.filter(own.label.re_search(OPT_OUT))
+    names = own.select("label").distinct()  # each is looked at once
+    against = own.semi_join(names.filter(names.label.re_search(OPT_OUT)), "label").distinct()
     against = (spread(against, people) if people else against).semi_join(tagged, "contact_id")
     if asked_out := int(against.contact_id.nunique().execute()):
         names = against.group_by("label").aggregate(n=against.count())

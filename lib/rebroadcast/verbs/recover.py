@@ -14,7 +14,7 @@ from ..bench.settings import Settings
 from ..bench.tables import Tables
 from ..common.doubts import Doubt
 from ..common.exceptions import ParameterError, RunError
-from ..engine.engine import PARQUET, distinct_ids, id_parts, reader_path, with_ids
+from ..engine.engine import PARQUET, distinct_ids, id_parts, reader_path, same_ids, with_ids
 from ..errors import advice
 from ..ledger.ledger import Claim, open_ledger
 from ..limits.waves import Plan
@@ -405,7 +405,8 @@ def _files(
         )
     if contacts is None:
         return files, 0
-    return files, int(cells.anti_join(contacts, "contact_id").count().execute())
+    lacking = audience.anti_join(contacts, same_ids(audience, contacts, "contact_id"))
+    return files, int(lacking.count().execute())
 
 
 def _counts(tables: Tables, kept: Path) -> dict[str, int]:
