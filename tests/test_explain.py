@@ -579,8 +579,16 @@ def test_codes_survive_masking(kept):
     assert mask(kept) == kept
 
 
-@settings(max_examples=40, deadline=None)
-@given(texts=st.lists(st.one_of(st.none(), anything), min_size=1, max_size=30))
+# What stands around people's names and numbers, also right behind what is masked before it.
+WORDS = (
+    "user Usuario CLIENTE contacto Telegram items Sr. Sra doña don name nombre first_name chat id"
+    " Juan Pérez Ana-María de del 4321 5512345678 +525512345678 ana@example.org 2494010 : = ( < \" '"
+)
+of_people = st.lists(st.sampled_from([" ", *WORDS.split()]), max_size=14).map("".join)
+
+
+@settings(max_examples=60, deadline=None)
+@given(texts=st.lists(st.one_of(st.none(), anything, of_people), min_size=1, max_size=30))
 def test_the_engine_masks_as_python_does(texts):
     texts = [t and t.encode("utf-8", "replace").decode() for t in texts] + [
         "é" * 1999 + "12345678901"

@@ -820,10 +820,10 @@ def reached(failed: "ibis.Table", delivered: "ibis.Table", how: str = "message")
     else:
         delivered = delivered.filter(delivered.message.notnull())
         of, of_row = delivered.message, failed.message
-    ids = shared_parts("contact_id", failed, delivered)
+    rows, ids = failed.mutate(of_row_=of_row), shared_parts("contact_id", failed, delivered)
     last = delivered.group_by(of_=of, **{f"to_{part}": delivered[part] for part in ids})
     last = last.aggregate(delivered_at_=delivered.sent_at.max())
-    same = [failed[part].identical_to(last[f"to_{part}"]) for part in ids]
-    rows = failed.left_join(last, [*same, of_row == last.of_])
+    same = [rows[part].identical_to(last[f"to_{part}"]) for part in ids]
+    rows = rows.left_join(last, [*same, rows.of_row_ == last.of_])
     later = (rows.delivered_at_ > rows.sent_at).fill_null(False)
     return rows.select(*failed.columns, reached=later)
