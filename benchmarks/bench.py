@@ -8,6 +8,7 @@ HERE = Path(__file__).parent
 PARTS = [
     "start.py",
     "speed.py",
+    "inputs.py",
     "loading.py",
     "broadcasts.py",
     "browser.py",
