@@ -440,6 +440,41 @@ def partitions(write, rows, later):
     assert found["with"] <= found["without"]
 
 
+SPANISH = [
+    "Fecha y hora",
+    "ID del remitente",
+    "Tipo de remitente",
+    "ID de contacto",
+    "ID de mensaje",
+    "Tipo de contenido",
+    "Tipo de mensaje",
+    "Contenido",
+    "ID de canal",
+    "Tipo",
+    "Subtipo",
+    "Error",
+]
+
+
+def resave(path, messages, resaved, heading=HEADER, spanish=SPANISH):
+    """Write messages (day, contact, message, channel, content, error) as the platform or as a Spanish
+    spreadsheet does.
+    """
+    sign, encoding = (";", "cp1252") if resaved else (",", "utf-8")
+    lines = [spanish if resaved else heading]
+    for minute, (day, contact, message, channel, said, *error) in enumerate(messages):
+        at = f"{day}/3/2026 10:{minute:02}" if resaved else f"2026-03-{day:02} 10:{minute:02}:00"
+        content = json.dumps({"type": "text", "text": said})
+        mine = [at, "55", "broadcast", contact, message, "text", "message", content]
+        lines.append([*mine, channel, "outgoing", "text", *error])
+    with path.open("w", encoding=encoding, newline="") as file:
+        csv.writer(file, delimiter=sign, lineterminator="\r\n").writerows(lines)
+    return str(path)
+
+
+SAID = {2: "promo uno", 9: "otra cosa distinta hoy"}
+
+
 @pytest.mark.parametrize("resaved", [False, True])
 def test_an_opt_out_is_of_one_contact_and_channel_however_its_id_is_written(tmp_path, resaved):
     """Two broadcasts, IDs with zeros in front, letters, and more digits than 64 bits hold, as the
@@ -457,36 +492,41 @@ def test_an_opt_out_is_of_one_contact_and_channel_however_its_id_is_written(tmp_
         (9, "8", 1001, LIMIT),
         (9, "7", 1001, LIMIT),
     ]
-    heading, sign, encoding = HEADER, ",", "utf-8"
-    if resaved:
-        heading = [
-            "Fecha y hora",
-            "ID del remitente",
-            "Tipo de remitente",
-            "ID de contacto",
-            "ID de mensaje",
-            "Tipo de contenido",
-            "Tipo de mensaje",
-            "Contenido",
-            "ID de canal",
-            "Tipo",
-            "Subtipo",
-            "Error",
-        ]
-        sign, encoding = ";", "cp1252"
-    lines = [heading]
-    for minute, (day, contact, channel, error) in enumerate(failed):
-        at = f"{day}/3/2026 10:{minute:02}" if resaved else f"2026-03-{day:02} 10:{minute:02}:00"
-        said = "promo uno" if day == 2 else "otra cosa distinta hoy"
-        content = json.dumps({"type": "text", "text": said})
-        mine = [at, "55", "broadcast", contact, f"17408{minute:011}", "text", "message", content]
-        lines.append([*mine, channel, "outgoing", "text", error])
-    path = tmp_path / "failed.csv"
-    with path.open("w", encoding=encoding, newline="") as file:
-        csv.writer(file, delimiter=sign, lineterminator="\r\n").writerows(lines)
+    messages = [
+        (day, contact, f"17408{n:011}", channel, SAID[day], error)
+        for n, (day, contact, channel, error) in enumerate(failed)
+    ]
+    path = resave(tmp_path / "failed.csv", messages, resaved)
     recovery, files = recover(
-        tmp_path / "out", exports=str(path), tag="again {broadcast} {channel}", date_format="DMY"
+        tmp_path / "out", exports=path, tag="again {broadcast} {channel}", date_format="DMY"
     )
     tagged = sorted([cells[0] for cells in rows[1:]] for rows in files.values())
     assert tagged == [["7", "8"], ["7", "99999999999999999998", "abc1"]]
     assert recovery.counts["never"] == 4
+
+
+@pytest.mark.parametrize("resaved", [False, True])
+def test_who_was_reached_and_whose_tags_stay_is_told_by_the_whole_id(tmp_path, resaved):
+    """A later message to 7 does not reach 007, nor one to ...99 the contact ...98; the tags of 7 are
+    not those of 007; answers first. Message IDs are numbers, letters, and have zeros in front.
+    """
+    ids = ["007", "7", "abc1", "12345678901234567898", "12345678901234567899"]
+    own = ["0017", "17", "m-1", "1740800000000003", "1740800000000004"]
+    failed = [(2, c, m, 1001, SAID[2], LIMIT) for c, m in zip(ids, own, strict=True)]
+    sent = [row[:-1] for row in failed]
+    sent += [(9, "7", "m-2", 1001, SAID[2]), (9, ids[4], "1740900000000001", 1001, SAID[2])]
+    contacts = tmp_path / "contacts.csv"
+    contacts.write_text(
+        "ContactID,FirstName,PhoneNumber,Email,Tags\n007,A,,,uno\n7,B,,,dos\nabc1,C,,,\n"
+    )
+    recovery, files = recover(
+        tmp_path / "out",
+        exports=resave(tmp_path / "failed.csv", failed, resaved),
+        messages=resave(tmp_path / "sent.csv", sent, resaved, HEADER[:-1], SPANISH[:-1]),
+        contacts=str(contacts),
+        tag="again",
+        date_format="DMY",
+    )
+    [rows] = files.values()
+    assert rows[1:] == [["007", "uno,again"], [ids[3], "again"], ["abc1", "again"]]
+    assert recovery.counts["reached_later"] == 2 and recovery.missing == 1

@@ -47,9 +47,8 @@ def classify(
     def keys(rows: "ibis.Table") -> "dict[str, ibis.Value]":
         return {key: rows[n].cast("string").fill_null("") for key, n in names.items() if n}
 
-    texts = table.select(
-        **keys(table)
-    ).distinct()  # of constants an engine would look at each row's
+    texts = table.select(**keys(table)).distinct()
+    # An engine would look at the constants of each row, were they told apart, too.
     texts = texts.mutate(**{key: ibis.literal("") for key, name in names.items() if not name})
     nothing = texts.error_.strip().re_search(f"{NOTHING}|^$")
     texts = texts.mutate(masked=nothing.ifelse("", mask_expr(texts.error_)))

@@ -24,7 +24,7 @@ import pandas as pd
 
 from ..common.exceptions import ParameterError, did_you_mean, folded, sentence
 from ..common.language import Language, language
-from ..engine.engine import Engine, id_parts, shared_parts
+from ..engine.engine import Engine, id_parts, same_ids, shared_parts
 from . import contents as read_contents
 from .contents import Group, Version, alike, hashed
 
@@ -646,11 +646,9 @@ def _shared(rows: "list[ibis.Table]", later: "pd.DataFrame", drawn: int) -> "pd.
     sent = sent.filter(sent.row_id * HASH % HASHES * sent["rows"] < drawn * HASHES)
     ids = id_parts("contact_id", sent)
     sent = sent.select("broadcast", "message", *ids).distinct()
-    failed = rows[0].select(
-        said_="message", earlier="broadcast", **{f"{part}_": part for part in ids}
-    )
-    same = [sent[part].identical_to(failed[f"{part}_"]) for part in ids]
-    both = sent.join(failed, [sent.message == failed.said_, *same])
+    failed = rows[0].select("message", *ids, earlier="broadcast")
+    same = same_ids(sent, failed, "contact_id")
+    both = sent.join(failed, [sent.message == failed.message, *same])
     both = both.filter(both["broadcast"] != both["earlier"])
     both = both.select("broadcast", *ids, "earlier").distinct()
     every = both.union(sent.select("broadcast", *ids, earlier=ibis.literal("")))
