@@ -134,7 +134,7 @@ def _grouping(tables: Tables) -> list[Doubt]:
 
 def _no_channel(tables: Tables) -> list[Doubt]:
     """How many failed messages name no channel, where others do."""
-    n = int(tables.seen["nowhere"]) if tables.inputs.present else 0
+    n = int(tables.seen["nowhere"]) if tables.inputs.groups.channels else 0
     text = _(
         "{n} failed messages name no channel, unlike the others (a sheet may have had merged cells):"
         " they are in no channel's numbers, and count as broadcasts of their own."

@@ -143,12 +143,6 @@ class Inputs:
         return {name: export.sources for name, export in self.all_read.items()}
 
     @cached_property
-    def present(self) -> list[str]:
-        """The channel IDs of the failed messages, sorted."""
-        ids = self.export.table.channel_id.as_table().distinct().execute()["channel_id"]
-        return sorted(c for c in ids if c and isinstance(c, str))
-
-    @cached_property
     def groups(self) -> broadcasts.Broadcasts:
         """The broadcasts of the exports, whatever was selected of them."""
         sent = self.messages and self.messages.table
@@ -220,13 +214,13 @@ class Inputs:
             return pd.DataFrame({"broadcast": [], "channel_id": [], "reached": [], "failed": []})
         stated = {c: [x.size] for x in self.settings.limits for c in x.channels if x.size}
         handed_out = {*kinds()["whatsapp"].tiers, *kinds()["whatsapp"].former_tiers}
-        sizes = dict.fromkeys(self.present, handed_out) | stated
+        sizes = dict.fromkeys(self.groups.channels, handed_out) | stated
         return messages.at_limit(rows.filter(rows.broadcast.notnull()), self.delivered, sizes)
 
     @cached_property
     def _classified(self) -> ibis.Table:
         table, channels = self.export.table, self.settings.channels
-        kinds = {c: channels.kind(c) or "" for c in self.present}
+        kinds = {c: channels.kind(c) or "" for c in self.groups.channels}
         stated = {c.id: c.provider for c in channels.channels if c.provider}
         channel, own = table.channel_id.fill_null(""), {}
         if any(kinds.values()):
@@ -431,7 +425,7 @@ class Tables:
     @cached_property
     def failed(self) -> ibis.Table:
         """The classified messages that were selected, each message once."""
-        present, asked = self.inputs.present, self.settings.selection
+        present, asked = self.inputs.groups.channels, self.settings.selection
         for channel in asked.channel:
             if channel not in present:
                 raise self._no_channel(channel)
@@ -452,7 +446,7 @@ class Tables:
         return unnamed.union(rows.semi_join(once, "row_id"))
 
     def _no_channel(self, channel: str) -> ParameterError:
-        present, channels = self.inputs.present, self.settings.channels
+        present, channels = self.inputs.groups.channels, self.settings.channels
         names = [f"{c} ({channels.name(c)})" if channels.get(c) else c for c in present]
         return ParameterError(
             "No failed message has channel ID '{asked}'.{hint} Present: {present}.",
@@ -652,7 +646,7 @@ class Tables:
         """One row per audience: audience, first (wall clock of its first failure), channel_id (the
         lowest), recoverable (contacts) and the `earliest` (UTC) of these.
         """
-        rows = self.fates
+        rows = self.engine.here(self.fates)
         tagged = rows.disposition == "tagged"
         told = rows.group_by("audience").aggregate(
             first=rows.waited_since.min(),
@@ -660,7 +654,8 @@ class Tables:
             recoverable=rows.count(where=tagged),
             earliest=rows.earliest.min(where=tagged),
         )
-        told = told.mutate(first=self.engine.to_wall_clock(told.first, self.settings.zone))
+        first = self.engine.files.to_wall_clock(told.first, self.settings.zone)
+        told = told.mutate(first=first)
         return told.order_by("audience").to_pandas()
 
     @cached_property

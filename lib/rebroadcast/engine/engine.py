@@ -99,9 +99,9 @@ class Engine:
             kept.cast(wide) if wide else kept
         )  # DuckDB's sums are wider than a Parquet integer, and become floats
 
-    def keep_here(self, table: "ibis.Table") -> "ibis.Table":
-        """Compute a table once, for the engine on this machine (`files`)."""
-        return self.keep(table)
+    def here(self, kept: "ibis.Table") -> "ibis.Table":
+        """A table that was kept, for the engine on this machine (`files`)."""
+        return kept
 
     def keep_numbers(self, table: "ibis.Table", *ids: str) -> "ibis.Table":
         """Compute a table once, of IDs the parts that `id_parts` names where it has them."""

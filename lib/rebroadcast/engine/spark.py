@@ -23,9 +23,10 @@ import sqlglot.expressions as sge
 from ibis.backends import pyspark as backend
 from ibis.backends.sql.compilers.pyspark import PySparkCompiler
 from ibis.backends.sql.datatypes import PySparkType
+from ibis.expr.operations import DatabaseTable
 
 from ..common.exceptions import ParameterError, RunError, sentence
-from .engine import Engine, _duckdb, reader_path
+from .engine import Engine, _duckdb
 
 PATIENCE = 60  # seconds to wait for a first worker
 SETTINGS = {
@@ -239,10 +240,11 @@ class SparkEngine(Engine):
         self.con._run_pre_execute_hooks(table)
         return self.con._table(self.con._session.sql(self.con.compile(table)))
 
-    def keep_here(self, table: "ibis.Table") -> "ibis.Table":
-        target = self.new_file(".parquet")
-        table.to_parquet(target)
-        return self.files.con.read_parquet(reader_path(target))
+    def here(self, kept: "ibis.Table") -> "ibis.Table":
+        [read] = kept.op().find(DatabaseTable)
+        parts = self.con._session.table(read.name).inputFiles()
+        paths = sorted(unquote(urlsplit(uri).path) for uri in parts)
+        return self.files.con.read_parquet(paths).cast(kept.schema())
 
     def keep_numbers(self, table: "ibis.Table", *ids: str) -> "ibis.Table":
         return self.keep(table)
@@ -276,17 +278,7 @@ class SparkEngine(Engine):
         return self.con._table(frame), {names[os.path.abspath(path)]: path for path in paths}
 
     def to_csv(self, table: "ibis.Table", path: Path) -> None:
-        cells = [table[name].cast("string").fill_null("") for name in table.columns]
-        quoted = [
-            ((c == "") | c.re_search('[,"#\n\r]')).ifelse('"' + c.replace('"', '""') + '"', c)
-            for c in cells
-        ]
-        folder = Path(tempfile.mkdtemp(dir=self.scratch)) / "csv"
-        lines = table.select(line=ibis.literal(",").join(quoted))  # quoted where DuckDB does
-        [part] = self.con._write(lines, folder, lambda df: df.coalesce(1).write.text)
-        with path.open("wb") as file, part.open("rb") as rows:
-            file.write((",".join(table.columns) + "\n").encode())
-            shutil.copyfileobj(rows, file)
+        self.files.to_csv(self.here(self.keep(table)), path)
 
     @cached_property
     def _zone_functions(self):

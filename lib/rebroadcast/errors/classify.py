@@ -53,7 +53,7 @@ def classify(
     nothing = texts.error_.strip().re_search(f"{NOTHING}|^$")
     texts = texts.mutate(masked=nothing.ifelse("", mask_expr(texts.error_)))
     texts = engine.keep(texts) if engine else texts.view()
-    asked = texts.select(*ASKED).distinct().to_pandas()
+    asked = (engine.here(texts) if engine else texts).select(*ASKED).distinct().to_pandas()
     asked.insert(0, "error_id", range(len(asked)))
     numbered = ibis.memtable(asked, schema={"error_id": "int32"} | dict.fromkeys(ASKED, "string"))
     told = texts.join(numbered, ASKED).drop("masked")

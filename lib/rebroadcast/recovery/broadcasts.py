@@ -60,7 +60,7 @@ class Broadcasts:
     template (its name, or ""), shape (hashes of the words that stay, for a ledger), first, last
     (wall clock), rows and message (the key of the first broadcast that says the same). `basis` says
     what the grouping rests on: those of sender_type, sender_id, sent_at and content that the exports
-    have.
+    have. `channels`: the channel IDs of all failed messages, sorted.
     """
 
     found: "pd.DataFrame"
@@ -68,6 +68,7 @@ class Broadcasts:
     places: "ibis.Table | None" = field(default=None, repr=False)
     patterns: int = 0
     untyped: bool = False
+    channels: tuple[str, ...] = ()
 
     @property
     def reads_content(self) -> bool:
@@ -127,9 +128,10 @@ def find(
     # An export has senders or has none, whichever of its broadcasts are in a part of it.
     with_sender = bool((sender != "").groupby(counted["export"]).any().all())
     counted["sender"] = sender if with_sender else ""
+    channels = tuple(sorted(filter(None, counted[counted["export"] == 0]["channel"].unique())))
     counted = counted[counted["kind"].isin(["broadcast", "none"] if untyped else ["broadcast"])]
     if counted.empty:
-        return Broadcasts(_frame([]), (), untyped=untyped)
+        return Broadcasts(_frame([]), (), untyped=untyped, channels=channels)
     minutes = _grouped(counted, pause)
     rows = rows.filter(_kind(rows).isin(list(counted["kind"].unique())))
     contents = _Contents(rows, counted[[*RAW, "sender"]].drop_duplicates(RAW))
@@ -151,7 +153,7 @@ def find(
     places, patterns = _places(minutes, groups, found)
     places = contents.written(places).drop(columns="sender").rename(columns=lambda n: f"{n}_")
     places = engine.keep(_table(places))
-    return Broadcasts(_frame(found), basis, places, patterns, untyped)
+    return Broadcasts(_frame(found), basis, places, patterns, untyped, channels)
 
 
 def _frame(rows: object) -> "pd.DataFrame":

@@ -58,24 +58,13 @@ def fates(
     gone = spread(gone.select("contact_id", "left_on"), people) if people else gone
     ids = id_parts("contact_id", gone)
     gone = gone.select("left_on", **{f"left_{part}": part for part in ids}).distinct()
-    rows, parts = failed.mutate(audience=audience).filter(selected), id_parts("contact_id", failed)
-    rows = rows.select(
-        *parts,
-        "row_id",
-        "channel_id",
-        "sent_at",
-        "rule",
-        "cause",
-        "verdict",
-        "wait_s",
-        "message",
-        "audience",
-        order=_order(rows),
-    )
-    by_contact = rows.group_by(*parts, "audience").aggregate(
-        decisive=rows.order.max(),
-        refused=(rows.verdict == "never").any(),
-        waited_since=rows.sent_at.min(),
+    # Each by its own way from failed: what both had in common, an engine would write down first.
+    own, rows = failed.filter(selected).mutate(audience=audience), failed.mutate(audience=audience)
+    parts = id_parts("contact_id", failed)
+    by_contact = own.group_by(*parts, "audience").aggregate(
+        decisive=_order(own).max(),
+        refused=(own.verdict == "never").any(),
+        waited_since=own.sent_at.min(),
     )
     by_contact = by_contact.select(
         "refused", "waited_since", decisive=by_contact.decisive & (2**ROW_BITS - 1)

@@ -179,7 +179,7 @@ def write(
         for kind, own in columns.items()
         if needed(own) <= set(rows.columns)  # else none of these rows is of that kind
     ]
-    rows = engine.keep_here(rows.mutate(most=ibis.cases(*sizes)))
+    rows = engine.here(engine.keep(rows.mutate(most=ibis.cases(*sizes))))
     parts = _parts(rows, target)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     asked = {name: ibis.param("string") for name in ("of", "begin", "end")}

@@ -14,7 +14,7 @@ from ..bench.settings import Settings
 from ..bench.tables import Tables
 from ..common.doubts import Doubt
 from ..common.exceptions import ParameterError, RunError
-from ..engine.engine import PARQUET, distinct_ids, id_parts, reader_path, same_ids, with_ids
+from ..engine.engine import PARQUET, id_parts, reader_path, same_ids, with_ids
 from ..errors import advice
 from ..ledger.ledger import Claim, open_ledger
 from ..limits.waves import Plan
@@ -118,7 +118,7 @@ def recover(settings: Settings, tables: Tables, results: Results | None = None) 
         raise
     listed = summarise.broadcasts(settings, tables)
     waves = _waves(tables, sizes, planned)
-    recoverable, fix = _contacts(settings, fates)
+    recoverable, fix = _contacts(settings, tables.engine.here(fates))
     doubts = [
         *facts.doubts,
         *told,
@@ -371,7 +371,8 @@ def _contacts(settings: Settings, fates: ibis.Table) -> tuple[int, pd.DataFrame]
     rows = fates.filter(fates.disposition.isin(["tagged", "fix_first"]))
     fix = rows.disposition == "fix_first"
     causes = {name: fix.ifelse(rows[name], ibis.null("string")) for name in ("cause", "rule")}
-    frame = rows.group_by(**causes).aggregate(contacts=distinct_ids("contact_id", rows)).to_pandas()
+    rows = rows.select(*id_parts("contact_id", rows), **causes).distinct()
+    frame = rows.group_by(*causes).aggregate(contacts=rows.count()).to_pandas()
     tagged = frame["cause"].isna()
     recoverable, frame = int(frame.loc[tagged, "contacts"].sum()), frame[~tagged].copy()
     told = [advice(rule, settings.lang.code, settings.rules) for rule in frame["rule"]]
@@ -411,7 +412,7 @@ def _files(
 
 def _counts(tables: Tables, kept: Path) -> dict[str, int]:
     export = tables.inputs.export
-    rows = tables.engine.con.read_parquet(reader_path(kept))
+    rows = tables.engine.files.con.read_parquet(reader_path(kept))
     return fates_.counts(rows, export.rows + len(export.rejected))
 
 
@@ -427,7 +428,7 @@ def _keep(
     others = [name for name in COLUMNS if not name.endswith("_id")]
     rows = rows.select("row_id", *others, *parts, "wave", "tag")
     few = {
-        "channel_id": ["", *tables.inputs.present],
+        "channel_id": ["", *tables.inputs.groups.channels],
         "broadcast": ["", *tables.inputs.groups.found["broadcast"]],
         "disposition": fates_.DISPOSITIONS,
         "source_file": [source.name for source in tables.inputs.export.sources],
