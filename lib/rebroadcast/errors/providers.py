@@ -8,8 +8,6 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-import re2
-
 from .texts import fold
 
 FOLDER = Path(__file__).with_name("codes")
@@ -65,7 +63,7 @@ FORMS = {
     "twilio": r"twilio|messagesid|smssid|errorcode=",
     "meta": r"\(#\d{3}|fbtrace_id|error_subcode|graph api|facebook|\bmeta\b",
 }
-_FORMS = re2.compile("|".join(f"(?P<{name}>{form})" for name, form in FORMS.items()))
+_FORMS = re.compile("|".join(f"(?P<{name}>{form})" for name, form in FORMS.items()), re.ASCII)
 
 
 class Row(NamedTuple):

@@ -16,7 +16,7 @@ NAMES_ALIKE = 4  # shapes that differ in one word only, before that word is take
 # characters is searched fastest, so a word's beginning is looked for behind its first character.
 _ascii = functools.partial(re.compile, flags=re.ASCII)
 _DIGIT = _ascii(r"\d")
-_CODE_KEY = re2.compile(
+_CODE_KEY = _ascii(
     r"(?i)(?:code|codigo|status|cause|number|err(?:or|o|no)?|fehler|meta|http(?:/[\d.]+)?|api|twilio|[#_])"
     r"[\"']?\]?\s*(?:=>|[:=(#\[-]|is)?\s*[\"'\[(]{0,2}#?(-?\d{1,7})(\.\d)?(?:\D|$)"
 )
@@ -117,8 +117,7 @@ def find_codes(plain: str) -> dict[str, bool]:
     """Return the codes that a text holds, and whether it calls them codes (Meta's need no name)."""
     if not _DIGIT.search(plain):
         return {}
-    keyed = _CODE_KEY.findall(plain.encode())  # bytes are searched faster
-    told = [c.decode() for c, rest in keyed if not rest] + _CODE_ALONE.findall(plain)
+    told = [c for c, rest in _CODE_KEY.findall(plain) if not rest] + _CODE_ALONE.findall(plain)
     told += _CODE_SMTP.findall(plain)
     found = {c.lstrip("0") or "0" if c[0] == "0" else c: True for c in told}
     if "0x" in plain:
