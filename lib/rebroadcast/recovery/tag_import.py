@@ -12,7 +12,7 @@ from ..common import sheets
 from ..common.doubts import Doubt
 from ..common.exceptions import InputError
 from ..common.folder import slug
-from ..engine.engine import same_ids, shared_parts, with_ids
+from ..engine.engine import id_parts, same_ids, shared_parts, with_ids
 from .people import People, spread
 from .targets import BY_HAND, filled, needed
 
@@ -49,20 +49,21 @@ def cells(tagged: "ibis.Table", contacts: "ibis.Table | None" = None) -> "ibis.T
     if contacts is None:
         return tagged.select("contact_id", "tag", tags="tag")
     ids = shared_parts("contact_id", tagged, contacts)
-    rows, kept = tagged.select(*ids, "tag"), contacts.select(*ids, "tags")
-    kept = kept.semi_join(rows, same_ids(kept, rows, "contact_id"))
-    kept = kept.select(*ids, own=kept.tags.split(",").unnest())
+    rows, known = tagged.select(*ids, "tag"), contacts.select(*ids, had="tags")
+    rows = rows.left_join(known, same_ids(rows, known, "contact_id")).select(*ids, "tag", "had")
+    rows = rows.mutate(had=rows.had.fill_null(""))
+    texts = rows.select("tag", "had").distinct()  # few, of many contacts
+    kept = texts.select("tag", "had", own=texts.had.split(",").unnest())
     kept = kept.mutate(own=kept.own.strip())
-    both = rows.join(kept, same_ids(rows, kept, "contact_id")).select(*ids, "tag", "own")
-    kept = both.filter((both.own != "") & (both.own != both.tag)).distinct()
+    kept = kept.filter((kept.own != "") & (kept.own != kept.tag)).distinct()
     # A tag that would start a formula goes behind the new one, which never does: so the cell never
     # does.
     behind = (kept.own.re_search(f"^[{sheets.FORMULA}]").cast("int8") * 2).cast("int8")
-    both = rows.mutate(own=rows.tag, new=ibis.literal(1, "int8")).union(kept.mutate(new=behind))
-    cells = both.group_by(*ids, "tag").aggregate(
+    both = texts.mutate(own=texts.tag, new=ibis.literal(1, "int8")).union(kept.mutate(new=behind))
+    cells = both.group_by("tag", "had").aggregate(
         tags=both.own.group_concat(",", order_by=[both.new, both.own])
     )
-    return with_ids(cells).select("contact_id", "tag", "tags")
+    return with_ids(rows.join(cells, ["tag", "had"])).select("contact_id", "tag", "tags")
 
 
 def check_contacts(contacts: "ibis.Table") -> None:
@@ -77,13 +78,16 @@ def check_contacts(contacts: "ibis.Table") -> None:
 
 
 def labels(contacts: "ibis.Table") -> "ibis.Table":
-    """The tags of contacts, and the stage of their lifecycle where the export has it: contact_id,
-    label (lower case; one that a contact has twice comes twice).
+    """The tags of contacts, and the stage of their lifecycle where the export has it: contact_id (its
+    parts, where there are some), label (lower case; one that a contact has twice comes twice).
     """
-    own = contacts.select("contact_id", label=contacts.tags.fill_null("").split(",").unnest())
+    ids = id_parts("contact_id", contacts)
+    texts = contacts.select(all="tags").distinct()  # few, of many contacts
+    one = texts.select("all", label=texts["all"].split(",").unnest())
+    one = one.mutate(label=one.label.strip().lower())
+    own = contacts.join(one, contacts.tags == one["all"]).select(*ids, "label")
     if "lifecycle" in contacts.columns:
-        own = own.union(contacts.select("contact_id", label=contacts.lifecycle.fill_null("")))
-    own = own.mutate(label=own.label.strip().lower())
+        own = own.union(contacts.select(*ids, label=contacts.lifecycle.strip().lower()))
     return own.filter(own.label != "")
 
 
@@ -95,7 +99,7 @@ def carrying(contacts: "ibis.Table", tags: Collection[str]) -> "ibis.Table":
     """
     own = labels(contacts)
     asked = [tag.strip().lower() for tag in tags]
-    return own.filter(own.label.isin(asked)).select("contact_id").distinct()
+    return with_ids(own.filter(own.label.isin(asked))).select("contact_id").distinct()
 
 
 def doubts(
@@ -104,17 +108,18 @@ def doubts(
     excluded: Collection[str] = (),
     people: People | None = None,
 ) -> tuple[Doubt, ...]:
-    """What a contacts export says against a plan to tag (tagged: contact_id, tag): others that
-    carry the tag already, so that the segment would hold them too, tags that read like an opt-out
-    (of any contact of the same person, where people are known), and tags to be left out (excluded)
-    that nobody has.
+    """What a contacts export says against a plan to tag (tagged: contact_id, tag, each once): others
+    that carry the tag already, so that the segment would hold them too, tags that read like an
+    opt-out (of any contact of the same person, where people are known), and tags to be left out
+    (excluded) that nobody has.
 
     >>> doubts(contacts, audience)  # doctest: +SKIP
     """
-    own, tagged = labels(contacts), tagged.select("contact_id", "tag").distinct()
+    own = labels(contacts)
     sizes = tagged.group_by("tag").aggregate(mine=tagged.count())
     sizes = sizes.mutate(label=sizes.tag.strip().lower())
-    carriers = own.join(sizes, "label").anti_join(tagged, ["contact_id", "tag"]).distinct()
+    carriers = with_ids(own.join(sizes, "label"))
+    carriers = carriers.anti_join(tagged, ["contact_id", "tag"]).distinct()
     others = carriers.group_by("tag", "mine").aggregate(n=carriers.count())
     others = others.order_by(others.n.desc(), "tag").to_pandas()
     found = [
@@ -139,6 +144,7 @@ def doubts(
         )
     names = own.select("label").distinct()  # each is looked at once
     against = own.semi_join(names.filter(names.label.re_search(OPT_OUT)), "label").distinct()
+    against = with_ids(against)
     against = (spread(against, people) if people else against).semi_join(tagged, "contact_id")
     if asked_out := int(against.contact_id.nunique().execute()):
         names = against.group_by("label").aggregate(n=against.count())
