@@ -112,7 +112,7 @@ class Engine:
         """Compute a small table of which the texts of some columns take a byte wherever it is
         joined to; to whoever asks they are texts.
         """
-        name, kept = f"coded_{secrets.token_hex(8)}", self.view(self.keep(table)).get_name()
+        name, kept = f"coded_{secrets.token_hex(8)}", self.view(table).get_name()
         for column in columns:
             texts = f'SELECT DISTINCT "{column}" AS text FROM {kept} WHERE "{column}" IS NOT NULL'
             self.con.raw_sql(

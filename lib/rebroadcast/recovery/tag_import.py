@@ -221,30 +221,28 @@ def write(
 
 def _parts(rows: "ibis.Table", target: "Target") -> "pd.DataFrame":
     """The files of each tag and kind, so that each keeps to both limits of a target: tag, kind,
-    begin (the first contact_id), n (contacts) and most (bytes), in the order of the contact IDs.
+    begin (the first contact_id) and n (contacts), in the order of the contact IDs.
     """
-    numbered = rows.select("tag", "kind", "contact_id", "most", part=ibis.literal(0, "int64"))
-    parts = _sizes(numbered)
-    for name, limit in (("n", target.rows), ("most", target.bytes)):
-        if (large := parts[parts[name] > limit]).empty:
-            continue
-        tags = large["tag"].unique().tolist()
-        several = numbered.tag.isin(tags)
-        rest, split = numbered.filter(~several), numbered.filter(several)
-        before = ibis.row_number() if name == "n" else split.most.sum()
-        within = {"group_by": ["tag", "kind", "part"], "order_by": "contact_id"}
+    of_file = rows.group_by("tag", "kind")
+    files = of_file.aggregate(begin=rows.contact_id.min(), n=rows.count(), most=rows.most.sum())
+    files = files.to_pandas().sort_values(["kind", "begin"], ignore_index=True)
+    limits = {"n": target.rows, "most": target.bytes}
+    passed = {name: limit for name, limit in limits.items() if (files[name] > limit).any()}
+    if not passed:
+        return files
+    # A number is sorted in a quarter of the time that a long tag takes.
+    files = files[["tag", "kind"]].assign(file=files.index)
+    numbered = rows.join(ibis.memtable(files), ["tag", "kind"])
+    weight = ["most"] if "most" in passed else []
+    numbered = numbered.select("file", "contact_id", *weight, part=ibis.literal(0, "int64"))
+    for name, limit in passed.items():
+        before = ibis.row_number() if name == "n" else numbered.most.sum()
+        within = {"group_by": ["file", "part"], "order_by": "contact_id"}
         before = before.over(ibis.window(**within, rows=(None, 0)))
-        split = split.mutate(part=before // limit + split.part * 2**20)
-        parts = pd.concat([parts[~parts["tag"].isin(tags)], _sizes(split)])
-        numbered = rest.union(split)
-    return parts.sort_values(["kind", "begin"])
-
-
-def _sizes(numbered: "ibis.Table") -> "pd.DataFrame":
-    parts = numbered.group_by("tag", "kind", "part")
-    return parts.aggregate(
-        begin=numbered.contact_id.min(), n=numbered.count(), most=numbered.most.sum()
-    ).to_pandas()
+        numbered = numbered.mutate(part=before // limit + numbered.part * 2**20)
+    parts = numbered.group_by("file", "part")
+    parts = parts.aggregate(begin=numbered.contact_id.min(), n=numbered.count()).to_pandas()
+    return parts.merge(files, on="file").sort_values(["kind", "begin"])
 
 
 def _bytes(cell: "ibis.Value") -> "ibis.Value":
