@@ -57,8 +57,13 @@ OUTCOME_COLOURS = {
     "not_known": "#C8C8C8",
     "not_due": "#9CCBE6",
 }
-DISPOSITION_COLOURS = {"tagged": WAIT, "fix_first": FIX, "never": NEVER, "unknown": UNKNOWN}
-DISPOSITION_COLOURS |= {"reached_later": DELIVERED}
+DISPOSITION_COLOURS = {
+    "tagged": WAIT,
+    "fix_first": FIX,
+    "never": NEVER,
+    "unknown": UNKNOWN,
+    "reached_later": DELIVERED,
+}
 WORDS = {"cause": CAUSES, "verdict": VERDICTS, "disposition": DISPOSITIONS, "outcome": OUTCOMES}
 COUNTS = ("failed", "attempted", "delivered", "load", "rows", "contacts", "waves", "before", "now")
 NUMBERS = (*COUNTS, "limit", "overflow", "capacity")
@@ -66,8 +71,10 @@ TEXTS = ("channel", "error", "cause", "verdict", "scenario")
 # Rows that are drawn, characters of a label, pixels for a bar with its label, rows of data.
 TOP, LABEL, SLOT, ROWS = 15, 96, 42, 200  # a phone shortens labels further
 DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
-STEPS = [n * MINUTE for n in (1, 5, 10, 15, 30, 60, 120, 180, 360, 720)]  # of time, on an axis
-STEPS += [n * DAY for n in (1, 2, 7, 14, 28, 91, 182, 365, 3650)]
+STEPS = [  # of time, on an axis
+    *(n * MINUTE for n in (1, 5, 10, 15, 30, 60, 120, 180, 360, 720)),
+    *(n * DAY for n in (1, 2, 7, 14, 28, 91, 182, 365, 3650)),
+]
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 Key = Iterable[
     tuple[str, str, Iterable[float]]
@@ -322,8 +329,6 @@ def bars(
             "customdata": names if raw is None else list(raw),
             "hovertext": texts,
             "hoverinfo": "text",
-        }
-        more |= {
             "y": list(range(len(names))),
             "orientation": "h",
             "width": 0.4,
@@ -439,12 +444,12 @@ def folded(rows: "pd.DataFrame", by: str, lang: Language) -> tuple[list[str], li
 def facts(rows: "pd.DataFrame", lang: Language) -> dict[str, str]:
     """What titles say: total and kinds, and count and share of the first row."""
     total, count = int(rows.failed.sum()), int(rows.failed[0])
-    facts = {
+    return {
         "total": lang.number(total),
         "count": lang.number(count),
         "share": lang.percent(count / total),
+        "kinds": lang.number(len(rows)),
     }
-    return facts | {"kinds": lang.number(len(rows))}
 
 
 def share(count: float, total: float, lang: Language) -> str:

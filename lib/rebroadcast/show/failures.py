@@ -8,8 +8,7 @@ its value as in the frame. Limit lines are shapes named "limit", so that a dark 
 white; a heat map's `meta.dark` is its colour scale there.
 """
 
-from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pandas as pd
@@ -17,17 +16,10 @@ import plotly.graph_objects as go
 
 from ..common.language import Language
 from . import drawing as draw
-from .drawing import CAUSE_COLOURS, ENGLISH, SLOT, TOP, VERDICT_COLOURS
+from .drawing import CAUSE_COLOURS, DELIVERED, ENGLISH, FAILED, QUIET, SLOT, TOP, VERDICT_COLOURS
 from .words import cause_name
 
 CAUSES_SHOWN, CHANNELS_SHOWN, MANY = 6, 8, 8  # more rows than MANY name their columns above as well
-DELIVERED, FAILED, LIMIT, QUIET, WAIT = (
-    draw.DELIVERED,
-    draw.FAILED,
-    draw.LIMIT,
-    draw.QUIET,
-    draw.WAIT,
-)
 
 
 @draw.chart
@@ -99,8 +91,6 @@ def error_by_channel(frame: "pd.DataFrame", *, lang: Language = ENGLISH) -> go.F
     facts = draw.facts(errors, lang) | {
         "error": draw.brief(error),
         "channel": draw.shorten(channel, 30),
-    }
-    facts |= {
         "count": lang.number(max(map(max, values))),
         "shown": lang.number(sum(map(sum, values))),
     }
@@ -115,8 +105,6 @@ def error_by_channel(frame: "pd.DataFrame", *, lang: Language = ENGLISH) -> go.F
         "colorscale": [[0, "#F6E3EE"], [1, "#8A3A67"]],
         "meta": {"dark": [[0, "#40273A"], [1, "#B04C84"]]},
         "showscale": False,
-    }
-    look |= {
         "xgap": 3,
         "ygap": SLOT - 20,
         "texttemplate": "%{text}",
@@ -162,24 +150,23 @@ def failures_by_hour(
     names |= {"": _("other causes")} if len(causes) > CAUSES_SHOWN else {}
     shown = frame.assign(cause=frame.cause.where(frame.cause.isin(names), ""))
     split = draw.split(shown, "hour", "cause", "failed")
-    when: Callable[[datetime], str]
     at, step = peak.hour[0], timedelta(**{f"{unit}s": 1})
     facts = draw.facts(peak, lang) | {
         "cause": cause_name(peak.cause[0], lang),
         "day": lang.date(at),
+        "time": f"{at:%H:%M}",
     }
-    if unit == "day":
-        title = _("Failures peak on {day} with {count}, mostly: {cause}", **facts)
-        subtitle, when = (
-            _("{total} failed messages by day (local time) and cause", **facts),
-            lang.date,
-        )
-    else:
-        facts["time"], when = f"{at:%H:%M}", lang.datetime
-        title = _("Failures peak on {day} at {time} with {count}, mostly: {cause}", **facts)
-        subtitle = _("{total} failed messages by hour (local time) and cause", **facts)
-        if unit == "minute":
-            subtitle = _("{total} failed messages by minute (local time) and cause", **facts)
+    when = lang.date if unit == "day" else lang.datetime
+    title = (
+        _("Failures peak on {day} with {count}, mostly: {cause}", **facts)
+        if unit == "day"
+        else _("Failures peak on {day} at {time} with {count}, mostly: {cause}", **facts)
+    )
+    subtitle = {
+        "day": _("{total} failed messages by day (local time) and cause", **facts),
+        "hour": _("{total} failed messages by hour (local time) and cause", **facts),
+        "minute": _("{total} failed messages by minute (local time) and cause", **facts),
+    }[unit]
     times, key, bars = [time.to_pydatetime() for time in split.index], [], []
     for cause, name in names.items():
         counts = split[cause].astype(int).tolist()
@@ -221,9 +208,14 @@ def comparison(frame: "pd.DataFrame", *, lang: Language = ENGLISH) -> go.Figure:
     hover = [
         draw.hover(r.error, r.channel, f"{r.before:.0f} → {r.now:.0f}") for r in shown.itertuples()
     ]
-    dots: dict[str, Any] = {"y": at, "mode": "markers", "hovertext": hover, "hoverinfo": "text"}
-    dots |= {"cliponaxis": False}
-    dots["customdata"] = shown[["error", "channel"]].to_numpy().tolist()
+    dots: dict[str, Any] = {
+        "y": at,
+        "mode": "markers",
+        "hovertext": hover,
+        "hoverinfo": "text",
+        "cliponaxis": False,
+        "customdata": shown[["error", "channel"]].to_numpy().tolist(),
+    }
     line = {"orientation": "h", "width": 0.07, "marker_color": colours, "hoverinfo": "skip"}
     traces = [
         go.Bar(x=shown.change.tolist(), base=shown.before.tolist(), y=at, **line),

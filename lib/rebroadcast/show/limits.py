@@ -120,9 +120,11 @@ def what_if(frame: "pd.DataFrame", *, lang: Language = ENGLISH) -> go.Figure:
         _("{waves} · {time}", waves=w, time=t) if t else "" for w, t in zip(many, done, strict=True)
     ]
     facts = {"scenario": draw.shorten(rows.scenario[0], 40), "time": done[0], "waves": many[0]}
-    title = _("None of these scenarios can be done")
-    if done[0]:
-        title = _("First done: {scenario}, on {time} after {waves}", **facts)
+    title = (
+        _("First done: {scenario}, on {time} after {waves}", **facts)
+        if done[0]
+        else _("None of these scenarios can be done")
+    )
     subtitle = _("Scenarios, the earliest done on top")
     if "contacts" in rows and rows.contacts.max() > 0:
         subtitle = _(

@@ -5,8 +5,7 @@ import plotly.graph_objects as go
 
 from ..common.language import Language
 from . import drawing as draw
-from .drawing import DISPOSITION_COLOURS, ENGLISH, OUTCOME_COLOURS, TOP
-from .failures import QUIET, WAIT
+from .drawing import DISPOSITION_COLOURS, ENGLISH, OUTCOME_COLOURS, QUIET, TOP, WAIT
 from .words import DISPOSITIONS, OUTCOMES, disposition_name, word
 
 
@@ -22,15 +21,14 @@ def flow(frame: "pd.DataFrame", *, lang: Language = ENGLISH) -> go.Figure:
         frame.groupby("disposition")["rows"].sum(),
     )
     found = [name for name in reversed(DISPOSITIONS) if sums.get(name, 0) > 0]
-    nodes: list[tuple[str, float, str]]
-    nodes, links = (
-        [(_("rows in the files"), total, QUIET)],
-        [0] * len(found),
-    )  # one link to each other node
-    for name in found:
-        nodes.append(
+    nodes: list[tuple[str, float, str]] = [
+        (_("rows in the files"), total, QUIET),
+        *(
             (disposition_name(name, lang), sums[name], DISPOSITION_COLOURS.get(name, QUIET))
-        )
+            for name in found
+        ),
+    ]
+    links = [0] * len(found)  # one link to each other node
     if "wave" in frame and "tagged" in found:
         waves = (
             frame[frame.disposition == "tagged"].dropna(subset="wave").groupby("wave")["rows"].sum()
@@ -43,15 +41,23 @@ def flow(frame: "pd.DataFrame", *, lang: Language = ENGLISH) -> go.Figure:
         ]
         links += [1 + found.index("tagged")] * len(names)
     texts = [draw.escape(f"{name} {lang.number(int(count))}") for name, count, _colour in nodes]
-    node = {"label": texts, "color": [colour for *_, colour in nodes], "pad": 20, "thickness": 14}
-    node |= {"line": {"width": 0}, "align": "left", "hovertemplate": "%{label}<extra></extra>"}
-    link: dict[str, list | str] = {
+    node = {
+        "label": texts,
+        "color": [colour for *_, colour in nodes],
+        "pad": 20,
+        "thickness": 14,
+        "line": {"width": 0},
+        "align": "left",
+        "hovertemplate": "%{label}<extra></extra>",
+    }
+    link = {
         "source": links,
         "target": list(range(1, len(nodes))),
         "value": [int(n[1]) for n in nodes[1:]],
+        "color": [draw.faded(colour) for *_, colour in nodes[1:]],
+        "customdata": texts[1:],
+        "hovertemplate": "%{customdata}<extra></extra>",
     }
-    link |= {"customdata": texts[1:], "hovertemplate": "%{customdata}<extra></extra>"}
-    link["color"] = [draw.faded(colour) for *_, colour in nodes[1:]]
     title = lang.ngettext(
         "{n} of {total} rows is a contact to reach again",
         "{n} of {total} rows are contacts to reach again",

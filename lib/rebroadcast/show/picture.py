@@ -107,13 +107,19 @@ class _Picture:
     def render(self, traces: list[dict], heading: bool) -> str:
         title = self._title() if heading else ""
         self.foot = self.top + self.body + 6
-        draw = {"bar": self._bars, "scatter": self._points}
-        draw |= {"heatmap": self._cells, "sankey": self._flow}
-        marks = [*self._ticks()]
-        marks += [mark for trace in traces for mark in draw[trace["type"]](trace)]
-        marks += map(self._line, self.layout.get("shapes", ()))
-        marks += map(self._note, self.layout.get("annotations", ()))
-        marks += self._key([trace for trace in traces if trace.get("showlegend")])
+        draw = {
+            "bar": self._bars,
+            "scatter": self._points,
+            "heatmap": self._cells,
+            "sankey": self._flow,
+        }
+        marks = [
+            *self._ticks(),
+            *(mark for trace in traces for mark in draw[trace["type"]](trace)),
+            *map(self._line, self.layout.get("shapes", ())),
+            *map(self._note, self.layout.get("annotations", ())),
+            *self._key([trace for trace in traces if trace.get("showlegend")]),
+        ]
         meta, move = self.layout.get("meta", {}), f"translate({self.gutter})"
         told = (
             _tag(tag, html.escape(meta[name]))
