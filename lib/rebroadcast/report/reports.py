@@ -83,24 +83,27 @@ def run(
             failure = execute(path, checked, target, place, **options)
             if isinstance(failure, RebroadcastError) and failure.exit_status == 2:
                 raise failure
-            if strict:
-                _refuse_warnings(record.read(staging).get("warnings"))
             content, executed = record.read(staging), clean(_load(target))
+            if strict and (warnings := content.get("warnings")):
+                raise ParameterError(
+                    "Nothing was written, since warnings are errors here (strict): {warnings}",
+                    "strict",
+                    warnings=" · ".join(warnings),
+                )
             if failure:
                 content = _failed(staging, failure.said_in(lang.code), failure, started)
             subject = content.get("subject") or ""
             _write(staging, path.stem, executed, lang, subject, bool(checked.get("light")))
-            content |= {
+            content = {
+                "started": started,
+                "status": "ok",
+                **content,
                 "notebook": path.stem,
                 "parameters": dict(given),
                 "finished": record.now(),
                 **(extra or {}),
+                "outputs": record.outputs(staging),
             }
-            content = (
-                {"started": started, "status": "ok"}
-                | content
-                | {"outputs": record.outputs(staging)}
-            )
             record.write(staging, content)
     except BaseException:
         for folder in reversed(made):
@@ -115,15 +118,6 @@ def run(
             "{failure} The run record is in {file}.", failure=failure, file=out / record.NAME
         )
     return content
-
-
-def _refuse_warnings(warnings: list[str] | None) -> None:
-    if warnings:
-        raise ParameterError(
-            "Nothing was written, since warnings are errors here (strict): {warnings}",
-            "strict",
-            warnings=" · ".join(warnings),
-        )
 
 
 def _failed(staging: Path, message: str, failure: Exception, started: str) -> dict:
