@@ -14,20 +14,20 @@ NIGHT = timedelta(minutes=10)  # so near to midnight, an export's edge may cut a
 
 def doubts(tables: Tables) -> tuple[Doubt, ...]:
     """Doubts about the files that were read, their days, and the selection."""
-    found = [doubt for export in tables.inputs.all_read.values() for doubt in export.doubts]
-    found += tables.settings.channels.doubts()
-    found += _zone(tables)
-    found += _too_early(tables)
-    found += _cut(tables) or _midnight(tables)
-    found += _one_day(tables)
-    found += _grouping(tables)
-    found += _no_channel(tables)
-    found += _shared_ids(tables)
-    found += _unmatched(tables)
-    found += _none_delivered(tables)
-    found += _restricted(tables)
-    found += _unlimited(tables)
-    return tuple(found)
+    return (
+        *of_files(tables),
+        *_zone(tables),
+        *_too_early(tables),
+        *(_cut(tables) or _midnight(tables)),
+        *_one_day(tables),
+        *_grouping(tables),
+        *_no_channel(tables),
+        *_shared_ids(tables),
+        *_unmatched(tables),
+        *_none_delivered(tables),
+        *_restricted(tables),
+        *_unlimited(tables),
+    )
 
 
 def _zone(tables: Tables) -> list[Doubt]:
@@ -41,8 +41,7 @@ def _zone(tables: Tables) -> list[Doubt]:
 
 def of_files(tables: Tables) -> list[Doubt]:
     """Doubts about the files alone: exports and channels file."""
-    read = tables.inputs.all_read.values()
-    told = [doubt for export in read for doubt in export.doubts]
+    told = [doubt for export in tables.inputs.all_read.values() for doubt in export.doubts]
     return [*told, *tables.settings.channels.doubts()]
 
 
@@ -104,7 +103,7 @@ def _one_day(tables: Tables) -> list[Doubt]:
 
 def _grouping(tables: Tables) -> list[Doubt]:
     """What broadcasts are told apart by, where the exports lack some of it."""
-    groups, told = tables.inputs.groups, []
+    groups = tables.inputs.groups
     if not len(groups.found):
         return []
     without = {
@@ -126,10 +125,7 @@ def _grouping(tables: Tables) -> list[Doubt]:
             " count as one."
         ),
     }
-    for name, text in without.items():
-        if name not in groups.basis:
-            told.append(Doubt("grouping", text))
-    return told
+    return [Doubt("grouping", text) for name, text in without.items() if name not in groups.basis]
 
 
 def _no_channel(tables: Tables) -> list[Doubt]:

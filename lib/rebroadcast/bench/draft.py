@@ -31,9 +31,13 @@ def draft(tables: Tables) -> str:
     for channel, own in evidence[evidence["channel_id"] != ""].groupby("channel_id"):
         plain = re.fullmatch(r"[\w-]+", channel, re.ASCII)
         failed = number(int(own["n"][own["failed"]].sum()))
-        lines += ["", f"[channel.{channel if plain else json.dumps(channel, ensure_ascii=False)}]"]
-        lines += ["# " + _("Failed messages: {n}.", n=failed), '# name = ""']
-        lines += _kind(channel, own, _)
+        lines += [
+            "",
+            f"[channel.{channel if plain else json.dumps(channel, ensure_ascii=False)}]",
+            "# " + _("Failed messages: {n}.", n=failed),
+            '# name = ""',
+            *_kind(channel, own, _),
+        ]
     if len(lines) == 2:
         lines.append("# " + _("The exports name no channel."))
     return "".join(f"{visible(line)}\n" for line in lines)
@@ -80,8 +84,7 @@ def _kind(channel: str, own: pd.DataFrame, _: Callable[..., str]) -> Iterator[st
         said = " ".join(spoken.iloc[0]["said"].split())[:SAID].strip()
         why = _("{n} messages say so, such as: {said}", n=int(spoken["n"].sum()), said=said)
     else:
-        known = ", ".join(votes or kinds())
-        why = _("not sure; one of: {known}", known=known)
+        why = _("not sure; one of: {known}", known=", ".join(votes or kinds()))
         yield f'# kind = "{best or "custom"}"  # {why}'
         return
     yield f'kind = "{best}"  # {why}'
@@ -115,8 +118,7 @@ def _zone(tables: Tables) -> Iterator[str]:
     if settings.zone_given:
         yield f'timezone = "{settings.zone}"'
     elif clock:
-        seen = [day for day in days(tables.inputs.all_failed) if day]
-        cities = zones_with(clock.offsets, seen)
+        cities = zones_with(clock.offsets, [d for d in days(tables.inputs.all_failed) if d])
         zone = cities[0] if len(cities) == 1 else fixed_zone(clock.offsets)
         why = _("message IDs show {clock}", clock=clock)
         why = f"{why}: {', '.join(cities[:CITIES])}" if cities else why
