@@ -398,13 +398,16 @@ class Explorer:
     def _said(self, filters: selection.Filters) -> list[str]:
         """What was chosen, in words."""
         controls, reader = self.face.controls, self.ready.reader
-        said = [self.ready.tables.names[filters.broadcast]] if filters.broadcast else []
-        said += [cause_name(cause, self.lang) for cause in filters.cause]
-        said += [verdict_name(verdict, self.lang) for verdict in filters.verdict]
-        said += [*map(reader.channel, filters.channel), *filters.sender_type]
-        said += [filters.text.removeprefix("=")] if filters.text else []
         ends = [(controls[n].description, controls[n].value) for n in ("from_", "to")]
-        return said + [f"{text} {self.lang.datetime(value)}" for text, value in ends if value]
+        return [
+            *([self.ready.tables.names[filters.broadcast]] if filters.broadcast else []),
+            *(cause_name(cause, self.lang) for cause in filters.cause),
+            *(verdict_name(verdict, self.lang) for verdict in filters.verdict),
+            *map(reader.channel, filters.channel),
+            *filters.sender_type,
+            *([filters.text.removeprefix("=")] if filters.text else []),
+            *(f"{text} {self.lang.datetime(value)}" for text, value in ends if value),
+        ]
 
     # Clicks
 

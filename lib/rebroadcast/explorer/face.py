@@ -89,8 +89,10 @@ class Face:
         self.state, self.panel, self.result, self.place = (w.HTML() for _ in range(4))
         figures = self._figures()
         parts = [self._opening(folder), self._working(), self._filters(), self.state]
-        halves = [w.VBox(figures["causes"] + figures["errors"])]
-        halves += [w.VBox([*figures["times"], *self._job()])]
+        halves = [
+            w.VBox(figures["causes"] + figures["errors"]),
+            w.VBox([*figures["times"], *self._job()]),
+        ]
         columns = "repeat(auto-fit, minmax(min(440px, 100%), 1fr))"
         looks = {"grid_template_columns": columns, "grid_gap": "8px 28px"}
         parts.append(w.GridBox(halves, layout=looks))
@@ -127,10 +129,11 @@ class Face:
         self.drafted = w.HBox()
         draft = self._button(_("Draft a channels file"), self.acts.draft)
         files = w.Accordion(
-            [w.VBox([*rows, w.HBox([opened, draft, self.drafted])])], titles=[_("Your files")]
+            [w.VBox([*rows, w.HBox([opened, draft, self.drafted])])],
+            titles=[_("Your files")],
+            selected_index=0 if self.given.get("exports") in (None, "", "sample") else None,
+            layout={"flex": "1 1 320px"},
         )
-        files.selected_index = 0 if self.given.get("exports") in (None, "", "sample") else None
-        files.layout = {"flex": "1 1 320px"}
         self.language = w.Dropdown(
             options=LANGUAGES,
             value=self.lang.code,

@@ -43,13 +43,12 @@ def state(prepared: Prepared, shown: int, filters: list[str]) -> Markup:
         shown,
         total=number(prepared.total),
     )
-    rejected = len(prepared.tables.inputs.export.rejected)
-    notes = [_("Filters: {list}", list=" · ".join(filters))] if filters else []
-    notes += [
+    notes = [
+        *([_("Filters: {list}", list=" · ".join(filters))] if filters else []),
         _(
             "Not counted: repeated rows {repeats}, unreadable rows {rejected}.",
             repeats=number(prepared.repeats),
-            rejected=number(rejected),
+            rejected=number(len(prepared.tables.inputs.export.rejected)),
         ),
         _("Time zone: {zone}.", zone=reader.zone_name),
     ]

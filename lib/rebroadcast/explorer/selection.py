@@ -153,8 +153,12 @@ def wanted(prepared: Prepared, asked: Selection) -> dict[str, object]:
 
     Raises ParameterError for a value that no message has.
     """
-    first: dict[str, object] = {"text": asked.text, "from_": asked.period[0], "to": asked.period[1]}
-    first["broadcast"] = asked.broadcast
+    first: dict[str, object] = {
+        "text": asked.text,
+        "from_": asked.period[0],
+        "to": asked.period[1],
+        "broadcast": asked.broadcast,
+    }
     for name in ("channel", "sender_type", "cause", "verdict"):
         known = prepared.options[name]
         spelt = {option.lower(): option for option in known}
@@ -191,9 +195,8 @@ def passing(table: ibis.Table, asked: Mapping[str, ibis.Value]) -> ibis.Value:
         (asked["broadcast"] == "") | (asked["broadcast"] == table.broadcast),
         among("channel", table.channel_id),
         among("sender_type", table.sender_type.lower()),
-    ]
-    tests += [among("cause", table.cause), among("verdict", table.verdict)]
-    tests += [
+        among("cause", table.cause),
+        among("verdict", table.verdict),
         (start == "") | (table.local_at >= start.try_cast("timestamp")),
         (end == "") | (table.local_at < end.try_cast("timestamp")),
     ]

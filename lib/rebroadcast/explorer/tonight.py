@@ -48,9 +48,10 @@ def batch_entry(name: str, asked: Mapping[str, object]) -> str:
         'notebook = "tag_import"',
         "",
         "[entry.parameters]",
+        *(f"{key} = {_value(value)}" for key, value in asked.items()),
+        "",
     ]
-    lines += [f"{key} = {_value(value)}" for key, value in asked.items()]
-    return re.sub(r"\$(?=\{\w+\})", "$$", "\n".join([*lines, ""]))  # a batch would fill in ${...}
+    return re.sub(r"\$(?=\{\w+\})", "$$", "\n".join(lines))  # a batch would fill in ${...}
 
 
 def _value(value: object) -> str:
