@@ -75,11 +75,10 @@ def headline(reader: Reader, found: Summary) -> str:
     errors, listed, failed = found.errors, found.broadcasts, found.facts.failed
     if len(listed) and listed["attempted"].notna().all():
         facts = {k: number(listed[k].sum()) for k in ("attempted", "delivered", "failed")}
-        name = listed["name"].iloc[0]
         if len(listed) == 1:
             said = _(
                 "{name}: {attempted} attempted, {delivered} delivered, {failed} failed.",
-                name=name,
+                name=listed["name"].iloc[0],
                 **facts,
             )
         else:

@@ -141,11 +141,14 @@ def provenance(
             "SHA-256": [source.sha256 for _kind, source in read],
         }
     )
-    own = pd.DataFrame(settings.rules.overrides, columns=[_("Your rule"), _("Goes before")])
-    own = own.fillna(_("a new rule"))
-    version = p(_("rebroadcast {version}.", version=__version__), "fine")
-    computed = p(" ".join(map(_, COMPUTED)))
-    return html(computed, table(given), table(files, numbers=[_("Bytes")]), table(own), version)
+    rules = pd.DataFrame(settings.rules.overrides, columns=[_("Your rule"), _("Goes before")])
+    return html(
+        p(" ".join(map(_, COMPUTED))),
+        table(given),
+        table(files, numbers=[_("Bytes")]),
+        table(rules.fillna(_("a new rule"))),
+        p(_("rebroadcast {version}.", version=__version__), "fine"),
+    )
 
 
 def rejected(reader: Reader, facts: summarise.Facts) -> HTML | None:
@@ -182,8 +185,7 @@ def broadcasts(reader: Reader, frame: pd.DataFrame) -> Markup:
     ranked = frame.sort_values(["over_limit", "failed"], ascending=False, kind="stable")
     sent = ranked["attempted"].fillna(ranked["failed"])
     full = ranked["attempted"].where(ranked["over_limit"] > 0) - ranked["over_limit"]
-    most, ranked = int(sent.max()), ranked.assign(full=full)
-    return _in_parts(reader, ranked, most, FIRST, "more wide")
+    return _in_parts(reader, ranked.assign(full=full), int(sent.max()), FIRST, "more wide")
 
 
 def _in_parts(

@@ -161,10 +161,16 @@ class _Page:
         rows, csv, description = (meta.pop(name, None) for name in ("data", "csv", "description"))
         figure = {"data": bundle.get("data", []), "layout": layout | {"meta": meta}}
         label = description or f"{finding} {subtitle}".strip() or self.lang.gettext("Figure")
-        words = {"kind": "figure", "finding": finding, "subtitle": subtitle, "label": label}
-        drawn = picture(figure | {"layout": layout | {"meta": {"title": label}}})
-        words |= {"csv": csv, "table": _texts(rows or [], self.lang), "picture": drawn}
-        return words | {"json": "" if self.light else _json(figure)}
+        return {
+            "kind": "figure",
+            "finding": finding,
+            "subtitle": subtitle,
+            "label": label,
+            "csv": csv,
+            "table": _texts(rows or [], self.lang),
+            "picture": picture(figure | {"layout": layout | {"meta": {"title": label}}}),
+            "json": "" if self.light else _json(figure),
+        }
 
     def render(self, title: str, subject: str, made_at: str | None, files: list[str]) -> str:
         _ = self.lang.gettext
@@ -186,15 +192,18 @@ class _Page:
         figures = not self.light and any(block["kind"] == "figure" for block in blocks)
         scripts = scripts[: 0 if self.light else 2 if figures else 1]
         plotly, *hashes = _plotly() if figures else ("",)
-        sources: dict[str, Any] = {
-            "css": css,
-            "scripts": scripts,
-            "plotly": plotly,
-            "hashes": " ".join([*map(_hash, scripts), *hashes]) or "'none'",
-        }
-        texts = {"title": title, "subject": subject, "made_at": made_at, "words": words}
-        page = template(HERE / "report.html.j2")
-        return page.render(page=self, files=files, **texts, **sources)
+        return template(HERE / "report.html.j2").render(
+            page=self,
+            files=files,
+            title=title,
+            subject=subject,
+            made_at=made_at,
+            words=words,
+            css=css,
+            scripts=scripts,
+            plotly=plotly,
+            hashes=" ".join([*map(_hash, scripts), *hashes]) or "'none'",
+        )
 
 
 def template(path: Path):

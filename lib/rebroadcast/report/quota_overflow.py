@@ -33,13 +33,12 @@ def limit_overview(reader: Reader, found: Assessment, facts: Facts, listed: pd.D
     _ = reader.gettext
     sentences = [limit_sentence(reader, row) for row in found.windows.head(3).to_dict("records")]
     first, *others = sentences or [_("No message failed at a limit.")]
-    doubts = (*facts.doubts, *found.doubts)
     return html(
         p(first, "headline"),
         *map(p, others),
         broadcasts(reader, listed),
         *map(p, shared_windows(reader, listed)),
-        *warnings(reader, doubts),
+        *warnings(reader, (*facts.doubts, *found.doubts)),
         status(reader, facts),
         p(word(BASIS, found.basis, reader.lang)),
         *sources(reader, found),
@@ -112,8 +111,8 @@ def limit_sentence(reader: Reader, row: dict) -> str:
     """One window of one limit, in one plain sentence."""
     _ = reader.gettext
     known = {k: v for k, v in row.items() if not pd.isna(v)}
-    facts = {"name": reader.limit(row["limit"])}
-    facts |= {k: reader.number(v) for k, v in known.items() if k in COUNTS}
+    counts = {k: reader.number(v) for k, v in known.items() if k in COUNTS}
+    facts = {"name": reader.limit(row["limit"])} | counts
     if "attempted" not in known:
         facts |= {k: reader.instant(row[k]) for k in ("begin", "end")}
         return _(

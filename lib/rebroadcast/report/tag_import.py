@@ -58,9 +58,8 @@ def _now(reader: Reader, found: Recovery) -> Markup:
         return Markup("")
     names = [file["file"] for file in found.files]
     link = Markup('<a href="import/{}">import/{}</a>')
-    links = Markup(", ").join(link.format(name, name) for name in names)
-    if len(names) > LINKS:
-        links = link.format("", "*.csv")
+    each = Markup(", ").join(link.format(name, name) for name in names)
+    links = each if len(names) <= LINKS else link.format("", "*.csv")
     lines: list[str] = [Markup(html_escape(_("Import {files}."))).format(files=links)]
     if found.steps is None:
         several = len(found.waves) > 1
@@ -154,18 +153,15 @@ def _vendor_steps(reader: Reader, found: Recovery, names: str) -> HTML:
 
 def _several_segments(reader: Reader, found: Recovery) -> list[str]:
     _ = reader.gettext
-    send = _("Send the broadcast again, segment by segment.")
-    if any("start" in wave for wave in found.waves):
-        send = _(
-            "Send the broadcast again, segment by segment, each no earlier than the table says."
-        )
     return [
         _("Create a segment for each tag of the table: Contact tag > has any of > the tag."),
         _(
             "A segment should hold as many contacts as the table says. If it holds fewer, look at"
             " the import’s result before you send."
         ),
-        send,
+        _("Send the broadcast again, segment by segment, each no earlier than the table says.")
+        if any("start" in wave for wave in found.waves)
+        else _("Send the broadcast again, segment by segment."),
     ]
 
 
