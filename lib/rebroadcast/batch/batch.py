@@ -113,11 +113,10 @@ class _Batch:
         before, now = {}, {row["folder"] for row in self.rows}
         with suppress(OSError, ValueError):
             before = json.loads((self.out / "batch.json").read_text("utf-8"))
-        told = [row for row in before.get("entries", ()) if row["folder"] not in now]
         return [
             row | {"this_batch": "absent", "message": "", "tries": 0, "seconds": None}
-            for row in told
-            if (self.out / row["folder"]).is_dir()
+            for row in before.get("entries", ())
+            if row["folder"] not in now and (self.out / row["folder"]).is_dir()
         ]
 
     def tidy(self, entry: Entry) -> None:
@@ -270,8 +269,8 @@ class _Batch:
         one.
         """
         folders = (self.out / entry.folder).glob("*Z")
-        told = [self.told_of(entry, path) for path in sorted(folders) if STAMP.fullmatch(path.name)]
-        runs = [run for run in told if run]
+        own = (path for path in sorted(folders) if STAMP.fullmatch(path.name))
+        runs = [run for path in own if (run := self.told_of(entry, path))]
         good = [run for run in runs if run["status"] == "ok"]
         return {
             "runs": runs,
