@@ -215,8 +215,7 @@ def _run(notebook: str, given: dict) -> None:
         return _dry_run(asked, out)
     lang = language(asked["language"])
     files = ", ".join(asked["exports"])
-    running = lang.gettext("Running {notebook} on {files}", notebook=notebook, files=files)
-    _say(running, err=True)
+    _say(lang.gettext("Running {notebook} on {files}", notebook=notebook, files=files), err=True)
     content = reports.run(notebook, asked, out, overwrite, strict=strict)
     if as_json:
         return _json(content)
@@ -331,8 +330,7 @@ def profiles(file: str | None) -> None:
     if file:
         return _say(files.stub(Path(file)))
     for name, one in profile.packaged().items():
-        uses = ", ".join(profile.uses(one))
-        _say(f"{name:<12}{one.grade}  {one.date}  {one.title}: {uses}")
+        _say(f"{name:<12}{one.grade}  {one.date}  {one.title}: {', '.join(profile.uses(one))}")
         _say(f"{'':<24}{one.source}")
 
 
@@ -412,8 +410,7 @@ def preflight(**given: Any) -> None:
     bench = _opened(given | {"exports": earlier})
     found = verb.preflight(bench.settings, bench.tables)
     reader = bench.reader
-    told = loudest_first(of_files(bench.tables))
-    _warn([reader.said(doubt) for doubt in told], reader.lang)
+    _warn([reader.said(doubt) for doubt in loudest_first(of_files(bench.tables))], reader.lang)
     if given["as_json"]:
         return _json(asdict(found))
     _ = reader.gettext
@@ -600,13 +597,15 @@ def batch(file: Path, jobs: int, out: Path, resume: bool, as_json: bool) -> None
     if failed := [row for row in content["entries"] if row["this_batch"] == "failed"]:
         done = sum(row["this_batch"] != "absent" for row in content["entries"])
         _, names = lang.gettext, ("workspace", "name", "message")
-        headline = lang.ngettext(
-            "{n} of {all} reports failed.",
-            "{n} of {all} reports failed.",
-            len(failed),
-            all=lang.number(done),
+        _say(
+            lang.ngettext(
+                "{n} of {all} reports failed.",
+                "{n} of {all} reports failed.",
+                len(failed),
+                all=lang.number(done),
+            ),
+            err=True,
         )
-        _say(headline, err=True)
         rows = [[row[name] for name in names] for row in failed]
         _table((_("Workspace"), _("Entry"), _("Why it failed")), rows, err=True)
     if not as_json:
