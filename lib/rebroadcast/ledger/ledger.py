@@ -223,8 +223,7 @@ class Ledger:
                 return Claim(run_id, self._rows(con, mine), mine[0]["rows"], True)
             rows = con.read_parquet(audience) if isinstance(audience, str | Path) else audience
             rows = _audience(rows, run_id, asked)
-            taken = self._taken(con, records, asked)
-            rows = rows.anti_join(taken, ["broadcast", "contact_id"])
+            rows = rows.anti_join(self._taken(con, records, asked), ["broadcast", "contact_id"])
             content: dict[str, Any] = {
                 "schema": SCHEMA,
                 "run_id": run_id,
@@ -294,7 +293,11 @@ class Ledger:
                     hint=did_you_mean(run_id, records),
                     known=", ".join(records) or "-",
                 )
-            self._check_dead(run_id)
+            if not self._lock_free(run_id):
+                raise LedgerError(
+                    "Run {run_id} is being made now; end it, then discard its claim.",
+                    run_id=run_id,
+                )
             contacts = records[run_id]["rows"]
             entry = {
                 "run_id": run_id,
@@ -325,10 +328,7 @@ class Ledger:
                 runs=rows.run_id.nunique(), **measures
             )
             by_run, by_broadcast = by_run.to_pandas(), by_broadcast.to_pandas()
-        runs = pd.DataFrame(
-            [[r[name] for name in ("run_id", "state", "claimed_at", "broadcast")] for r in records],
-            columns=["run_id", "state", "claimed_at", "broadcast"],
-        )
+        runs = pd.DataFrame(records, columns=["run_id", "state", "claimed_at", "broadcast"])
         known = {b.key: b for r in records for b in _known(r)}
         by_broadcast.insert(1, "name", [known[key].said for key in by_broadcast["broadcast"]])
         channels = [known[key].channel or "" for key in by_broadcast["broadcast"]]
@@ -443,12 +443,6 @@ class Ledger:
                 )
             )
         return tuple(found)
-
-    def _check_dead(self, run_id: str) -> None:
-        if not self._lock_free(run_id):
-            raise LedgerError(
-                "Run {run_id} is being made now; end it, then discard its claim.", run_id=run_id
-            )
 
     def _lock_free(self, run_id: str) -> bool:
         path = self._store.pending / f"{run_id}.lock"

@@ -160,8 +160,7 @@ class Store:
     def keep(self, card: dict) -> None:
         """Write the card, sealed."""
         content = {name: value for name, value in card.items() if name != "seal"}
-        content = {**content, "seal": _sha256(_text(content))}
-        self.write(self.path / CARD, content)
+        self.write(self.path / CARD, content | {"seal": _sha256(_text(content))})
 
     def records(self) -> list[dict]:
         """The runs' records in order, each with `state`: done, or pending (claimed, not confirmed).
