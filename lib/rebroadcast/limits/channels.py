@@ -56,9 +56,12 @@ def kinds() -> dict[str, Kind]:
     """
     known = tomllib.loads(files(__package__).joinpath("channels.toml").read_text(encoding="utf-8"))
     for name, row in known.items():
-        row |= {"name": name, "settling": timedelta(hours=row["settling"])}
-        row |= {key: tuple(row.get(key, ())) for key in ("tiers", "former_tiers", "aliases")}
-        row["identifier"] = None if row["identifier"] == "none" else row["identifier"]
+        row |= {
+            "name": name,
+            "settling": timedelta(hours=row["settling"]),
+            "identifier": None if row["identifier"] == "none" else row["identifier"],
+            **{key: tuple(row.get(key, ())) for key in ("tiers", "former_tiers", "aliases")},
+        }
     return {name: Kind(**row) for name, row in known.items()}
 
 
@@ -184,17 +187,19 @@ class Channels:
         else in `timezone`, else in UTC. What is shared is as fast as its slowest channel.
         """
         zone, own = check_zone(self.timezone or timezone or "UTC"), self._content.channel
-        groups: list[tuple[str, list[Channel], _Limit | None, Kind | None]] = [
-            (name, [c for c in self.channels if c.pool == name], row, None)
-            for name, row in self._content.pool.items()
-        ]
         shared = self._portfolios()
-        groups += [(name, members, self._strictest(members), None) for name, members in shared]
         inside = {c.id for _name, members in shared for c in members}
-        groups += [
-            (c.id, [c], own[c.id], c.kind)
-            for c in self.channels
-            if c.pool is None and c.id not in inside
+        groups: list[tuple[str, list[Channel], _Limit | None, Kind | None]] = [
+            *(
+                (name, [c for c in self.channels if c.pool == name], row, None)
+                for name, row in self._content.pool.items()
+            ),
+            *((name, members, self._strictest(members), None) for name, members in shared),
+            *(
+                (c.id, [c], own[c.id], c.kind)
+                for c in self.channels
+                if c.pool is None and c.id not in inside
+            ),
         ]
         return tuple(
             _limit(name, members, row, kind, zone)
