@@ -210,13 +210,13 @@ def _clock(seen: "pd.DataFrame") -> Clock | None:
     if not counts:
         return None
     # Of the zone stated and the one that is, each may have summer time: four pairs, an hour apart.
-    near = [c for c in counts if abs(c["lag"] - counts[0]["lag"]) <= 4]
-    near = [c for c in near if c["n"] >= counts[0]["n"] / 100]
+    most = counts[0]
+    near = [c for c in counts if abs(c["lag"] - most["lag"]) <= 4 and c["n"] >= most["n"] / 100]
     agreeing = sum(c["n"] for c in near)
     if agreeing < MOST * told or len({c["ahead"] for c in near}) > 2:
         return None
     offsets = tuple(map(_time, sorted({c["ahead"] for c in near})))
-    return Clock(offsets, _time(counts[0]["lag"]), agreeing)
+    return Clock(offsets, _time(most["lag"]), agreeing)
 
 
 def doubts(
@@ -233,19 +233,21 @@ def doubts(
     if n := len(lost):
         template = REJECTED.get(kind, REJECTED["failed"]).template
         said.append(Doubt(f"rejected {kind}", template, _counted(lost), n))
+    files_zone = {"files": files, "zone": timezone}
     if seen.clock and seen.clock.shift:
-        values = {"files": files, "clock": str(seen.clock), "zone": timezone}
-        values |= {"shift": utc_offset(seen.clock.shift).removeprefix("UTC")}
         said.append(
             Doubt(
                 "clock",
                 "The message IDs in {files} show that its times are those of {clock}, not of"
                 " {zone}: they are off by {shift} hours. State the zone with timezone.",
-                values,
+                files_zone
+                | {
+                    "clock": str(seen.clock),
+                    "shift": utc_offset(seen.clock.shift).removeprefix("UTC"),
+                },
                 seen.clock.messages,
             )
         )
-    files_zone = {"files": files, "zone": timezone}
     if seen.skipped and not (seen.clock and seen.clock.shift):
         said.append(
             Doubt(
@@ -301,9 +303,8 @@ REJECTED = {
 
 
 def _counted(lost: "pd.DataFrame") -> dict[str, object]:
-    first = lost.iloc[0]
     files = _names(dict.fromkeys(lost.file))
-    return {"n": len(lost), "files": files, "line": str(first.line)}
+    return {"n": len(lost), "files": files, "line": str(lost.iloc[0].line)}
 
 
 def _names(names: Iterable[str]) -> str:
@@ -353,9 +354,7 @@ def shown(cell: str) -> str:
     strange = [w for w in words if not SPELT.fullmatch(w.lower())]
     spelt = not strange or (CLOCK.search(cell) and all(w == w.lower() for w in strange))
     masked = mask(DATED.sub("", cell))
-    if spelt and "‹" not in masked and len(words) < 8:
-        return cell[:CELL]
-    return "…"
+    return cell[:CELL] if spelt and "‹" not in masked and len(words) < 8 else "…"
 
 
 def dates_refused(source: Source, bad: "pd.DataFrame") -> tuple[tuple | None, list[Doubt]]:

@@ -140,11 +140,13 @@ def read(
     table = engine.keep(table) if len(tables) > MANY else table
     rejected = pd.concat([part.rejected for part in parts], ignore_index=True)
     seen = checks.look(table, "" if as_text else timezone)
-    doubts = [doubt for source in sources for doubt in source.doubts]
-    doubts += [doubt for part in parts for doubt in part.doubts]
-    doubts += checks.doubts(kind, sources, rejected, seen, timezone)
+    doubts = (
+        *(doubt for source in sources for doubt in source.doubts),
+        *(doubt for part in parts for doubt in part.doubts),
+        *checks.doubts(kind, sources, rejected, seen, timezone),
+    )
     read_now = Export(
-        kind, table, rejected, tuple(sources), seen.rows, timezone, tuple(doubts), seen.clock
+        kind, table, rejected, tuple(sources), seen.rows, timezone, doubts, seen.clock
     )
     logs = [part.log for part in parts if part.log is not None]
     if len(logs) < len(parts):
@@ -287,8 +289,7 @@ def _read_parquet(engine: Engine, group: list[Source], as_read: _As, offset: int
     if _is_converted(source, as_read):
         checked = _converted(engine, raw, source, as_read, offset)
     else:
-        checked = _checked(engine, raw, source, as_read, offset)
-        checked = engine.keep(checked)
+        checked = engine.keep(_checked(engine, raw, source, as_read, offset))
         doubts += _lost_ids(checked, source) + _written(checked, as_read)
     good = checked.filter(checked.problem.isnull()).drop(*HELP & set(checked.columns))
     bad = checked.filter(checked.problem.notnull()).order_by("source_file", "line").to_pandas()
@@ -619,8 +620,10 @@ def _converted(
     """
     raw = raw.rename(dict(zip(source.header, raw.columns, strict=False)))
     columns = {n: raw[n] for n in as_read.columns}
-    problems = [(raw.problem.notnull(), raw.problem)]
-    problems += _id_problems({n: raw[n] for n in IDS if n in columns})
+    problems = [
+        (raw.problem.notnull(), raw.problem),
+        *_id_problems({n: raw[n] for n in IDS if n in columns}),
+    ]
     if as_read.zone and "sent_at" in columns:
         text, wall = raw.sent_at, raw.sent_at.try_cast("timestamp")
         zoned = text.endswith("+00:00")
@@ -656,8 +659,7 @@ def _written(
     if "shape" not in checked.columns:
         return []
     rows = checked.filter(checked.shape.notnull() & checked.problem.isnull())
-    forms = rows.group_by("source_file", "shape", "late")
-    seen = forms.aggregate(n=rows.count()).to_pandas()
+    seen = rows.group_by("source_file", "shape", "late").aggregate(n=rows.count()).to_pandas()
     if source and scanned is not None and checks.rewritten(seen):
         plain = scanned.filter(scanned.cells.isnull())
         at = plain[f"c{source.columns.index('sent_at')}"].try_cast("timestamp")
@@ -695,10 +697,12 @@ def _rejected(source: Source, refused: "pd.DataFrame", bad: "pd.DataFrame") -> "
     """One frame of all rows of a file that cannot be used, in the order of the file."""
     refused = refused.drop_duplicates("line").sort_values("line")
     rows = [
-        (int(line), REASONS.get(kind, kind.lower() if kind.isupper() else kind), text)
-        for line, kind, text in refused.itertuples(index=False)
+        *(
+            (int(line), REASONS.get(kind, kind.lower() if kind.isupper() else kind), text)
+            for line, kind, text in refused.itertuples(index=False)
+        ),
+        *bad[["line", "problem", "text"]].itertuples(index=False, name=None),
     ]
-    rows += bad[["line", "problem", "text"]].itertuples(index=False, name=None)
     rows = [(line, _heading(source, line, text) or reason, text) for line, reason, text in rows]
     frame = pd.DataFrame(sorted(rows, key=lambda r: r[0]), columns=["line", "reason", "text"])
     frame.insert(0, "file", source.name)

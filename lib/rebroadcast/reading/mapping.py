@@ -103,8 +103,7 @@ def _rows(
         }
     )
     if "sent_at" not in columns:
-        no_time = {"sent_at": ibis.null("timestamp('UTC')"), "said": ibis.null("string")}
-        return rows.mutate(**no_time), []
+        return rows.mutate(sent_at=ibis.null("timestamp('UTC')"), said=ibis.null("string")), []
     times = dates.read(engine, rows.sent_at, source, form.zone or zone, date_format)
     rows = rows.rename(date_="sent_at")
     rows = rows.left_join(times.rename(as_said="said"), rows.date_ == times.said)
