@@ -86,9 +86,9 @@ def _computed(settings: Settings, tables: Tables, limits: tuple[Limit, ...]) -> 
 
 
 def _inferred(tables: Tables, limits: tuple[Limit, ...]) -> Assessment:
-    runs = overflows.infer(tables.broadcasts)
-    columns = {"first": "begin", "last": "end", "overflow_at_least": "overflow"}
-    windows = runs.rename(columns=columns)
+    windows = overflows.infer(tables.broadcasts).rename(
+        columns={"first": "begin", "last": "end", "overflow_at_least": "overflow"}
+    )
     under = {c: x for x in limits for c in x.channels}
     names = [under[c].name if c in under else c for c in windows["channel_id"]]
     sizes = [under[c].size if c in under else None for c in windows["channel_id"]]
@@ -99,14 +99,14 @@ def _inferred(tables: Tables, limits: tuple[Limit, ...]) -> Assessment:
 
 def counted(settings: Settings, tables: Tables, sent: ibis.Table) -> ibis.Table:
     """The outgoing messages that count against a limit: at, contact_id, channel_id, broadcast."""
-    rows = _counting(settings, tables, sent)
-    return rows.select("contact_id", "channel_id", "broadcast", at="sent_at")
+    return _counting(settings, tables, sent).select(
+        "contact_id", "channel_id", "broadcast", at="sent_at"
+    )
 
 
 def _counting(settings: Settings, tables: Tables, sent: ibis.Table) -> ibis.Table:
     """Without those of an open service window; the messages export shows what contacts wrote."""
-    known = settings.channels.channels
-    whatsapp = [c.id for c in known if c.kind and c.kind.name == "whatsapp"]
+    whatsapp = [c.id for c in settings.channels.channels if c.kind and c.kind.name == "whatsapp"]
     assert tables.inputs.messages is not None  # what was sent is of them
     table = tables.inputs.messages.table
     return loads.counting(sent, table.filter(messages.received(table)), whatsapp)
@@ -153,8 +153,9 @@ def _in_window(
     sent = sent.filter(sent.channel_id.isin(list(under)))
     events = tables.engine.keep(counted(settings, tables, sent))
     own = events.filter(events.broadcast.isin(full["broadcast"].tolist()))
-    own = own.group_by("broadcast").aggregate(tried=own.contact_id.nunique(), begin=own["at"].min())
-    own = tables.engine.keep(own)
+    own = tables.engine.keep(
+        own.group_by("broadcast").aggregate(tried=own.contact_id.nunique(), begin=own["at"].min())
+    )
     arrived = counted(settings, tables, tables.inputs.delivered)
     names = {c: x.name for c, x in under.items()}
     spans = {x.name: int((x.window.length or DAY).total_seconds()) for x in under.values()}
@@ -257,8 +258,9 @@ def _overflow(counts: pd.DataFrame, limits: tuple[Limit, ...]) -> pd.DataFrame:
         one = counts.iloc[[place]]
         beyond = overflows.overflow(one.drop(columns=aside), limits).iloc[0].to_dict()
         rows.append(beyond | one[aside].iloc[0].to_dict())
-    frame = pd.DataFrame(rows)
-    return frame.sort_values(["overflow", "limit"], ascending=[False, True], ignore_index=True)
+    return pd.DataFrame(rows).sort_values(
+        ["overflow", "limit"], ascending=[False, True], ignore_index=True
+    )
 
 
 def load_line(tables: Tables, load: ibis.Table) -> pd.DataFrame:

@@ -115,8 +115,7 @@ def _asked(settings: Settings, tables: Tables, ledger: Ledger) -> tuple[ibis.Tab
     """The ledger's rows for the broadcast that was asked for (all without one), and the names of
     their broadcasts by key.
     """
-    contents = ledger.contents(tables.engine.con)
-    listed = contents.broadcasts
+    listed = ledger.contents(tables.engine.con).broadcasts
     asked = settings.selection.broadcast
     names = dict(zip(listed["broadcast"], listed["name"], strict=True))
     try:
@@ -179,7 +178,7 @@ def _fates(
 ) -> ibis.Table:
     """The outcome of each contact that was tagged."""
     rows = tagged.mutate(channel_id=tagged.channel_id.fill_null(""))
-    events = _events(settings, tables, tables.inputs.all_failed, pairs)
+    events = _events(settings, tables.inputs.all_failed, pairs)
     failed = events.select(
         "to", "on", "of", "sent_at", rule_="rule", new_cause="cause", new_verdict="verdict"
     )
@@ -192,8 +191,7 @@ def _fates(
     rows = rows.left_join(latest, KEYS, rname="{name}_again")
     reached, other = ibis.literal(False), "not_known"
     if tables.delivered is not None:
-        sent = _events(settings, tables, tables.delivered, pairs)
-        sent = sent.select("to", "on", "of", "sent_at")
+        sent = _events(settings, tables.delivered, pairs).select("to", "on", "of", "sent_at")
         arrived = rows.join(sent, _same(settings, rows, sent)).select(*KEYS).distinct()
         rows = rows.left_join(
             arrived.mutate(arrived=ibis.literal(True)), KEYS, rname="{name}_arrived"
@@ -206,13 +204,12 @@ def _fates(
         (rows.due_at > newest, "not_due"),
         else_=other,
     )
-    columns = ("wave", "cause", "due_at", "rule", "new_cause", "new_verdict")
-    return rows.select(*KEYS, *columns, outcome=outcome)
+    return rows.select(
+        *KEYS, "wave", "cause", "due_at", "rule", "new_cause", "new_verdict", outcome=outcome
+    )
 
 
-def _events(
-    settings: Settings, tables: Tables, messages: ibis.Table, pairs: list[tuple[str, str]]
-) -> ibis.Table:
+def _events(settings: Settings, messages: ibis.Table, pairs: list[tuple[str, str]]) -> ibis.Table:
     """Messages with to, on, and `of`: the ledger's broadcast that they may be the resend of."""
     to, on = messages.contact_id, messages.channel_id.fill_null("")
     if settings.reached == "any":
@@ -233,8 +230,9 @@ def _same(settings: Settings, rows: ibis.Table, events: ibis.Table) -> list[ibis
 
 def _again(settings: Settings, fates: ibis.Table) -> pd.DataFrame:
     """Why contacts failed again, most first."""
-    rows = fates.filter(fates.outcome == "failed_again")
-    rows = rows.group_by("rule", cause="new_cause", verdict="new_verdict")
+    rows = fates.filter(fates.outcome == "failed_again").group_by(
+        "rule", cause="new_cause", verdict="new_verdict"
+    )
     again = rows.aggregate(contacts=lambda t: t.count()).to_pandas()
     rules = [rule if isinstance(rule, str) else None for rule in again.pop("rule")]
     told = [advice(rule, settings.lang.code, settings.rules) for rule in rules]

@@ -43,14 +43,17 @@ def _asked(
 ) -> tuple[ibis.Table, dict]:
     """What the planner is given: each contact once per channel, traffic, quiet hours, deadline."""
     sending = settings.sending
-    given = {"quiet": sending.quiet, "zone": sending.zone, "deadline": sending.deadline}
+    load = _assumed(tables, found) if found.load is None else found.load
+    given = {
+        "quiet": sending.quiet,
+        "zone": sending.zone,
+        "deadline": sending.deadline,
+        "traffic": _with_planned(tables, found, load),
+    }
     if found.load is not None:
         # The planner knows itself when there is room again for those who failed at the limit.
         room = (audience.cause == "quota").ifelse(None, audience.earliest)
         audience = audience.mutate(earliest=room)
-        given["traffic"] = _with_planned(tables, found, found.load)
-    else:
-        given["traffic"] = _with_planned(tables, found, _assumed(tables, found))
     people = audience.group_by("contact_id", "channel_id").aggregate(
         waited_since=audience.waited_since.min(), earliest=audience.earliest.max()
     )
@@ -88,8 +91,7 @@ def plan_frame(tables: Tables, audience: ibis.Table, planned: waves.Plan) -> pd.
     frame["channel"] = [settings.channels.name(c) for c in frame["channel_id"]]
     frame["capacity"] = frame["channel_id"].map(sizes).astype("Int64")
     frame["broadcasts"] = frame["wave"].map(_by_broadcast(tables, audience, planned))
-    columns = ["wave", "start", "start_utc", "channel", "contacts", "capacity", "broadcasts"]
-    return frame[columns]
+    return frame[["wave", "start", "start_utc", "channel", "contacts", "capacity", "broadcasts"]]
 
 
 def _by_broadcast(tables: Tables, audience: ibis.Table, planned: waves.Plan) -> dict[int, str]:
@@ -130,11 +132,10 @@ def scenarios(
     frame = waves.what_if(people, found.limits, options, start, **given)
     wall_clock = settings.reader.wall_clock
     finish = [None if pd.isna(t) else wall_clock(t) for t in frame["finish"]]
-    contacts = int(people.count().execute())
     return frame.assign(
         finish=pd.Series(finish, dtype="datetime64[us]"),
         note=[error and error.said_in(settings.lang.code) for error in frame["note"]],
-        contacts=contacts,
+        contacts=int(people.count().execute()),
     )
 
 

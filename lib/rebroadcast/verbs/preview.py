@@ -45,10 +45,16 @@ def preview(settings: Settings, tables: Tables, out: Path | None = None) -> Prev
     tagged = rows.filter(rows.disposition == "tagged")
     before = before.select("contact_id").distinct()
     new = tagged.anti_join(before, "contact_id").select("contact_id", "disposition").distinct()
-    fates = rows.filter(~rows.disposition.isin(["repeated", "filtered"]))
-    fates = fates.select("contact_id", "disposition").distinct()
-    gone = before.anti_join(tagged, "contact_id").left_join(fates, "contact_id")
-    gone = gone.drop("contact_id_right")
+    fates = (
+        rows.filter(~rows.disposition.isin(["repeated", "filtered"]))
+        .select("contact_id", "disposition")
+        .distinct()
+    )
+    gone = (
+        before.anti_join(tagged, "contact_id")
+        .left_join(fates, "contact_id")
+        .drop("contact_id_right")
+    )
     new, gone = (table.order_by("contact_id").to_pandas() for table in (new, gone))
     return Preview(recovery, first, new, gone, since)
 

@@ -150,8 +150,7 @@ def _fates(tables: Tables) -> tuple[pd.DataFrame, int]:
         last=rows.earliest.max(),
     )
     frame = counted.to_pandas()
-    tagged = frame.loc[frame["disposition"] == "tagged", "people"]
-    return frame, int(tagged.sum())
+    return frame, int(frame.loc[frame["disposition"] == "tagged", "people"].sum())
 
 
 def broadcasts(settings: Settings, tables: Tables, with_fates: bool = True) -> pd.DataFrame:
@@ -175,8 +174,7 @@ def broadcasts(settings: Settings, tables: Tables, with_fates: bool = True) -> p
         settings.lang,
         inputs.resends,
     )
-    sent = frame["failed"] + frame["delivered"].fillna(0)
-    frame = frame[sent > 0].reset_index(drop=True)
+    frame = frame[frame["failed"] + frame["delivered"].fillna(0) > 0].reset_index(drop=True)
     _check_attempted(settings, frame)
     frame.insert(3, "channel", [settings.channels.name(c) if c else "" for c in frame.channel_id])
     frame = assess.over_limit(settings, tables, frame)
