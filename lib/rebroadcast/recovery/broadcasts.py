@@ -690,6 +690,21 @@ def _places(
 # What a reader is told
 
 
+SUMMARY = (
+    "broadcast",
+    "name",
+    "channel_id",
+    "first",
+    "last",
+    "attempted",
+    "delivered",
+    "failed",
+    "quota",
+    "message",
+    "resend_of",
+)
+
+
 def summary(
     found: "pd.DataFrame",
     failed: "ibis.Table",
@@ -711,8 +726,9 @@ def summary(
     resend_of; attempted and delivered are missing where nothing says them.
     """
     rows = failed.filter(failed.broadcast.notnull())
-    counts = rows.group_by("broadcast")
-    counts = counts.aggregate(failed=rows.count(), quota=(rows.cause == "quota").sum())
+    counts = rows.group_by("broadcast").aggregate(
+        failed=rows.count(), quota=(rows.cause == "quota").sum()
+    )
     frame = found[["broadcast", "channel_id", "first", "last", "message"]]
     frame = frame.assign(resend_of=[(resent or {}).get(key, "") for key in frame["broadcast"]])
     frame = frame.merge(counts.to_pandas(), on="broadcast", how="left")
@@ -727,9 +743,7 @@ def summary(
     elif attempted:
         _stated(frame, attempted)
     frame.insert(1, "name", named(found, names or {}, lang or language()))
-    order = ["broadcast", "name", "channel_id", "first", "last"]
-    order += ["attempted", "delivered", "failed", "quota", "message", "resend_of"]
-    return frame[order]
+    return frame[list(SUMMARY)]
 
 
 def _stated(frame: "pd.DataFrame", attempted: Mapping[str, int]) -> None:

@@ -61,8 +61,11 @@ def outgoing(messages: ibis.Table) -> ibis.Table:
 
 def received(messages: ibis.Table) -> ibis.Value:
     """Whether a message came from a contact: by its sender, its direction or its type."""
-    tests = [messages.sender_type.lower() == "contact"]
-    tests += [messages[n].lower().isin(INCOMING) for n in ("traffic_type", "message_type")]
+    tests = (
+        messages.sender_type.lower() == "contact",
+        messages.traffic_type.lower().isin(INCOMING),
+        messages.message_type.lower().isin(INCOMING),
+    )
     return ibis.or_(*(test.fill_null(False) for test in tests))
 
 
@@ -74,8 +77,9 @@ def at_limit(
 
     Returns broadcast, channel_id, reached (contacts) and failed (messages).
     """
-    lost = restricted.group_by("broadcast", "channel_id")
-    lost = lost.aggregate(failed=restricted.count(), begin=restricted.sent_at.min())
+    lost = restricted.group_by("broadcast", "channel_id").aggregate(
+        failed=restricted.count(), begin=restricted.sent_at.min()
+    )
     got = arrived.group_by("broadcast").aggregate(
         reached=arrived.contact_id.nunique(), end=arrived.sent_at.max()
     )

@@ -189,15 +189,17 @@ def _joined(shared: "ibis.Table", keep: "Callable[[ibis.Table], ibis.Table]") ->
     """
     labels = keep(shared.select("contact_id", person="contact_id").distinct())
     while True:
-        lowest = shared.join(labels, "contact_id").group_by("key")
-        lowest = lowest.aggregate(low=lambda t: t.person.min())
+        lowest = (
+            shared.join(labels, "contact_id")
+            .group_by("key")
+            .aggregate(low=lambda t: t.person.min())
+        )
         near = (
             shared.join(lowest, "key").group_by("contact_id").aggregate(low=lambda t: t.low.min())
         )
-        steps = (
+        steps = keep(
             labels.join(near, "contact_id").group_by("person").aggregate(to=lambda t: t.low.min())
         )
-        steps = keep(steps)
         if not steps.filter(steps.to != steps.person).count().execute():
             return labels
         for _again in range(2):
