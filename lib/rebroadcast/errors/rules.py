@@ -403,8 +403,10 @@ class Rules:
             f"likely-{c}" for c, s in shares.items() if s >= LIKELY * (2 if c == "unknown" else 1)
         ]
         likely = ["opted-out", *named] if named else []
-        told = [h for h in hits if h.order[0] and h.order[1] >= 4]
-        told += [self._hit(6, self.by_id[name], text) for name in likely]
+        told = [
+            *(h for h in hits if h.order[0] and h.order[1] >= 4),
+            *(self._hit(6, self.by_id[name], text) for name in likely),
+        ]
         placed = [
             Hit((1, 5 - shares.get(h.rule.cause, 0.0), *h.order[1:]), *h[1:])
             for h in told

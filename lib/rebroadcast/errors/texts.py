@@ -117,8 +117,11 @@ def find_codes(plain: str) -> dict[str, bool]:
     """Return the codes that a text holds, and whether it calls them codes (Meta's need no name)."""
     if not _DIGIT.search(plain):
         return {}
-    told = [c for c, rest in _CODE_KEY.findall(plain) if not rest] + _CODE_ALONE.findall(plain)
-    told += _CODE_SMTP.findall(plain)
+    told = [
+        *(c for c, rest in _CODE_KEY.findall(plain) if not rest),
+        *_CODE_ALONE.findall(plain),
+        *_CODE_SMTP.findall(plain),
+    ]
     found = {c.lstrip("0") or "0" if c[0] == "0" else c: True for c in told}
     if "0x" in plain:
         found |= {f"{int(c, 16):#x}": True for c in _CODE_HEX.findall(plain)}
