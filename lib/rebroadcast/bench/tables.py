@@ -183,8 +183,9 @@ class Inputs:
                 "rule": limit.id,
                 "cause": limit.cause,
                 "verdict": limit.verdict,
+                "confidence": "guess",
+                "wait_s": limit.seconds(""),
             }
-            meant |= {"confidence": "guess", "wait_s": limit.seconds("")}
             changed = inside & (rows.rule == restriction)
             told = {
                 name: changed.ifelse(
@@ -225,9 +226,8 @@ class Inputs:
         channel, own = table.channel_id.fill_null(""), {}
         if any(kinds.values()):
             own["kind"] = channel.substitute(kinds, else_="")
-        sources = self.export.sources
         told = "provider" in table.columns and any(
-            s.fit or "provider" in s.columns for s in sources
+            s.fit or "provider" in s.columns for s in self.export.sources
         )
         if stated:
             by_channel = channel.substitute(stated, else_="")
@@ -655,8 +655,7 @@ class Tables:
             earliest=rows.earliest.min(where=tagged),
         )
         first = self.engine.files.to_wall_clock(told.first, self.settings.zone)
-        told = told.mutate(first=first)
-        return told.order_by("audience").to_pandas()
+        return told.mutate(first=first).order_by("audience").to_pandas()
 
     @cached_property
     def settling(self) -> timedelta:
