@@ -9,6 +9,7 @@ PARTS = [
     "start.py",
     "speed.py",
     "inputs.py",
+    "forms.py",
     "loading.py",
     "broadcasts.py",
     "browser.py",
