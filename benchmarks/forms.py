@@ -62,12 +62,12 @@ def parted(plain: Path, path: Path) -> None:
 
 
 def damaged(plain: Path, path: Path, change: Callable[[bytes], bytes]) -> None:
-    """Change one row in EACH, of those that are one line without quotes."""
+    """Change the first line of one row in EACH."""
     rows, due = 0, EACH // 2
     with plain.open("rb") as read, path.open("wb") as written:
         for line in read:
             rows += line.startswith(ROW)
-            if rows >= due and line.startswith(ROW) and b'"' not in line:
+            if rows >= due and line.startswith(ROW):
                 line, due = change(line), due + EACH
             written.write(line)
 
@@ -110,7 +110,7 @@ FORMS: dict[str, tuple[str, Callable[[Path, Path], None]]] = {
     ),
     "damaged: a stray quote": (
         "quotes.csv",
-        lambda plain, path: damaged(plain, path, lambda row: row[:-9] + b'"' + row[-9:]),
+        lambda plain, path: damaged(plain, path, lambda row: row.replace(b",text,", b',te"xt,', 1)),
     ),
 }
 
