@@ -387,3 +387,22 @@ def test_words_of_the_west_are_read_as_they_were_saved(engine, write, text):
     rows = [row(str(n), str(9000 + n), text) for n in range(5)]
     export = exports.read(engine, write(rows, encoding="cp1252"))
     assert set(export.table.to_pandas()["error"]) == {text}
+
+
+@pytest.mark.parametrize("foreign", [0, 1, 11_999, 12_000])
+def test_the_encoding_of_a_long_file_is_that_of_most_lines(engine, write, foreign):
+    """More lines than are judged; the foreign ones of a mixed file stand at its end."""
+    text = "El usuario bloqueó al remitente"
+    rows = [row(str(n), str(100000 + n), text) for n in range(12_000)]
+    path = write(rows, name="rest.csv", header=None, encoding="cp1252")
+    old = path.read_bytes().splitlines(keepends=True)[12_000 - foreign :]
+    path = write(rows[: 12_000 - foreign])
+    path.write_bytes(path.read_bytes() + b"".join(old))
+    export = exports.read(engine, path)
+    found = export.table.to_pandas()["error"].value_counts().to_dict()
+    if foreign < 6_000:
+        assert found == {text: 12_000 - foreign} and len(export.rejected) == foreign
+    else:
+        garbled = text.encode().decode("cp1252")
+        wanted = {text: foreign, garbled: 12_000 - foreign}
+        assert found == {said: n for said, n in wanted.items() if n}
