@@ -312,13 +312,16 @@ class _Shapes:
 
     def swallowed(self, record: list[str]) -> bool:
         """Whether a value holds the end of a row and the start of another."""
-        parts = [re.split(r"[\r\n]+", v) for v in record]
-        return any(map(self.starts.search, record)) or any(
-            len(v) > 1
-            and v[0].count(self.delimiter) >= self.count - 1 - i
-            and v[-1].count(self.delimiter) >= i
-            and self.begins(v[-1])
-            for i, v in enumerate(parts)
+        several = ((i, v) for i, v in enumerate(record) if "\n" in v or "\r" in v)
+        return any(self.starts.search(v) or self._two_rows(i, v) for i, v in several)
+
+    def _two_rows(self, place: int, value: str) -> bool:
+        """Whether the first and the last line of a value have the cells after and before it."""
+        first, *_, last = re.split(r"[\r\n]+", value)
+        return (
+            first.count(self.delimiter) >= self.count - 1 - place
+            and last.count(self.delimiter) >= place
+            and self.begins(last)
         )
 
     def ends(self, line: str) -> bool:
