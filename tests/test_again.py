@@ -162,6 +162,39 @@ def test_contacts_are_left_out_by_tag_and_told_by_warnings(run, write):
     assert files == {"t.csv": ["3", "4"]} and record["counts"]["filtered"] == 2
 
 
+@pytest.mark.parametrize("saved", [{}, {"delimiter": ";", "encoding": "cp1252"}])
+@pytest.mark.parametrize("letter", ["", "x"])  # IDs that are numbers, and IDs that are none
+def test_each_contact_keeps_its_own_tags_beside_the_new_ones(run, write, tmp_path, saved, letter):
+    """Two broadcasts; contacts with the same text of tags and with none, one that the contacts export
+    lacks, and a contacts export as a spreadsheet saves it.
+    """
+    ids = {"1": " niño , Cliente,niño", "2": " niño , Cliente,niño", "3": "=1+1,niño", "4": ""}
+    ids |= {"6": "t channel 1001,a"}
+    rows = [row(letter + n, f"m{n}") for n in ("1", "2", "3", "4", "5", "6")]
+    rows += [row(letter + n, f"k{n}", channel="1002", content="Adiós") for n in ("1", "6")]
+    contacts = [[letter + n, "", "", tags, ""] for n, tags in ids.items()]
+    given = {"exports": str(write(rows)), "tag": "t {channel}"}
+    given["contacts"] = str(write(contacts, "c.csv", CONTACTS, **saved))
+    _record, recovery, _files = run(**given)
+    cells = {}
+    for path in sorted((tmp_path / "out" / "import").glob("*.csv")):
+        with path.open(encoding="utf-8", newline="") as file:
+            cells |= {
+                (name.removeprefix(letter), path.stem[-4:]): t for name, t in csv.reader(file)
+            }
+    assert {key: cell for key, cell in cells.items() if key[0] != "Contact ID"} == {
+        ("1", "1001"): "Cliente,niño,t channel 1001",
+        ("1", "1002"): "Cliente,niño,t channel 1002",
+        ("2", "1001"): "Cliente,niño,t channel 1001",
+        ("3", "1001"): "niño,t channel 1001,=1+1",
+        ("4", "1001"): "t channel 1001",
+        ("5", "1001"): "t channel 1001",
+        ("6", "1001"): "a,t channel 1001",
+        ("6", "1002"): "a,t channel 1001,t channel 1002",
+    }
+    assert recovery.missing == 1
+
+
 def test_numbers_of_one_portfolio_and_open_service_windows(write, tmp_path):
     """Two numbers, each with a limit of 4 in the file: the window of the first is that of the
     second too.
