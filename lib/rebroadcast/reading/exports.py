@@ -311,8 +311,7 @@ def _read_csv(engine: Engine, source: Source, as_read: _As, offset: int) -> _Par
         right = checked.filter(checked.problem.isnull()).drop(*HELP & set(checked.columns))
         good = reader.view(good.union(right))
         bad = checked.filter(checked.problem.notnull()).order_by("row").to_pandas()
-        if "line" not in bad:
-            bad["line"] = scan.lines(scanned, source, refused, bad["row"].tolist())
+        bad["line"] = scan.lines(scanned, source, refused, bad["row"].tolist())
     frame = _rejected(source, refused, bad)
     first, more = checks.dates_refused(source, bad)
     doubts += [*more, *checks.lacking(source, frame, total - len(bad))]
@@ -569,14 +568,12 @@ def _problem(rows: "ibis.Table", names: set[str]) -> "ibis.Value":
 
 
 def _places(raw: "ibis.Table", source: Source, offset: int) -> "dict[str, ibis.Value]":
-    """In which file and row a record is, on which line if that is known, and its `row_id`."""
+    """In which file and row a record is, in Parquet on which line, and its `row_id`."""
     row = raw["file_row_number"]
     if not source.delimiter:  # Parquet
         row_id = raw.rows_before + row + offset
         return {"source_file": raw.file_name, "row": row + 1, "line": row + 2, "row_id": row_id}
-    line = {"line": raw.line.cast("int64")} if "line" in raw.columns else {}
-    name = ibis.literal(source.name)
-    return {"source_file": name, "row": row + 1, "row_id": row + offset} | line
+    return {"source_file": ibis.literal(source.name), "row": row + 1, "row_id": row + offset}
 
 
 def _moments(engine: Engine, raw: "ibis.Table", as_read: _As) -> "dict[str, ibis.Value]":
@@ -695,11 +692,11 @@ def _heading(source: Source, line: int, text: str) -> str | None:
 
 def _rejected(source: Source, refused: "pd.DataFrame", bad: "pd.DataFrame") -> "pd.DataFrame":
     """One frame of all rows of a file that cannot be used, in the order of the file."""
-    refused = refused.drop_duplicates("line").sort_values("line")
+    refused = refused[refused.error_type != ""].drop_duplicates("line").sort_values("line")
     rows = [
         *(
             (int(line), REASONS.get(kind, kind.lower() if kind.isupper() else kind), text)
-            for line, kind, text in refused.itertuples(index=False)
+            for line, kind, text in refused[["line", "error_type", "csv_line"]].values
         ),
         *bad[["line", "problem", "text"]].itertuples(index=False, name=None),
     ]

@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import ibis
+import numpy as np
 import pandas as pd
 
 from ..engine.engine import Engine, quoted, reader_path
@@ -32,6 +33,7 @@ NUMBER = r"0|[1-9][0-9]{0,17}"  # as a BIGINT says the same
 ID = r"[0-9]+|[A-Za-z][!#-~]*[0-9][!#-~]*"
 CONTACT = r"[0-9]+|[A-Za-z][A-Za-z_:@-]*[0-9][A-Za-z0-9_:@-]*"
 TIME = r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}:[0-9]{2}"
+REFUSED = ("line", "error_type", "csv_line", "lines")
 LONGEST = 8_388_608  # bytes of one record: the engine reads no longer ones
 TOLD = 2_000  # characters of an error or content: more tell nothing, and take memory
 SIGNS = "\u00a0\u2000-\u200f\u202a-\u202f\u2060-\u2069\u3000\ufeff"
@@ -50,11 +52,10 @@ def read(
     as the platform writes it (with doubted, every row is); for the others it is null, and what is
     typed says exactly what the file does. `size`, `signs` and `breaks` are the bytes, quotes and
     line breaks within all values of a row, and `swallowed` tells whether another row may be among
-    them; row_start is the pattern for the start of a row. A column named `line` is kept as a
-    number.
+    them; row_start is the pattern for the start of a row.
 
-    Returns with it the records that could not be parsed (line, error_type, csv_line). A record is
-    refused rather than repaired: too few or too many columns, broken quotes, bad UTF-8.
+    Returns with it the records that could not be parsed (line, error_type, csv_line, and how many
+    lines of the file are in no row from there on). A record is refused rather than repaired: too few or too many columns, broken quotes, bad UTF-8.
     """
     target, run = engine.new_file(".parquet"), engine.con.con.execute
     # No dictionary is tried for IDs: it would be as long as the column.
@@ -69,6 +70,7 @@ def read(
     run("DROP TABLE refused; DROP TABLE refused_scan")
     refused["csv_line"] = refused.csv_line.fillna("").str.lstrip("\r\n")
     refused.insert(0, "line", lines_at(source.path, refused.pop("line_byte_position").tolist()))
+    refused["lines"] = refused.csv_line.str.count("\n") + 1
     return engine.con.read_parquet(target, file_row_number=True), refused
 
 
@@ -97,7 +99,6 @@ def _query(source: Source, row_start: str, doubted: bool) -> str:
     )
     kept["swallowed"] = f"CASE WHEN doubt THEN {every} ELSE {some} END"
     kept["cells"] = f"CASE WHEN doubt THEN [{', '.join(cells)}] END"
-    kept |= {"line": "line::BIGINT"} if "line" in source.columns else {}
     return (
         f"SELECT {', '.join(f'{value} AS {name}' for name, value in kept.items())} FROM"
         f" (SELECT *, {doubt} AS doubt FROM"
@@ -106,13 +107,12 @@ def _query(source: Source, row_start: str, doubted: bool) -> str:
 
 
 def _parsed(source: Source, cells: list[str]) -> str:
-    names = [*cells, *["line"] * ("line" in source.columns)]
-    columns = ", ".join(f"{quoted(name)}: 'VARCHAR'" for name in names)
+    columns = ", ".join(f"{quoted(name)}: 'VARCHAR'" for name in cells)
     return (
         f"read_csv({quoted(reader_path(source.path))}, hive_partitioning=false, header=false, auto_detect=false, skip={source.skip},"
         f" delim={quoted(source.delimiter)}, quote='\"', escape='\"',"
         f" columns={{{columns}}},"
-        f" force_not_null=[{', '.join(map(quoted, names))}],"
+        f" force_not_null=[{', '.join(map(quoted, cells))}],"
         " store_rejects=true, rejects_table='refused', rejects_scan='refused_scan',"
         f" max_line_size={LONGEST}, buffer_size=33554432)"
     )
@@ -191,7 +191,7 @@ def doubtful(scanned: "ibis.Table", source: Source) -> "ibis.Table":
     """The rows of a scan that are in doubt, each cell as text (null where it is empty)."""
     rows = scanned.filter(scanned.cells.notnull())
     cells = {f"c{i}": rows.cells[i].nullif("") for i in range(len(source.header))}
-    return rows.select(**cells, **{n: n for n in ("line", "file_row_number") if n in rows.columns})
+    return rows.select(**cells, file_row_number="file_row_number")
 
 
 def lines(
@@ -207,11 +207,11 @@ def lines(
     counted = counted.select("file_row_number", wanted=wanted, above=above).filter("wanted")
     above = counted.order_by("file_row_number").above.to_list()
     lines = [row + breaks + source.skip for row, breaks in zip(rows, above, strict=True)]
-    lost = refused.drop_duplicates("line").sort_values("line")
-    for start, text in lost[["line", "csv_line"]].itertuples(index=False):
-        # Records that could not be parsed are not among the counted rows.
-        lines = [line + (text.count("\n") + 1) * (start <= line) for line in lines]
-    return lines
+    # Lines of no row are not among the counted ones.
+    lost = refused[refused.lines > 0].drop_duplicates("line").sort_values("line")
+    above = [0, *lost.lines.cumsum()]
+    places = np.searchsorted(lost.line - above[:-1], lines, side="right")
+    return [line + int(above[place]) for line, place in zip(lines, places, strict=True)]
 
 
 def lines_at(path: Path, positions: list[int]) -> list[int]:
