@@ -4,7 +4,7 @@ beside other readers.
 
 import random
 from collections import Counter
-from itertools import islice
+from itertools import accumulate, islice
 from pathlib import Path
 
 import pytest
@@ -95,3 +95,53 @@ def test_a_row_whose_message_id_became_a_decimal_counts_without_it(engine, tmp_p
     assert pollution.judge(case, read, tmp_path / "export.csv") == "rejected"
     told = exports.read(engine, tmp_path / "export.csv", base.kind).doubts
     assert [doubt.values["n"] for doubt in told if doubt.kind == "lost message IDs"] == [1]
+
+
+DAMAGES = {
+    "a quote in a cell": lambda row, sign: row.replace("outgoing", 'out"going'),
+    "a quote that is not closed": lambda row, sign: row.replace("outgoing", '"outgoing'),
+    "a delimiter lost": lambda row, sign: row.replace(sign, "", 1),
+    "a zero byte": lambda row, sign: row.replace("outgoing", "out\0going"),
+    "bytes of another encoding": lambda row, sign: row.replace("outgoing", "out\udce1going"),
+    "a date that is none": lambda row, sign: row.replace("2022-11-05", "2022-13-05"),
+    "a quote in this row and the next": lambda row, sign: row.replace("outgoing", '"outgoing'),
+}
+
+
+@pytest.mark.parametrize(
+    ("sign", "row_end"), [(",", "\n"), (";", "\r\n"), ("\t", "\n")], ids=["comma", "CRLF", "tab"]
+)
+def test_few_damaged_rows_among_many_are_told_by_their_lines(engine, tmp_path, sign, row_end):
+    texts = ["Hola", f'"uno{sign} dos"', '"uno\ndos\n\n3 tres"', '"dijo ""no"""', "👉 ya", ""]
+    rows = [
+        sign.join((f"2022-11-05 09:{n // 60 % 60:02}:{n % 60:02}", str(500_000 + n), "7"))
+        + sign.join(
+            ("", "outgoing", texts[n % len(texts)] * (1 + n % 9 * (n % len(texts) == 0)), "x")
+        )
+        for n in range(20_000)
+    ]
+    rng, bad = random.Random(sign), set()
+    for damage, change in DAMAGES.items():
+        for at in rng.sample(range(10, len(rows) - 10, 20), 3):
+            places = {at + 1, at + 2} if "the next" in damage else {at + 1}
+            bad |= places
+            for place in places:
+                rows[place] = change(rows[place], sign)
+    for n in range(0, len(rows), 500):
+        rows[n] += row_end  # blank lines, too
+    heights = [row.count("\n") + 1 for row in rows]
+    header = sign.join(("Date & Time", "Contact ID", "Channel ID", "Type", "Content", "Error"))
+    path = tmp_path / "export.csv"
+    path.write_bytes(row_end.join([header, *rows, ""]).encode("utf-8", "surrogateescape"))
+    export = exports.read(engine, path)
+    ids = set(export.table.contact_id.to_list())
+    assert {str(500_000 + n) for n in range(len(rows)) if n not in bad} == ids
+    starts = dict(enumerate(accumulate(heights, initial=2)))
+    told = {
+        line + more
+        for line, text in export.rejected[["line", "text"]].itertuples(index=False)
+        for more in range(text.rstrip().count("\n") + 1)
+    }
+    assert (
+        {starts[n] for n in bad} <= told <= {starts[n] + m for n in bad for m in range(heights[n])}
+    )
