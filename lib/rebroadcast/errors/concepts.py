@@ -93,8 +93,8 @@ class Lexicon:
 
     def _add(self, tag: str, words: Iterable[str]) -> None:
         for word in words:
-            stem, _, _ = fold(word).partition("*")
-            table = self._exact if stem == fold(word) else self._stems
+            stem, star, _ = fold(word).partition("*")
+            table = self._stems if star else self._exact
             if tag not in table.get(stem, ()):
                 table[stem] = (*table.get(stem, ()), tag)
             if "_" in stem:

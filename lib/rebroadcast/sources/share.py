@@ -6,7 +6,6 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from ..common.exceptions import OutputError, RebroadcastError
-from ..common.folder import make
 
 PACKAGE = Path(__file__).parents[1]
 # What the word "sample" stands for, by the kind of file that is expected.
@@ -59,6 +58,8 @@ def put(folder: Path, overwrite: bool = False) -> list[Path]:
     """Copy the notebooks into a folder, and return the copies. Raises OutputError, and copies none,
     where one of their names is taken there and overwrite does not say that it may be replaced.
     """
+    from ..common.folder import make  # its locks take a tenth of the time of `explain`
+
     copies = {folder / path.name: path for path in notebooks().values()}
     taken = [copy.name for copy in copies if copy.exists()]
     if taken and not overwrite:
