@@ -26,6 +26,7 @@ from .scan import LONGEST
 
 KEPT = 10_000  # characters that are kept of a refused record
 AHEAD = 50  # lines in which the end of a broken record is looked for
+WIDEST = 1000  # columns of rows that go by as they are: re2 repeats no more
 SEEN = 200  # first lines that tell how long contact IDs are
 LISTED = 10_000  # broken records that the engine may list whatever the others are
 SAMPLES = 16  # places of a file that tell whether many lines are no rows
@@ -608,13 +609,13 @@ def _starts(source: Source) -> str:
 
 def _plain(source: Source, row_end: str) -> "re2._Regexp":
     """A pattern of bytes that takes rows as programs write them."""
-    d, count, unicode = re.escape(source.delimiter), len(source.header), re2.Options()
-    unicode.encoding = re2.Options.Encoding.LATIN1
+    d, count, options = re.escape(source.delimiter), len(source.header), re2.Options()
+    options.encoding, options.log_errors = re2.Options.Encoding.LATIN1, False
     own, bare = r'"(?:[^"\0]|"")*"', rf'[^{d}\r\n"\0]*'
     # Where delimiters are blanks, too, a row is more than those.
     first = rf"{bare}[!#-~]{bare}" if source.delimiter.isspace() or count == 1 else bare
     row = rf"(?:{own}|{first})(?:{d}(?:{own}|{bare})){{{count - 1}}}{row_end}"
-    return re2.compile(f"(?:{row})*".encode(), unicode)
+    return re2.compile(f"(?:{row if count <= WIDEST else ''})*".encode(), options)
 
 
 def _may_begin(source: Source) -> str:
