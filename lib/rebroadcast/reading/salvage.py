@@ -317,13 +317,16 @@ class _Lines:
             self.number, self.at = self.before[-lines]
             del self.before[-lines:]
 
+    def settle(self) -> None:
+        """Lines that were taken can no longer be put back."""
+        self.before.clear()
+        if self.at >= CHUNK:
+            self.ahead, self.at = self.ahead[self.at :], 0
+
     def take_plain(self, shapes: "_Shapes") -> tuple[str, int]:
         """The next records that need no closer look, but for the last of these, and how many they
-        are; lines that were taken before can no longer be put back.
+        are.
         """
-        self.before.clear()
-        if len(self.ahead) - self.at < CHUNK:
-            self.ahead, self.at = self.ahead[self.at :] + self.file.read(CHUNK), 0
         end = self.at + self.step
         try:
             text = shapes.plain.match(self.ahead, self.at, end)[0].decode()
@@ -466,6 +469,7 @@ class _Sieve:
 
     def _next_doubtful(self) -> tuple[int, str] | None:
         """The next line that needs a closer look; records before it are written as they are."""
+        self.lines.settle()
         if not self.lost:
             start = self.lines.number
             plain, records = self.lines.take_plain(self.shapes)
