@@ -17,9 +17,6 @@ from . import concepts, evidence, providers, texts
 PACKAGED = Path(__file__).with_name("errors.toml")
 LEXICON = Path(__file__).with_name("lexicon.toml")
 
-PER_FILTER = (
-    60  # patterns; one filter with all of them is three times as slow, many small ones twice
-)
 UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 WAIT = re.compile(r"(\d{1,9}|\{n\})(ms|s|m|h|d)")
 _CASED = re.compile(r"(?<!\\)(?<!\\[pP])[A-Z]|[^\x00-\x7f]")
@@ -228,38 +225,21 @@ class Rules:
                 self._about.setdefault(pair, []).append(rule)
 
     @functools.cached_property
-    def _searches(self) -> list[tuple[bool | None, re2.Filter, list[Rule]]]:
-        """All patterns in a few filters, so that few of them search a text: those of e-mail (True),
-        those of other channels (False), and those of any (None).
-        """
-        groups: dict[bool | None, list[Rule]] = {True: [], False: [], None: []}
-        for rule in self.by_id.values():
-            either = not rule.kind or ("email" in rule.kind and len(rule.kind) > 1)
-            groups[None if either else "email" in rule.kind] += [rule] if rule.text else []
-        searches = [
-            (mail, re2.Filter(), group[i : i + PER_FILTER])
-            for mail, group in groups.items()
-            for i in range(0, len(group), PER_FILTER)
-        ]
-        for _, search, rules in searches:
-            for rule in rules:
-                # The text is in lower case: so is a pattern, as a rule, and then it compiles in
-                # half the time.
-                search.Add(
-                    f"(?{'i' * bool(_CASED.search(rule.text or ''))}s){rule.text}", re2.Options()
-                )
-            search.Compile()
-        return searches
+    def _search(self) -> tuple[re2.Filter, list[Rule]]:
+        """All patterns in one filter, so that few of them search a text."""
+        search, rules = re2.Filter(), [rule for rule in self.by_id.values() if rule.text]
+        for rule in rules:
+            # The text is in lower case: so is a pattern, as a rule, and then it compiles in half
+            # the time.
+            cased = bool(_CASED.search(rule.text or ""))
+            search.Add(f"(?{'i' * cased}s){rule.text}", re2.Options())
+        search.Compile()
+        return search, rules
 
     def _matching(self, text: texts.Read) -> list[Rule]:
-        """The rules whose patterns a text matches; a group of other channels is not searched."""
-        lower, email = text.lower.encode(), text.kind == "email" if text.kind else None
-        return [
-            rules[i]
-            for mail, search, rules in self._searches
-            if mail is None or email is None or mail == email
-            for i in search.Match(lower) or ()
-        ]
+        """The rules, of any channel, whose patterns a text matches."""
+        search, rules = self._search
+        return [rules[i] for i in search.Match(text.lower.encode()) or ()]
 
     def find(self, masked: str, kind: str | None, provider: str | None = None) -> Finding:
         """Return the best rule for a masked text of a kind of channel, said by a provider.

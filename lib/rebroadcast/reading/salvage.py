@@ -35,11 +35,12 @@ BLOCK = 2**20  # bytes that are counted at a time
 CHUNK = 2**18  # bytes that are read at a time
 STEP = 2**14  # bytes that are looked at together after a record in doubt
 FEW = 100  # doubtful ends that are compared with the other rows; more are refused as they are
-PLAIN = ("MISSING COLUMNS", "TOO MANY COLUMNS", "INVALID ENCODING", "INVALID UNICODE")
+PLAIN = ("MISSING COLUMNS", "TOO MANY COLUMNS", "INVALID ENCODING")
 TYPED = {
     "sent_at": r"\W*\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}",
     "contact_id": r" *[\w.:@+-]*\d[\w.:@+-]*",
 }
+CELL = r'(?:"(?:[^"\0]|"")*"|[^{}\r\n"\0]*{})'  # as programs write it, for re2
 BEGUN = {  # how lines within a value look that may begin so
     "sent_at": r'(?:[^\w"]|"")*+\d{1,4}+[-/.]\d',
     "contact_id": r'["\s]*+[\w.:@+-]*\d',
@@ -86,8 +87,24 @@ def _riddled(source: Source, seen: dict[str, int]) -> bool:
     if lines - seen["marks"] // (len(source.header) - 1 or 1) <= LISTED:
         return False  # no more lines than these are no rows
     places = range(0, max(seen["size"] - SAMPLE, 1), max(seen["size"] // SAMPLES, SAMPLE))
-    samples = (strict(source, place, SAMPLE) for place in places)
-    return not all(0 <= records <= 1.01 * whole for records, whole in samples)
+    return any(_broken(source, place) for place in places)
+
+
+def _broken(source: Source, place: int) -> bool:
+    """Whether from a place of a file on a quote is out of its place, or more than one in a hundred
+    lines are no row of as many columns as the header.
+    """
+    with source.path.open("rb") as file:
+        file.seek(place)
+        part = file.read(SAMPLE)
+    row = re.search(f"[\r\n]{_starts(source)}".encode(), part)
+    plain, legal = _plain(source, "\r?\n"), _legal(source)
+    lost, at = 0, row.start() + 1 if row else 0
+    while (at := plain.match(part, at).end()) < min(SAMPLE // 2, len(part)):
+        if not (found := legal.match(part, at)):
+            return True
+        lost, at = lost + 1, found.end()
+    return lost > part.count(b"\n", 0, at) // 100
 
 
 def needed(
@@ -104,7 +121,7 @@ def needed(
     count, swallowed, length, signs, breaks = scan.count(engine, rows, "bool_or(swallowed)", *sums)
     # What is no value must be delimiters, line ends and quotes: two around a cell, and one more for
     # each within it.
-    lost, end = _whole_lines(refused, source), 1 + bool(seen["returns"])
+    lost, end = _whole_lines(refused, source), seen["end"]
     quotes = seen["quotes"] - sum(text.count('"') for text in lost)
     quoted, width = quotes - 2 * signs, len(source.header) - 1 + end
     size = length + count * width + quotes - signs + sum(len(t.encode()) + end for t in lost)
@@ -112,15 +129,10 @@ def needed(
     records = count + len(lost)
     # Values may break their lines as rows do.
     breaks += sum(text.count("\n") for text in lost)
-    told = len(lost) == len(refused) and seen["returns"] in (0, records, records + breaks)
+    returns = seen["returns"] - records * (end - 1)
+    told = len(lost) == len(refused) and returns in (0, breaks)
     if not (same and told) or seen["zeros"]:
-        records, whole = strict(source)
-        if (
-            whole != count
-            or records != count + refused.line.nunique()
-            or not refused.error_type.isin(PLAIN).all()
-        ):
-            return True
+        return True
     # What begins no row may be the rest of the one before.
     if not refused.csv_line.map(_begins(source)).all():
         return True
@@ -132,15 +144,12 @@ def needed(
 
 
 def _whole_lines(refused: "pd.DataFrame", source: Source) -> list[str]:
-    """The refused records that consist of whole cells, only too few or too many of them: all that
-    can be said of such a file is said without a second look at it.
+    """The refused records that consist of whole cells, only too few or too many of them, or in
+    another encoding (of which each byte is said as "?"): all that can be said of such a file is
+    said without a second look at it.
     """
-    d = re.escape(source.delimiter)
-    cell = rf'(?:"[^"]*+(?:""[^"]*+)*+"|[^{d}\r\n"]*+)'
-    columns = refused[refused.error_type.isin(PLAIN[:2])].drop_duplicates("line")
-    return [
-        t for t in columns.csv_line if re.fullmatch(rf"{cell}(?:{d}{cell})*+", t.rstrip("\r\n"))
-    ]
+    legal, columns = _legal(source), refused[refused.error_type.isin(PLAIN)].drop_duplicates("line")
+    return [t for t in columns.csv_line if legal.fullmatch(t.rstrip("\r\n").encode())]
 
 
 def _last(rows: "ibis.Table", source: Source) -> "ibis.Value":
@@ -151,15 +160,16 @@ def _last(rows: "ibis.Table", source: Source) -> "ibis.Value":
 
 def _bytes(source: Source) -> dict[str, int]:
     """What a file has below its header: size, quotes, returns, zeros, breaks, marks (delimiters; all
-    in bytes), and whether the last line ended; a last line without an end counts as if it had one.
+    in bytes), whether the last line ended, and the bytes of an end; a last line without one counts
+    as if it had it.
     """
     signs = {"quotes": 34, "returns": 13, "zeros": 0, "breaks": 10, "marks": ord(source.delimiter)}
     found, last = Counter[str](), b"\n"
     block, equal = bytearray(BLOCK), np.empty(BLOCK, bool)  # a new one for each block takes longer
     b = np.frombuffer(block, np.uint8)
     with source.path.open("rb") as file:
-        for _ in range(source.skip):
-            file.readline()
+        header = [file.readline() for _ in range(source.skip)]
+        end = 2 if header and header[-1].endswith(b"\r\n") else 1
         while size := file.readinto(block):
             found["size"] += size
             last = bytes(block[size - 1 : size])
@@ -169,63 +179,9 @@ def _bytes(source: Source) -> dict[str, int]:
                     found[name] += int(np.count_nonzero(equal[:size]))
     ended = last == b"\n"
     if not ended:
-        found["size"] += 1 + bool(found["returns"])
-        found["returns"] += bool(found["returns"])
-    return {**dict.fromkeys(("size", *signs), 0), **found, "ended": ended}
-
-
-def strict(source: Source, start: int = 0, size: int | None = None) -> tuple[int, int]:
-    """Look at every quote of a file: its records by RFC 4180, and how many of them have as many
-    columns as the header; with a size (bytes), of a part that begins after so many bytes.
-
-    The records are -1 where a quote is out of its place, line ends are of two kinds, or there is a
-    NUL.
-    """
-    records, whole, inside, before, last, kinds = 0, 0, 0, 0, b"\n", set()
-    with source.path.open("rb") as file:
-        for _ in range(source.skip):
-            file.readline()
-        if start:
-            _seek_row(file, source, start)
-        while block := file.read(size or 2**22):
-            block += file.readline(LONGEST)
-            last, b = block[-1:], np.frombuffer(b"\n" + block + b"\n", np.uint8)
-            b = b if last != b"\n" else b[:-1]
-            edge = (b == ord(source.delimiter)) | (b == 10) | (b == 13)
-            quotes, ends, returns, marks = (
-                np.flatnonzero(b == c) for c in (34, 10, 13, ord(source.delimiter))
-            )
-            first = quotes[np.diff(quotes, prepend=-9) > 1]  # of each run of quotes
-            final = quotes[np.diff(quotes, append=len(b) + 9) > 1]
-            odd = (final - first) % 2 == 0
-            within = (
-                inside + np.cumsum(odd) - odd
-            ) % 2 == 1  # the run is in a value that was open before it
-            legal = np.where(
-                within, ~odd | edge[final + 1], edge[first - 1] & (odd | edge[final + 1])
-            )
-            outer = [
-                at[(inside + np.searchsorted(first[odd], at)) % 2 == 0]
-                for at in (ends[1:], returns, marks)
-            ]
-            if not (legal.all() and b.all() and (b[outer[1] + 1] == 10).all()):
-                return -1, 0
-            kinds |= set((b[outer[0] - 1] == 13)[: None if last == b"\n" else -1].tolist())
-            seen = np.searchsorted(outer[2], outer[0]) + before
-            whole += int((np.diff(seen, prepend=0) == len(source.header) - 1).sum())
-            before += len(outer[2]) - (int(seen[-1]) if len(seen) else 0)
-            records += len(outer[0])
-            inside = (inside + int(odd.sum())) % 2
-            if size:
-                break
-    return -1 if (inside and not size) or len(kinds) > 1 else records, whole
-
-
-def _seek_row(file: BinaryIO, source: Source, start: int) -> None:
-    """Go to the first row after so many bytes of a file."""
-    file.seek(start)
-    row = re.search(f"[\r\n]{_starts(source)}".encode(), file.read(SAMPLE))
-    file.seek(start + (row.start() + 1 if row else 0))
+        found["size"] += end
+        found["returns"] += end - 1
+    return {**dict.fromkeys(("size", *signs), 0), **found, "ended": ended, "end": end}
 
 
 def cut_off(column: "ibis.Value", ends: list[tuple[int, str, str]]) -> frozenset[int]:
@@ -297,19 +253,15 @@ class _Lines:
 
     def take(self) -> tuple[int, str] | None:
         """The next line; None at the end."""
-        number, line = self.number, self._line()
-        while self.at + len(line) == len(self.ahead) and (more := self.file.read(CHUNK)):
+        while (line := next(self.LINE.finditer(self.ahead, self.at))).end() == len(self.ahead):
+            if not (more := self.file.read(CHUNK)):
+                break
             self.ahead += more
-            line = self._line()
-        if not line:
+        if not line[0]:
             return None
-        self.before.append((number, self.at))
-        self.at, self.number = self.at + len(line), number + line.endswith((b"\n", b"\r"))
-        return number, line.decode(errors="surrogateescape")
-
-    def _line(self) -> bytes:
-        found = self.LINE.match(self.ahead, self.at)
-        return found[0] if found else b""
+        self.before.append((self.number, self.at))
+        self.at, self.number = line.end(), self.number + line[0].endswith((b"\n", b"\r"))
+        return self.before[-1][0], line[0].decode(errors="surrogateescape")
 
     def put_back(self, lines: int) -> None:
         """The last so many lines are the next ones again."""
@@ -613,13 +565,25 @@ def _starts(source: Source) -> str:
 
 def _plain(source: Source, row_end: str) -> "re2._Regexp":
     """A pattern of bytes that takes rows as programs write them."""
-    d, count, options = re.escape(source.delimiter), len(source.header), re2.Options()
-    options.encoding, options.log_errors = re2.Options.Encoding.LATIN1, False
-    own, bare = r'"(?:[^"\0]|"")*"', rf'[^{d}\r\n"\0]*'
+    d, count = re.escape(source.delimiter), len(source.header)
     # Where delimiters are blanks, too, a row is more than those.
-    first = rf"{bare}[!#-~]{bare}" if source.delimiter.isspace() or count == 1 else bare
-    row = rf"(?:{own}|{first})(?:{d}(?:{own}|{bare})){{{count - 1}}}{row_end}"
-    return re2.compile(f"(?:{row if count <= WIDEST else ''})*".encode(), options)
+    blank = source.delimiter.isspace() or count == 1
+    first = CELL.format(d, rf"[!#-~][^{d}\r\n\"\0]*" if blank else "")
+    row = f"{first}(?:{d}{CELL.format(d, '')}){{{count - 1}}}{row_end}"
+    return _compiled(f"(?:{row if count <= WIDEST else ''})*")
+
+
+def _legal(source: Source) -> "re2._Regexp":
+    """A pattern of bytes that takes one record, of any number of cells."""
+    d = re.escape(source.delimiter)
+    cell = CELL.format(d, "")
+    return _compiled(rf"{cell}(?:{d}{cell})*(?:\r?\n|$)")
+
+
+def _compiled(pattern: str) -> "re2._Regexp":
+    options = re2.Options()
+    options.encoding, options.log_errors = re2.Options.Encoding.LATIN1, False
+    return re2.compile(pattern.encode(), options)
 
 
 def _may_begin(source: Source) -> str:
