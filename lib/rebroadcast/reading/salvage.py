@@ -272,8 +272,15 @@ class _Lines:
     def settle(self) -> None:
         """Lines that were taken can no longer be put back."""
         self.before.clear()
-        if self.at >= CHUNK:
-            self.ahead, self.at = self.ahead[self.at :], 0
+        if 2 * self.at >= len(self.ahead):
+            self.ahead, self.at = self.ahead[self.at :] or self.file.read(CHUNK), 0
+
+    def fit(self, record: "re2._Regexp", lines: int) -> bool:
+        """Whether the last so many lines, and what follows them, may be such a record."""
+        at = self.before[-lines][1]
+        if len(self.ahead) - at < 4 * LONGEST:  # a letter takes up to four bytes
+            self.ahead += self.file.read(4 * LONGEST)
+        return bool(record.match(self.ahead, at, at + 4 * LONGEST))
 
     def take_plain(self, shapes: "_Shapes") -> tuple[str, int]:
         """The next records that need no closer look, but for the last of these, and how many they
@@ -307,7 +314,7 @@ class _Shapes:
         # A value that began on a line before.
         self.closes = re.compile(rf'[^"]++(?<!{d})(?:""[^"]*+)*+" *+(?:{d}|[\r\n]*+$)')
         self.starts = re.compile(rf"[\r\n]{_starts(source)}")
-        self.plain = _plain(source, row_end)
+        self.plain, self.long = _plain(source, row_end), _long(source)
         self.may_begin = re.compile(_may_begin(source))
         self.begins = _begins(source)
 
@@ -447,6 +454,8 @@ class _Sieve:
         while odd and size < LONGEST and (more := self.lines.take()):
             taken.append(more)
             odd, size = (odd + more[1].count('"')) % 2, size + len(more[1])
+            if odd and len(taken) == AHEAD + 1 and not self.lines.fit(self.shapes.long, len(taken)):
+                break
         return taken
 
     def _sort(self, taken: list[tuple[int, str]], text: str) -> None:
@@ -571,6 +580,14 @@ def _plain(source: Source, row_end: str) -> "re2._Regexp":
     first = CELL.format(d, rf"[!#-~][^{d}\r\n\"\0]*" if blank else "")
     row = f"{first}(?:{d}{CELL.format(d, '')}){{{count - 1}}}{row_end}"
     return _compiled(f"(?:{row if count <= WIDEST else ''})*")
+
+
+def _long(source: Source) -> "re2._Regexp":
+    """A pattern of bytes that takes one record of as many cells as the header, whatever they hold."""
+    d, count = re.escape(source.delimiter), len(source.header)
+    cell = rf'(?: *"(?:[^"]|"")*" *|[^{d}\r\n"]*)'
+    row = rf"{cell}(?:{d}{cell}){{{count - 1}}}(?:[\r\n]|$)"
+    return _compiled(row if count <= WIDEST else "")
 
 
 def _legal(source: Source) -> "re2._Regexp":
