@@ -6,6 +6,7 @@ python benchmarks/forms.py [ROWS]
 
 import gzip
 import json
+import os
 import shutil
 import sys
 import tempfile
@@ -61,6 +62,11 @@ def parted(plain: Path, path: Path) -> None:
     written.close()
 
 
+def cut(plain: Path, path: Path) -> None:
+    shutil.copy(plain, path)
+    os.truncate(path, path.stat().st_size - 30)
+
+
 def damaged(plain: Path, path: Path, change: Callable[[bytes], bytes]) -> None:
     """Change the first line of one row in EACH."""
     rows, due = 0, EACH // 2
@@ -107,6 +113,13 @@ FORMS: dict[str, tuple[str, Callable[[Path, Path], None]]] = {
     "damaged: a column too few": (
         "columns.csv",
         lambda plain, path: damaged(plain, path, lambda row: row.replace(b",", b"", 1)),
+    ),
+    "damaged: the end is missing": ("cut.csv", cut),
+    "damaged: a byte that is no UTF-8": (
+        "bytes.csv",
+        lambda plain, path: damaged(
+            plain, path, lambda row: row.replace(b",text,", b",te\xe1xt,", 1)
+        ),
     ),
     "damaged: a stray quote": (
         "quotes.csv",

@@ -145,3 +145,13 @@ def test_few_damaged_rows_among_many_are_told_by_their_lines(engine, tmp_path, s
     assert (
         {starts[n] for n in bad} <= told <= {starts[n] + m for n in bad for m in range(heights[n])}
     )
+
+
+@pytest.mark.parametrize("sign", ["\0", "\x14", "\x7f"])
+@pytest.mark.parametrize("name", ["Channel ID", "Error"])
+def test_a_damaged_header_is_refused_rather_than_read_without_its_column(
+    engine, tmp_path, name, sign
+):
+    header = HEADER.replace(name, name[:2] + sign + name[3:])
+    with pytest.raises(RebroadcastError, match="header is damaged"):
+        exports.read(engine, _file(tmp_path, [header, *ROWS[:20]]))

@@ -28,6 +28,7 @@ AROUND = re.compile(
 )
 COMMENT = re.compile(r"(?m)^[ \t]*(?://|#).*$")
 ARRAY = re.compile(r"\s*\[\s*[{\[\]]")
+BROKEN = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")  # what no program writes in a header
 EMPTY = re.compile(r'"([^"\n]{1,40})"\s*:\s*\[\s*\]')
 NAMES = 3  # that are told of a column that is missing
 HEADER_LINES = 20  # how far down the header row is looked for
@@ -422,6 +423,13 @@ def _open_csv(source: Source, start: str, export: str, profiles: list[Profile]) 
     below = [row for _, row, lines in _rows(start, delimiter) if lines > skip and row]
     if below and all(len(row) == len(cells) + 1 and not row[-1] for row in below):
         cells = [*cells, ""]  # each row ends with a delimiter, the header does not
+    if broken := next(filter(BROKEN.search, cells), ""):
+        raise InputError(
+            "{file}: its header is damaged: '{name}' is no column's name. Export it again.",
+            source.path,
+            file=source.name,
+            name=broken,
+        )
     return _match(replace(source, delimiter=delimiter, skip=skip), cells, export, profiles)
 
 
