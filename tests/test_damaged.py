@@ -153,5 +153,5 @@ def test_a_damaged_header_is_refused_rather_than_read_without_its_column(
     engine, tmp_path, name, sign
 ):
     header = HEADER.replace(name, name[:2] + sign + name[3:])
-    with pytest.raises(RebroadcastError, match="header is damaged"):
+    with pytest.raises(RebroadcastError, match="header is damaged|not a text file"):
         exports.read(engine, _file(tmp_path, [header, *ROWS[:20]]))
