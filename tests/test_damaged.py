@@ -155,3 +155,14 @@ def test_a_damaged_header_is_refused_rather_than_read_without_its_column(
     header = HEADER.replace(name, name[:2] + sign + name[3:])
     with pytest.raises(RebroadcastError, match="header is damaged|not a text file"):
         exports.read(engine, _file(tmp_path, [header, *ROWS[:20]]))
+
+
+def test_a_json_object_in_the_place_of_a_channel_is_rejected(engine, tmp_path):
+    base = BASES["json lines"]
+    for name, chunks, damaged in pollution.values_of_other_types(base):
+        if name.startswith("from") and name.endswith("b'{\"a\":1}'"):
+            case = pollution.Case(base, "types", name, chunks, damaged)
+            read = pollution.ours(engine)
+            assert pollution.judge(case, read, tmp_path / "export.jsonl") == "rejected"
+            return
+    raise AssertionError("no such case")

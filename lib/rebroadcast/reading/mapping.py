@@ -226,5 +226,6 @@ def _problem(rows: "ibis.Table", form: Form) -> "ibis.Value":
         (to.isnull(), "no contact ID" if form.recipient == "contact" else "no recipient"),
         *(checks.damage(name, cell) for name, cell in ids.items()),
         (~ibis.cases(*((to.re_search(one), True) for one in patterns), else_=False), words),
+        *((cell.contains('"'), "a stray quote") for cell in ids.values()),
         (rows.said.notnull(), NO_DATE),
     )
