@@ -42,7 +42,7 @@ TYPED = {
 }
 CELL = r'(?:"(?:[^"\0]|"")*"|[^{}\r\n"\0]*{})'  # as programs write it, for re2
 BEGUN = {  # how lines within a value look that may begin so
-    "sent_at": r'(?:[^\w"]|"")*+\d{1,4}+[-/.]\d',
+    "sent_at": r'(?:[^\w"]++|"")*+\d{1,4}+[-/.]\d',
     "contact_id": r'["\s]*+[\w.:@+-]*\d',
 }
 
@@ -322,7 +322,8 @@ class _Shapes:
         """Where each of the first plain records ends that has no line within its values that may
         begin a row.
         """
-        signs = np.frombuffer(text.encode("utf-32-le"), np.uint32)
+        form = ("ascii", np.uint8) if text.isascii() else ("utf-32-le", np.uint32)
+        signs = np.frombuffer(text.encode(form[0]), form[1])
         quotes, breaks, returns = (np.flatnonzero(signs == ord(sign)) for sign in '"\n\r')
         inside = np.searchsorted(quotes, breaks) % 2 == 1
         ends = breaks[~inside] + 1
@@ -434,7 +435,7 @@ class _Sieve:
             plain, records = self.lines.take_plain(self.shapes)
             if records:
                 self.new.write(plain)
-                self._count(start, plain.count("\n"), records)
+                self._count(start, self.lines.number - start, records)
         return self.lines.take()
 
     def _count(self, line: int, lines: int, records: int) -> None:
