@@ -20,6 +20,7 @@ import pandas as pd
 from .. import __version__
 from ..engine.engine import Engine
 from ..sources.files import Source
+from .scan import REFUSED
 
 FOLDER = "REBROADCAST_CACHE"
 MOST, OLDEST = (
@@ -33,6 +34,7 @@ def _entry(source: Source, doubted: bool) -> Path | None:
         return None
     told = (
         __version__,
+        REFUSED,
         source.sha256,
         source.name,
         source.delimiter,

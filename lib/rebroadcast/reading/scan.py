@@ -55,7 +55,8 @@ def read(
     them; row_start is the pattern for the start of a row.
 
     Returns with it the records that could not be parsed (line, error_type, csv_line, and how many
-    lines of the file are in no row from there on). A record is refused rather than repaired: too few or too many columns, broken quotes, bad UTF-8.
+    lines of the file are in no row from there on). A record is refused rather than repaired: too
+    few or too many columns, broken quotes, bad UTF-8.
     """
     target, run = engine.new_file(".parquet"), engine.con.con.execute
     # No dictionary is tried for IDs: it would be as long as the column.
