@@ -73,6 +73,13 @@ def export(
         ) from error
 
 
+def prepare(light: bool = False) -> None:
+    """Do what every page needs, so that it is done when `export` asks for it."""
+    template(HERE / "report.html.j2")
+    if not light:
+        _plotly()
+
+
 class _Renderer(mistune.HTMLRenderer):
     def image(self, text: str, url: str, title: str | None = None) -> str:
         return f"<em>{text}</em>"  # a picture would be fetched
@@ -206,6 +213,7 @@ class _Page:
         )
 
 
+@cache
 def template(path: Path):
     """A Jinja template, which escapes what it is given."""
     return Environment(

@@ -4,9 +4,10 @@ data.
 
 import os
 import shutil
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from ..bench import parameters
@@ -30,6 +31,10 @@ from ..sources import share
 
 if TYPE_CHECKING:
     import nbformat
+    from jupyter_client.manager import AsyncKernelManager
+
+# What a kernel imports before it is asked to.
+AHEAD = ("rebroadcast.bench.workbench", "rebroadcast.show.drawing", "ibis.backends.duckdb")
 
 
 def locate(notebook: str | Path) -> Path:
@@ -181,6 +186,53 @@ def execute(
     """Run a notebook with papermill, in a kernel that sees env, into target; return the error it
     met, if any.
     """
+    temporary = scratch()  # what the kernel leaves goes with it, even if it is killed
+    env = {**env, **safe_path(), "TMPDIR": temporary.name, "IPYTHONDIR": temporary.name}
+    before = {name: os.environ.get(name) for name in env}
+    os.environ.update(env)
+    try:
+        with _kernel(temporary.name, ahead=path in share.notebooks().values()) as kernel:
+            Thread(target=_prepare_page, args=(bool(checked.get("light")),), daemon=True).start()
+            return _run_cells(path, checked, target, km=kernel, **options)
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None) if value is None else os.environ.update({name: value})
+        temporary.cleanup()
+
+
+@contextmanager
+def _kernel(folder: str, ahead: bool) -> "Iterator[AsyncKernelManager]":
+    """A kernel that starts, and with ahead imports what our notebooks do, while the process that
+    asks for it imports what runs a notebook: half a second to a second each.
+    """
+    from jupyter_client.manager import AsyncKernelManager
+    from jupyter_core.utils import run_sync
+    from traitlets.config import Config
+
+    place = {
+        "transport_encryption": "auto",  # keeps ipykernel from warning at each start
+        "connection_file": os.path.join(folder, "kernel.json"),
+    }
+    kernel = AsyncKernelManager(kernel_name="python3", config=Config({"KernelManager": place}))
+    said = ["--log-level=50"]  # it would tell of the interrupt that ends it
+    if ahead:
+        said.append(f"--IPKernelApp.exec_lines=[__import__(name) for name in {AHEAD}]")
+    run_sync(kernel.start_kernel)(extra_arguments=said)
+    try:
+        yield kernel
+    finally:
+        run_sync(kernel.shutdown_kernel)(now=True)
+
+
+def _prepare_page(light: bool) -> None:
+    from .page import prepare
+
+    prepare(light)
+
+
+def _run_cells(
+    path: Path, checked: Mapping[str, object], target: Path, **options: object
+) -> RebroadcastError | None:
     import papermill
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
     from papermill.engines import NBClientEngine, papermill_engines
@@ -200,27 +252,10 @@ def execute(
                 nb_man.output_path = place
 
     papermill_engines.register("whole", Engine)
-    # transport_encryption keeps ipykernel from warning at each start; widget state would be
-    # megabytes.
-    temporary = scratch()  # what the kernel leaves goes with it, even if it is killed
-    place = {
-        "transport_encryption": "auto",
-        "connection_file": os.path.join(temporary.name, "kernel.json"),
-    }
-    client = {
-        # The kernel would tell of the interrupt that ends it.
-        "extra_arguments": ["--log-level=50"],
-        # Seconds for the last outputs of a cell that has ended: on a busy machine four, as it is
-        # set, are too few.
-        "iopub_timeout": 120,
-    }
-    options = {
-        "config": Config({"KernelManager": place, "NotebookClient": client}),
-        "store_widget_state": False,
-    } | options
-    env = {**env, **safe_path(), "TMPDIR": temporary.name, "IPYTHONDIR": temporary.name}
-    before = {name: os.environ.get(name) for name in env}
-    os.environ.update(env)
+    # Seconds for the last outputs of a cell that has ended: on a busy machine four, as it is set,
+    # are too few. Widget state would be megabytes.
+    client = Config({"NotebookClient": {"iopub_timeout": 120}})
+    options = {"config": client, "store_widget_state": False} | options
     try:
         papermill.execute_notebook(
             *(
@@ -254,10 +289,6 @@ def execute(
             sentence("the notebook's process died, often for want of memory"),
             died=True,
         )
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name, None) if value is None else os.environ.update({name: value})
-        temporary.cleanup()
     return None
 
 
