@@ -9,8 +9,8 @@ path, out = sys.argv[1:]
 bench = workbench.open(
     {"exports": path, "tag": "failed {date:%d%m%y} {channel}", "timezone": "UTC", "out": out}
 )
-failed, channels = bench.tables.failed, bench.settings.channels
-bench.results.table(summarise.by_cause(failed), "by-cause")
-bench.results.table(summarise.error_by_channel(failed, channels), "error-by-channel")
-bench.results.table(summarise.by_time(failed)[0], "by-hour")
+counts, channels = summarise.counted(bench.tables.failed), bench.settings.channels
+bench.results.table(summarise.by_cause(counts), "by-cause")
+bench.results.table(summarise.error_by_channel(counts, channels), "error-by-channel")
+bench.results.table(summarise.by_time(bench.tables)[0], "by-hour")
 bench.finish(recover.recover(bench.settings, bench.tables, bench.results))

@@ -434,7 +434,7 @@ class Tables:
             raise self._nothing_left()
         rows = rows.filter(self.selected(rows))
         if seen["named"] == seen["unique"]:
-            return rows
+            return self.engine.view(rows)
         # A spreadsheet can round the IDs of messages to several contacts to the same one.
         known = rows.filter(rows.message_id.notnull())
         by_message = known.group_by("message_id", "contact_id")
@@ -443,7 +443,7 @@ class Tables:
         self.repeats = int(seen["named"]) - single
         self.sharing = single - int(seen["unique"])
         unnamed = rows.filter(rows.message_id.isnull())
-        return unnamed.union(rows.semi_join(once, "row_id"))
+        return self.engine.view(unnamed.union(rows.semi_join(once, "row_id")))
 
     def _no_channel(self, channel: str) -> ParameterError:
         present, channels = self.inputs.groups.channels, self.settings.channels
@@ -479,7 +479,7 @@ class Tables:
     @cached_property
     def broadcasts(self) -> ibis.Table:
         """The selected failures that count against limits and for recovery."""
-        return self.failed.filter(self.counted(self.failed))
+        return self.engine.view(self.failed.filter(self.counted(self.failed)))
 
     @cached_property
     def sent(self) -> ibis.Table | None:

@@ -33,9 +33,6 @@ if TYPE_CHECKING:
     import nbformat
     from jupyter_client.manager import AsyncKernelManager
 
-# What a kernel imports before it is asked to.
-AHEAD = ("rebroadcast.bench.workbench", "rebroadcast.show.drawing", "ibis.backends.duckdb")
-
 
 def locate(notebook: str | Path) -> Path:
     """Find a notebook by path, or by name among this project's own."""
@@ -191,7 +188,7 @@ def execute(
     before = {name: os.environ.get(name) for name in env}
     os.environ.update(env)
     try:
-        with _kernel(temporary.name, ahead=path in share.notebooks().values()) as kernel:
+        with _kernel(temporary.name, "rebroadcast.bench" in path.read_text("utf-8")) as kernel:
             Thread(target=_prepare_page, args=(bool(checked.get("light")),), daemon=True).start()
             return _run_cells(path, checked, target, km=kernel, **options)
     finally:
@@ -202,8 +199,8 @@ def execute(
 
 @contextmanager
 def _kernel(folder: str, ahead: bool) -> "Iterator[AsyncKernelManager]":
-    """A kernel that starts, and with ahead imports what our notebooks do, while the process that
-    asks for it imports what runs a notebook: half a second to a second each.
+    """A kernel that starts, and with ahead imports the workbench, while the process that asks for
+    it imports what runs a notebook: each takes about a second.
     """
     from jupyter_client.manager import AsyncKernelManager
     from jupyter_core.utils import run_sync
@@ -214,10 +211,9 @@ def _kernel(folder: str, ahead: bool) -> "Iterator[AsyncKernelManager]":
         "connection_file": os.path.join(folder, "kernel.json"),
     }
     kernel = AsyncKernelManager(kernel_name="python3", config=Config({"KernelManager": place}))
-    said = ["--log-level=50"]  # it would tell of the interrupt that ends it
-    if ahead:
-        said.append(f"--IPKernelApp.exec_lines=[__import__(name) for name in {AHEAD}]")
-    run_sync(kernel.start_kernel)(extra_arguments=said)
+    told = ["--log-level=50", "--HistoryManager.enabled=False"]  # it tells of its interrupt
+    told += ["--IPKernelApp.exec_lines=__import__('rebroadcast.bench.ahead')"] if ahead else []
+    run_sync(kernel.start_kernel)(extra_arguments=told)
     try:
         yield kernel
     finally:

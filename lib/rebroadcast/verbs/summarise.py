@@ -91,9 +91,9 @@ def summarise(settings: Settings, tables: Tables) -> Summary:
     """
     facts = look(tables)
     failed, channels = tables.failed, settings.channels
-    errors = by_error(failed, settings.rules, settings.lang.code)
-    where = error_by_channel(failed, channels)
-    times, unit = by_time(failed)
+    errors, counts = by_error(failed, settings.rules, settings.lang.code), counted(failed)
+    where = error_by_channel(counts, channels)
+    times, unit = by_time(tables)
     uncovered, people = None, 0
     try:
         fates, people = _fates(tables)
@@ -103,8 +103,8 @@ def summarise(settings: Settings, tables: Tables) -> Summary:
         facts=facts,
         broadcasts=broadcasts(settings, tables, with_fates=uncovered is None),
         errors=errors,
-        causes=by_cause(failed),
-        channels=by_channel(failed, channels),
+        causes=by_cause(counts),
+        channels=by_channel(counts, channels),
         where=where,
         times=times,
         unit=unit,
@@ -112,7 +112,7 @@ def summarise(settings: Settings, tables: Tables) -> Summary:
         compared=comparison(where, Path(settings.compare)) if settings.compare else None,
         fates=fates,
         recoverable=people,
-        confidence=by_confidence(failed),
+        confidence=by_confidence(counts),
         uncovered=uncovered,
         doubts=facts.doubts,
     )
@@ -295,46 +295,53 @@ def by_error(failed: "ibis.Table", rules: Rules, language: str = "en") -> "pd.Da
     return frame
 
 
-def by_confidence(failed: "ibis.Table") -> "pd.DataFrame":
-    """confidence ("code", "text", "concept", "guess", or "" where no rule knows the error), failed;
-    most first.
+def counted(failed: "ibis.Table") -> "pd.DataFrame":
+    """How many messages failed, for each channel_id, error (masked), cause, verdict and confidence
+    ("code", "text", "concept", "guess", or "" where no rule knows the error) that are together.
     """
-    groups = failed.group_by(confidence=failed.confidence.fill_null(""))
-    return _ranked(groups.aggregate(failed=failed.count()).to_pandas(), "confidence")
-
-
-def by_cause(failed: "ibis.Table") -> "pd.DataFrame":
-    """cause, verdict, failed; most first."""
-    return _ranked(
-        failed.group_by("cause", "verdict").aggregate(failed=failed.count()).to_pandas(),
+    groups = failed.group_by(
+        "channel_id",
         "cause",
         "verdict",
+        error="masked",
+        confidence=failed.confidence.fill_null(""),
     )
+    frame = groups.aggregate(failed=failed.count()).to_pandas()
+    return frame.fillna({"channel_id": ""})
 
 
-def by_channel(failed: "ibis.Table", channels: Channels) -> "pd.DataFrame":
-    """channel (its name), channel_id, verdict, failed."""
-    frame = failed.group_by("channel_id", "verdict").aggregate(failed=failed.count()).to_pandas()
-    return _ranked(named(frame, channels), "channel", "verdict")
+def _summed(counts: "pd.DataFrame", *names: str) -> "pd.DataFrame":
+    return counts.groupby(list(names), dropna=False, as_index=False)["failed"].sum()
 
 
-def error_by_channel(failed: "ibis.Table", channels: Channels) -> "pd.DataFrame":
-    """error (masked), channel (its name), failed."""
-    frame = (
-        failed.group_by("channel_id", error=failed.masked)
-        .aggregate(failed=failed.count())
-        .to_pandas()
-    )
-    return _ranked(named(frame, channels), "error", "channel")
+def by_confidence(counts: "pd.DataFrame") -> "pd.DataFrame":
+    """confidence, failed, of what `counted` tells; most first."""
+    return _ranked(_summed(counts, "confidence"), "confidence")
 
 
-def by_time(failed: "ibis.Table") -> tuple["pd.DataFrame", str]:
+def by_cause(counts: "pd.DataFrame") -> "pd.DataFrame":
+    """cause, verdict, failed, of what `counted` tells; most first."""
+    return _ranked(_summed(counts, "cause", "verdict"), "cause", "verdict")
+
+
+def by_channel(counts: "pd.DataFrame", channels: Channels) -> "pd.DataFrame":
+    """channel (its name), channel_id, verdict, failed, of what `counted` tells."""
+    frame = named(_summed(counts, "channel_id", "verdict"), channels)
+    return _ranked(frame, "channel", "verdict")
+
+
+def error_by_channel(counts: "pd.DataFrame", channels: Channels) -> "pd.DataFrame":
+    """error (masked), channel (its name), failed, of what `counted` tells."""
+    frame = named(_summed(counts, "channel_id", "error"), channels)
+    return _ranked(frame, "error", "channel")
+
+
+def by_time(tables: Tables) -> tuple["pd.DataFrame", str]:
     """hour (wall clock), cause, failed, and the unit: "hour", "minute" within two hours, "day"
     beyond five days.
     """
-    dated = failed.filter(failed.local_at.notnull())
-    span = dated.aggregate(first=dated.local_at.min(), last=dated.local_at.max()).execute().iloc[0]
-    unit = time_unit(span["last"] - span["first"])
+    dated = tables.failed.filter(tables.failed.local_at.notnull())
+    unit = time_unit(tables.facts["end"] - tables.facts["begin"])
     hour = dated.local_at.truncate({"day": "D", "hour": "h", "minute": "m"}[unit])
     frame = dated.group_by(hour=hour, cause="cause").aggregate(failed=dated.count()).to_pandas()
     return frame.sort_values(["hour", "cause"], ignore_index=True), unit
