@@ -251,7 +251,7 @@ def test_existing_tags_stay_in_the_cell(write, tmp_path):
     ]
     assert result.missing == 1
     twice = write([["1", ""], ["1", ""]], "twice.csv", ["ContactID", "Tags"])
-    with pytest.raises(InputError, match="1 contact IDs more than once"):
+    with pytest.raises(InputError, match="more than once: 1;"):
         recover(exports=str(path), contacts=str(twice))
 
 

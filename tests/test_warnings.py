@@ -89,3 +89,22 @@ def test_a_limit_that_the_channels_file_denies_is_told(write, tmp_path, limit, e
     if n:
         assert found["unlimited"].values == {"n": n}
         assert "Correct the file" in found["unlimited"].text()
+
+
+@pytest.mark.parametrize(
+    ("language", "one", "several"),
+    [
+        ("en", ("1 row of failed messages could", ": 1 date cannot"), ("2 rows of", "2 dates")),
+        (
+            "es",
+            ("1 fila de mensajes fallidos no se pudo", ": 1 fecha no se puede"),
+            ("2 filas de",),
+        ),
+    ],
+)
+def test_one_is_told_otherwise_than_several(write, language, one, several):
+    good, *bad = row("1", "m1"), *(row(str(n), f"m{n}", at="2022-01-1? 18:0") for n in (2, 3))
+    for rows, told in (([good, *bad[:1]], one), ([good, *bad], several)):
+        bench = opened({"exports": str(write(rows)), "timezone": "UTC", "language": language})
+        said = " · ".join(map(bench.reader.said, doubts(bench.tables)))
+        assert all(part in said for part in told), said

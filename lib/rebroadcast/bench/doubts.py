@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pandas as pd
 
-from ..common.doubts import ALL, Doubt
+from ..common.doubts import ALL, Doubt, n_
 from ..engine.engine import distinct_ids
 from .tables import Tables
 
@@ -131,19 +131,24 @@ def _grouping(tables: Tables) -> list[Doubt]:
 def _no_channel(tables: Tables) -> list[Doubt]:
     """How many failed messages name no channel, where others do."""
     n = int(tables.seen["nowhere"]) if tables.inputs.groups.channels else 0
-    text = _(
-        "{n} failed messages name no channel, unlike the others (a sheet may have had merged cells):"
-        " they are in no channel's numbers, and count as broadcasts of their own."
+    text = n_(
+        "{n} failed message names no channel, unlike the others (a sheet may have had merged"
+        " cells): it is in no channel's numbers, and counts as a broadcast of its own.",
+        "{n} failed messages name no channel, unlike the others (a sheet may have had merged"
+        " cells): they are in no channel's numbers, and count as broadcasts of their own.",
     )
     return [Doubt("no channel", text, {"n": n}, n)] if n else []
 
 
 def _shared_ids(tables: Tables) -> list[Doubt]:
     """How many failed messages have the message ID of another contact's."""
-    text = _(
-        "{n} failed messages have a message ID that another contact's message has, too (a spreadsheet"
-        " may have rounded it). Messages cannot be compared by ID; export again, and do not open the"
-        " file in a spreadsheet before."
+    text = n_(
+        "{n} failed message has a message ID that another contact's message has, too (a"
+        " spreadsheet may have rounded it). Messages cannot be compared by ID; export again, and"
+        " do not open the file in a spreadsheet before.",
+        "{n} failed messages have a message ID that another contact's message has, too (a"
+        " spreadsheet may have rounded it). Messages cannot be compared by ID; export again, and"
+        " do not open the file in a spreadsheet before.",
     )
     _counted = tables.failed  # tells which IDs are shared
     n = tables.sharing
@@ -159,10 +164,14 @@ def _unmatched(tables: Tables) -> list[Doubt]:
     seen = seen.execute().iloc[0]
     if not seen["n"]:
         return []
-    text = _(
+    text = n_(
+        "{n} failed message is not in the messages export of those days, so its ID cannot be"
+        " compared (a spreadsheet may have cut it). What seems to have arrived for its contact is"
+        " not counted. Export both files again, and do not save them in a spreadsheet.",
         "{n} failed messages are not in the messages export of those days, so their IDs cannot be"
-        " compared (a spreadsheet may have cut them). What seems to have arrived for these {contacts}"
-        " contacts is not counted. Export both files again, and do not save them in a spreadsheet."
+        " compared (a spreadsheet may have cut them). What seems to have arrived for these"
+        " {contacts} contacts is not counted. Export both files again, and do not save them in a"
+        " spreadsheet.",
     )
     values = {"n": int(seen["n"]), "contacts": int(seen["contacts"])}
     return [Doubt("ids do not match", text, values, values["n"])]
@@ -185,10 +194,13 @@ def _restricted(tables: Tables) -> list[Doubt]:
     seen = tables.inputs.at_limit
     if seen.empty:
         return []
-    text = _(
-        "{n} messages failed with a restriction of the number (131048) after {reached} contacts had"
-        " been reached, exactly a limit, and none after that: they count as failures at the limit."
-        " If people reported the number, mend that first."
+    text = n_(
+        "{n} message failed with a restriction of the number (131048) after {reached} contacts"
+        " had been reached, exactly a limit, and none after that: it counts as a failure at the"
+        " limit. If people reported the number, mend that first.",
+        "{n} messages failed with a restriction of the number (131048) after {reached} contacts"
+        " had been reached, exactly a limit, and none after that: they count as failures at the"
+        " limit. If people reported the number, mend that first.",
     )
     reached = ", ".join(map(tables.settings.reader.number, sorted({*seen["reached"]})))
     n = int(seen["failed"].sum())
@@ -202,8 +214,10 @@ def _unlimited(tables: Tables) -> list[Doubt]:
         return []
     rows = tables.inputs.all_failed
     n = int(((rows.cause == "quota") & rows.channel_id.isin(free)).sum().execute() or 0)
-    text = _(
+    text = n_(
+        "{n} failure says that a limit was reached, on a channel that the channels file calls"
+        " unlimited: no overflow and no waves are worked out for it. Correct the file.",
         "{n} failures say that a limit was reached, on channels that the channels file calls"
-        " unlimited: no overflow and no waves are worked out for them. Correct the file."
+        " unlimited: no overflow and no waves are worked out for them. Correct the file.",
     )
     return [Doubt("unlimited", text, {"n": n}, n)] if n else []

@@ -4,8 +4,17 @@ it.
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
+from .language import Language, language
+
+ENGLISH = language("en")
 ALL = 10**12  # the weight of what concerns all rows, and others that nobody has seen
+
+
+def n_(one: str, many: str) -> tuple[str, str]:
+    """Mark both forms of a sentence for the catalogues: that for one, and that for others."""
+    return one, many
 
 
 @dataclass(frozen=True)
@@ -13,31 +22,30 @@ class Doubt:
     """One reason why a number may be other than it is shown.
 
     `kind` is a short name of its kind, the same in every language ("rejected", "cut off");
-    `template` a sentence with `{name}` places, translated like any text; `values` fills them and
-    names files, lines and numbers, never persons; `weight` is how many rows or contacts it
-    concerns, so that the loudest comes first.
+    `template` a sentence with `{name}` places, or two forms of it, for one `{n}` and for others;
+    translated like any text; `values` fills them and names files, lines and numbers, never persons;
+    `weight` is how many rows or contacts it concerns, so that the loudest comes first.
 
-    >>> doubt = Doubt("hidden", "{file}: {n} rows are hidden.", {"file": "a.xlsx", "n": 1200}, 1200)
-    >>> doubt.text()
+    >>> forms = n_("{file}: {n} row is hidden.", "{file}: {n} rows are hidden.")
+    >>> Doubt("hidden", forms, {"file": "a.xlsx", "n": 1200}, 1200).text()
     'a.xlsx: 1,200 rows are hidden.'
     """
 
     kind: str
-    template: str
-    values: Mapping[str, object] = field(default_factory=dict)
+    template: str | tuple[str, str]
+    values: Mapping[str, Any] = field(default_factory=dict)
     weight: int = 0
 
-    def text(
-        self,
-        gettext: Callable[[str], str] = str,
-        shown: Callable[[object], str] | None = None,
-    ) -> str:
-        """Say it: gettext translates the sentence, shown writes the values in it."""
+    def text(self, lang: Language = ENGLISH, shown: Callable[[object], str] | None = None) -> str:
+        """Say it in a language; shown writes the values in it."""
         shown = shown or (
-            lambda value: f"{value:,}" if isinstance(value, (int, float)) else str(value)
+            lambda value: lang.number(value) if isinstance(value, (int, float)) else str(value)
         )
-        values = {name: shown(value) for name, value in self.values.items()}
-        return gettext(self.template).format(**values)
+        said = {name: shown(value) for name, value in self.values.items()}
+        if isinstance(self.template, str):
+            return lang.gettext(self.template).format(**said)
+        count = self.values["n"]
+        return lang.ngettext(*self.template, count, **{k: v for k, v in said.items() if k != "n"})
 
 
 def loudest_first(doubts: Iterable[Doubt]) -> tuple[Doubt, ...]:

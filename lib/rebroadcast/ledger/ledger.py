@@ -25,7 +25,7 @@ import ibis
 import pandas as pd
 from filelock import FileLock
 
-from ..common.doubts import Doubt
+from ..common.doubts import Doubt, n_
 from ..common.exceptions import LedgerError, ParameterError, did_you_mean, reason
 from ..common.folder import busy, sync
 from ..engine.engine import reader_path
@@ -424,8 +424,12 @@ class Ledger:
             found.append(
                 Doubt(
                     "older ledger",
-                    "By channel and date, this broadcast is taken to be what the ledger calls"
-                    " '{names}'; {n} contacts tagged for that are not tagged again.",
+                    n_(
+                        "By channel and date, this broadcast is taken to be what the ledger calls"
+                        " '{names}'; {n} contact tagged for that is not tagged again.",
+                        "By channel and date, this broadcast is taken to be what the ledger calls"
+                        " '{names}'; {n} contacts tagged for that are not tagged again.",
+                    ),
                     {"names": names, "n": (before := sum(r["rows"] for r in taken))},
                     before,
                 )
@@ -436,8 +440,12 @@ class Ledger:
             found.append(
                 Doubt(
                     "older ledger",
-                    "{n} contacts tagged now were tagged before for '{names}'; if that is this"
-                    " broadcast, give it that name (broadcast).",
+                    n_(
+                        "{n} contact tagged now was tagged before for '{names}'; if that is this"
+                        " broadcast, give it that name (broadcast).",
+                        "{n} contacts tagged now were tagged before for '{names}'; if that is"
+                        " this broadcast, give it that name (broadcast).",
+                    ),
                     {"names": names, "n": both},
                     both,
                 )

@@ -11,7 +11,7 @@ from datetime import datetime, time, timedelta
 import ibis
 import pandas as pd
 
-from ..common.doubts import ALL, Doubt
+from ..common.doubts import ALL, Doubt, n_
 from ..common.exceptions import DateError
 from ..common.masking import mask
 from ..common.times import changes
@@ -252,9 +252,14 @@ def doubts(
         said.append(
             Doubt(
                 "times that are none",
-                "{files}: {n} messages carry a time that does not exist in {zone}, the first"
-                " {first}: its clocks were put forward then. The times are of another zone, and all"
-                " may be off; state it with timezone.",
+                n_(
+                    "{files}: {n} message carries a time that does not exist in {zone}, {first}:"
+                    " its clocks were put forward then. The times are of another zone, and all"
+                    " may be off; state it with timezone.",
+                    "{files}: {n} messages carry a time that does not exist in {zone}, the first"
+                    " {first}: its clocks were put forward then. The times are of another zone,"
+                    " and all may be off; state it with timezone.",
+                ),
                 files_zone | {"n": seen.skipped, "first": seen.first},
                 seen.rows,
             )
@@ -263,8 +268,14 @@ def doubts(
         said.append(
             Doubt(
                 "times that come twice",
-                "{files}: {n} messages are of an hour that comes twice in {zone}, when its clocks"
-                " are put back; they are read as of the second, and may have been sent an hour earlier.",
+                n_(
+                    "{files}: {n} message is of an hour that comes twice in {zone}, when its"
+                    " clocks are put back; it is read as of the second, and may have been sent an"
+                    " hour earlier.",
+                    "{files}: {n} messages are of an hour that comes twice in {zone}, when its"
+                    " clocks are put back; they are read as of the second, and may have been sent"
+                    " an hour earlier.",
+                ),
                 files_zone | {"n": seen.twice},
                 seen.twice,
             )
@@ -286,18 +297,31 @@ def doubts(
 REJECTED = {
     "failed": Doubt(
         "rejected",
-        "{n} rows of failed messages could not be read and are in none of the numbers:"
-        " {files}, from line {line} on. data/rejected.csv lists them.",
+        n_(
+            "{n} row of failed messages could not be read and is in none of the numbers: {files},"
+            " line {line}. data/rejected.csv has it.",
+            "{n} rows of failed messages could not be read and are in none of the numbers:"
+            " {files}, from line {line} on. data/rejected.csv lists them.",
+        ),
     ),
     "messages": Doubt(
         "rejected",
-        "{n} rows of the messages export could not be read: {files}, from line {line} on. Up to"
-        " {n} contacts may have been reached without being counted as reached.",
+        n_(
+            "{n} row of the messages export could not be read: {files}, line {line}. Its contact"
+            " may have been reached without being counted as reached.",
+            "{n} rows of the messages export could not be read: {files}, from line {line} on. Up"
+            " to {n} contacts may have been reached without being counted as reached.",
+        ),
     ),
     "contacts": Doubt(
         "rejected",
-        "{n} rows of the contacts export could not be read: {files}, from line {line} on. The"
-        " tags that up to {n} contacts have already are not known, and an import would drop them.",
+        n_(
+            "{n} row of the contacts export could not be read: {files}, line {line}. The tags"
+            " that its contact has already are not known, and an import would drop them.",
+            "{n} rows of the contacts export could not be read: {files}, from line {line} on. The"
+            " tags that up to {n} contacts have already are not known, and an import would drop"
+            " them.",
+        ),
     ),
 }
 
@@ -325,8 +349,12 @@ def message_ids_lost(source: Source, n: int) -> Doubt:
     """Say that IDs of messages are no longer there."""
     return Doubt(
         "lost message IDs",
-        "{file}: a spreadsheet cut {n} message IDs (as 1.68E+15). Their rows count, but these"
-        " messages cannot be compared with others by ID.",
+        n_(
+            "{file}: a spreadsheet cut {n} message ID (as 1.68E+15). Its row counts, but this"
+            " message cannot be compared with others by ID.",
+            "{file}: a spreadsheet cut {n} message IDs (as 1.68E+15). Their rows count, but these"
+            " messages cannot be compared with others by ID.",
+        ),
         {"file": source.name, "n": n},
         n,
     )
@@ -336,8 +364,12 @@ def under_way(sources: Sequence[Source], n: int) -> Doubt:
     """Say that some messages have neither failed nor arrived."""
     return Doubt(
         "under way",
-        "{files}: {n} messages were handed on, and nothing tells whether they arrived; they count"
-        " neither as delivered nor as failed. Export again later.",
+        n_(
+            "{files}: {n} message was handed on, and nothing tells whether it arrived; it counts"
+            " neither as delivered nor as failed. Export again later.",
+            "{files}: {n} messages were handed on, and nothing tells whether they arrived; they"
+            " count neither as delivered nor as failed. Export again later.",
+        ),
         {"files": _names([source.name for source in sources]), "n": n},
         n,
     )
@@ -366,8 +398,12 @@ def dates_refused(source: Source, bad: "pd.DataFrame") -> tuple[tuple | None, li
     return first, [
         Doubt(
             "dates",
-            "{file}: {n} dates cannot be read, the first on line {line}: '{cell}'. A date is read"
-            " in forms such as {forms}; for another, give a pattern with date_format.",
+            n_(
+                "{file}: {n} date cannot be read, on line {line}: '{cell}'. A date is read in"
+                " forms such as {forms}; for another, give a pattern with date_format.",
+                "{file}: {n} dates cannot be read, the first on line {line}: '{cell}'. A date is"
+                " read in forms such as {forms}; for another, give a pattern with date_format.",
+            ),
             values | {"forms": _forms()},
             len(none),
         )
@@ -413,10 +449,16 @@ def turned(file: str, seen: "pd.DataFrame", date_format: str) -> list[Doubt]:
     return [
         Doubt(
             "turned dates",
-            "{file}: {n} dates up to the 12th of a month are written in another form than the"
-            " {others} later ones, as by a spreadsheet that takes the day for the month: day and"
-            " month may be turned in them. Export again, and do not open the file in a"
-            " spreadsheet before; or say with date_format how they are to be read: {way}.",
+            n_(
+                "{file}: {n} date up to the 12th of a month is written in another form than later"
+                " ones ({others}), as by a spreadsheet that takes the day for the month: day and"
+                " month may be turned in it. Export again, and do not open the file in a"
+                " spreadsheet before; or say with date_format how dates are to be read: {way}.",
+                "{file}: {n} dates up to the 12th of a month are written in another form than the"
+                " {others} later ones, as by a spreadsheet that takes the day for the month: day"
+                " and month may be turned in them. Export again, and do not open the file in a"
+                " spreadsheet before; or say with date_format how they are to be read: {way}.",
+            ),
             {"file": file, "n": int(early["n"].sum()), "others": int(late["n"].sum()), "way": way},
             int(early["n"].sum()),
         )
@@ -434,9 +476,14 @@ def dotted(file: str, seen: "pd.DataFrame") -> list[Doubt]:
     return [
         Doubt(
             "dotted dates",
-            "{file}: {n} dates are written with dots and read as {form}; day first is the custom"
-            " there. If it is the other way round, say so with date_format: DMY (day first) or MDY"
-            " (month first).",
+            n_(
+                "{file}: {n} date is written with dots and read as {form}; day first is the"
+                " custom there. If it is the other way round, say so with date_format: DMY (day"
+                " first) or MDY (month first).",
+                "{file}: {n} dates are written with dots and read as {form}; day first is the"
+                " custom there. If it is the other way round, say so with date_format: DMY (day"
+                " first) or MDY (month first).",
+            ),
             {"file": file, "n": n, "form": form},
         )
     ]

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import ibis
 
-from ..common.doubts import Doubt
+from ..common.doubts import Doubt, n_
 from ..engine.engine import id_parts
 
 MOST = 3  # contacts that share a number: where more do, it is a placeholder or a shop's own
@@ -40,9 +40,14 @@ class People(NamedTuple):
         )
         lost = Doubt(
             "lost phones",
-            "A spreadsheet cut the phone numbers of {n} contacts (as 5.25E+11), so that persons with"
-            " several contacts cannot be told by them. Export the contacts again, and do not open"
-            " them in a spreadsheet before.",
+            n_(
+                "A spreadsheet cut the phone number of {n} contact (as 5.25E+11), so that its"
+                " person cannot be told by it. Export the contacts again, and do not open them in"
+                " a spreadsheet before.",
+                "A spreadsheet cut the phone numbers of {n} contacts (as 5.25E+11), so that"
+                " persons with several contacts cannot be told by them. Export the contacts"
+                " again, and do not open them in a spreadsheet before.",
+            ),
             {"n": self.lost},
             self.lost,
         )

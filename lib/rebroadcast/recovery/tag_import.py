@@ -9,7 +9,7 @@ import ibis
 import pandas as pd
 
 from ..common import sheets
-from ..common.doubts import Doubt
+from ..common.doubts import Doubt, n_
 from ..common.exceptions import InputError
 from ..common.folder import slug
 from ..engine.engine import id_parts, same_ids, shared_parts, with_ids
@@ -71,8 +71,8 @@ def check_contacts(contacts: "ibis.Table") -> None:
     twice = contacts.group_by("contact_id").aggregate(n=contacts.count()).filter(lambda t: t.n > 1)
     if n := int(twice.count().execute()):
         raise InputError(
-            "The contacts export has {n} contact IDs more than once; expected one row per contact."
-            " Export the contacts again.",
+            "Contact IDs that the contacts export has more than once: {n}; expected one row per"
+            " contact. Export the contacts again.",
             n=n,
         )
 
@@ -125,8 +125,12 @@ def doubts(
     found = [
         Doubt(
             "tag in use",
-            "{n} other contacts carry the tag '{tag}' already: a segment of it will hold {all}, not"
-            " {mine}. Take another tag, or take it off them first.",
+            n_(
+                "{n} other contact carries the tag '{tag}' already: a segment of it will hold"
+                " {all}, not {mine}. Take another tag, or take it off that contact first.",
+                "{n} other contacts carry the tag '{tag}' already: a segment of it will hold"
+                " {all}, not {mine}. Take another tag, or take it off them first.",
+            ),
             {"n": int(more), "tag": tag, "all": int(mine + more), "mine": int(mine)},
             int(more),
         )
@@ -152,8 +156,12 @@ def doubts(
         found.append(
             Doubt(
                 "opt-out",
-                "{n} of the contacts to tag have tags that read like an opt-out ({tags}); to leave them"
-                " out, name the tags (exclude_tag).",
+                n_(
+                    "{n} of the contacts to tag has a tag that reads like an opt-out ({tags}); to"
+                    " leave it out, name the tag (exclude_tag).",
+                    "{n} of the contacts to tag have tags that read like an opt-out ({tags}); to"
+                    " leave them out, name the tags (exclude_tag).",
+                ),
                 {"n": asked_out, "tags": ", ".join(names)},
                 asked_out,
             )

@@ -57,7 +57,7 @@ class Reader:
 
     def said(self, doubt: Doubt) -> str:
         """What makes a number less sure, in the reader's words."""
-        return doubt.text(self.lang.gettext, self._value)
+        return doubt.text(self.lang, self._value)
 
     def _value(self, value: object) -> str:
         if isinstance(value, timedelta):

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, NamedTuple
 from xml.etree import ElementTree
 
-from ..common.doubts import Doubt
+from ..common.doubts import Doubt, n_
 from ..common.exceptions import InputError, sentence
 from ..common.folder import disk_full
 
@@ -193,8 +193,12 @@ def _sheet_doubts(path: Path, name: str, left: list[str]) -> tuple[Doubt, ...]:
         doubts.append(
             Doubt(
                 "hidden rows",
-                "{file}: {n} rows of the sheet are hidden, by a filter or by hand; they are read"
-                " as all others.",
+                n_(
+                    "{file}: {n} row of the sheet is hidden, by a filter or by hand; it is read"
+                    " as all others.",
+                    "{file}: {n} rows of the sheet are hidden, by a filter or by hand; they are"
+                    " read as all others.",
+                ),
                 {"file": path.name, "n": hidden},
                 hidden,
             )
@@ -203,8 +207,12 @@ def _sheet_doubts(path: Path, name: str, left: list[str]) -> tuple[Doubt, ...]:
         doubts.append(
             Doubt(
                 "sheets",
-                "{file} has {n} more sheets, which are not read; the data were taken from"
-                " '{sheet}'.",
+                n_(
+                    "{file} has {n} more sheet, which is not read; the data were taken from"
+                    " '{sheet}'.",
+                    "{file} has {n} more sheets, which are not read; the data were taken from"
+                    " '{sheet}'.",
+                ),
                 {"file": path.name, "n": len(left), "sheet": name},
                 len(left),
             )

@@ -12,7 +12,7 @@ import pandas as pd
 from ..bench.results import Results
 from ..bench.settings import Settings
 from ..bench.tables import Tables
-from ..common.doubts import Doubt
+from ..common.doubts import Doubt, n_
 from ..common.exceptions import ParameterError, RunError
 from ..engine.engine import PARQUET, id_parts, reader_path, same_ids, with_ids
 from ..errors import advice
@@ -192,9 +192,11 @@ def _people(
         return doubts
     order = ["person", "contact_id", "audience"]
     tables.engine.to_csv(rows.order_by(order), folder / "data" / "same_person.csv")
-    text = _(
-        "{n} contacts share a phone number or an e-mail address with another one, and count as one"
-        " person with it (data/same_person.csv)."
+    text = n_(
+        "{n} contact shares a phone number or an e-mail address with another one, and counts as"
+        " one person with it (data/same_person.csv).",
+        "{n} contacts share a phone number or an e-mail address with another one, and count as"
+        " one person with it (data/same_person.csv).",
     )
     return (*doubts, Doubt("people", text, {"n": sharing}, sharing))
 
