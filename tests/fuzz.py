@@ -19,7 +19,8 @@ with atheris.instrument_imports(include=["rebroadcast"]):
     from rebroadcast.common.exceptions import RebroadcastError
     from rebroadcast.common.masking import mask
     from rebroadcast.sources import files
-from rebroadcast.reading import exports, salvage
+from rebroadcast.reading import exports
+from rebroadcast.reading import sift as sifting
 
 FOLDER = Path(tempfile.mkdtemp(prefix="rebroadcast-fuzz-"))
 KINDS = [None, "whatsapp", "email", "sms", "telegram", "no such kind"]
@@ -68,9 +69,9 @@ def sift(data: bytes) -> None:
             and source.path.exists()
             and not source.path.read_bytes().startswith(b"PAR1")
         ):
-            good, refused, _ = salvage.sift(source, FOLDER / "sifted.csv")
+            good, refused, _ = sifting.sift(source, FOLDER / "sifted.csv")
             assert good >= 0
-            assert (refused.error_type.map(bool) | (refused.lines > 0)).all()
+            assert (refused.reason.map(bool) | (refused.lines > 0)).all()
 
 
 def _read(kind: str):

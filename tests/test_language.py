@@ -19,7 +19,6 @@ from rebroadcast.common import exceptions
 from rebroadcast.common.exceptions import LOCALE, ParameterError
 from rebroadcast.common.language import Language
 from rebroadcast.limits import channels
-from rebroadcast.reading import exports
 from rebroadcast.sources import files
 
 PASSED_ON = [
@@ -152,11 +151,7 @@ def test_errors_are_made_of_literals():
 
 
 def test_what_errors_take_from_data_files_is_in_the_catalogue(spanish):
-    met = (
-        {e["title"] for e in files.known()["exports"].values()}
-        | {*files.FOREIGN.values()}
-        | {*exports.REASONS.values()}
-    )
+    met = {e["title"] for e in files.known()["exports"].values()} | {*files.FOREIGN.values()}
     met |= {kind.reason for kind in channels.kinds().values() if kind.reason}
     assert [text for text in met if not spanish.get(text)] == [], "name it in words.PIECES"
 

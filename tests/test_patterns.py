@@ -12,7 +12,7 @@ from rebroadcast import errors
 from rebroadcast.common.exceptions import RebroadcastError, RulesError, visible
 from rebroadcast.common.language import Language
 from rebroadcast.errors import texts
-from rebroadcast.reading import salvage
+from rebroadcast.reading import salvage, sift
 from rebroadcast.report import page
 from rebroadcast.sources import files
 from rebroadcast.sources.files import Source
@@ -125,7 +125,7 @@ def sift_long_lines() -> None:
                     "d,c,e\n" + before + part * (100_000 // len(part)), "utf-8", "replace"
                 )
                 salvage._broken(source, 0)
-                salvage.sift(source, Path(folder) / "out.csv")
+                sift.sift(source, Path(folder) / "out.csv")
 
 
 def open_long_lines() -> None:

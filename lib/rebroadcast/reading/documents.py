@@ -25,7 +25,7 @@ def read(engine: Engine, source: Source) -> tuple["ibis.Table", "pd.DataFrame"]:
 
     A list of records is taken for these. Returns them with `broken` (a value that is none of the
     form: no record) and `line` (the number of the value that a record lies in; JSON lines of which
-    none is refused have it from `numbered` only), and what was refused: line, error_type, csv_line.
+    none is refused have it from `numbered` only), and what was refused: line, reason, text.
     In JSON lines a line that is no JSON is refused; of any other document InputError is raised.
     """
     try:
@@ -44,7 +44,7 @@ def read(engine: Engine, source: Source) -> tuple["ibis.Table", "pd.DataFrame"]:
         (line, "a record of another form" if is_object(text) else "no JSON object", text)
         for line, text in locate(source, set(broken)).values()
     ]
-    return raw, pd.DataFrame(refused, columns=["line", "error_type", "csv_line"])
+    return raw, pd.DataFrame(refused, columns=["line", "reason", "text"])
 
 
 def numbered(engine: Engine, source: Source, raw: "ibis.Table") -> "ibis.Table":

@@ -52,14 +52,6 @@ KEPT = {
 }  # what `convert` keeps of a row, beside its export's columns
 MANY = 20  # files that are put into one
 NUMBERED = ("contact_id", "message_id")  # the long ones: as numbers, too, where they are some
-REASONS = {
-    "MISSING COLUMNS": "too few columns",
-    "TOO MANY COLUMNS": "too many columns",
-    "UNQUOTED VALUE": "a stray quote",
-    "INVALID ENCODING": "not valid UTF-8",
-    "INVALID UNICODE": "not valid UTF-8",
-    "LINE SIZE OVER MAXIMUM": "a line that is too long",
-}
 
 
 @dataclass(frozen=True)
@@ -692,12 +684,9 @@ def _heading(source: Source, line: int, text: str) -> str | None:
 
 def _rejected(source: Source, refused: "pd.DataFrame", bad: "pd.DataFrame") -> "pd.DataFrame":
     """One frame of all rows of a file that cannot be used, in the order of the file."""
-    refused = refused[refused.error_type != ""].drop_duplicates("line").sort_values("line")
+    refused = refused[refused.reason != ""]
     rows = [
-        *(
-            (int(line), REASONS.get(kind, kind.lower() if kind.isupper() else kind), text)
-            for line, kind, text in refused[["line", "error_type", "csv_line"]].values
-        ),
+        *refused[["line", "reason", "text"]].itertuples(index=False, name=None),
         *bad[["line", "problem", "text"]].itertuples(index=False, name=None),
     ]
     rows = [(line, _heading(source, line, text) or reason, text) for line, reason, text in rows]

@@ -6,7 +6,6 @@ import csv
 import io
 import re
 from contextlib import suppress
-from pathlib import Path
 
 import ibis
 import numpy as np
@@ -33,7 +32,7 @@ NUMBER = r"0|[1-9][0-9]{0,17}"  # as a BIGINT says the same
 ID = r"[0-9]+|[A-Za-z][!#-~]*[0-9][!#-~]*"
 CONTACT = r"[0-9]+|[A-Za-z][A-Za-z_:@-]*[0-9][A-Za-z0-9_:@-]*"
 TIME = r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}:[0-9]{2}"
-REFUSED = ("line", "error_type", "csv_line", "lines")
+REFUSED = ("line", "reason", "text", "lines")  # see `sift.sift`
 LONGEST = 8_388_608  # bytes of one record: the engine reads no longer ones
 TOLD = 2_000  # characters of an error or content: more tell nothing, and take memory
 SIGNS = "\u00a0\u2000-\u200f\u202a-\u202f\u2060-\u2069\u3000\ufeff"
@@ -41,9 +40,7 @@ DRESSED = rf"^\s*['=]|[{SIGNS}]"  # a phone number as spreadsheets write it
 START = 2**16  # bytes that tell how a file writes its IDs and dates
 
 
-def read(
-    engine: Engine, source: Source, row_start: str, doubted: bool = False
-) -> tuple["ibis.Table", "pd.DataFrame"]:
+def read(engine: Engine, source: Source, row_start: str, doubted: bool = False) -> "ibis.Table":
     """Read a CSV file into a Parquet file in the scratch folder, a row per record, numbered from 0
     as `file_row_number`.
 
@@ -54,25 +51,16 @@ def read(
     line breaks within all values of a row, and `swallowed` tells whether another row may be among
     them; row_start is the pattern for the start of a row.
 
-    Returns with it the records that could not be parsed (line, error_type, csv_line, and how many
-    lines of the file are in no row from there on). A record is refused rather than repaired: too
-    few or too many columns, broken quotes, bad UTF-8.
+    A record that cannot be parsed is left out: too few or too many columns, broken quotes, bad
+    UTF-8. What the others hold tells whether there are such (see `salvage.needed`).
     """
-    target, run = engine.new_file(".parquet"), engine.con.con.execute
+    target = engine.new_file(".parquet")
     # No dictionary is tried for IDs: it would be as long as the column.
-    run(
+    engine.con.con.execute(
         f"COPY ({_query(source, row_start, doubted)}) TO {quoted(target)}"
         " (FORMAT parquet, DICTIONARY_SIZE_LIMIT 20000)"
     )
-    refused = run(
-        "SELECT DISTINCT line_byte_position, error_type::VARCHAR AS error_type, csv_line"
-        " FROM refused"
-    ).df()
-    run("DROP TABLE refused; DROP TABLE refused_scan")
-    refused["csv_line"] = refused.csv_line.fillna("").str.lstrip("\r\n")
-    refused.insert(0, "line", lines_at(source.path, refused.pop("line_byte_position").tolist()))
-    refused["lines"] = refused.csv_line.str.count("\n") + 1
-    return engine.con.read_parquet(target, file_row_number=True), refused
+    return engine.con.read_parquet(target, file_row_number=True)
 
 
 def _query(source: Source, row_start: str, doubted: bool) -> str:
@@ -114,8 +102,7 @@ def _parsed(source: Source, cells: list[str]) -> str:
         f" delim={quoted(source.delimiter)}, quote='\"', escape='\"',"
         f" columns={{{columns}}},"
         f" force_not_null=[{', '.join(map(quoted, cells))}],"
-        " store_rejects=true, rejects_table='refused', rejects_scan='refused_scan',"
-        f" max_line_size={LONGEST}, buffer_size=33554432)"
+        f" ignore_errors=true, max_line_size={LONGEST}, buffer_size=33554432)"
     )
 
 
@@ -213,20 +200,3 @@ def lines(
     above = [0, *lost.lines.cumsum()]
     places = np.searchsorted(lost.line - above[:-1], lines, side="right")
     return [line + int(above[place]) for line, place in zip(lines, places, strict=True)]
-
-
-def lines_at(path: Path, positions: list[int]) -> list[int]:
-    """Return the line (from 1) on which each byte position (from 1) of a file lies.
-
-    DuckDB's own line number counts records, not lines, where values hold line breaks.
-    """
-    found, line, offset = {}, 1, 0
-    if not positions:
-        return []
-    with path.open("rb") as file:
-        for position in sorted(set(positions)):
-            while offset < position:  # where lines end with CRLF, the position is that of the LF
-                block = file.read(min(2**20, position - offset))
-                line, offset = line + block.count(b"\n"), offset + (len(block) or position)
-            found[position] = line
-    return [found[p] for p in positions]
