@@ -16,6 +16,7 @@ from rebroadcast.reading import exports
 
 BASES = pollution.bases(seed=3)
 PER_FAMILY = 1
+VENDORS = Path(__file__).parent / "data" / "vendors"
 HEADER = "Date & Time,Contact ID,Message ID,Channel ID,Error"
 ROWS = [
     f"2022-11-05 09:{n // 60:02}:{n % 60:02},{500_000 + n},{1_667_638_800_000_001 + n},7,131049 - x"
@@ -166,3 +167,17 @@ def test_a_json_object_in_the_place_of_a_channel_is_rejected(engine, tmp_path):
             assert pollution.judge(case, read, tmp_path / "export.jsonl") == "rejected"
             return
     raise AssertionError("no such case")
+
+
+@pytest.mark.parametrize("name", ["twilio_console", "gc_notify_report_fr", "vonage_sms_report"])
+def test_a_vendors_log_with_the_line_ends_of_old_macs_loses_its_damaged_row_only(
+    engine, tmp_path, name
+):
+    lines = (VENDORS / f"{name}.csv").read_bytes().rstrip().splitlines()
+    read = []
+    for rest in (b"", b'"', b"," * 40):
+        path = tmp_path / f"{name}{len(rest)}.csv"
+        path.write_bytes(b"\r".join([*lines[:3], lines[3] + rest, *lines[4:], b""]))
+        export = exports.read(engine, str(path))
+        read.append((export.messages.rows, len(export.rejected)))
+    assert read == [read[0], *[(read[0][0] - 1, read[0][1] + 1)] * 2]

@@ -113,6 +113,7 @@ def _bytes(source: Source) -> dict[str, int]:
     with source.path.open("rb") as file:
         header = [file.readline() for _ in range(source.skip)]
         end = 2 if header and header[-1].endswith(b"\r\n") else 1
+        found["returns"] += sum(line.rstrip(b"\r\n").count(b"\r") for line in header)
         while size := file.readinto(block):
             found["size"] += size
             last = bytes(block[size - 1 : size])
