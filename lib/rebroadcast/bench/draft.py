@@ -12,7 +12,7 @@ from ..common.exceptions import visible
 from ..common.times import fixed_zone, zones_with
 from ..errors import canonical_kind
 from ..limits.channels import Kind, find_kind, kinds
-from .tables import Tables, days
+from .tables import Tables
 
 SAID = 60  # characters of an error that are shown
 CITIES = 6  # that are named where the clock is that of several
@@ -118,7 +118,7 @@ def _zone(tables: Tables) -> Iterator[str]:
     if settings.zone_given:
         yield f'timezone = "{settings.zone}"'
     elif clock:
-        cities = zones_with(clock.offsets, [d for d in days(tables.inputs.all_failed) if d])
+        cities = zones_with(clock.offsets, list(filter(None, tables.inputs.export.span)))
         zone = cities[0] if len(cities) == 1 else fixed_zone(clock.offsets)
         why = _("message IDs show {clock}", clock=clock)
         why = f"{why}: {', '.join(cities[:CITIES])}" if cities else why

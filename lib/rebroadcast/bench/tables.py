@@ -20,6 +20,7 @@ from ..ledger import record
 from ..ledger.ledger import Broadcast, Ledger, open_ledger
 from ..limits.channels import kinds
 from ..reading import exports
+from ..reading.checks import span
 from ..recovery import broadcasts, messages, tag_import
 from ..recovery import fates as fates_
 from ..recovery import people as people_
@@ -408,7 +409,8 @@ class Tables:
     @cached_property
     def facts(self) -> pd.Series:
         """Of the selected failures, each message once: how many (`failed`), how many of them that count
-        (`counted`), `begin` and `end` (wall clock), how many `channels` and `contacts`.
+        (`counted`), `begin` and `end` (wall clock; of those that count `since` and `until`), how many
+        `channels` and `contacts`.
         """
         failed = self.failed
         if not self.repeats:
@@ -505,7 +507,7 @@ class Tables:
         messages = self.inputs.messages
         if not self.settings.messages or messages is None:  # the same file
             return
-        (begin, end), (first, last) = days(messages.table), days(self.broadcasts)
+        (begin, end), (first, last) = messages.span, span(*self.facts[["since", "until"]])
         if not (begin and end and first and last):
             return
         if end.date() < last.date() or (start and begin.date() > first.date()):
@@ -673,6 +675,8 @@ def _facts(rows: ibis.Table, own: ibis.Value, counted: ibis.Value) -> dict[str, 
         "counted": rows.count(where=counted),
         "begin": rows.local_at.min(where=own),
         "end": rows.local_at.max(where=own),
+        "since": rows.local_at.min(where=counted),
+        "until": rows.local_at.max(where=counted),
         "channels": rows.channel_id.nunique(where=own),
         "contacts": distinct_ids("contact_id", rows, own),
     }
@@ -688,10 +692,3 @@ def narrowing(table: ibis.Table, asked: Selection) -> list[ibis.Value]:
     masked = table.masked.fill_null("").strip().lower()
     sought = ibis.literal(asked.text.removeprefix("=").strip()).lower()
     return [*tests, masked == sought if asked.text[0] == "=" else masked.contains(sought)]
-
-
-def days(table: ibis.Table) -> tuple[datetime | None, datetime | None]:
-    """The first and the last local_at of a table, None where it has none."""
-    seen = table.aggregate(first=table.local_at.min(), last=table.local_at.max()).execute().iloc[0]
-    first, last = (None if pd.isna(at) else at for at in seen)
-    return first, last

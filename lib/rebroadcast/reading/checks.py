@@ -75,14 +75,18 @@ class Clock:
         return ", ".join(map(utc_offset, self.offsets))
 
 
+Span = tuple[datetime | None, datetime | None]
+
+
 @dataclass(frozen=True)
 class Seen:
-    """What one look at a table tells: its rows, its clock, how many of its long message IDs were
-    rounded, and of its times: how many do not exist in their zone, the first of them, and how many
-    come twice.
+    """What one look at a table tells: its rows, its first and last time (wall clock), its clock, how
+    many of its long message IDs were rounded, and of its times: how many do not exist in their zone,
+    the first of them, and how many come twice.
     """
 
     rows: int
+    span: Span = (None, None)
     clock: Clock | None = None
     rounded: int = 0
     skipped: int = 0
@@ -139,8 +143,9 @@ def look(table: "ibis.Table", zone: str = "") -> Seen:
     long = (number >= 10**DIGITS).fill_null(False)
     facts = {"long": long, "zero": long & (number % 10 == 0)}
     facts |= _quarters(table, number) if zone else {}
-    span = {"begin": table.sent_at.min(), "end": table.sent_at.max()} if zone else {}
-    seen = table.group_by(**facts).aggregate(n=table.count(), **span).to_pandas()
+    times = {"sent": table.sent_at, "local": table.local_at} if zone else {}
+    ends = {f"{n}_{f}": getattr(at, f)() for n, at in times.items() for f in ("min", "max")}
+    seen = table.group_by(**facts).aggregate(n=table.count(), **ends).to_pandas()
     zeros, long_ids = (int(seen["n"][seen[name]].sum()) for name in ("zero", "long"))
     chance = 0.1 * long_ids + 5 * math.sqrt(0.09 * long_ids) + 1
     rounded = zeros > chance or zeros == long_ids >= FEWEST
@@ -148,15 +153,21 @@ def look(table: "ibis.Table", zone: str = "") -> Seen:
         kept = table.filter(long).message_id.left(DIGITS).right(1)
         rounded = bool((kept != "0").any().execute())
     clock = _clock(seen[seen["told"]]) if zone else None
-    times = _out_of_clock(table, zone, seen) if zone else {}
-    return Seen(int(seen["n"].sum()), clock, zeros if rounded else 0, **times)
+    found = _out_of_clock(table, zone, seen) if zone else {}
+    whole = span(seen["local_min"].min(), seen["local_max"].max()) if zone else span()
+    return Seen(int(seen["n"].sum()), whole, clock, zeros if rounded else 0, **found)
+
+
+def span(first: datetime | None = None, last: datetime | None = None) -> Span:
+    """A first and a last time as pandas gives them, None where there is none."""
+    return None if pd.isna(first) else first, None if pd.isna(last) else last
 
 
 def _out_of_clock(table: "ibis.Table", zone: str, seen: "pd.DataFrame") -> dict:
     """How many times of a table do not exist in a zone, the first of them, and how many come twice;
     nothing where no clock was changed from the day before its first to its last.
     """
-    begin, end = seen["begin"].min() - timedelta(days=1), seen["end"].max()
+    begin, end = seen["sent_min"].min() - timedelta(days=1), seen["sent_max"].max()
     if pd.isna(begin) or not (hours := changes(zone, begin.to_pydatetime(), end.to_pydatetime())):
         return {}
     wall = table.local_at

@@ -61,8 +61,8 @@ class Export:
     `table`: a lazy Ibis table, the columns of respond.io's profile for that kind as text, `sent_at` as
     instants (UTC), `local_at` as the wall clock of `timezone`, `source_file`, `row` (record in its
     file, from 1) and `row_id` (unique over all files); `channel_id` is "" where it is not said. `rejected`: file, line, reason, text. `rows`
-    counts the good ones. `doubts`: what makes its numbers less sure. `clock`: which zone the IDs
-    of its messages show, None where they show none. `messages`: what a log of all messages, as other
+    counts the good ones. `doubts`: what makes its numbers less sure. `span`: its first and last time
+    (wall clock). `clock`: which zone the IDs of its messages show, None where they show none. `messages`: what a log of all messages, as other
     vendors keep it, tells of those that failed or arrived.
     """
 
@@ -73,6 +73,7 @@ class Export:
     rows: int
     timezone: str
     doubts: tuple[Doubt, ...] = ()
+    span: checks.Span = (None, None)
     clock: checks.Clock | None = None
     messages: "Export | None" = None
 
@@ -138,7 +139,7 @@ def read(
         *checks.doubts(kind, sources, rejected, seen, timezone),
     )
     read_now = Export(
-        kind, table, rejected, tuple(sources), seen.rows, timezone, doubts, seen.clock
+        kind, table, rejected, tuple(sources), seen.rows, timezone, doubts, seen.span, seen.clock
     )
     logs = [part.log for part in parts if part.log is not None]
     if len(logs) < len(parts):

@@ -150,25 +150,22 @@ def _in_window(
     full = frame[(frame["quota"] > 0) & frame["channel_id"].isin(list(under))]
     if full.empty:
         return pd.DataFrame({"tried": [], "used": []}, dtype="int64")
-    sent = sent.filter(sent.channel_id.isin(list(under)))
-    events = tables.engine.keep(counted(settings, tables, sent))
-    own = events.filter(events.broadcast.isin(full["broadcast"].tolist()))
-    own = tables.engine.keep(
-        own.group_by("broadcast").aggregate(tried=own.contact_id.nunique(), begin=own["at"].min())
-    )
+    events = counted(settings, tables, sent.filter(sent.channel_id.isin(list(under))))
+    own = events.filter(events.broadcast.isin(full["broadcast"].tolist())).group_by("broadcast")
+    own = own.aggregate(tried=events.contact_id.nunique(), begin=events["at"].min()).to_pandas()
     arrived = counted(settings, tables, tables.inputs.delivered)
     names = {c: x.name for c, x in under.items()}
     spans = {x.name: int((x.window.length or DAY).total_seconds()) for x in under.values()}
     of = dict(zip(full["broadcast"], full["channel_id"].map(names), strict=True))
-    own = own.mutate(limit=own.broadcast.substitute(of))
-    own = own.mutate(span=own["limit"].cases(*spans.items(), else_=0))
+    windows = own.assign(limit=own["broadcast"].map(of))
+    windows = ibis.memtable(windows.assign(span=windows["limit"].map(spans)))
     others = arrived.select("contact_id", "at", other="broadcast", on=arrived.channel_id)
     others = others.mutate(on=others.on.substitute(names))
-    near = own.join(others, own["limit"] == others.on)
+    near = windows.join(others, windows["limit"] == others.on)
     since = near.begin.epoch_seconds() - near["at"].epoch_seconds()
     near = near.filter(since.between(1, near.span), near.other.fill_null("") != near.broadcast)
     used = near.group_by("broadcast").aggregate(used=near.contact_id.nunique()).to_pandas()
-    seen = own.select("broadcast", "tried").to_pandas().merge(used, on="broadcast", how="left")
+    seen = own[["broadcast", "tried"]].merge(used, on="broadcast", how="left")
     return seen.fillna({"used": 0}).set_index("broadcast")
 
 
