@@ -4,10 +4,13 @@ and bad input.
 
 import csv
 import json
+import os
 import re
 import shutil
 import subprocess
 import sys
+import threading
+from contextlib import suppress
 from pathlib import Path
 
 import nbformat
@@ -225,6 +228,18 @@ def test_a_run_that_fails_leaves_a_record_that_says_where(tmp_path, cell, words)
     assert (
         reports.run(notebook.with_name("good.ipynb"), {"n": 2}, tmp_path / "out")["status"] == "ok"
     )
+
+
+@pytest.mark.parametrize("cell", ["n", "1 / 0", "import os; os._exit(9)"])
+def test_a_run_leaves_no_process_no_thread_and_no_open_file(tmp_path, cell):
+    notebook, left = custom(tmp_path, cell), []
+    for number in range(3):
+        with suppress(RunError):
+            reports.run(notebook, {"n": 2}, tmp_path / f"out{number}")
+        at_work = {t.name for t in threading.enumerate()} - {"pages"}
+        children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+        left.append((at_work, len(children), len(os.listdir("/proc/self/fd"))))
+    assert left[1] == left[2]
 
 
 def test_parameters_are_checked_by_name_and_type(tmp_path):

@@ -188,8 +188,12 @@ def execute(
     before = {name: os.environ.get(name) for name in env}
     os.environ.update(env)
     try:
-        with _kernel(temporary.name, "rebroadcast.bench" in path.read_text("utf-8")) as kernel:
-            Thread(target=_prepare_page, args=(bool(checked.get("light")),), daemon=True).start()
+        with _kernel(
+            temporary.name, "rebroadcast.bench" in path.read_text("utf-8", "replace")
+        ) as kernel:
+            Thread(
+                target=_prepare_page, args=(bool(checked.get("light")),), name="pages", daemon=True
+            ).start()
             return _run_cells(path, checked, target, km=kernel, **options)
     finally:
         for name, value in before.items():
@@ -206,17 +210,26 @@ def _kernel(folder: str, ahead: bool) -> "Iterator[AsyncKernelManager]":
     from jupyter_core.utils import run_sync
     from traitlets.config import Config
 
+    class Manager(AsyncKernelManager):
+        """Keeps its client, which ends with the kernel: else each run leaves a thread behind."""
+
+        def client(self, **kwargs):
+            self.at_work = super().client(**kwargs)
+            return self.at_work
+
     place = {
         "transport_encryption": "auto",  # keeps ipykernel from warning at each start
         "connection_file": os.path.join(folder, "kernel.json"),
     }
-    kernel = AsyncKernelManager(kernel_name="python3", config=Config({"KernelManager": place}))
+    kernel = Manager(kernel_name="python3", config=Config({"KernelManager": place}))
     told = ["--log-level=50", "--HistoryManager.enabled=False"]  # it tells of its interrupt
     told += ["--IPKernelApp.exec_lines=__import__('rebroadcast.bench.ahead')"] if ahead else []
     run_sync(kernel.start_kernel)(extra_arguments=told)
     try:
         yield kernel
     finally:
+        if client := getattr(kernel, "at_work", None):
+            client.stop_channels()
         run_sync(kernel.shutdown_kernel)(now=True)
 
 
