@@ -181,3 +181,28 @@ def test_a_vendors_log_with_the_line_ends_of_old_macs_loses_its_damaged_row_only
         export = exports.read(engine, str(path))
         read.append((export.messages.rows, len(export.rejected)))
     assert read == [read[0], *[(read[0][0] - 1, read[0][1] + 1)] * 2]
+
+
+@pytest.mark.parametrize(
+    ("rest", "reason"), [("7", "too few columns"), ('7,"x",y', "too many columns")]
+)
+def test_a_row_of_several_lines_with_other_columns_is_called_so(engine, tmp_path, rest, reason):
+    header = "Date & Time,Contact ID,Message ID,Content,Channel ID,Error"
+    rows = [f'2022-11-05 09:00:{n:02},{500 + n},{9000 + n},"Hola\nya, {n}",7,x' for n in range(9)]
+    rows[4] = rows[4].replace("7,x", rest)
+    export = exports.read(engine, _file(tmp_path, [header, *rows]))
+    [(line, said)] = export.rejected[["line", "reason"]].values.tolist()
+    assert (export.rows, line, said) == (8, 10, reason)
+
+
+@pytest.mark.parametrize("sign", [b"\xff", b"\0"])
+def test_a_byte_that_is_no_text_costs_its_row_alone_whatever_is_around_it(engine, tmp_path, sign):
+    header = "Content,Contact ID,Message ID,Channel ID,Error"
+    rows = [f'"¡Hola, {n}\n{{""a"": {n}}}\nya",{500 + n},{9000 + n},7,131049 - x' for n in range(30)]
+    path = _file(tmp_path, [header, *rows])
+    path.write_bytes(path.read_bytes().replace(b",9007,", b",9007" + sign + b","))
+    export = exports.read(engine, path)
+    kept = export.table.select("contact_id").order_by("contact_id").to_pandas()["contact_id"]
+    assert kept.tolist() == [str(500 + n) for n in range(30) if n != 7]
+    [(line, text)] = export.rejected[["line", "text"]].values.tolist()
+    assert line == 2 + 3 * 7 and text.startswith('"¡Hola, 7\n') and ",507," in text

@@ -70,6 +70,18 @@ class Shapes:
         cells = (c.strip(" ") if '"' in c else c for c in self.cells.findall(text)[: self.count])
         return [c[1:-1].replace('""', '"') if c[:1] == '"' else c for c in cells]
 
+    def is_row(self, line: str) -> bool:
+        return bool(self.whole.fullmatch(line)) and self.begins(line)
+
+    def columns(self, text: str) -> str:
+        """What is wrong with the columns of a record of whole cells, none of which holds another
+        row; "" for any other text.
+        """
+        cells = self.cells.findall(text) if self.legal.fullmatch(text) else []
+        if not cells or self.swallowed(cells):
+            return ""
+        return "too few columns" if len(cells) <= self.count else "too many columns"
+
     def swallowed(self, record: list[str]) -> bool:
         """Whether a value holds the end of a row and the start of another."""
         several = ((i, v) for i, v in enumerate(record) if "\n" in v or "\r" in v)

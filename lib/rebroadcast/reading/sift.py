@@ -226,7 +226,12 @@ class _Sieve:
             return (
                 self._look_ahead(taken, reason) if self._end_follows() else (taken, reason, False)
             )
-        if reason or (self.lost and not shapes.begins(first)):
+        own = not self.lost or shapes.begins(first)
+        if reason and own and number not in self.cut:  # where it ends is not in doubt
+            self._refuse(number, text, reason)
+            self.last, self.lost = None, False
+            return None
+        if reason or not own:
             return taken, reason, bool(reason)
         if self.lost and self._splits_id(record):
             return taken, "a line break without quotes", False
@@ -251,6 +256,9 @@ class _Sieve:
         follows them.
         """
         first, shapes = taken[0][1], self.shapes
+        if len(taken) > 1 and not any(shapes.is_row(part) for _, part in taken[1:]):
+            if wrong := shapes.columns("".join(part for _, part in taken)):
+                return taken, reason or wrong, True
         for _ in range(0 if len(taken) > 1 or shapes.legal.fullmatch(first) else AHEAD):
             if not (item := self.lines.take()):
                 break
@@ -265,11 +273,7 @@ class _Sieve:
         ):
             return taken, reason, True
         self.lines.put_back(len(taken) - 1)  # each on its own line, these may be whole
-        reason = _reason(first)
-        if not reason and shapes.legal.fullmatch(first):
-            few = len(shapes.cells.findall(first)) <= shapes.count
-            reason = "too few columns" if few else "too many columns"
-        return taken[:1], reason, False
+        return taken[:1], _reason(first) or shapes.columns(first), False
 
     def _refuse(self, number: int, part: str, reason: str, goes_on: bool = False) -> None:
         if goes_on and self.refused and len(self.refused[-1][2]) < KEPT:
