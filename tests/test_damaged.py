@@ -198,7 +198,9 @@ def test_a_row_of_several_lines_with_other_columns_is_called_so(engine, tmp_path
 @pytest.mark.parametrize("sign", [b"\xff", b"\0"])
 def test_a_byte_that_is_no_text_costs_its_row_alone_whatever_is_around_it(engine, tmp_path, sign):
     header = "Content,Contact ID,Message ID,Channel ID,Error"
-    rows = [f'"¡Hola, {n}\n{{""a"": {n}}}\nya",{500 + n},{9000 + n},7,131049 - x' for n in range(30)]
+    rows = [
+        f'"¡Hola, {n}\n{{""a"": {n}}}\nya",{500 + n},{9000 + n},7,131049 - x' for n in range(30)
+    ]
     path = _file(tmp_path, [header, *rows])
     path.write_bytes(path.read_bytes().replace(b",9007,", b",9007" + sign + b","))
     export = exports.read(engine, path)
