@@ -211,6 +211,18 @@ class Platform:
         return {name: str(path) for name, path in given.items()}
 
 
+@pytest.mark.parametrize("given", [("messages",), ()])
+def test_where_no_limit_is_known_the_failures_at_one_are_over_it(tmp_path, given):
+    platform = Platform(1).week(0.1)
+    files = platform.files(tmp_path)
+    bench = workbench.open({n: files[n] for n in ("exports", *given)} | {"timezone": "UTC"})
+    told = summarise.summarise(bench.settings, bench.tables).broadcasts
+    assert told["quota"].sum() == sum(refused for _, refused in platform.over.values())
+    assert told["over_limit"].tolist() == told["explained"].tolist() == told["quota"].tolist()
+    assert ((told["quota"] > 0) & (told["failed"] > told["quota"])).any()
+    bench.close()
+
+
 @pytest.mark.parametrize("seed", few_first(range(5), 1))
 @pytest.mark.parametrize("blocked", [0, 0.1])
 def test_over_the_limit_is_whom_it_had_no_room_for(tmp_path, seed, blocked):

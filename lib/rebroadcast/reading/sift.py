@@ -256,9 +256,9 @@ class _Sieve:
         follows them.
         """
         first, shapes = taken[0][1], self.shapes
-        if len(taken) > 1 and not any(shapes.is_row(part) for _, part in taken[1:]):
-            if wrong := shapes.columns("".join(part for _, part in taken)):
-                return taken, reason or wrong, True
+        others, text = [part for _, part in taken[1:]], "".join(part for _, part in taken)
+        if others and not any(map(shapes.is_row, others)) and (wrong := shapes.columns(text)):
+            return taken, reason or wrong, True
         for _ in range(0 if len(taken) > 1 or shapes.legal.fullmatch(first) else AHEAD):
             if not (item := self.lines.take()):
                 break

@@ -128,13 +128,12 @@ def over_limit(settings: Settings, tables: Tables, frame: pd.DataFrame) -> pd.Da
         seen = _in_window(settings, tables, tables.inputs.outgoing, frame, under)
         tried, used = (frame["broadcast"].map(seen[n]).fillna(0) for n in ("tried", "used"))
     tried = pd.array(tried, dtype="Int64")
-    over = (pd.Series(tried, index=frame.index) + used - frame["limit"]).clip(lower=0)
-    over = over.where(over <= frame["failed"], frame["failed"])
-    over = over.where(frame["quota"] > 0, 0).fillna(frame["quota"])
-    explained = over.where(over <= frame["quota"], frame["quota"]).astype("int64")
-    return frame.assign(
-        used=used.astype("Int64"), over_limit=over.astype("int64"), explained=explained
-    )
+    over = pd.Series(tried, index=frame.index) + used - frame["limit"]
+    # Not `where`, which takes what is not known for false.
+    over = over.clip(lower=0, upper=frame["failed"]).fillna(frame["quota"])
+    over = over.where(frame["quota"] > 0, 0).astype("int64")
+    explained = over.clip(upper=frame["quota"])
+    return frame.assign(used=used.astype("Int64"), over_limit=over, explained=explained)
 
 
 def _in_window(
