@@ -5,7 +5,6 @@ and bad input.
 import csv
 import gc
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -16,6 +15,7 @@ from pathlib import Path
 
 import nbformat
 import pandas as pd
+import psutil
 import pytest
 
 from conftest import FILES, ROOT, SAMPLES, row, typed
@@ -241,8 +241,8 @@ def test_a_run_leaves_no_process_no_thread_and_no_open_file(tmp_path, cell):
             if thread.name == "pages":
                 thread.join()
         gc.collect()
-        children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
-        left.append((threading.active_count(), len(children), len(os.listdir("/proc/self/fd"))))
+        own = psutil.Process()
+        left.append((threading.active_count(), len(own.children()), own.num_fds()))
     assert left[1][:2] == left[2][:2]
     assert left[2][2] - left[1][2] < 5, "the channels to a kernel are a dozen files"
 
