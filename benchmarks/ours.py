@@ -9,7 +9,7 @@ path, out = sys.argv[1:]
 bench = workbench.open(
     {"exports": path, "tag": "failed {date:%d%m%y} {channel}", "timezone": "UTC", "out": out}
 )
-counts, channels = summarise.counted(bench.tables.failed), bench.settings.channels
+counts, channels = summarise.tally(bench.tables.failed), bench.settings.channels
 bench.results.table(summarise.by_cause(counts), "by-cause")
 bench.results.table(summarise.error_by_channel(counts, channels), "error-by-channel")
 bench.results.table(summarise.by_time(bench.tables)[0], "by-hour")

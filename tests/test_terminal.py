@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import ROOT, SAMPLES, typed
+from conftest import ROOT, SAMPLES, row, typed
 
 COMMAND = [str(Path(sys.executable).parent / "rebroadcast")]
 EXPORT = str(SAMPLES / "failed_messages.csv")
@@ -54,3 +54,23 @@ def test_check_without_a_ledger_is_one_sentence(tmp_path):
 def test_a_misspelt_command_or_option_is_answered_with_the_right_one(tmp_path, words, said):
     done = typed(*words, place=tmp_path)
     assert done.returncode == 2 and said in done.stderr and done.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("command", "option", "values"),
+    [
+        ("quota", "--attempted", ("1001=5", "1002=5")),
+        ("report", "--channel", ("1001", "1002")),
+        ("recover", "--messages", ("a.csv", "b.csv")),
+        ("broadcasts", "--timezone", ("UTC", "UTC")),
+    ],
+)
+def test_an_option_given_twice_is_refused_and_none_of_its_values_is_lost(
+    write, command, option, values
+):
+    export = write([row("1", "m1")])
+    words = [part for value in values for part in (option, value)]
+    for language, said in (("en", "was given 2 times"), ("es", "se indicó 2 veces")):
+        done = typed(command, export, *words, "--language", language)
+        assert done.returncode == 2 and said in done.stderr and option in done.stderr
+        assert done.stderr.count("\n") == 1 and not done.stdout

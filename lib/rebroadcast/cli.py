@@ -7,6 +7,7 @@ import os
 import runpy
 import shlex
 import sys
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -20,7 +21,7 @@ import click
 from . import __version__
 from .bench import parameters
 from .common.doubts import loudest_first
-from .common.exceptions import RebroadcastError, speaking, visible
+from .common.exceptions import ParameterError, RebroadcastError, speaking, visible
 from .common.language import Language, language
 from .show.words import cause_name, confidence_name, disposition_name, verdict_name
 
@@ -37,10 +38,26 @@ def app() -> None:
 
 
 class _Command(click.Command):
-    """A command whose errors speak the language that it was given."""
+    """A command whose errors speak the language that it was given, and which takes each value that
+    it is given, or none: of an option given twice Click would keep the last without a word.
+    """
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        *_, given = self.make_parser(ctx).parse_args(list(args))
+        ctx.meta["given"] = Counter(one for one in given if not getattr(one, "is_flag", True))
+        return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         with speaking(ctx.params.get("language") or ctx.params.get("speech")):
+            for option, times in ctx.meta["given"].items():
+                if times > 1:
+                    raise ParameterError(
+                        "{option} was given {times} times; give it once, with commas between several"
+                        " values where it takes several.",
+                        option.name,
+                        option=option.opts[0],
+                        times=times,
+                    )
             return super().invoke(ctx)
 
 

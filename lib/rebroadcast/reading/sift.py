@@ -56,6 +56,7 @@ def _shown(text: str) -> str:
 
 
 def listed(rows: list[tuple[int, str, str, int]]) -> "pd.DataFrame":
+    """What is in no row, as a frame (see `sift`)."""
     frame = pd.DataFrame(rows, columns=list(scan.REFUSED))
     return frame.astype({"line": "int64", "lines": "int64"})
 

@@ -91,7 +91,7 @@ def summarise(settings: Settings, tables: Tables) -> Summary:
     """
     facts = look(tables)
     failed, channels = tables.failed, settings.channels
-    errors, counts = by_error(failed, settings.rules, settings.lang.code), counted(failed)
+    errors, counts = by_error(failed, settings.rules, settings.lang.code), tally(failed)
     where = error_by_channel(counts, channels)
     times, unit = by_time(tables)
     uncovered, people = None, 0
@@ -295,7 +295,7 @@ def by_error(failed: "ibis.Table", rules: Rules, language: str = "en") -> "pd.Da
     return frame
 
 
-def counted(failed: "ibis.Table") -> "pd.DataFrame":
+def tally(failed: "ibis.Table") -> "pd.DataFrame":
     """How many messages failed, for each channel_id, error (masked), cause, verdict and confidence
     ("code", "text", "concept", "guess", or "" where no rule knows the error) that are together.
     """
@@ -315,23 +315,23 @@ def _summed(counts: "pd.DataFrame", *names: str) -> "pd.DataFrame":
 
 
 def by_confidence(counts: "pd.DataFrame") -> "pd.DataFrame":
-    """confidence, failed, of what `counted` tells; most first."""
+    """confidence, failed, of what `tally` tells; most first."""
     return _ranked(_summed(counts, "confidence"), "confidence")
 
 
 def by_cause(counts: "pd.DataFrame") -> "pd.DataFrame":
-    """cause, verdict, failed, of what `counted` tells; most first."""
+    """cause, verdict, failed, of what `tally` tells; most first."""
     return _ranked(_summed(counts, "cause", "verdict"), "cause", "verdict")
 
 
 def by_channel(counts: "pd.DataFrame", channels: Channels) -> "pd.DataFrame":
-    """channel (its name), channel_id, verdict, failed, of what `counted` tells."""
+    """channel (its name), channel_id, verdict, failed, of what `tally` tells."""
     frame = named(_summed(counts, "channel_id", "verdict"), channels)
     return _ranked(frame, "channel", "verdict")
 
 
 def error_by_channel(counts: "pd.DataFrame", channels: Channels) -> "pd.DataFrame":
-    """error (masked), channel (its name), failed, of what `counted` tells."""
+    """error (masked), channel (its name), failed, of what `tally` tells."""
     frame = named(_summed(counts, "channel_id", "error"), channels)
     return _ranked(frame, "error", "channel")
 
