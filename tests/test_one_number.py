@@ -14,7 +14,7 @@ from months import month
 from rebroadcast import cli
 from rebroadcast.bench import workbench
 from rebroadcast.explorer import selection
-from rebroadcast.report import quota_overflow
+from rebroadcast.report import frame, quota_overflow
 from rebroadcast.verbs import assess, check, plan, recover, summarise
 
 PAUSED = "(#132015) Template is paused"
@@ -220,6 +220,7 @@ def test_where_no_limit_is_known_the_failures_at_one_are_over_it(tmp_path, given
     assert told["quota"].sum() == sum(refused for _, refused in platform.over.values())
     assert told["over_limit"].tolist() == told["explained"].tolist() == told["quota"].tolist()
     assert ((told["quota"] > 0) & (told["failed"] > told["quota"])).any()
+    assert 'class="limit"' not in frame.broadcasts(bench.reader, told), "nobody knows where it is"
     bench.close()
 
 
@@ -233,6 +234,8 @@ def test_over_the_limit_is_whom_it_had_no_room_for(tmp_path, seed, blocked):
     assert tuple(told["over_limit"]) == beyond
     assert tuple(told["quota"]) == refused
     assert blocked or beyond == refused
+    marks = frame.broadcasts(bench.reader, told).count('class="limit"')
+    assert marks == (told["over_limit"] > 0).sum() > 0
     said = quota_overflow.shared_windows(bench.reader, told)
     taken = told[(told["used"] > 0) & (told["over_limit"] > 0)]
     assert len(said) == len(taken)

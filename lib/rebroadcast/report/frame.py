@@ -184,7 +184,8 @@ def broadcasts(reader: Reader, frame: pd.DataFrame) -> Markup:
         return Markup("")
     ranked = frame.sort_values(["over_limit", "failed"], ascending=False, kind="stable")
     sent = ranked["attempted"].fillna(ranked["failed"])
-    full = ranked["attempted"].where(ranked["over_limit"] > 0) - ranked["over_limit"]
+    marked = (ranked["over_limit"] > 0) & ranked["limit"].notna()
+    full = ranked["attempted"].where(marked) - ranked["over_limit"]
     return _in_parts(reader, ranked.assign(full=full), int(sent.max()), FIRST, "more wide")
 
 
