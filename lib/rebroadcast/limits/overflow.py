@@ -23,8 +23,8 @@ def overflow(counts: pd.DataFrame, limits: Sequence[Limit]) -> pd.DataFrame:
     (unique contacts); where known, quota (failures whose cause is the limit) and used (contacts
     already in the window when the broadcast began). Returns limit, size, attempted, delivered,
     failed, quota, used, overflow = attempted beyond what was left, explained = the failures it
-    explains (those with that cause, if causes are known, and never more than the overflow), other =
-    failed - explained. Raises QuotaError where the counts contradict each other.
+    explains (those with that cause, if causes are known, and never more than the overflow; NA
+    where neither is known), other = failed - explained. Raises QuotaError where the counts contradict each other.
 
     >>> counts = {"channel_id": ["1"], "attempted": [1500], "failed": [500]}
     >>> frame = pd.DataFrame(counts)  # doctest: +SKIP
@@ -50,7 +50,7 @@ def overflow(counts: pd.DataFrame, limits: Sequence[Limit]) -> pd.DataFrame:
     frame.insert(1, "size", frame["limit"].map(sizes).astype("Int64"))
     left = (frame["size"] - frame["used"]).clip(lower=0)
     frame["overflow"] = (frame["attempted"] - left).clip(lower=0)
-    cause = frame["quota"].fillna(frame["failed"])
+    cause = frame["quota"].fillna(frame["failed"].where(frame["overflow"].notna()))
     frame["explained"] = frame["overflow"].where(frame["overflow"] <= cause, cause)
     return frame.assign(other=frame["failed"] - frame["explained"])
 
