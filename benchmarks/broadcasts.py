@@ -37,7 +37,7 @@ def generate(messages: int, count: int, folder: Path) -> dict[str, str]:
             FROM (SELECT i, b, said, TIMESTAMP '2022-01-01 09:00:00' + to_days((b // 8)::INT)
                          + to_hours((b // 4 % 2 * 3)::INT) + to_seconds(i % {size} // 5) wall
                   FROM (SELECT range i FROM range({size * count}))
-                  JOIN (SELECT range b, {said} said FROM (SELECT range, range b FROM range({count})))
+                  JOIN (SELECT b, {said} said FROM (SELECT range, range b FROM range({count})))
                   ON i // {size} = b)""")
     written = {"messages": '* EXCLUDE ("Error", i) FROM sent'}
     written["exports"] = "* EXCLUDE (i) FROM sent WHERE i % 5 = 0"

@@ -1,5 +1,5 @@
-"""An analyst's whole way in a real browser, in Spanish, with an export of her own of 15 MB: from the
-drop to the downloaded import files, in JupyterLab and under Voila, each step with its seconds.
+"""An analyst's whole way in a real browser, in Spanish, with an export of her own of 15 MB: from
+the drop to the downloaded import files, in JupyterLab and under Voila, each step with its seconds.
 """
 
 import re
@@ -80,7 +80,8 @@ def walk(face: str, folder: Path, export: Path) -> None:
             page.locator(".rb-download").first.click()
         files, lead = _contacts(Path(saving.value.path())), page.locator("body").inner_text()
     said = re.search(r"reenviar a ([\d.,]+)", lead)
-    found = f"{sum(map(len, files)):,} contacts in {len(files)} files, {len(set().union(*files)):,} different"
+    different = len(set().union(*files))
+    found = f"{sum(map(len, files)):,} contacts in {len(files)} files, {different:,} different"
     print(f"| {face} | {found}; the page said {said and said[1]} | |")
 
 

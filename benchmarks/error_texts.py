@@ -1,10 +1,10 @@
 """How well errors are read that nobody has seen: an honest forecast, printed as tables.
 
-Fifths: the texts are dealt into five parts; for each part, every pattern, word and code that only its own
-texts use is taken out of the rules, weights are learned from the other parts, and the part is explained
-with what is left.
-Providers: a provider's code table is taken away, and each of its published texts is explained by its words
-alone; right is what the table says.
+Fifths: the texts are dealt into five parts; for each part, every pattern, word and code that only
+its own texts use is taken out of the rules, weights are learned from the other parts, and the part
+is explained with what is left.
+Providers: a provider's code table is taken away, and each of its published texts is explained by
+its words alone; right is what the table says.
 
     python benchmarks/error_texts.py
 """
@@ -194,7 +194,11 @@ def left_out_providers() -> list[str]:
     return lines
 
 
-HEAD = "| {} | texts | cause right | verdict right | no rule | wrong `never` | `never` called `wait` |\n|---|---|---|---|---|---|---|"
+HEAD = (
+    "| {} | texts | cause right | verdict right | no rule | wrong `never`"
+    " | `never` called `wait` |\n"
+    "|---|---|---|---|---|---|---|"
+)
 
 if __name__ == "__main__":
     print(HEAD.format("kind"), *fifths(), sep="\n")

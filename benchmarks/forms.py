@@ -1,5 +1,5 @@
-"""The whole way from an export to its import files, for the same messages in other forms and with one
-row in ten thousand damaged, beside the plain file.
+"""The whole way from an export to its import files, for the same messages in other forms and with
+one row in ten thousand damaged, beside the plain file.
 
 python benchmarks/forms.py [ROWS]
 """

@@ -87,14 +87,20 @@ def generate(rows: int, path: Path) -> Path:
     part = path.with_suffix(".part")
     duckdb.sql(f"""
         COPY (
-            SELECT strftime(TIMESTAMP '2022-01-10 09:00:00' + to_seconds(i // 40), '%Y-%m-%d %H:%M:%S') "Date & Time",
-                   '88001' "Sender ID", 'broadcast' "Sender Type", (100000000 + h % {rows * 7 // 10 + 1})::VARCHAR "Contact ID",
-                   1641400000000000 + i "Message ID", 'text' "Content Type", 'message' "Message Type",
-                   {CONTENT.replace("{{", "{").replace("}}", "}")} "Content", (1001 + g // 3 % 6)::VARCHAR "Channel ID",
+            SELECT strftime(TIMESTAMP '2022-01-10 09:00:00' + to_seconds(i // 40),
+                            '%Y-%m-%d %H:%M:%S') "Date & Time",
+                   '88001' "Sender ID", 'broadcast' "Sender Type",
+                   (100000000 + h % {rows * 7 // 10 + 1})::VARCHAR "Contact ID",
+                   1641400000000000 + i "Message ID", 'text' "Content Type",
+                   'message' "Message Type",
+                   {CONTENT.replace("{{", "{").replace("}}", "}")} "Content",
+                   (1001 + g // 3 % 6)::VARCHAR "Channel ID",
                    'outgoing' "Type", 'text' "Sub Type", {_case()} "Error"
-            FROM (SELECT *, {NAME} AS name FROM (SELECT i, h, xor(h, h >> 13) * 3266489917 % 4294967296 g
-                  FROM (SELECT i, xor(k, k >> 16) * 2246822507 % 4294967296 h
-                        FROM (SELECT range i, range::UBIGINT * 2654435761 % 4294967296 k FROM range({rows})))))
+            FROM (SELECT *, {NAME} AS name FROM (
+                SELECT i, h, xor(h, h >> 13) * 3266489917 % 4294967296 g FROM (
+                    SELECT i, xor(k, k >> 16) * 2246822507 % 4294967296 h FROM (
+                        SELECT range i, range::UBIGINT * 2654435761 % 4294967296 k
+                        FROM range({rows})))))
         ) TO '{part}' (HEADER, DELIMITER ',', QUOTE '"', ESCAPE '"')""")
     part.rename(path)
     return path

@@ -28,8 +28,10 @@ def write_messages(failed: Path, path: Path) -> None:
         rows = con.read_csv(str(failed), all_varchar=True)
         own = rows.project('* EXCLUDE "Error"')
         arrived = rows.filter('"Message ID"::BIGINT % 7 = 3').project(
-            '* EXCLUDE "Error" REPLACE (("Message ID"::BIGINT + 10000000000)::VARCHAR AS "Message ID",'
-            ' strftime("Date & Time"::TIMESTAMP + INTERVAL 1 HOUR, \'%Y-%m-%d %H:%M:%S\') AS "Date & Time")'
+            '* EXCLUDE "Error" REPLACE ('
+            '("Message ID"::BIGINT + 10000000000)::VARCHAR AS "Message ID",'
+            " strftime(\"Date & Time\"::TIMESTAMP + INTERVAL 1 HOUR, '%Y-%m-%d %H:%M:%S')"
+            ' AS "Date & Time")'
         )
         own.union(arrived).write_csv(str(path), header=True)
 

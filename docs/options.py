@@ -8,8 +8,8 @@ from rebroadcast import cli
 
 HEAD = """# Commands and options
 
-`rebroadcast COMMAND --help` says the same. An option's name is the notebook's parameter with `_` for `-` (`--from` is `from_`), and
-the key in a batch file.
+`rebroadcast COMMAND --help` says the same. An option's name is the notebook's parameter with `_`
+for `-` (`--from` is `from_`), and the key in a batch file.
 
 | command | what it does |
 |---|---|

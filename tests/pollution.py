@@ -286,7 +286,7 @@ class Standing(dict):
 
 @dataclass(frozen=True)
 class Lines(Base):
-    """JSON lines, as Twilio's Bulk Export writes them; its header is the keys, the date the last."""
+    """JSON lines, as Twilio's Bulk Export writes them; its header is the keys, a date the last."""
 
     @cached_property
     def columns(self) -> list[str | None]:
@@ -355,7 +355,7 @@ def cases(base: Base, pick: str = "") -> Iterator[Case]:
 
 
 # --- the ways
-# -----------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 def stray_quote(b: Base):
     """A quote too many at the start, middle and end of the cells of a row."""
     for n, i in enumerate(b.picks):

@@ -1,4 +1,4 @@
-"""A run made again, refused or beside another one: nobody twice, nobody lost, no window exceeded."""
+"""A run made again, refused or beside another: nobody twice, nobody lost, no window exceeded."""
 
 import csv
 
@@ -165,8 +165,8 @@ def test_contacts_are_left_out_by_tag_and_told_by_warnings(run, write):
 @pytest.mark.parametrize("saved", [{}, {"delimiter": ";", "encoding": "cp1252"}])
 @pytest.mark.parametrize("letter", ["", "x"])  # IDs that are numbers, and IDs that are none
 def test_each_contact_keeps_its_own_tags_beside_the_new_ones(run, write, tmp_path, saved, letter):
-    """Two broadcasts; contacts with the same text of tags and with none, one that the contacts export
-    lacks, and a contacts export as a spreadsheet saves it.
+    """Two broadcasts; contacts with the same text of tags and with none, one that the contacts
+    export lacks, and a contacts export as a spreadsheet saves it.
     """
     ids = {"1": " niño , Cliente,niño", "2": " niño , Cliente,niño", "3": "=1+1,niño", "4": ""}
     ids |= {"6": "t channel 1001,a"}

@@ -285,7 +285,7 @@ def test_huge_texts_are_cut():
 
 
 # ---- other providers, other wordings
-# ---------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 SETS = {  # file, columns of cause and verdict, least shares of both
     "error_examples.csv": ("cause", "verdict", 0.98, 0.98),
     "error_examples_2.csv": ("cause", "verdict", 0.98, 0.98),
@@ -320,7 +320,8 @@ def test_each_collection_of_texts_is_read_well_and_no_never_is_wrong(name):
         assert told.verdict != "wait" or verdicts != ["never"], row["text"]
     for group, (rows, cause, verdict) in sorted(counts.items()):
         print(
-            f"{name} {group:<10} {rows:>4}   cause {cause / rows:6.1%}   verdict {verdict / rows:6.1%}"
+            f"{name} {group:<10} {rows:>4}   cause {cause / rows:6.1%}"
+            f"   verdict {verdict / rows:6.1%}"
         )
     rows, cause, verdict = counts["all"]
     assert cause / rows >= cause_share and verdict / rows >= verdict_share
@@ -582,7 +583,8 @@ def test_codes_survive_masking(kept):
 # What stands around people's names and numbers, also right behind what is masked before it.
 WORDS = (
     "user Usuario CLIENTE contacto Telegram items Sr. Sra doña don name nombre first_name chat id"
-    " Juan Pérez Ana-María de del 4321 5512345678 +525512345678 ana@example.org 2494010 : = ( < \" '"
+    " Juan Pérez Ana-María de del 4321 5512345678 +525512345678 ana@example.org 2494010"
+    " : = ( < \" '"
 )
 of_people = st.lists(st.sampled_from([" ", *WORDS.split()]), max_size=14).map("".join)
 
@@ -804,7 +806,8 @@ def test_a_bad_file_is_named(tmp_path, text):
 
 def test_no_value_of_a_rule_ends_in_a_traceback(tmp_path):
     """Each key of a rule, a cause and a source with values of every kind: used, or refused."""
-    values = ("3", "1.5", "true", '""', '"x"', '"{n}s"', "2024-01-01", "[]", "{}", "[[1]]", "{ a = 1 }", '["x"]', '{ en = "a", es = "b" }', '{ url = "u", date = "d" }')  # fmt: skip
+    values = ["3", "1.5", "true", '""', '"x"', '"{n}s"', "2024-01-01", "[]", "{}", "[[1]]"]
+    values += ["{ a = 1 }", '["x"]', '{ en = "a", es = "b" }', '{ url = "u", date = "d" }']
     kept = 'id = "a"\ncause = "quota"\ntext = "zqz"\n'
     own = [key for key in Rule.__dataclass_fields__ if key != "rank"] + ["like"]
     places = [f"[[rule]]\n{kept}{key} = " for key in own if f"{key} = " not in kept]

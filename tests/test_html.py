@@ -50,12 +50,15 @@ NUMBERS = [
     ("400", "limit 1,000"),
     ("1,400",),
 ]
-STATUS = """<dl class="strip"><div class="warn"><dt>Rows that could not be read</dt><dd>3</dd></div></dl>
-<p class="headline">1,400 of 1,500 can be reached again.</p><ol class="next"><li>Import.</li></ol>"""
+STATUS = """<dl class="strip">
+<div class="warn"><dt>Rows that could not be read</dt><dd>3</dd></div></dl>
+<p class="headline">1,400 of 1,500 can be reached again.</p>
+<ol class="next"><li>Import.</li></ol>"""
 TABLE = """<table class="table"><tr><td>(#131049) This message was not delivered.</td>
 <td><span class="verdict-wait">wait</span></td><td class="num">1,412</td></tr></table>"""
-FRAME = """<div><style scoped>.dataframe {}</style><table border="1" class="dataframe"><thead><tr><th></th>
-<th>failed</th></tr></thead><tbody><tr><th>0</th><td>1412</td></tr></tbody></table></div>"""
+FRAME = """<div><style scoped>.dataframe {}</style>
+<table border="1" class="dataframe"><thead><tr><th></th><th>failed</th></tr></thead><tbody>
+<tr><th>0</th><td>1412</td></tr></tbody></table></div>"""
 
 
 def code(

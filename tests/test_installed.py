@@ -1,4 +1,4 @@
-"""The built wheel, in an environment of its own: each command in a folder outside the repository."""
+"""The built wheel in an environment of its own: each command in a folder outside of a checkout."""
 
 import os
 import shutil

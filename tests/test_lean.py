@@ -47,7 +47,8 @@ def test_explain_loads_no_heavy_module(code):
 
 
 def test_a_headless_report_loads_neither_jupyterlab_nor_the_grammars_of_jsonschema():
-    code = "import rebroadcast.report.reports, rebroadcast.show.failures, papermill, sys; print(*sys.modules)"
+    imported = "rebroadcast.report.reports, rebroadcast.show.failures, papermill, sys"
+    code = f"import {imported}; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = set(done.stdout.split())
     assert not {"jupyterlab", "jupyter_server", "lark", "ipywidgets", "pyspark"} & loaded

@@ -472,10 +472,11 @@ from rebroadcast.ledger.ledger import open_ledger
 def run(place, run_id, numbers, out="out"):
     with connect() as engine:
         ledger = open_ledger(place / "ledger")
-        if record.read(place / out).get("run_id") == run_id:  # published: it only remains to confirm
+        if record.read(place / out).get("run_id") == run_id:  # published: to confirm remains
             return ledger.confirm(run_id)
         with folder.staged(place / out) as staging:
-            claim = ledger.claim(engine.con, run_id, people(numbers), "monday", NOW, results=place / out)
+            to, rows = place / out, people(numbers)
+            claim = ledger.claim(engine.con, run_id, rows, "monday", NOW, results=to)
             (staging / "import").mkdir()
             (staging / "import" / "wave-1.csv").write_text("\\n".join(map(str, ids(claim.table))))
             (staging / "run.json").write_text(json.dumps({"run_id": run_id}))

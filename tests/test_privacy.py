@@ -74,8 +74,9 @@ def world(tmp_path_factory):
     export("list.csv", people[0], people[1:])
     (home / "channels.toml").write_text(CHANNELS, "utf-8")
     (home / "batch.toml").write_text(
-        '[[entry]]\nname = "why"\nnotebook = "failure_report"\nparameters = { exports = "failed.csv",'
-        ' channels = "channels.toml" }\n[[entry]]\nname = "list"\nnotebook = "failure_report"\n'
+        '[[entry]]\nname = "why"\nnotebook = "failure_report"\n'
+        'parameters = { exports = "failed.csv", channels = "channels.toml" }\n'
+        '[[entry]]\nname = "list"\nnotebook = "failure_report"\n'
         'parameters = { exports = "list.csv" }\n',
         "utf-8",
     )

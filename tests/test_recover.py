@@ -457,8 +457,8 @@ SPANISH = [
 
 
 def resave(path, messages, resaved, heading=HEADER, spanish=SPANISH):
-    """Write messages (day, contact, message, channel, content, error) as the platform or as a Spanish
-    spreadsheet does.
+    """Write messages (day, contact, message, channel, content, error) as the platform or as a
+    Spanish spreadsheet does.
     """
     sign, encoding = (";", "cp1252") if resaved else (",", "utf-8")
     lines = [spanish if resaved else heading]
@@ -507,8 +507,8 @@ def test_an_opt_out_is_of_one_contact_and_channel_however_its_id_is_written(tmp_
 
 @pytest.mark.parametrize("resaved", [False, True])
 def test_who_was_reached_and_whose_tags_stay_is_told_by_the_whole_id(tmp_path, resaved):
-    """A later message to 7 does not reach 007, nor one to ...99 the contact ...98; the tags of 7 are
-    not those of 007; answers first. Message IDs are numbers, letters, and have zeros in front.
+    """A later message to 7 does not reach 007, nor one to ...99 the contact ...98; the tags of 7
+    are not those of 007; answers first. Message IDs are numbers, letters, and have zeros in front.
     """
     ids = ["007", "7", "abc1", "12345678901234567898", "12345678901234567899"]
     own = ["0017", "17", "m-1", "1740800000000003", "1740800000000004"]

@@ -193,10 +193,14 @@ class Watched:
         """
         found = self.page.evaluate(
             """inside => [window.__pwned, ...[...document.querySelectorAll(inside)].flatMap(e => [
-                ...[...e.attributes].filter(a => /^on/i.test(a.name)).map(a => e.outerHTML.slice(0, 200)),
-                ...(/^(iframe|object|embed|base|form|video|math|foreignobject|animate)$/i.test(e.localName)
+                ...[...e.attributes].filter(a => /^on/i.test(a.name))
+                    .map(a => e.outerHTML.slice(0, 200)),
+                ...(/^(iframe|object|embed|base|form|video|math)$/i.test(e.localName)
+                    || /^(foreignobject|animate)$/i.test(e.localName)
                     || (e.localName === 'img' && !/^(data:|blob:|$)/.test(e.src))
-                    || (e.localName === 'a' && e.rel !== 'noopener' && /^\\s*(javascript|vbscript|data):|pwned/i.test(e.getAttribute('href') || e.href?.baseVal || ''))
+                    || (e.localName === 'a' && e.rel !== 'noopener'
+                        && /^\\s*(javascript|vbscript|data):|pwned/i.test(
+                            e.getAttribute('href') || e.href?.baseVal || ''))
                     || e.localName === 'mjx-container' ? [e.outerHTML.slice(0, 200)] : [])]),
                 /^pwned/.test(document.title) && document.title].filter(Boolean)""",
             inside,

@@ -681,7 +681,7 @@ SAVED = {  # how a spreadsheet shows the time and the ID of a message
 
 @pytest.mark.parametrize("how", few_first(sorted(SAVED), 2))
 def test_what_a_spreadsheet_saved_loses_nobody_beside_whole_messages(write, tmp_path, how):
-    """Of twelve, eight arrived; what failed is not taken for what arrived within the same minute."""
+    """Of twelve, eight arrived; what failed is not taken for what arrived in the same minute."""
     sent = [datetime(2022, 11, 20, 10, 0, n) for n in range(1, 13)]
     ids = [1_668_960_000_000_011 + n * 1_000_037 for n in range(12)]
     cells = [(str(700 + n), at, m) for n, (at, m) in enumerate(zip(sent, ids, strict=True))]

@@ -2,8 +2,8 @@
 
 Learned from the labelled texts of tests/data, wordings.csv beside this file and the published texts
 of the code tables, by logistic regression with a penalty on large weights (ridge), in fixed steps
-from nothing: the same texts give the same file. Weights are hundredths of the logarithm of the odds;
-small ones are left out.
+from nothing: the same texts give the same file. Weights are hundredths of the logarithm of the
+odds; small ones are left out.
 """
 
 import csv

@@ -1,9 +1,10 @@
-"""Make the code tables of lib/rebroadcast/errors/codes from the published catalogues beside this file.
+"""Make the code tables of lib/rebroadcast/errors/codes from the published catalogues beside this
+file.
 
-published/KIND.csv has the codes as their providers publish them (code, text, source); judged.csv says
-which rule a code belongs to where its words alone do not (rule `-`: it does not occur on a send).
-All other codes get the rule that their own text leads to; a text that leads nowhere gets no row.
-The coverage of what is published goes into docs/errors.md.
+published/KIND.csv has the codes as their providers publish them (code, text, source); judged.csv
+says which rule a code belongs to where its words alone do not (rule `-`: it does not occur on a
+send). All other codes get the rule that their own text leads to; a text that leads nowhere gets no
+row. The coverage of what is published goes into docs/errors.md.
 """
 
 import csv
@@ -122,7 +123,9 @@ def tables() -> dict[str, list[dict[str, str]]]:
 
 
 def coverage() -> str:
-    """Return the share of published codes that an answer is known for, per kind and form, as a table."""
+    """Return the share of published codes that an answer is known for, per kind and form, as a
+    table.
+    """
     judged, known_rules = judgements(), load_rules()
     rules = Rules(
         known_rules.by_id.values(),
@@ -151,7 +154,8 @@ def coverage() -> str:
         ]
         told.setdefault(kind, []).append(known)
     lines = [
-        "| kind | published codes | code alone | code, provider named | text alone | code and text |",
+        "| kind | published codes | code alone | code, provider named | text alone"
+        " | code and text |",
         "|---|---|---|---|---|---|",
     ]
     everything = [row for rows in told.values() for row in rows]
