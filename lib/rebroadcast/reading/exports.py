@@ -233,7 +233,7 @@ def _read_messages(engine: Engine, group: list[Source], as_read: _As, offset: in
     under_way = int(good.filter(good.state == "open").count().execute())
     failed = log.filter(log.state == "failed") if as_read.kind == "failed" else log
     log = (
-        log.drop("state", "error")
+        engine.view(log.drop("state", "error"))
         if as_read.kind == "failed" and group[0].fitted.form.states
         else None
     )
@@ -242,7 +242,7 @@ def _read_messages(engine: Engine, group: list[Source], as_read: _As, offset: in
     total = sum(total for *_, total in parsed)
     frame = pd.concat(frames, ignore_index=True)
     kept = tuple((*one[:3], True) for one in parsed)
-    return _Part(failed.drop("state"), frame, total, doubts, first, kept, log)
+    return _Part(engine.view(failed.drop("state")), frame, total, doubts, first, kept, log)
 
 
 def _told(

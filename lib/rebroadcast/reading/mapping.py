@@ -1,6 +1,7 @@
 """Another vendor's rows as ours: one row per message, with its recipient, state, time and error."""
 
 from functools import reduce
+from operator import add
 
 import ibis
 import pandas as pd
@@ -77,7 +78,8 @@ def _rows(
     forms of its dates leave open.
     """
     raw = raw.filter(~raw.broken) if source.document else raw
-    form, said = source.fitted.form, _said(source, raw)
+    form, raw = source.fitted.form, _said(source, raw)
+    said = {name: raw[name] for name in form.columns if name in raw.columns}
     signs = [
         (ours, values, state)
         for state in ("incoming", "none", "reached", "failed", "open")
@@ -136,29 +138,44 @@ def _forms(rows: "ibis.Table", times: "ibis.Table") -> "pd.DataFrame":
     return told.aggregate(n=ibis._.count()).to_pandas()
 
 
-def _said(source: Source, raw: "ibis.Table") -> dict[str, "ibis.Value"]:
-    """Our columns as a file says them: the first of several that is filled, null for nothing."""
+def _said(source: Source, raw: "ibis.Table") -> "ibis.Table":
+    """Add our columns as a file says them: the first of several that is filled, null for nothing.
+
+    Each step is one of the query's own, as the next asks for its columns several times.
+    """
     fit, form, fold = source.fitted, source.fitted.form, str if source.document else key
     cells = dict(reversed([*zip(map(fold, source.header), raw.columns, strict=False)]))
-    said = {}
+    said: dict[str, list[list[str]]] = {}  # the cells that say ours together, in each way
     for ours, aliases in form.columns.items():
-        found = []
         for alias in aliases:
             parts = [fit.path(alias)] if source.document else alias.split(" + ")
             if {*map(fold, parts)} <= cells.keys():
-                values = [raw[cells[fold(part)]] for part in parts]
-                if not source.document:
-                    values = [value.strip() for value in values]
-                    values = [checks.bare(v) if ours in DRESSED else v for v in values]
-                    values = [value.re_replace(NOTHING, "") for value in values]
-                if ours in NUMBERS or (ours == "state" and not source.document):
-                    values = [checks.repaired(value) for value in values]
-                values = [value.nullif("") for value in values]
-                values = [reduce(lambda v, none: v.nullif(none), form.empty, v) for v in values]
-                found.append(reduce(lambda left, right: left + right, values))
-        if found:
-            said[ours] = ibis.coalesce(*found)
-    return said
+                said.setdefault(ours, []).append([cells[fold(part)] for part in parts])
+    used = {f"{ours} {c}": (ours, c) for ours, ways in said.items() for way in ways for c in way}
+    raw = raw.mutate(**{name: _bare(ours, raw[c], source) for name, (ours, c) in used.items()})
+    raw = raw.mutate(**{name: _filled(ours, raw[name], source) for name, (ours, _) in used.items()})
+    columns = {
+        ours: ibis.coalesce(*(reduce(add, [raw[f"{ours} {c}"] for c in way]) for way in ways))
+        for ours, ways in said.items()
+    }
+    return raw.mutate(**columns)
+
+
+def _bare(ours: str, cell: "ibis.Value", source: Source) -> "ibis.Value":
+    """What a cell holds, without what a spreadsheet put around it."""
+    if source.document:
+        return cell
+    cell = checks.bare(cell.strip()) if ours in DRESSED else cell.strip()
+    return cell.re_replace(NOTHING, "")
+
+
+def _filled(ours: str, cell: "ibis.Value", source: Source) -> "ibis.Value":
+    """A cell, null where it says nothing."""
+    if ours in NUMBERS or (ours == "state" and not source.document):
+        cell = checks.repaired(cell)
+    return reduce(
+        lambda so_far, none: so_far.nullif(none), source.fitted.form.empty, cell.nullif("")
+    )
 
 
 def _says(value: "ibis.Value", values: list[str]) -> "ibis.Value":
