@@ -1,6 +1,7 @@
 """Texts without what identifies one message or person."""
 
-from functools import partial
+import re
+from functools import partial, reduce
 from typing import TYPE_CHECKING
 
 import re2
@@ -106,20 +107,20 @@ def mask(text: str | None) -> str:
 
 def _filled(instead: str, match: "re2.Match") -> str:
     """What stands in the place of a match; re2 itself would garble accents."""
-    for number, part in enumerate(match.groups(), 1):
-        instead = instead.replace(f"\\{number}", part)
-    return instead
+    return re.sub(r"\\([0-9])", lambda group: match[int(group[1])], instead)
 
 
 def mask_expr(column: "ibis.Value") -> "ibis.Value":
     """Return the expression that does in the engine what `mask` does to one text."""
-    masked = column.fill_null("").left(MASK_LENGTH)
-    for pattern, instead in REPLACED:
-        masked = masked.re_replace(pattern, instead)
-    bare = masked
-    for pattern, instead in OF_PEOPLE:
-        bare = bare.re_replace(pattern, instead)
+    masked = replaced(column.fill_null("").left(MASK_LENGTH), REPLACED)
+    bare = replaced(masked, OF_PEOPLE)
     return column.re_search(PEOPLE).ifelse(bare, masked).replace(CODE_MARK, "")
+
+
+def replaced(text: "ibis.Value", *tables: tuple[tuple[str, str], ...]) -> "ibis.Value":
+    """Return the expression that applies tables of patterns, and what comes instead, in turn."""
+    rewritings = (one for table in tables for one in table)
+    return reduce(lambda so_far, one: so_far.re_replace(*one), rewritings, text)
 
 
 def utf8(text: str) -> str:

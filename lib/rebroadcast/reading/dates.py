@@ -6,11 +6,11 @@ engine applies in turn; what does not arrive at that form is no date that can be
 
 import re
 from datetime import UTC, datetime
-from functools import reduce
 
 import ibis
 
 from ..common.exceptions import DateError
+from ..common.masking import replaced
 from ..engine.engine import Engine
 from ..sources.files import Source
 
@@ -225,22 +225,17 @@ def rewriting(date_format: str) -> tuple[str, str] | None:
     return f"^{''.join(said)}$", " ".join([date, *([":".join(clock)] if clock else []), *rest])
 
 
-def _rewritten(text: "ibis.Value", *tables: tuple[tuple[str, str], ...]) -> "ibis.Value":
-    rewritings = (one for table in tables for one in table)
-    return reduce(lambda so_far, one: so_far.re_replace(*one), rewritings, text)
-
-
 def normal(text: "ibis.Value", date_format: str = "") -> "ibis.Value":
     """Bring the texts of dates into one form; dates in figures keep their order of day and
     month.
     """
     own = rewriting(date_format)
     simple = text.re_replace(r"^([0-9-]{10})T", r"\1 ")
-    other = _rewritten(_rewritten(text, SPACES).strip().lower(), WORDS)
+    other = replaced(replaced(text, SPACES).strip().lower(), WORDS)
     if own:
         rest = other.re_replace(*TURNED) if turned(date_format) else other
         other = other.re_search(own[0]).ifelse(other.re_replace(*own), rest)
-    other = _rewritten(other, CLOCKS, DATES, LAST).re_replace(" +", " ").strip()
+    other = replaced(other, CLOCKS, DATES, LAST).re_replace(" +", " ").strip()
     return other if own else simple.re_search(PLAIN).ifelse(simple, other)
 
 
@@ -300,7 +295,7 @@ def _numeric(form: "ibis.Value", order: str | None) -> "ibis.Value":
     four = two.replace("{2})", "{4})", 1)
     if order != "YMD":
         form = form.re_replace(four, f"\\{year}-\\{month}-\\{day}")
-    return _rewritten(form.re_replace(two, f"20\\{year}-\\{month}-\\{day}"), LAST)
+    return replaced(form.re_replace(two, f"20\\{year}-\\{month}-\\{day}"), LAST)
 
 
 def _shape(form: "ibis.Value", order: str | None, custom: bool) -> "ibis.Value":
@@ -315,7 +310,7 @@ def _shape(form: "ibis.Value", order: str | None, custom: bool) -> "ibis.Value":
     filled = ibis.cases((month.length() == 1, "1"), (month.startswith("0"), "0"), else_="")
     signs = (("[0-9]{4}", "Y"), ("[0-9]{1,2}", "0"), ("[ap]m", "m"))
     return form.re_search(NUMERIC).ifelse(
-        ibis.literal(f"{order}{'?' * custom} ") + _rewritten(form, signs) + "|" + filled, named
+        ibis.literal(f"{order}{'?' * custom} ") + replaced(form, signs) + "|" + filled, named
     )
 
 
