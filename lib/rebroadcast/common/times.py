@@ -108,20 +108,17 @@ def zone_hint(word: str) -> str:
         zone: sum(1 / weights[word] for word in words & known) for zone, known in cities.items()
     }
     nearest = max(scores, key=lambda zone: (scores[zone], zone.startswith(word.partition("/")[0])))
-    named = nearest if scores[nearest] > 0 else None
-    if named or SHORT.fullmatch(word):
-        return _meant(named) if named else ""
-    return did_you_mean(word, available_timezones())
+    if scores[nearest] > 0:
+        return _meant(nearest)
+    return "" if SHORT.fullmatch(word) else did_you_mean(word, available_timezones())
 
 
 def _abbreviated(word: str) -> list[str]:
     """Cities whose clocks are called so in winter or summer, one for each clock first: CST is a time
     of Chicago, Guatemala, Havana and Shanghai.
     """
-    year = datetime.now(UTC).year
     called: dict[tuple, list[str]] = {}
-    for zone in _main_zones():
-        days = [datetime(year, month, 1, tzinfo=ZoneInfo(zone)) for month in (1, 7)]
+    for zone, days in _main_zones().items():
         if word.strip().upper() in [day.tzname() for day in days]:
             called.setdefault(tuple(day.utcoffset() for day in days), []).append(zone)
     return [zone for turn in zip_longest(*called.values()) for zone in turn if zone]
@@ -137,10 +134,8 @@ def _at_offset(minutes: int) -> tuple[str | None, list[str]]:
     """The zone, if any, that is nothing but so many minutes ahead of UTC, and the zones of cities
     that are always so, then those that are so in winter.
     """
-    year = datetime.now(UTC).year
     cities: dict[int, list[str]] = {1: [], 2: []}
-    for zone in _main_zones():
-        days = [datetime(year, month, 1, tzinfo=ZoneInfo(zone)) for month in (1, 7)]
+    for zone, days in _main_zones().items():
         offsets = {day.utcoffset() for day in days}
         standard = {(day.utcoffset() or timedelta()) - (day.dst() or timedelta()) for day in days}
         if standard == {timedelta(minutes=minutes)}:
@@ -173,13 +168,20 @@ def zones_with(offsets: Collection[timedelta], days: Collection[datetime]) -> li
     ]
 
 
-def _main_zones() -> list[str]:
-    """One zone of a city for each time that Windows has a name for."""
+def _main_zones() -> dict[str, list[datetime]]:
+    """One zone of a city for each time that Windows has a name for, with a day of winter and one of
+    summer there.
+    """
     from babel.core import get_global
 
     aliases = get_global("zone_aliases")
     zones = {aliases.get(zone, zone) for zone in get_global("windows_zone_mapping").values()}
-    return sorted(zone for zone in zones if "/" in zone and not zone.startswith("Etc/"))
+    year = datetime.now(UTC).year
+    return {
+        zone: [datetime(year, month, 1, tzinfo=ZoneInfo(zone)) for month in (1, 7)]
+        for zone in sorted(zones)
+        if "/" in zone and not zone.startswith("Etc/")
+    }
 
 
 def _offset_hint(minutes: int) -> str:
@@ -226,12 +228,16 @@ def _names() -> dict[frozenset[str], set[str]]:
     told = [(words, zone) for zone, several in _cities().items() for words in several]
     told += [(_words(name), zone) for name, zone in get_global("windows_zone_mapping").items()]
     for locale in map(Locale, LANGUAGES):
-        for zone, land in get_global("zone_territories").items():
-            told.append((_words(locale.territories.get(land, "")), zone))
-        for zone, time in get_global("meta_zones").items():
-            names = locale.meta_zones.get(time, {}).get("long", {})
-            told += [(_words(name), zone) for name in names.values()]
-    names = {words - SMALL_WORDS: set() for words, _zone in told}
+        told += [
+            (_words(locale.territories.get(land, "")), zone)
+            for zone, land in get_global("zone_territories").items()
+        ]
+        told += [
+            (_words(name), zone)
+            for zone, time in get_global("meta_zones").items()
+            for name in locale.meta_zones.get(time, {}).get("long", {}).values()
+        ]
+    names: dict[frozenset[str], set[str]] = {words - SMALL_WORDS: set() for words, _zone in told}
     for words, zone in told:
         names[words - SMALL_WORDS].add(get_global("zone_aliases").get(zone, zone))
     return names | {frozenset(): set()}
