@@ -174,13 +174,12 @@ def scratch() -> Scratch:
         with suppress(OSError):
             seen = path.parent.lstat()
             if (
-                path.parent == mine
-                or seen.st_uid != mine.stat().st_uid
-                or time.time() - seen.st_mtime < 60
+                path.parent != mine
+                and seen.st_uid == mine.stat().st_uid
+                and time.time() - seen.st_mtime >= 60
             ):
-                continue
-            with FileLock(path, timeout=0):
-                shutil.rmtree(path.parent, ignore_errors=True)
+                with FileLock(path, timeout=0):
+                    shutil.rmtree(path.parent, ignore_errors=True)
     return made
 
 
@@ -241,13 +240,13 @@ def _settle(target: Path, left: list[Path]) -> None:
     left.
     """
     for path in [path for path in left if path.exists()]:
-        if path.name.removeprefix(f".{target.name}").startswith(".previous-"):
-            if not target.exists():
-                os.rename(path, target)
-                continue
+        aside = path.name.removeprefix(f".{target.name}").startswith(".previous-")
+        if aside and not target.exists():
+            os.rename(path, target)
+        else:
             # Under another name, so that a half-deleted folder is never brought back.
-            path = path.rename(_beside(target, "partial-0-"))
-        shutil.rmtree(path, ignore_errors=True)
+            path = path.rename(_beside(target, "partial-0-")) if aside else path
+            shutil.rmtree(path, ignore_errors=True)
 
 
 @contextmanager
@@ -257,22 +256,20 @@ def _explained(target: Path, *kinds: type[Exception]) -> Iterator[None]:
         yield
     except Exception as error:
         if kinds and isinstance(error, TimeoutError):
-            told = OutputError(
+            raise OutputError(
                 "Another run is writing '{target}' now; wait for it, or give another --out.",
                 target=target,
-            )
-        elif disk_full(error):
-            told = OutputError(
+            ) from error
+        if disk_full(error):
+            raise OutputError(
                 "The disk is full, so '{target}' was not written; free some space and run again.",
                 target=target,
-            )
-        elif isinstance(error, kinds):
-            told = OutputError(
+            ) from error
+        if isinstance(error, kinds):
+            raise OutputError(
                 "'{target}' cannot be written ({reason}); see its permissions or give another"
                 " --out.",
                 target=target,
                 reason=reason(error),
-            )
-        else:
-            raise
-        raise told from error
+            ) from error
+        raise
