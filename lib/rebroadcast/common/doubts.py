@@ -54,8 +54,6 @@ def loudest_first(doubts: Iterable[Doubt]) -> tuple[Doubt, ...]:
     >>> [d.kind for d in loudest_first([Doubt("a", ""), Doubt("b", "", {}, 3), Doubt("a", "")])]
     ['b', 'a']
     """
-    each: list[Doubt] = []
-    for doubt in doubts:
-        if doubt not in each:
-            each.append(doubt)
+    every = list(doubts)
+    each = [doubt for n, doubt in enumerate(every) if doubt not in every[:n]]
     return tuple(sorted(each, key=lambda doubt: -doubt.weight))

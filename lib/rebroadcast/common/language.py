@@ -106,8 +106,12 @@ class Language:
         if rough:
             return format_timedelta(value, granularity="minute", locale=self.locale)
         seconds = int(value.total_seconds())
-        units: list[tuple[Literal["day", "hour", "minute", "second"], int, int]]
-        units = [("day", 86400, 2), ("hour", 3600, 1), ("minute", 60, 1), ("second", 1, 0)]
+        units: list[tuple[Literal["day", "hour", "minute", "second"], int, int]] = [
+            ("day", 86400, 2),
+            ("hour", 3600, 1),
+            ("minute", 60, 1),
+            ("second", 1, 0),
+        ]
         unit = next(
             name for name, size, least in units if seconds >= least * size and seconds % size == 0
         )

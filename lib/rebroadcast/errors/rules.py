@@ -336,11 +336,10 @@ class Rules:
     def _sure(self, text: texts.Read, provider: str | None) -> list[Hit]:
         """The hits of patterns and codes."""
         kind, hits = text.kind, []
-        place: float
         for rule in self._matching(text):
             code = next((c for c in text.codes if c in rule.code), None) if rule.code else None
             if (code or not rule.code) and (not kind or not rule.kind or kind in rule.kind):
-                place = 5 if rule.weak else 0 if code else 2
+                place: float = 5 if rule.weak else 0 if code else 2
                 hits.append(self._hit(place, rule, text, code))
         for code, named in text.codes.items():
             long = len(code) > 4 and "." not in code
