@@ -146,14 +146,15 @@ def _sheets(path: Path, target: Path, headings: Callable[[list[str]], int]) -> l
     """Write the sheets of a workbook that hold the data as CSV."""
     import openpyxl
 
-    with _unpacking(path), warnings.catch_warnings():
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         book = openpyxl.load_workbook(path, read_only=True, data_only=True)
         names = {}
         for sheet in book.worksheets:
             # a claim of the file's: two cells could ask for 17 thousand million
             sheet.reset_dimensions()
-            top = [[_cell(v) for v in row] for row in _rows(sheet, TOP)]
+            rows = sheet.iter_rows(max_row=TOP, values_only=True)
+            top = [[_cell(v) for v in row[:WIDEST]] for row in rows]
             if any(map(any, top)):
                 names[sheet.title] = max(map(headings, top))
         most = max(names.values(), default=0)
@@ -164,13 +165,9 @@ def _sheets(path: Path, target: Path, headings: Callable[[list[str]], int]) -> l
         for number, name in enumerate(chosen):
             place = target.with_stem(f"{target.stem}-{number}")
             _write_sheet(book[name], place, path)
-            doubts = _sheet_doubts(path, name, left if not number else [])
+            doubts = tuple(_sheet_doubts(path, name, left if not number else []))
             found.append(Unpacked(f"/{name}" if len(chosen) > 1 else "", place, doubts))
     return found
-
-
-def _rows(sheet, most: int) -> Iterator[tuple]:
-    return (row[:WIDEST] for row in sheet.iter_rows(max_row=most, values_only=True))
 
 
 def _write_sheet(sheet, target: Path, path: Path) -> None:
@@ -187,37 +184,30 @@ def _write_sheet(sheet, target: Path, path: Path) -> None:
                 blank = 0  # empty rows count as lines where rows follow them
 
 
-def _sheet_doubts(path: Path, name: str, left: list[str]) -> tuple[Doubt, ...]:
-    doubts = []
+def _sheet_doubts(path: Path, name: str, left: list[str]) -> Iterator[Doubt]:
     if hidden := _hidden_rows(path, name):
-        doubts.append(
-            Doubt(
-                "hidden rows",
-                n_(
-                    "{file}: {n} row of the sheet is hidden, by a filter or by hand; it is read"
-                    " as all others.",
-                    "{file}: {n} rows of the sheet are hidden, by a filter or by hand; they are"
-                    " read as all others.",
-                ),
-                {"file": path.name, "n": hidden},
-                hidden,
-            )
+        yield Doubt(
+            "hidden rows",
+            n_(
+                "{file}: {n} row of the sheet is hidden, by a filter or by hand; it is read"
+                " as all others.",
+                "{file}: {n} rows of the sheet are hidden, by a filter or by hand; they are"
+                " read as all others.",
+            ),
+            {"file": path.name, "n": hidden},
+            hidden,
         )
     if left:
-        doubts.append(
-            Doubt(
-                "sheets",
-                n_(
-                    "{file} has {n} more sheet, which is not read; the data were taken from"
-                    " '{sheet}'.",
-                    "{file} has {n} more sheets, which are not read; the data were taken from"
-                    " '{sheet}'.",
-                ),
-                {"file": path.name, "n": len(left), "sheet": name},
-                len(left),
-            )
+        yield Doubt(
+            "sheets",
+            n_(
+                "{file} has {n} more sheet, which is not read; the data were taken from '{sheet}'.",
+                "{file} has {n} more sheets, which are not read; the data were taken from"
+                " '{sheet}'.",
+            ),
+            {"file": path.name, "n": len(left), "sheet": name},
+            len(left),
         )
-    return tuple(doubts)
 
 
 def _hidden_rows(path: Path, name: str) -> int:
