@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from ..common.exceptions import InputError
+from ..common.masking import utf8
 
 # What is no letter in Windows-1252, or none that stands so; œ before u is French.
 STRANGE = re.compile(
@@ -140,8 +141,4 @@ def _counted(file: BinaryIO) -> tuple[int, int, int, int]:
 
 def clean(text: str) -> bool:
     """Whether a text can be written as UTF-8: it holds no half characters."""
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
+    return utf8(text) == text

@@ -115,16 +115,17 @@ class Source:
 def known() -> dict:
     """The exports of the platform, by kind: their title, columns, and those that are required."""
     forms = profile.packaged()[profile.HOME].form
-    plain = {
-        form.kind: {
-            "title": form.name,
-            "required": form.required,
-            "columns": [*form.columns, *MORE.get(form.kind, ())],
+    return {
+        "exports": {
+            form.kind: {
+                "title": form.name,
+                "required": form.required,
+                "columns": [*form.columns, *MORE.get(form.kind, ())],
+            }
+            for form in reversed(forms)
+            if form.rows is None
         }
-        for form in reversed(forms)
-        if form.rows is None
     }
-    return {"exports": plain}
 
 
 def find(patterns: str | list[str], export: str = "failed") -> list[Path]:
@@ -260,36 +261,37 @@ def open_source(path: Path, export: str, scratch: Path, wanted: str = "") -> lis
             "{path} cannot be read: {reason}.", path, path=path, reason=reason(error)
         ) from None
     source = Source(path.name, path, seen.sha256, seen.size, longer_name=str(path))
-    start = seen.start
     if seen.size == 0:
         raise InputError(
             "{path} is empty; expected the CSV file of a data export.", path, path=path
         )
-    if foreign := next((what for magic, what in FOREIGN.items() if start.startswith(magic)), None):
+    if foreign := next(
+        (what for magic, what in FOREIGN.items() if seen.start.startswith(magic)), None
+    ):
         raise InputError(
             "{path} is {what}, not a CSV file; export it from the platform again as CSV.",
             path,
             path=path,
             what=sentence(foreign),
         )
-    if start.startswith(b"PAR1"):
+    if seen.start.startswith(b"PAR1"):
         home = [profile.packaged()[profile.HOME]]
         return [_match(replace(source, delimiter=""), _parquet_header(path), export, home)]
-    if start.startswith((b"PK\x03\x04", b"\x1f\x8b")):
+    if seen.start.startswith((b"PK\x03\x04", b"\x1f\x8b")):
         packed = archives.unpack(
             path, scratch / f"{seen.sha256}.csv", lambda cells: _known(profiles, cells)
         )
-        found = []
-        for one in packed:
-            member = replace(
+        members = [
+            replace(
                 source,
                 path=one.path,
                 doubts=one.doubts,
                 name=f"{path.name}{one.name}",
                 longer_name=f"{path}{one.name}",
             )
-            found.append(_open_text(member, export, scratch, profiles))
-        return found
+            for one in packed
+        ]
+        return [_open_text(member, export, scratch, profiles) for member in members]
     return [_open_text(source, export, scratch, profiles, seen)]
 
 
@@ -313,12 +315,8 @@ def _open_text(
 ) -> Source:
     seen = seen or survey(source.path)
     source = replace(source, doubts=source.doubts + _garbled(source, seen))
-    code = "utf-8" if seen.utf8 else encoding(source.path)
-    if MARKED.match(seen.start):
-        code = "utf-8-sig"
-    elif code in ("utf-8", "utf-8-sig"):
-        code = ""  # as the engine reads it
-    if code:
+    code = "utf-8-sig" if seen.utf8 else encoding(source.path)
+    if MARKED.match(seen.start) or not code.startswith("utf-8"):  # else the engine reads it
         decoded = scratch / f"{source.path.stem}-{source.sha256[:12]}.utf8.csv"
         errors = (
             "strict" if code.startswith("utf-16") else "surrogateescape"
@@ -645,8 +643,7 @@ def _listed(cells: list[str]) -> str:
 
 def title(export: str) -> str:
     """What an export is called."""
-    text = known()["exports"][export]["title"]
-    return sentence(text)
+    return sentence(known()["exports"][export]["title"])
 
 
 def _label(name: str) -> str:
@@ -656,7 +653,7 @@ def _label(name: str) -> str:
     )
 
 
-def _other(fits: list[Fit], export: str) -> str:
+def _other(fits: list[Fit]) -> str:
     """Say which other export a file is, and where that is named; "" where it is none."""
     other = max(fits, key=lambda fit: fit.known, default=None)
     if not other or other.known < 2:
@@ -685,7 +682,7 @@ def _match(source: Source, header: list[str], export: str, profiles: list[Profil
     missing = next(name for name in form.required if name not in names)
     label = _label(missing)
     extra = [cell for cell, n in zip(header, names, strict=True) if n is None]
-    hint = _other(fits, export) or did_you_mean(label, extra)
+    hint = _other(fits) or did_you_mean(label, extra)
     raise ColumnError(
         "{file} has no '{column}' column, which a {title} needs; found: {columns}.{hint}",
         source.path,
@@ -716,7 +713,7 @@ def _accept(source: Source, header: list[str], export: str, fits: list[Fit]) -> 
             file=source.name,
             title=nearest.title,
             wanted=title(export),
-            hint=_other(fits, export),
+            hint=_other(fits),
         )
     own = [fit for fit in serving if fit.profile not in profile.packaged().values()]
     most = max(fit.known for fit in own or serving)
