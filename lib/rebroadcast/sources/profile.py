@@ -67,12 +67,12 @@ class Form(_Data):
     @cached_property
     def known(self) -> dict[str, str]:
         """Our name of each column that a CSV file may have, by its folded name."""
-        parts: dict[str, str] = {}
-        for ours, names in self.columns.items():
-            for name in names:
-                for part in name.split(" + "):
-                    parts.setdefault(key(part), ours)
-        return parts
+        return {
+            key(part): ours
+            for ours, names in reversed(self.columns.items())  # the first of several counts
+            for name in names
+            for part in name.split(" + ")
+        }
 
 
 class Target(_Data):
