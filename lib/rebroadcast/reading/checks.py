@@ -4,7 +4,7 @@ trusted.
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 
@@ -236,110 +236,87 @@ def doubts(
     rejected: "pd.DataFrame",
     seen: Seen,
     timezone: str,
-) -> list[Doubt]:
+) -> Iterator[Doubt]:
     """What makes the numbers of an export less sure, as far as its rows as a whole tell."""
-    said = []
     files = _names(source.name for source in sources)
     lost = rejected[rejected.reason != HEADER_AGAIN]
     if n := len(lost):
-        template = REJECTED.get(kind, REJECTED["failed"]).template
-        said.append(Doubt(f"rejected {kind}", template, _counted(lost), n))
+        lines = {"files": _names(dict.fromkeys(lost.file)), "line": str(lost.iloc[0].line)}
+        template = REJECTED.get(kind, REJECTED["failed"])
+        yield Doubt(f"rejected {kind}", template, lines | {"n": n}, n)
     files_zone = {"files": files, "zone": timezone}
     if seen.clock and seen.clock.shift:
-        said.append(
-            Doubt(
-                "clock",
-                "The message IDs in {files} show that its times are those of {clock}, not of"
-                " {zone}: they are off by {shift} hours. State the zone with timezone.",
-                files_zone
-                | {
-                    "clock": str(seen.clock),
-                    "shift": utc_offset(seen.clock.shift).removeprefix("UTC"),
-                },
-                seen.clock.messages,
-            )
+        yield Doubt(
+            "clock",
+            "The message IDs in {files} show that its times are those of {clock}, not of"
+            " {zone}: they are off by {shift} hours. State the zone with timezone.",
+            files_zone
+            | {
+                "clock": str(seen.clock),
+                "shift": utc_offset(seen.clock.shift).removeprefix("UTC"),
+            },
+            seen.clock.messages,
         )
     if seen.skipped and not (seen.clock and seen.clock.shift):
-        said.append(
-            Doubt(
-                "times that are none",
-                n_(
-                    "{files}: {n} message carries a time that does not exist in {zone}, {first}:"
-                    " its clocks were put forward then. The times are of another zone, and all"
-                    " may be off; state it with timezone.",
-                    "{files}: {n} messages carry a time that does not exist in {zone}, the first"
-                    " {first}: its clocks were put forward then. The times are of another zone,"
-                    " and all may be off; state it with timezone.",
-                ),
-                files_zone | {"n": seen.skipped, "first": seen.first},
-                seen.rows,
-            )
+        yield Doubt(
+            "times that are none",
+            n_(
+                "{files}: {n} message carries a time that does not exist in {zone}, {first}:"
+                " its clocks were put forward then. The times are of another zone, and all"
+                " may be off; state it with timezone.",
+                "{files}: {n} messages carry a time that does not exist in {zone}, the first"
+                " {first}: its clocks were put forward then. The times are of another zone,"
+                " and all may be off; state it with timezone.",
+            ),
+            files_zone | {"n": seen.skipped, "first": seen.first},
+            seen.rows,
         )
     if seen.twice:
-        said.append(
-            Doubt(
-                "times that come twice",
-                n_(
-                    "{files}: {n} message is of an hour that comes twice in {zone}, when its"
-                    " clocks are put back; it is read as of the second, and may have been sent an"
-                    " hour earlier.",
-                    "{files}: {n} messages are of an hour that comes twice in {zone}, when its"
-                    " clocks are put back; they are read as of the second, and may have been sent"
-                    " an hour earlier.",
-                ),
-                files_zone | {"n": seen.twice},
-                seen.twice,
-            )
+        yield Doubt(
+            "times that come twice",
+            n_(
+                "{files}: {n} message is of an hour that comes twice in {zone}, when its"
+                " clocks are put back; it is read as of the second, and may have been sent an"
+                " hour earlier.",
+                "{files}: {n} messages are of an hour that comes twice in {zone}, when its"
+                " clocks are put back; they are read as of the second, and may have been sent"
+                " an hour earlier.",
+            ),
+            files_zone | {"n": seen.twice},
+            seen.twice,
         )
     if seen.rounded:
-        said.append(
-            Doubt(
-                "rounded message IDs",
-                "A spreadsheet cut the message IDs in {files} to 15 digits: {n} of them end in 0."
-                " Messages cannot be compared by ID; export again, and do not open the file in a"
-                " spreadsheet before.",
-                {"files": files, "n": seen.rounded},
-                seen.rounded,
-            )
+        yield Doubt(
+            "rounded message IDs",
+            "A spreadsheet cut the message IDs in {files} to 15 digits: {n} of them end in 0."
+            " Messages cannot be compared by ID; export again, and do not open the file in a"
+            " spreadsheet before.",
+            {"files": files, "n": seen.rounded},
+            seen.rounded,
         )
-    return said
 
 
 REJECTED = {
-    "failed": Doubt(
-        "rejected",
-        n_(
-            "{n} row of failed messages could not be read and is in none of the numbers: {files},"
-            " line {line}. data/rejected.csv has it.",
-            "{n} rows of failed messages could not be read and are in none of the numbers:"
-            " {files}, from line {line} on. data/rejected.csv lists them.",
-        ),
+    "failed": n_(
+        "{n} row of failed messages could not be read and is in none of the numbers: {files},"
+        " line {line}. data/rejected.csv has it.",
+        "{n} rows of failed messages could not be read and are in none of the numbers:"
+        " {files}, from line {line} on. data/rejected.csv lists them.",
     ),
-    "messages": Doubt(
-        "rejected",
-        n_(
-            "{n} row of the messages export could not be read: {files}, line {line}. Its contact"
-            " may have been reached without being counted as reached.",
-            "{n} rows of the messages export could not be read: {files}, from line {line} on. Up"
-            " to {n} contacts may have been reached without being counted as reached.",
-        ),
+    "messages": n_(
+        "{n} row of the messages export could not be read: {files}, line {line}. Its contact"
+        " may have been reached without being counted as reached.",
+        "{n} rows of the messages export could not be read: {files}, from line {line} on. Up"
+        " to {n} contacts may have been reached without being counted as reached.",
     ),
-    "contacts": Doubt(
-        "rejected",
-        n_(
-            "{n} row of the contacts export could not be read: {files}, line {line}. The tags"
-            " that its contact has already are not known, and an import would drop them.",
-            "{n} rows of the contacts export could not be read: {files}, from line {line} on. The"
-            " tags that up to {n} contacts have already are not known, and an import would drop"
-            " them.",
-        ),
+    "contacts": n_(
+        "{n} row of the contacts export could not be read: {files}, line {line}. The tags"
+        " that its contact has already are not known, and an import would drop them.",
+        "{n} rows of the contacts export could not be read: {files}, from line {line} on. The"
+        " tags that up to {n} contacts have already are not known, and an import would drop"
+        " them.",
     ),
 }
-
-
-def _counted(lost: "pd.DataFrame") -> dict[str, object]:
-    files = _names(dict.fromkeys(lost.file))
-    return {"n": len(lost), "files": files, "line": str(lost.iloc[0].line)}
 
 
 def _names(names: Iterable[str]) -> str:
@@ -356,9 +333,12 @@ def rejected(exports: Sequence) -> "pd.DataFrame":
     )
 
 
-def message_ids_lost(source: Source, n: int) -> Doubt:
-    """Say that IDs of messages are no longer there."""
-    return Doubt(
+def lost_ids(checked: "ibis.Table", source: Source) -> list[Doubt]:
+    """Say how many IDs of messages a spreadsheet made useless."""
+    if "lost_id" not in checked.columns:
+        return []
+    n = int(checked.lost_id.sum().fill_null(0).execute())
+    lost = Doubt(
         "lost message IDs",
         n_(
             "{file}: a spreadsheet cut {n} message ID (as 1.68E+15). Its row counts, but this"
@@ -369,6 +349,7 @@ def message_ids_lost(source: Source, n: int) -> Doubt:
         {"file": source.name, "n": n},
         n,
     )
+    return [lost] if n else []
 
 
 def under_way(sources: Sequence[Source], n: int) -> Doubt:
@@ -405,7 +386,6 @@ def dates_refused(source: Source, bad: "pd.DataFrame") -> tuple[tuple | None, li
     if "said" not in bad or not len(none := bad[bad.problem == NO_DATE]):
         return None, []
     first = int(none.line.iloc[0]), shown(str(none.said.iloc[0] or ""))
-    values = {"file": source.name, "line": str(first[0]), "cell": first[1], "n": len(none)}
     return first, [
         Doubt(
             "dates",
@@ -415,7 +395,13 @@ def dates_refused(source: Source, bad: "pd.DataFrame") -> tuple[tuple | None, li
                 "{file}: {n} dates cannot be read, the first on line {line}: '{cell}'. A date is"
                 " read in forms such as {forms}; for another, give a pattern with date_format.",
             ),
-            values | {"forms": _forms()},
+            {
+                "file": source.name,
+                "line": str(first[0]),
+                "cell": first[1],
+                "n": len(none),
+                "forms": dates.FORMS,
+            },
             len(none),
         )
     ]
@@ -500,10 +486,6 @@ def dotted(file: str, seen: "pd.DataFrame") -> list[Doubt]:
     ]
 
 
-def _forms() -> str:
-    return " · ".join(dates.FORMS)
-
-
 def no_dates(source: Source, line: int, cell: str) -> DateError:
     """The error for a file of which no date can be read."""
     return DateError(
@@ -513,29 +495,23 @@ def no_dates(source: Source, line: int, cell: str) -> DateError:
         file=source.name,
         line=line,
         cell=cell,
-        forms=_forms(),
+        forms=dates.FORMS,
     )
 
 
 def lacking(source: Source, frame: "pd.DataFrame", good: int) -> list[Doubt]:
-    """Say what a whole file lacks, by its rejected rows (frame) and the number of its good ones."""
-    return _ends_early(source, frame) + _riddled(source, frame, good)
-
-
-def _riddled(source: Source, frame: "pd.DataFrame", good: int) -> list[Doubt]:
-    """Say so where more lines of a file are in no row than it has good rows."""
+    """Say what a whole file lacks, by its rejected rows (frame) and the number of its good ones: its
+    end, or more lines, in no row, than it has good rows.
+    """
     lines = int((frame.text.str.rstrip("\n").str.count("\n") + 1).sum())
-    if lines <= max(good, RIDDLED):
-        return []
-    return [
-        Doubt(
-            "badly damaged",
-            "{file}: {n} lines are in no row that can be read, more than it has good rows ({good}):"
-            " it is damaged, or holds more than an export. Export it again.",
-            {"file": source.name, "n": lines, "good": good},
-            ALL,
-        )
-    ]
+    riddled = Doubt(
+        "badly damaged",
+        "{file}: {n} lines are in no row that can be read, more than it has good rows ({good}):"
+        " it is damaged, or holds more than an export. Export it again.",
+        {"file": source.name, "n": lines, "good": good},
+        ALL,
+    )
+    return _ends_early(source, frame) + [riddled] * (lines > max(good, RIDDLED))
 
 
 def _ends_early(source: Source, frame: "pd.DataFrame") -> list[Doubt]:
@@ -547,9 +523,8 @@ def _ends_early(source: Source, frame: "pd.DataFrame") -> list[Doubt]:
         while block := file.read(2**22):
             lines, end = lines + block.count(b"\n"), block
     ended = end.endswith((b"\n", b"\r"))
-    if ended and last.text.count('"') % 2 == 0:
-        return []
-    if last.line + last.text.rstrip("\n").count("\n") < lines + (not ended):
+    whole = ended and last.text.count('"') % 2 == 0
+    if whole or last.line + last.text.rstrip("\n").count("\n") < lines + (not ended):
         return []
     return [
         Doubt(

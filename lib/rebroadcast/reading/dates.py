@@ -17,12 +17,8 @@ from ..sources.files import Source
 FIRST, BEYOND = datetime(1990, 1, 1), datetime(2038, 1, 1)  # a message is between them
 # What is shown to whoever wrote a date that cannot be read.
 FORMS = (
-    "2022-01-31 15:04:05",
-    "31/01/2022 3:04:05 p. m.",
-    "1/31/22 15:04",
-    "31-Jan-2022 15:04",
-    "Mon, 31 Jan 2022 15:04:05 +0000",
-    "1643641445",
+    "2022-01-31 15:04:05 · 31/01/2022 3:04:05 p. m. · 1/31/22 15:04 · 31-Jan-2022 15:04"
+    " · Mon, 31 Jan 2022 15:04:05 +0000 · 1643641445"
 )
 ORDERS = {"DMY": "DD/MM/YYYY", "MDY": "MM/DD/YYYY", "YMD": "YY-MM-DD"}
 # The names of months, in lower case, whole and as they are cut short: in English, Spanish,

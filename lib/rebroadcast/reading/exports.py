@@ -29,8 +29,6 @@ from ..sources.files import (
 from . import cache, checks, dates, documents, mapping, salvage, scan
 from .scan import IDS, TEXTS, TOLD
 
-# Begins no formula, and cannot be a heading or a text; or a phone number with its country's code.
-CONTACT = r"^(?:[A-Za-z0-9][A-Za-z0-9_.:@-]*|[+][1-9][0-9]{6,14})$"
 PHONE = r"(?:[0-9][^0-9]*){4}"
 LIST = r"^\[\s*[\"']?([^\\]*?)[\"']?\s*\]$"  # tags as a list of JSON or Python
 BETWEEN = r"[\"']\s*,\s*[\"']"
@@ -127,10 +125,9 @@ def read(
     for part in parts:
         for parsed in part.parsed:
             cache.store(*parsed)
-    tables = [part.good for part in parts]
-    table = ibis.union(*tables) if len(tables) > 1 else tables[0]
+    table = ibis.union(*(part.good for part in parts))
     # Each look at many files takes as long as to open them all.
-    table = engine.keep(table) if len(tables) > MANY else table
+    table = engine.keep(table) if len(parts) > MANY else table
     rejected = pd.concat([part.rejected for part in parts], ignore_index=True)
     seen = checks.look(table, "" if as_text else timezone)
     doubts = (
@@ -144,7 +141,7 @@ def read(
     logs = [part.log for part in parts if part.log is not None]
     if len(logs) < len(parts):
         return read_now
-    log = ibis.union(*logs) if len(logs) > 1 else logs[0]
+    log = ibis.union(*logs)
     rows = int(log.count().execute())
     messages = replace(
         read_now, kind="messages", table=log, rejected=rejected[:0], rows=rows, doubts=()
@@ -207,7 +204,7 @@ def _read_messages(engine: Engine, group: list[Source], as_read: _As, offset: in
         for source, scanned, _, _ in parsed
     ]
     rows, doubts = mapping.messages(
-        engine.files, cells, as_read.kind, as_read.zone, as_read.date_format, as_read.columns
+        engine.files, cells, as_read.zone, as_read.date_format, as_read.columns
     )
     bad = rows.filter(rows.problem.notnull()).select("file", "problem", "said", row="place")
     bad, frames, places, undated = bad.to_pandas(), [], {}, []
@@ -279,15 +276,17 @@ def _read_parquet(engine: Engine, group: list[Source], as_read: _As, offset: int
     source = group[0]
     raw, total = _parquet(engine, group)
     doubts = []
-    if _is_converted(source, as_read):
+    if set(source.header) == {*as_read.columns, *KEPT}:  # `convert` wrote it
         checked = _converted(engine, raw, source, as_read, offset)
     else:
         checked = engine.keep(_checked(engine, raw, source, as_read, offset))
-        doubts += _lost_ids(checked, source) + _written(checked, as_read)
+        doubts += checks.lost_ids(checked, source) + _written(checked, as_read)
     good = checked.filter(checked.problem.isnull()).drop(*HELP & set(checked.columns))
     bad = checked.filter(checked.problem.notnull()).order_by("source_file", "line").to_pandas()
     first, more = checks.dates_refused(source, bad)
-    return _Part(good, _listed(bad), total, doubts + more, first)
+    rejected = bad.rename(columns={"source_file": "file", "problem": "reason"})
+    rejected = rejected[["file", "line", "reason", "text"]].reset_index(drop=True)
+    return _Part(good, rejected, total, doubts + more, first)
 
 
 def _read_csv(engine: Engine, source: Source, as_read: _As, offset: int) -> _Part:
@@ -300,7 +299,7 @@ def _read_csv(engine: Engine, source: Source, as_read: _As, offset: int) -> _Par
     if scan.count(reader, scanned, "count(cells)")[1]:
         raw = scan.doubtful(scanned, source)
         checked = reader.keep(_checked(reader, raw, source, as_read, offset))
-        doubts += _lost_ids(checked, source) + _written(checked, as_read, source, scanned)
+        doubts += checks.lost_ids(checked, source) + _written(checked, as_read, source, scanned)
         right = checked.filter(checked.problem.isnull()).drop(*HELP & set(checked.columns))
         good = reader.view(good.union(right))
         bad = checked.filter(checked.problem.notnull()).order_by("row").to_pandas()
@@ -534,10 +533,11 @@ def _checked(
     rows = rows.mutate(problem=_problem(rows, set(cells)))
     columns = {n: rows[n] if n in cells else ibis.null("string") for n in as_read.columns}
     columns |= {"lost_id": rows.lost_id} if "lost_id" in ids else {}
-    if "sent_at" in columns:
-        columns |= _moments(engine, rows, as_read) if "sent_at" in cells else _no_time()
-        if not as_read.zone:
-            columns.pop("local_at")
+    if "sent_at" in cells:
+        columns |= _moments(engine, rows, as_read)
+    elif "sent_at" in columns:
+        columns["sent_at"] = ibis.null("timestamp('UTC')")
+        columns |= {"local_at": ibis.null("timestamp")} if as_read.zone else {}
     columns |= _no_channel(columns) if as_read.zone else {}
     told = {"problem": rows.problem, "text": rows.problem.isnull().ifelse(None, rows.text)}
     if "sent_at" in cells:
@@ -573,11 +573,7 @@ def _moments(engine: Engine, raw: "ibis.Table", as_read: _As) -> "dict[str, ibis
     local = raw.wall.fill_null(engine.to_wall_clock(raw["at"], as_read.zone or "UTC"))
     if as_read.zone:
         return {"sent_at": raw["at"], "local_at": local}
-    return {"sent_at": local.cast("string") + raw.zoned.ifelse("+00:00", ""), "local_at": local}
-
-
-def _no_time() -> "dict[str, ibis.Value]":
-    return {"sent_at": ibis.null("timestamp('UTC')"), "local_at": ibis.null("timestamp")}
+    return {"sent_at": local.cast("string") + raw.zoned.ifelse("+00:00", "")}
 
 
 def _no_channel(columns: "dict[str, ibis.Value]") -> "dict[str, ibis.Value]":
@@ -587,19 +583,17 @@ def _no_channel(columns: "dict[str, ibis.Value]") -> "dict[str, ibis.Value]":
 
 def _id_problems(ids: "dict[str, ibis.Value]") -> "list[tuple[ibis.Value, str]]":
     """Tests of IDs, and what each is called where it fails."""
-    problems = []
-    for name, value in ids.items():
-        if name == "contact_id":
-            problems.append((value.isnull(), "no contact ID"))
-        problems.append(checks.damage(name, value))
-        if name == "contact_id":
-            none = ~(value.re_search(CONTACT) & value.re_search("[0-9]"))
-            problems.append((none, "a contact ID that is none"))
-    return problems
-
-
-def _is_converted(source: Source, as_read: _As) -> bool:
-    return set(source.header) == {*as_read.columns, *KEPT}
+    damaged = {name: checks.damage(name, value) for name, value in ids.items()}
+    if "contact_id" not in ids:
+        return list(damaged.values())
+    to = ids["contact_id"]
+    none = ~(to.re_search(mapping.CONTACT) & to.re_search("[0-9]"))
+    return [
+        (to.isnull(), "no contact ID"),
+        damaged.pop("contact_id"),
+        (none, "a contact ID that is none"),
+        *damaged.values(),
+    ]
 
 
 def _converted(
@@ -628,14 +622,6 @@ def _converted(
     )
 
 
-def _lost_ids(checked: "ibis.Table", source: Source) -> list[Doubt]:
-    """Say how many IDs of messages a spreadsheet made useless."""
-    if "lost_id" not in checked.columns:
-        return []
-    lost = int(checked.lost_id.sum().fill_null(0).execute())
-    return [checks.message_ids_lost(source, lost)] if lost else []
-
-
 def _written(
     checked: "ibis.Table",
     as_read: _As,
@@ -658,12 +644,6 @@ def _written(
         seen = pd.concat([seen, plain.to_pandas().dropna().assign(**known)])
     each = seen.groupby("source_file")
     return [doubt for file, own in each for doubt in checks.written(file, own, as_read.date_format)]
-
-
-def _listed(bad: "pd.DataFrame") -> "pd.DataFrame":
-    """The rejected rows of Parquet files, by file and line."""
-    frame = bad.rename(columns={"source_file": "file", "problem": "reason"})
-    return frame[["file", "line", "reason", "text"]].reset_index(drop=True)
 
 
 def _heading(source: Source, line: int, text: str) -> str | None:

@@ -26,19 +26,19 @@ PHONE = r"^'?(?:[a-z_]+:)?(?:[+][0-9][0-9 ().-]*|[0-9]+)$"
 DIGITS = r"^[1-9][0-9]{6,14}$"  # E.164 without its "+"
 USER = r"^[A-Z]{2}[.][A-Za-z0-9.]+$"  # WhatsApp's ID of a user whose number a business does not see
 EMAIL = r"^[A-Za-z0-9_][^\s@,;\"]*@[^\s@,;\"]+$"  # begins no formula
+# Begins no formula, and cannot be a heading or a text; or a phone number with its country's code.
 CONTACT = r"^(?:[A-Za-z0-9][A-Za-z0-9_.:@-]*|[+][1-9][0-9]{6,14})$"
 
 
 def messages(
     engine: Engine,
     parts: list[tuple[Source, "ibis.Table"]],
-    kind: str,
     zone: str,
     date_format: str,
     columns: list[str],
 ) -> "tuple[ibis.Table, list[Doubt]]":
-    """The messages (or contacts) of files of one form, each once, as an export of that kind; and
-    what makes them less sure.
+    """The messages (or contacts) of files of one form, each once, in these columns; and what makes
+    them less sure.
 
     parts are the files and their cells as text. To the columns come `state` (failed, reached, open;
     null where it is not known), `problem` (why a row cannot be used), `said` (a date that is none),
@@ -49,7 +49,7 @@ def messages(
     form, document = parts[0][0].fitted.form, parts[0][0].document
     read = [_rows(engine, n, *part, zone, date_format, columns) for n, part in enumerate(parts)]
     tables, doubts = [rows for rows, _ in read], [doubt for _, told in read for doubt in told]
-    rows = ibis.union(*tables) if len(tables) > 1 else tables[0]
+    rows = ibis.union(*tables)
     if others := [state for state in ("incoming", "none") if state in form.states]:
         rows = rows.filter(~rows.state.isin(others).fill_null(False))
     if form.states:

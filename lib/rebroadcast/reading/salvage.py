@@ -102,11 +102,10 @@ def _last(rows: "ibis.Table", source: Source) -> "ibis.Value":
 
 
 def _bytes(source: Source) -> dict[str, int]:
-    """What a file has below its header: size, quotes, returns, zeros, breaks, marks (delimiters; all
-    in bytes), whether the last line ended, and the bytes of an end; a last line without one counts
-    as if it had it.
+    """What a file has below its header: size, quotes, returns and zeros (all in bytes), whether the
+    last line ended, and the bytes of an end; a last line without one counts as if it had it.
     """
-    signs = {"quotes": 34, "returns": 13, "zeros": 0, "breaks": 10, "marks": ord(source.delimiter)}
+    signs = {"quotes": 34, "returns": 13, "zeros": 0}
     found, last = Counter[str](), b"\n"
     block, equal = bytearray(BLOCK), np.empty(BLOCK, bool)  # a new one for each block takes longer
     b = np.frombuffer(block, np.uint8)
