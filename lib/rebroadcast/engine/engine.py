@@ -58,21 +58,9 @@ class Engine:
     def _zone_functions(self):
         import ibis.expr.datatypes as dt
 
-        def in_zone(argument, result):
-            @ibis.udf.scalar.builtin(name="timezone", signature=((dt.string, argument), result))
-            def function(zone, at): ...
-
-            return function
-
-        def plain(name, argument, result):
-            @ibis.udf.scalar.builtin(name=name, signature=((argument,), result))
-            def function(at): ...
-
-            return function
-
         def convert(of, to, maker):
-            micros, made = plain("epoch_us", of, dt.int64), plain(maker, dt.int64, to)
-            other = in_zone(of, to)
+            micros, made = builtin("epoch_us", (of,), dt.int64), builtin(maker, (dt.int64,), to)
+            other = builtin("timezone", (dt.string, of), to)
             # UTC needs no calendar.
             return lambda zone, at: made(micros(at)) if zone == "UTC" else other(zone, at)
 
@@ -301,6 +289,15 @@ def reader_path(path: Path) -> str:
     """
     name = re.sub(r"([\[*?])", r"[\1]", str(path))
     return f"{name}/*.parquet" if path.is_dir() else name
+
+
+def builtin(name: str, arguments: tuple, result: object) -> "Callable[..., ibis.Value]":
+    """A function of an engine's own, which takes one or two arguments of these types."""
+
+    @ibis.udf.scalar.builtin(name=name, signature=(arguments, result))
+    def function(first, second): ...
+
+    return function
 
 
 def _compiler() -> object:

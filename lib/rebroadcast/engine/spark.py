@@ -26,7 +26,7 @@ from ibis.backends.sql.datatypes import PySparkType
 from ibis.expr.operations import DatabaseTable
 
 from ..common.exceptions import ParameterError, RunError, sentence
-from .engine import Engine, _duckdb
+from .engine import Engine, _duckdb, builtin
 
 PATIENCE = 60  # seconds to wait for a first worker
 SETTINGS = {
@@ -282,13 +282,10 @@ class SparkEngine(Engine):
 
     @cached_property
     def _zone_functions(self):
-        def builtin(name):
-            @ibis.udf.scalar.builtin(name=name, signature=((UTC, dt.string), UTC))
-            def function(at, zone): ...
-
-            return function
-
-        to, of = builtin("to_utc_timestamp"), builtin("from_utc_timestamp")
+        to, of = (
+            builtin(name, (UTC, dt.string), UTC)
+            for name in ("to_utc_timestamp", "from_utc_timestamp")
+        )
 
         def to_utc(zone, wall):
             """Of an hour that comes twice the second, as DuckDB has it: the offset of three hours
