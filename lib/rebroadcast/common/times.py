@@ -25,13 +25,12 @@ def check_zone(zone: str) -> str:
     """
     found = known_zone(zone)
     if found is None:
-        hint = zone_hint(zone)
         raise ParameterError(
             "'{zone}' is no known time zone; expected a name such as 'America/Mexico_City' or"
             " 'UTC'.{hint}",
             "timezone",
             zone=zone,
-            hint=hint,
+            hint=zone_hint(zone),
         )
     return found
 

@@ -152,7 +152,7 @@ def find(patterns: str | list[str], export: str = "failed") -> list[Path]:
                 reason=reason(error),
             ) from None
         if not hits:
-            folder = (Path(pattern).parent if str(Path(pattern).parent) else Path()).resolve()
+            folder = Path(pattern).parent.resolve()
             names = [p.name for p in folder.iterdir()] if folder.is_dir() else []
             raise InputError(
                 "No such file: {pattern}.{hint}",
