@@ -643,7 +643,9 @@ def _listed(cells: list[str]) -> str:
 
 def title(export: str) -> str:
     """What an export is called."""
-    return sentence(known()["exports"][export]["title"])
+    # Within the call, Babel would take the keys for texts.
+    text = known()["exports"][export]["title"]
+    return sentence(text)
 
 
 def _label(name: str) -> str:
