@@ -23,6 +23,7 @@ import numpy as np
 import pandas as pd
 
 from ..common.exceptions import ParameterError, did_you_mean, folded, sentence
+from ..common.folder import unused
 from ..common.language import Language, language
 from ..engine.engine import Engine, id_parts, same_ids, shared_parts
 from . import contents as read_contents
@@ -70,16 +71,11 @@ class Broadcasts:
     untyped: bool = False
     channels: tuple[str, ...] = ()
 
-    @property
-    def reads_content(self) -> bool:
-        """Whether `mark` needs the contents of messages."""
-        return self.patterns > 0
-
     def mark(self, table: "ibis.Table") -> "ibis.Table":
         """Add `broadcast` (a key) and `message` to the rows of an export, null for rows of none.
 
         table is one that was searched, or of the same rows: channel_id, sender_id, sender_type,
-        traffic_type, message_type, local_at and, where `reads_content`, content, as `exports.read` gives them; what else it has stays.
+        traffic_type, message_type, local_at and, where there are `patterns`, content, as `exports.read` gives them; what else it has stays.
         """
         if self.places is None:
             none = ibis.null("string")
@@ -120,8 +116,7 @@ def find(
     """
     exports = [failed] if messages is None else [failed, messages]
     rows = engine.view(ibis.union(*(_narrow(table, i) for i, table in enumerate(exports))))
-    counted = _totals(rows, [*RAW, *KIND, "export"])
-    counted["kind"] = _kinds(counted)
+    counted = _totals(rows.mutate(kind=_kind(rows)), [*RAW, "kind", "export"])
     typed = set(counted[counted["kind"] != "none"]["export"])
     untyped = len(typed) < counted["export"].nunique()
     sender = counted["written"].str.strip().str.replace("[.]0+$", "", regex=True)
@@ -172,13 +167,6 @@ def _kind(table: "ibis.Table") -> "ibis.Value":
         (kind.notnull() | came.fill_null(False), "other"),
         else_="none",
     )
-
-
-def _kinds(frame: "pd.DataFrame") -> "pd.Series":
-    """What `_kind` says, of few rows."""
-    kind, *came = (frame[name].str.lower() for name in KIND)
-    other = kind.notna() | (came[0] == "incoming") | (came[1] == "incoming")
-    return other.map({True: "other", False: "none"}).mask(kind == "broadcast", "broadcast")
 
 
 def _narrow(table: "ibis.Table", export: int) -> "ibis.Table":
@@ -464,11 +452,16 @@ def _parted(one: "np.recarray", other: "np.recarray", nearness: float) -> bool:
 
 def _described(minutes: "pd.DataFrame", groups: dict[int, Group]) -> "pd.DataFrame":
     """One row per broadcast, without its key: number, hash, and most of `found`."""
-    totals: dict[str, Any] = TOTALS | {"channel": "first", "sender": "first", "group": "first"}
-    totals |= {"version": lambda v: tuple(sorted(set(v) - {-1}))}
-    rows = minutes.groupby("number")["rows"].sum()
     by_version = minutes.groupby(["number", "version"])["rows"].sum()
-    found = minutes.groupby("number").agg(totals)
+    found = minutes.groupby("number").agg(
+        channel_id=("channel", "first"),
+        sender_id=("sender", "first"),
+        group=("group", "first"),
+        version=("version", lambda v: tuple(sorted(set(v) - {-1}))),
+        rows=("rows", "sum"),
+        first=("begins", "min"),
+        last=("ends", "max"),
+    )
     said = []
     for number, group, versions in zip(found.index, found["group"], found["version"], strict=True):
         read = groups[group].versions if group in groups else []
@@ -476,10 +469,8 @@ def _described(minutes: "pd.DataFrame", groups: dict[int, Group]) -> "pd.DataFra
         own = [(read[v], int(sizes[v])) for v in versions if v < len(read)]
         said.append(_shape(own))
     found["template"], found["hash"], found["shape"] = zip(*said, strict=True)
-    found = found.assign(rows=rows).reset_index()
-    names = {"channel": "channel_id", "sender": "sender_id", "begins": "first", "ends": "last"}
-    found = found.drop(columns=["first", "last"]).rename(columns=names)
-    return found.sort_values(["first", "channel_id", "sender_id", "hash"], ignore_index=True)
+    order = ["first", "channel_id", "sender_id", "hash"]
+    return found.reset_index().sort_values(order, ignore_index=True)
 
 
 def _shape(versions: list[tuple[Version, int]]) -> tuple[str, str, str]:
@@ -529,15 +520,8 @@ def keys(
         taken = set(known["broadcast"]) - (set(same) - set(told.values()))
     result = []
     for i, key in enumerate(made):
-        if i in told:
-            result.append(told[i])
-            continue
-        number, free = 1, key
-        while free in taken:
-            number += 1
-            free = f"{key}-{number}"
-        taken.add(free)
-        result.append(free)
+        result.append(told[i] if i in told else unused(key, taken.__contains__))
+        taken.add(result[-1])
     return result
 
 

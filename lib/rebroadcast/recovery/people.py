@@ -1,20 +1,18 @@
 """People behind contact IDs: a contacts export may have one person under several."""
 
 from collections.abc import Callable, Sequence
-from datetime import timedelta
 from typing import NamedTuple
 
 import ibis
 
 from ..common.doubts import Doubt, n_
 from ..engine.engine import id_parts
+from .broadcasts import PAUSE
 
 MOST = 3  # contacts that share a number: where more do, it is a placeholder or a shop's own
 # WhatsApp writes mobile numbers of Mexico and Argentina with a digit that may be left out.
 MOBILE = (r"^521(\d{10})$", r"52\1"), (r"^549(\d{10})$", r"54\1")
 LOST = r"^\s*\+?[0-9]([.,][0-9]*)?[eE]\+?[0-9]+\s*$"  # a number as spreadsheets cut it
-KEYS = ["contact_id", "person"]
-PAUSE = timedelta(hours=6)  # a longer one separates two broadcasts
 
 
 class People(NamedTuple):
@@ -116,7 +114,7 @@ def _by_id(rows: "ibis.Table") -> "ibis.Table":
 
 
 def _for_others(rows: "ibis.Table", people: People) -> "ibis.Table":
-    one = people.table.select(*KEYS)
+    one = people.table.select("contact_id", "person")
     other = one.rename(other_="contact_id", person_="person")
     pairs = one.join(other, [one.person == other.person_, one.contact_id != other.other_])
     pairs = pairs.select(known_="contact_id", other_="other_")

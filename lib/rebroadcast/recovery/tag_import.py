@@ -1,6 +1,5 @@
 """The CSV files that a vendor's contact import takes: whom to reach again, and the tag to add."""
 
-from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +10,7 @@ import pandas as pd
 from ..common import sheets
 from ..common.doubts import Doubt, n_
 from ..common.exceptions import InputError
-from ..common.folder import slug
+from ..common.folder import slug, unused
 from ..engine.engine import id_parts, same_ids, shared_parts, with_ids
 from .people import People, spread
 from .targets import BY_HAND, filled, needed
@@ -203,12 +202,13 @@ def write(
     for kind in parts["kind"].unique():
         cells = filled(own, columns[kind])
         writers[kind] = engine.files.csv_writer(own.filter(own.kind == kind).select(**cells), asked)
-    written, names = [], Counter[str]()
+    written, names = [], set[str]()
     of_tag = dict(iter(parts.groupby("tag")))
     for tag in tags:
-        split, name = of_tag.get(tag, parts[:0]), slug(tag, "import")
-        names[name] += 1  # tags that differ in signs only, or in letters that are not Latin
-        name += f"-tag{names[name]}" if names[name] > 1 else ""
+        split = of_tag.get(tag, parts[:0])
+        # Tags may differ in signs only, or in letters that are not Latin.
+        name = unused(slug(tag, "import"), names.__contains__, "-tag")
+        names.add(name)
         kinds = list(dict.fromkeys(split["kind"]))
         for kind in kinds:
             alone = len(kinds) == 1 and kind != BY_HAND
