@@ -23,7 +23,6 @@ class Tag:
     """
 
     template: str
-    words: frozenset[str]
 
     @classmethod
     def parse(cls, template: str) -> "Tag":
@@ -36,13 +35,14 @@ class Tag:
             raise ParameterError(
                 "The tag is empty; expected a text such as 'failed broadcast 110122'.", "tag"
             )
-        try:
-            words = frozenset(word for _, word, _, _ in Formatter().parse(template) if word)
-        except ValueError as error:
-            raise _unreadable(template, error) from None
-        tag = cls(template, words)
+        tag = cls(template)
         tag.fill(datetime(2022, 1, 11, 15, 0), "WhatsApp", "WhatsApp")
         return tag
+
+    @property
+    def words(self) -> set[str]:
+        """The words in braces."""
+        return {word for _, word, _, _ in Formatter().parse(self.template) if word}
 
     @property
     def per_channel(self) -> bool:
@@ -52,7 +52,7 @@ class Tag:
         """The same tag with its wave in it, where there is more than one."""
         if waves < 2 or "wave" in self.words:
             return self
-        return Tag(self.template + " w{wave}of{waves}", self.words | {"wave", "waves"})
+        return Tag(self.template + " w{wave}of{waves}")
 
     def fill(
         self,
@@ -81,10 +81,15 @@ class Tag:
         try:
             parts = [
                 _part(text, word, form, values)
-                for text, word, form, _ in Formatter().parse(self.template)
+                for text, word, form, _ in list(Formatter().parse(self.template))
             ]
         except ValueError as error:
-            raise _unreadable(self.template, error) from None
+            raise ParameterError(
+                "The tag '{template}' cannot be read: {reason}.",
+                "tag",
+                template=self.template,
+                reason=reason(error),
+            ) from None
         return _checked("".join(parts).strip())
 
 
@@ -102,15 +107,6 @@ def _part(text: str, word: str | None, form: str | None, values: Mapping[str, ob
     if re.search("[0-9]{4}", form or ""):
         raise ValueError(sentence("'{form}' is too wide", form=form))
     return text + format(values[word], form or DATED.get(word, ""))
-
-
-def _unreadable(template: str, error: ValueError) -> ParameterError:
-    return ParameterError(
-        "The tag '{template}' cannot be read: {reason}.",
-        "tag",
-        template=template,
-        reason=reason(error),
-    )
 
 
 def _checked(tag: str) -> str:
