@@ -135,13 +135,12 @@ def reached(load: ibis.Table, limits: Sequence[Limit]) -> pd.DataFrame:
     was).
     """
     sizes = {limit.name: limit.size for limit in limits if limit.size is not None}
-    full = load["limit"].cases(*sizes.items(), else_=None) if sizes else None
-    hit = (
-        load["at"].min(where=load["load"] >= full)
-        if sizes
-        else load["at"].min(where=load["load"] < 0)
+    full = load["limit"].cases(*sizes.items(), else_=None) if sizes else ibis.null("int64")
+    found = (
+        load.group_by("limit")
+        .agg(peak=load["load"].max(), reached_at=load["at"].min(where=load["load"] >= full))
+        .to_pandas()
     )
-    found = load.group_by("limit").agg(peak=load["load"].max(), reached_at=hit).to_pandas()
     frame = pd.DataFrame({"limit": [x.name for x in limits], "size": [x.size for x in limits]})
     frame = frame.astype({"limit": "object", "size": "Int64"}).merge(found, "left", on="limit")
     return frame.assign(peak=frame["peak"].fillna(0).astype("int64"))

@@ -14,6 +14,8 @@ from ..common.exceptions import QuotaError
 from .channels import kinds
 from .limit import Limit
 
+WITHIN = 0.05  # of a limit's size: so far from it a ceiling still fits it
+
 
 def overflow(counts: pd.DataFrame, limits: Sequence[Limit]) -> pd.DataFrame:
     """Compute, limit by limit, how far a broadcast went beyond it and how many failures that
@@ -33,10 +35,9 @@ def overflow(counts: pd.DataFrame, limits: Sequence[Limit]) -> pd.DataFrame:
     """
     rows = [_balanced(row) for row in counts.to_dict("records")]
     under = {channel: limit.name for limit in limits for channel in limit.channels}
-    for row in rows:
-        row["limit"] = under.get(row["channel_id"], row["channel_id"])
     frame = (
         pd.DataFrame(rows)
+        .assign(limit=[under.get(row["channel_id"], row["channel_id"]) for row in rows])
         .drop(columns="channel_id")
         .groupby("limit", sort=False)
         .sum(min_count=1)
@@ -162,42 +163,35 @@ def ceilings(load: ibis.Table, limits: Sequence[Limit], runs: pd.DataFrame) -> p
 
 @dataclass(frozen=True)
 class Observed:
-    """Observed ceilings: low and high, the known tier they fit (or None), whether they fit the
+    """Observed ceilings: the highest, the known tier that it fits (or None), whether it fits the
     configured size (or None).
     """
 
-    low: int
     high: int
     tier: int | None
-    configured: int | None
     agrees: bool | None
 
 
-def compare_tiers(
-    observed: Sequence[int],
-    configured: int | None = None,
-    tiers: Sequence[int] | None = None,
-    within: float = 0.05,
-) -> Observed:
-    """Compare the contacts delivered in each full window with the known tiers and the configured
-    size.
+def compare_tiers(observed: Sequence[int], configured: int | None = None) -> Observed:
+    """Compare the contacts delivered in each full window with WhatsApp's tiers, the former ones too,
+    and the configured size.
 
-    The tiers are WhatsApp's, the former ones too unless others are given. A size fits if the highest ceiling is at most `within` (a share) below or above it: a few
-    contacts fail for other reasons, a few inside a service window do not count.
+    A size fits if the highest ceiling is at most WITHIN (a share) below or above it: a few contacts
+    fail for other reasons, a few inside a service window do not count.
 
     >>> compare_tiers([997, 1000], configured=1000)
-    Observed(low=997, high=1000, tier=1000, configured=1000, agrees=True)
+    Observed(high=1000, tier=1000, agrees=True)
     """
     if not observed:
         raise QuotaError(
             "No full window was observed, so there is nothing to compare with the tiers."
         )
-    low, high = min(observed), max(observed)
+    high = max(observed)
 
     def fits(size: int) -> bool:
-        return abs(high - size) <= size * within
+        return abs(high - size) <= size * WITHIN
 
     whatsapp = kinds()["whatsapp"]
-    known = sorted((*whatsapp.tiers, *whatsapp.former_tiers)) if tiers is None else tiers
+    known = sorted((*whatsapp.tiers, *whatsapp.former_tiers))
     tier = next((t for t in known if fits(t)), None)
-    return Observed(low, high, tier, configured, None if configured is None else fits(configured))
+    return Observed(high, tier, None if configured is None else fits(configured))

@@ -7,7 +7,7 @@ All times here are whole minutes since 1970 (UTC).
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -220,13 +220,8 @@ class _Planner:
         low, reach = self.start, max(self.span, 1440)
         while self.possible(low + reach, self.total) < need:
             low, reach = low + reach, reach * 2
-        high = low + reach
-        while low < high:
-            middle = (low + high) // 2
-            low, high = (
-                (low, middle) if self.possible(middle, self.total) >= need else (middle + 1, high)
-            )
-        return low
+        minutes = range(low, low + reach)
+        return low + bisect_left(minutes, need, key=lambda last: self.possible(last, self.total))
 
     def waves(self) -> list[Wave]:
         """Take the latest slots that finish in time, and move each wave to the earliest start that

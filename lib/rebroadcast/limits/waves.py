@@ -85,10 +85,11 @@ def plan(
     by = None if deadline is None else minute_of(deadline, down=True)
     backlogs, waves = _backlogs(traffic, begin), []
     for limit in limits:
-        demand: dict[str, dict[int, int]] = {}
-        for row in ready.itertuples():
-            if under[row.channel_id] is limit:
-                demand.setdefault(row.channel_id, {})[row.ready] = int(row.n)
+        mine = ready[ready["channel_id"].isin(limit.channels)]
+        demand = {
+            channel: dict(zip(own["ready"].tolist(), own["n"].tolist(), strict=True))
+            for channel, own in mine.groupby("channel_id", sort=False)
+        }
         if demand:
             waves += schedule(
                 limit,
