@@ -1,6 +1,5 @@
 """Did the resend reach them: the ledger's contacts against the exports made after the resend."""
 
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -13,7 +12,6 @@ from ..bench.settings import Settings
 from ..bench.tables import Inputs, Tables
 from ..common.doubts import Doubt
 from ..common.exceptions import LedgerError, ParameterError, did_you_mean, sentence
-from ..errors import advice
 from ..ledger.ledger import Ledger, open_ledger
 from ..recovery import broadcasts
 from . import recover, summarise
@@ -98,9 +96,8 @@ def _sample_ledger(tables: Tables) -> Ledger:
     place = str(tables.engine.scratch / "ledger")
     stated = parameters.SAMPLE_RECOVERY | {"ledger": place, "timezone": tables.settings.zone}
     before = Settings.parse(stated, "tag_import")
-    with ExitStack() as stack:
-        sample = Tables(Inputs(before))
-        stack.callback(sample.inputs.close)
+    sample = Tables(Inputs(before))
+    with sample.inputs.stack as stack:
         results = Results("", before.reader, stack)
         results.folder = results.published = tables.engine.scratch / "recovery"
         results.folder.mkdir()
@@ -142,17 +139,15 @@ def _resends(
     Where either has no content to compare, every broadcast on the channel may be the resend.
     """
     pairs, unread = [], 0
-    shapes = {b.key: b for b in ledger.broadcasts()}
-    for key in known:
-        told = shapes.get(key)
+    for told in (b for b in ledger.broadcasts() if b.key in known):
         for row in tables.inputs.groups.found.itertuples():
-            if told is None or not told.shape or not row.shape:
-                same = told is None or told.channel in (None, "", row.channel_id)
+            if not told.shape or not row.shape:
+                same = told.channel in (None, "", row.channel_id)
                 unread += same
             else:
                 same = broadcasts.same_shape(told.shape, row.shape)
             if same:
-                pairs.append((key, row.broadcast))
+                pairs.append((told.key, row.broadcast))
     if settings.reached == "any" or not unread:
         return pairs, []
     text = _(
@@ -234,10 +229,7 @@ def _again(settings: Settings, fates: ibis.Table) -> pd.DataFrame:
         "rule", cause="new_cause", verdict="new_verdict"
     )
     again = rows.aggregate(contacts=lambda t: t.count()).to_pandas()
-    rules = [rule if isinstance(rule, str) else None for rule in again.pop("rule")]
-    told = [advice(rule, settings.lang.code, settings.rules) for rule in rules]
-    again["title"] = [title for title, _fix in told]
-    again["fix"] = [fix for _title, fix in told]
+    again = summarise.advised(again, settings.rules, settings.lang.code).drop(columns="rule")
     return again.sort_values(["contacts", "title"], ascending=[False, True], ignore_index=True)
 
 
@@ -248,17 +240,15 @@ def _runs(
     starts = fates.group_by("run_id").aggregate(first=fates.due_at.min()).to_pandas()
     starts = dict(zip(starts["run_id"], starts["first"], strict=True))
     rows = []
-    for record in ledger.runs():
-        mine = outcomes[outcomes["run_id"] == record["run_id"]]
-        if mine.empty:
-            continue
+    for run in (record["run_id"] for record in ledger.runs() if record["run_id"] in starts):
+        mine = outcomes[outcomes["run_id"] == run]
         sums, contacts = mine.groupby("outcome")["contacts"].sum(), int(mine["contacts"].sum())
         due, reached = contacts - int(sums.get("not_due", 0)), int(sums.get("reached", 0))
         rows.append(
             {
-                "run_id": record["run_id"],
+                "run_id": run,
                 "broadcast": ", ".join(dict.fromkeys(mine["broadcast"])),
-                "due_from": starts[record["run_id"]],
+                "due_from": starts[run],
                 "contacts": contacts,
                 "due": due,
                 "reached": reached,

@@ -15,7 +15,6 @@ from ..bench.tables import Tables
 from ..common.doubts import Doubt, n_
 from ..common.exceptions import ParameterError, RunError
 from ..engine.engine import PARQUET, id_parts, reader_path, same_ids, with_ids
-from ..errors import advice
 from ..ledger.ledger import Claim, open_ledger
 from ..limits.waves import Plan
 from ..recovery import fates as fates_
@@ -98,7 +97,7 @@ def recover(settings: Settings, tables: Tables, results: Results | None = None) 
     if audience is None:
         audience, planned = _in_waves(settings, tables)
         sizes = _tags(settings, tables, audience, planned)
-        audience = tables.engine.view(_tagged(audience, sizes))
+        audience = tables.engine.view(audience.join(_given(sizes), ["audience", "wave"]))
     else:
         sizes = _sizes(audience)
     fates, claim = tables.fates, None
@@ -116,20 +115,12 @@ def recover(settings: Settings, tables: Tables, results: Results | None = None) 
         if claim and not claim.repeated:
             open_ledger(settings.ledger).take_back(claim.run_id)
         raise
-    listed = summarise.broadcasts(settings, tables)
-    waves = _waves(tables, sizes, planned)
     recoverable, fix = _contacts(settings, tables.engine.here(fates))
-    doubts = [
-        *facts.doubts,
-        *told,
-        *(claim.doubts if claim else ()),
-        *_begun(settings, tables, published),
-    ]
     return Recovery(
         facts=facts,
-        broadcasts=listed,
+        broadcasts=summarise.broadcasts(settings, tables),
         files=files,
-        waves=waves,
+        waves=_waves(tables, sizes, planned),
         counts=counts,
         flow=_flow(sizes, counts, planned),
         fix=fix,
@@ -141,7 +132,12 @@ def recover(settings: Settings, tables: Tables, results: Results | None = None) 
         checklist=tables.inputs.checklist,
         steps=_steps(settings, tables),
         claim=_recorded(settings, tables, claim),
-        doubts=tuple(doubts),
+        doubts=(
+            *facts.doubts,
+            *told,
+            *(claim.doubts if claim else ()),
+            *_begun(settings, tables, published),
+        ),
     )
 
 
@@ -202,10 +198,8 @@ def _people(
 
 
 def _steps(settings: Settings, tables: Tables) -> list[str] | None:
-    target = tables.target
-    if target == profile.packaged()["respondio"].target:
-        return None
-    return profile.steps(target, settings.lang.code)
+    ours = profile.packaged()["respondio"].target
+    return profile.steps(tables.target, settings.lang.code) if tables.target != ours else None
 
 
 def _in_waves(settings: Settings, tables: Tables) -> tuple[ibis.Table, Plan | None]:
@@ -250,11 +244,10 @@ def _tags(
     return sorted(sizes, key=lambda size: size[:2])
 
 
-def _tagged(audience: ibis.Table, sizes: list[tuple]) -> ibis.Table:
-    """Add the tag of its audience and wave to each row."""
+def _given(sizes: list[tuple]) -> ibis.Table:
+    """The tags as a table: audience, wave, tag."""
     tags = [(key, wave, tag) for wave, tag, _n, key in sizes]
-    kinds = {"audience": "string", "wave": "int64", "tag": "string"}
-    return audience.join(ibis.memtable(tags, schema=kinds), ["audience", "wave"])
+    return ibis.memtable(tags, schema={"audience": "string", "wave": "int64", "tag": "string"})
 
 
 def _check_apart(tables: Tables, sizes: list[tuple]) -> None:
@@ -263,17 +256,16 @@ def _check_apart(tables: Tables, sizes: list[tuple]) -> None:
     for _wave, tag, _n, key in sizes:
         by_tag.setdefault(tag, []).append(key)
     for tag, keys in by_tag.items():
-        if len(keys) < 2:
-            continue
-        names = [tables.names.get(key) or key or "—" for key in keys]
-        raise ParameterError(
-            "{n} broadcasts would get the tag '{tag}': {names}. Choose one (broadcast), or tell them"
-            " apart in the tag: {{broadcast}}, {{channel}}, {{date}}, {{time}} or {{wave}}.",
-            "tag",
-            n=len(keys),
-            tag=tag,
-            names="; ".join(f"{n} ({k})" if k else n for n, k in zip(names, keys, strict=True)),
-        )
+        if len(keys) > 1:
+            names = [tables.names.get(key) or key or "—" for key in keys]
+            raise ParameterError(
+                "{n} broadcasts would get the tag '{tag}': {names}. Choose one (broadcast), or tell"
+                " them apart in the tag: {{broadcast}}, {{channel}}, {{date}}, {{time}} or {{wave}}.",
+                "tag",
+                n=len(keys),
+                tag=tag,
+                names="; ".join(f"{n} ({k})" if k else n for n, k in zip(names, keys, strict=True)),
+            )
 
 
 def _claim(
@@ -347,21 +339,19 @@ def _sizes(audience: ibis.Table) -> list[tuple]:
 def _waves(tables: Tables, sizes: list[tuple], planned: Plan | None) -> list[dict]:
     starts = {}
     if planned:
-        starts = dict(planned.waves[["wave", "start"]].itertuples(index=False))
-    waves = []
-    for wave, tag, contacts, key in sizes:
-        one = {"wave": wave, "tag": tag, "contacts": contacts}
-        one["broadcast"] = tables.names.get(key, "")
-        if wave in starts:
-            one["start"] = starts[wave].isoformat()
-        waves.append(one)
-    return waves
+        waves = planned.waves[["wave", "start"]].itertuples(index=False)
+        starts = {wave: {"start": start.isoformat()} for wave, start in waves}
+    return [
+        {"wave": wave, "tag": tag, "contacts": n, "broadcast": tables.names.get(key, "")}
+        | starts.get(wave, {})
+        for wave, tag, n, key in sizes
+    ]
 
 
 def _flow(sizes: list[tuple], counts: dict[str, int], planned: Plan | None) -> pd.DataFrame:
     flow = [(name, n, None) for name, n in counts.items() if name != "tagged"]
-    for wave, same in groupby(sizes, lambda size: size[0] if planned else None):
-        flow.append(("tagged", sum(n for _wave, _tag, n, _key in same), wave))
+    by_wave = groupby(sizes, lambda size: size[0] if planned else None)
+    flow += [("tagged", sum(n for _wave, _tag, n, _key in same), wave) for wave, same in by_wave]
     frame = pd.DataFrame(flow, columns=["disposition", "rows", "wave"])
     return frame if planned else frame.drop(columns="wave")
 
@@ -376,10 +366,8 @@ def _contacts(settings: Settings, fates: ibis.Table) -> tuple[int, pd.DataFrame]
     rows = rows.select(*id_parts("contact_id", rows), **causes).distinct()
     frame = rows.group_by(*causes).aggregate(contacts=rows.count()).to_pandas()
     tagged = frame["cause"].isna()
-    recoverable, frame = int(frame.loc[tagged, "contacts"].sum()), frame[~tagged].copy()
-    told = [advice(rule, settings.lang.code, settings.rules) for rule in frame["rule"]]
-    for place, name in enumerate(("title", "fix")):
-        frame[name] = pd.Series([one[place] for one in told], frame.index, dtype="str")
+    recoverable, frame = int(frame.loc[tagged, "contacts"].sum()), frame[~tagged]
+    frame = summarise.advised(frame, settings.rules, settings.lang.code)
     frame = frame.groupby(["cause", "title", "fix"], as_index=False)["contacts"].sum()
     order = {"by": ["contacts", "title"], "ascending": [False, True]}
     return recoverable, frame.sort_values(**order, ignore_index=True)
@@ -447,11 +435,9 @@ def _keep(
 def _in_files(fates: ibis.Table, audience: ibis.Table, sizes: list[tuple]) -> ibis.Table:
     """Add the wave and the tag of whom is tagged."""
     if len({key for *_size, key in sizes}) == len(sizes):  # one of each for an audience
-        given = [(key, wave, tag) for wave, tag, _n, key in sizes]
-        kinds = {"of": "string", "wave": "int64", "tag": "string"}
-        tags = ibis.memtable(given, schema=kinds)
-        same = [fates.audience == tags.of, fates.disposition == "tagged"]
-        return fates.left_join(tags, same).drop("of")
+        tags = _given(sizes)
+        same = [fates.audience == tags.audience, fates.disposition == "tagged"]
+        return fates.left_join(tags, same).drop("audience_right")
     tagged = audience.select("wave", "tag", place="row_id")
     return fates.left_join(tagged, fates.row_id == tagged.place).drop("place")
 

@@ -284,15 +284,19 @@ def by_error(failed: "ibis.Table", rules: Rules, language: str = "en") -> "pd.Da
         contacts=distinct_ids("contact_id", failed),
         wait_s=failed.wait_s.max(),
     ).to_pandas()
-    frame = _ranked(frame, "error")
-    told = {
-        rule: advice(rule, language, rules) for rule in [None, *frame["rule"].dropna().unique()]
-    }
-    for place, name in enumerate(("title", "fix")):
-        frame[name] = [told.get(rule, told[None])[place] for rule in frame["rule"]]
+    frame = advised(_ranked(frame, "error"), rules, language)
     sources = {rule.id: rule.source for rule in rules.by_id.values()}
     frame["source"] = [sources.get(rule) or "" for rule in frame["rule"]]
     return frame
+
+
+def advised(frame: "pd.DataFrame", rules: Rules, language: str) -> "pd.DataFrame":
+    """Add title and fix: the advice of each row's rule, which is missing where none knows the
+    error.
+    """
+    known = [rule if isinstance(rule, str) else None for rule in frame["rule"]]
+    told = [advice(rule, language, rules) for rule in known]
+    return frame.join(pd.DataFrame(told, frame.index, ["title", "fix"], "str"))
 
 
 def tally(failed: "ibis.Table") -> "pd.DataFrame":
