@@ -4,9 +4,9 @@ import getpass
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import cached_property
-from typing import Any, Literal, cast
+from typing import Literal, cast
 from zoneinfo import ZoneInfo
 
 from ..common.exceptions import ParameterError, did_you_mean
@@ -208,10 +208,6 @@ class Settings:
         }
         return Reader(self.lang, self.zone, self.zone_given, names, limits)
 
-    def narrowed(self, selection: Selection, **more: Any) -> "Settings":
-        """The same with another selection, and other values of fields."""
-        return replace(self, selection=selection, **more)
-
 
 class _Given:
     """Parameters as they come: texts, numbers, lists."""
@@ -325,11 +321,6 @@ def parse_quiet(text: str) -> tuple[tuple[str, str], ...]:
             ) from None
         spans.append((f"{begin:%H:%M}", f"{end:%H:%M}"))
     return tuple(spans)
-
-
-def next_minute() -> datetime:
-    """The next whole minute (UTC)."""
-    return datetime.now(UTC).replace(second=0, microsecond=0) + timedelta(minutes=1)
 
 
 def fixed_causes(words: Collection[str], known: Collection[str]) -> frozenset[str]:

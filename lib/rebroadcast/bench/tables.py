@@ -330,22 +330,19 @@ class Tables:
     def _in_sight(self) -> list[str]:
         """The keys of the broadcasts in the channel and dates asked for."""
         asked = replace(self.settings.selection, broadcast="")
-        others = self.over(self.settings.narrowed(asked))
+        others = self.over(replace(self.settings, selection=asked))
         keys = others.broadcasts.select("broadcast").distinct().to_pandas()["broadcast"]
         return keys.dropna().tolist()
 
     def selected(self, table: ibis.Table) -> ibis.Value:
         """Whether a row lies in the channel, dates, sender type and broadcast asked for."""
         asked, tests = self.settings.selection, [ibis.literal(True)]
-        if asked.channel:
-            tests.append(table.channel_id.isin(asked.channel))
+        tests += [table.channel_id.isin(asked.channel)] if asked.channel else []
         start, end = asked.period
         tests += [table.local_at >= start] if start else []
         tests += [table.local_at < end] if end else []
-        if asked.sender_type:
-            tests.append(table.sender_type.lower().isin(asked.sender_type))
-        if self.chosen:
-            tests.append(table.broadcast == self.chosen)
+        tests += [table.sender_type.lower().isin(asked.sender_type)] if asked.sender_type else []
+        tests += [table.broadcast == self.chosen] if self.chosen else []
         return ibis.and_(*tests).fill_null(False)
 
     def counted(self, table: ibis.Table) -> ibis.Value:

@@ -138,7 +138,7 @@ def _whole(bench: Workbench, label: str) -> Tables:
     settings = bench.settings
     stated = {k: v for k, v in settings.stated.items() if k not in NAMES}
     stated |= {"broadcast": label} if label else {}
-    return bench.tables.over(settings.narrowed(Selection(), stated=stated))
+    return bench.tables.over(replace(settings, selection=Selection(), stated=stated))
 
 
 def _options(cells: ibis.Table, name: str) -> dict[str, int]:

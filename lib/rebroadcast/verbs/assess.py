@@ -207,12 +207,12 @@ def _tiers(seen: pd.DataFrame, limits: tuple[Limit, ...]) -> pd.DataFrame:
 
 
 def _contradicted(settings: Settings, sent: ibis.Table) -> pd.DataFrame:
-    rows = []
-    for channel, given in settings.attempted.items():
-        mine = sent.filter((sent.channel_id == channel) | (sent.broadcast == channel))
-        measured = int(mine.message_id.nunique().execute())
-        if measured != given:
-            rows.append((channel, given, measured))
+    stated = settings.attempted
+    own = {
+        name: sent.filter((sent.channel_id == name) | (sent.broadcast == name)) for name in stated
+    }
+    measured = {name: int(rows.message_id.nunique().execute()) for name, rows in own.items()}
+    rows = [(name, n, measured[name]) for name, n in stated.items() if n != measured[name]]
     return pd.DataFrame(rows, columns=["channel_id", "given", "measured"])
 
 
@@ -265,8 +265,6 @@ def load_line(tables: Tables, load: ibis.Table) -> pd.DataFrame:
     """
     span = load.aggregate(n=load.count(), first=load["at"].min(), last=load["at"].max())
     span = span.execute().iloc[0]
-    if not span["n"]:
-        return load.select("at", "load").to_pandas()
     if span["n"] > MOST_POINTS:
         seconds = int((span["last"] - span["first"]).total_seconds())
         step = max(1, 2 * (seconds // MOST_POINTS) + 1)
@@ -289,15 +287,18 @@ class LoadLine:
 
 
 def load_lines(tables: Tables, found: Assessment) -> list[LoadLine]:
-    """One line per limit whose load was measured, fullest first."""
+    """One line per limit whose load was measured and ever above 0, fullest first."""
     if found.load is None or found.reached is None:
         return []
     share = found.reached["peak"] / found.reached["size"].astype("Float64")
     order = found.reached.assign(share=share).dropna(subset=["size"])
-    lines = []
-    for row in order.sort_values("share", ascending=False).itertuples():
-        frame = load_line(tables, found.load.filter(found.load["limit"] == row.limit))
-        if len(frame):
-            at = None if pd.isna(row.reached_at) else row.reached_at
-            lines.append(LoadLine(row.limit, frame, int(row.size), at))
-    return lines
+    order = order[order["peak"] > 0].sort_values("share", ascending=False)
+    return [
+        LoadLine(
+            row.limit,
+            load_line(tables, found.load.filter(found.load["limit"] == row.limit)),
+            int(row.size),
+            None if pd.isna(row.reached_at) else row.reached_at,
+        )
+        for row in order.itertuples()
+    ]

@@ -1,14 +1,14 @@
 """When to send to whom: the waves of an audience, and what other limits would change."""
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import ibis
 import pandas as pd
 
 from ..bench import parameters
-from ..bench.settings import Settings, next_minute
+from ..bench.settings import Settings
 from ..bench.tables import Tables
 from ..common.exceptions import QuotaError
 from ..limits import load as loads
@@ -22,10 +22,9 @@ def start_of(settings: Settings, tables: Tables) -> datetime:
     failure.
     """
     on_sample = settings.exports == (parameters.SAMPLE["exports"],)
-    newest = tables.newest if on_sample else None
-    if settings.sending.start or newest is None:
-        return settings.sending.start or next_minute()
-    return newest.replace(second=0) + timedelta(minutes=1)
+    last = (tables.newest if on_sample else None) or datetime.now(UTC)
+    next_minute = last.replace(second=0, microsecond=0) + timedelta(minutes=1)
+    return settings.sending.start or next_minute
 
 
 def plan(settings: Settings, tables: Tables, audience: ibis.Table, found: Assessment) -> waves.Plan:
@@ -74,10 +73,10 @@ def _assumed(tables: Tables, found: Assessment) -> ibis.Table:
     newest, rows = tables.newest, []
     for limit in found.limits:
         if newest and limit.size:
-            rows.append((limit.name, newest - DAY, limit.size))
-            rows.append((limit.name, newest + (limit.window.length or DAY), 0))
+            free = newest + (limit.window.length or DAY)
+            rows += [(limit.name, newest - DAY, limit.size), (limit.name, free, 0)]
     kinds = {"limit": "string", "at": "timestamp('UTC')", "load": "int64"}
-    return ibis.memtable([dict(zip(kinds, row, strict=True)) for row in rows], schema=kinds)
+    return ibis.memtable(rows, schema=kinds)
 
 
 def plan_frame(tables: Tables, audience: ibis.Table, planned: waves.Plan) -> pd.DataFrame:
@@ -87,10 +86,12 @@ def plan_frame(tables: Tables, audience: ibis.Table, planned: waves.Plan) -> pd.
     settings = tables.settings
     sizes = {c: x.room for x in settings.limits for c in x.channels}
     frame = planned.waves.rename(columns={"size": "contacts", "start": "start_utc"})
-    frame["start"] = [settings.reader.wall_clock(t) for t in frame["start_utc"]]
-    frame["channel"] = [settings.channels.name(c) for c in frame["channel_id"]]
-    frame["capacity"] = frame["channel_id"].map(sizes).astype("Int64")
-    frame["broadcasts"] = frame["wave"].map(_by_broadcast(tables, audience, planned))
+    frame = frame.assign(
+        start=[settings.reader.wall_clock(t) for t in frame["start_utc"]],
+        channel=[settings.channels.name(c) for c in frame["channel_id"]],
+        capacity=frame["channel_id"].map(sizes).astype("Int64"),
+        broadcasts=frame["wave"].map(_by_broadcast(tables, audience, planned)),
+    )
     return frame[["wave", "start", "start_utc", "channel", "contacts", "capacity", "broadcasts"]]
 
 

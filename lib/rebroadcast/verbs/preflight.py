@@ -75,14 +75,10 @@ def preflight(settings: Settings, tables: Tables) -> Preflight:
     rows = people.group_by("contact_id").aggregate(
         n=people.count(), known=on_it.any() if told else people.count() > 0
     )
-    bad, gone, planned = _known(settings, tables, channel.id)
-    rows = rows.left_join(bad, "contact_id", rname="bad_{name}").left_join(
-        gone, "contact_id", rname="gone_{name}"
-    )
-    rows = rows.left_join(planned, "contact_id", rname="planned_{name}")
-    rows = rows.mutate(
-        **{c: rows[c].fill_null(False) for c in ("refused", "unreachable", "planned")}
-    )
+    known = _known(settings, tables, channel.id)
+    for name, marked in known.items():
+        rows = rows.left_join(marked, "contact_id", rname=f"{name}_{{name}}")
+    rows = rows.mutate(**{name: rows[name].fill_null(False) for name in known})
     ids = persons.table.select("contact_id", "person")
     rows = rows.left_join(ids, "contact_id", rname="person_{name}")
     rows = rows.mutate(good=rows.known & ~rows.refused & ~rows.planned)
@@ -134,45 +130,37 @@ def _channel(settings: Settings) -> tuple[Channel, Kind]:
             known=", ".join(kinds()),
         )
     if not channel.kind.can_broadcast:
-        reason = channel.kind.reason or ""
         raise ParameterError(
             "{name} ({kind}) cannot broadcast: {reason}",
             "channel",
             name=channel.name,
             kind=channel.kind.name,
-            reason=sentence(reason),
+            reason=sentence(channel.kind.reason or ""),
         )
     return channel, channel.kind
 
 
-def _known(
-    settings: Settings, tables: Tables, channel: str
-) -> tuple["ibis.Table", "ibis.Table", "ibis.Table"]:
-    """Contacts that are final or unreachable on the channel in earlier exports, and those the
-    ledger has still to send to.
+def _known(settings: Settings, tables: Tables, channel: str) -> dict[str, "ibis.Table"]:
+    """Contacts that are final (refused) or unreachable on the channel in earlier exports, and those
+    the ledger has still to send to (planned): by that name contact_id, and the name, true.
     """
     nobody = ibis.memtable({"contact_id": ["0"]}, schema={"contact_id": "string"}).filter(
         ibis.literal(False)
     )
-    bad, gone, planned = nobody, nobody, nobody
+    known = dict.fromkeys(("refused", "unreachable", "planned"), nobody)
     if settings.exports:
         failed = tables.inputs.all_failed
         rows = failed.filter(failed.channel_id == channel)
-        bad = rows.filter(rows.verdict == "never").select("contact_id").distinct()
-        gone = rows.filter(rows.cause == "unreachable").select("contact_id").distinct()
+        known["refused"] = rows.filter(rows.verdict == "never")
+        known["unreachable"] = rows.filter(rows.cause == "unreachable")
     if tables.ledger:
         rows = tables.ledger.tagged(tables.engine.con)
         start = ibis.literal(planning.start_of(settings, tables)).cast("timestamp('UTC')")
-        planned = (
-            rows.filter((rows.channel_id == channel) & (rows.due_at >= start))
-            .select("contact_id")
-            .distinct()
-        )
-    names = ("refused", "unreachable", "planned")
-    return tuple(
-        t.mutate(**{n: ibis.literal(True)})
-        for t, n in zip((bad, gone, planned), names, strict=True)
-    )
+        known["planned"] = rows.filter((rows.channel_id == channel) & (rows.due_at >= start))
+    return {
+        name: rows.select("contact_id").distinct().mutate(**{name: ibis.literal(True)})
+        for name, rows in known.items()
+    }
 
 
 def _room(settings: Settings, tables: Tables, channel: Channel, good: "ibis.Table") -> dict:
@@ -222,8 +210,11 @@ def _room(settings: Settings, tables: Tables, channel: Channel, good: "ibis.Tabl
         return found | {"note": error.said_in(settings.lang.code)}
     found |= {"waves": len(plan.waves), "finish": plan.finish, "segments": len(plan.waves)}
     if found["segment_limit"] and len(plan.waves) > found["segment_limit"]:
-        facts = {"needed": len(plan.waves), "allowed": found["segment_limit"]}
-        few = _("{needed} segments are needed, but a workspace has {allowed}.", **facts)
+        few = _(
+            "{needed} segments are needed, but a workspace has {allowed}.",
+            needed=len(plan.waves),
+            allowed=found["segment_limit"],
+        )
         note = f"{few} {note}".strip()
     return found | {"note": note}
 
