@@ -92,13 +92,12 @@ def _midnight(tables: Tables) -> list[Doubt]:
 def _one_day(tables: Tables) -> list[Doubt]:
     """Whether all failures are on the same day of three months or more."""
     seen = tables.seen
-    if not (seen["days"] == 1 and seen["months"] > 2):
-        return []
     text = _(
         "All failures are on the same day of different months: see whether day and month are read"
         " in the right order (date_format)."
     )
-    return [Doubt("day and month", text, {}, ALL)]
+    one_day = seen["days"] == 1 and seen["months"] > 2
+    return [Doubt("day and month", text, {}, ALL)] if one_day else []
 
 
 def _grouping(tables: Tables) -> list[Doubt]:
@@ -162,8 +161,6 @@ def _unmatched(tables: Tables) -> list[Doubt]:
     rows = tables.failed.semi_join(tables.inputs.unmatched, "row_id")
     seen = rows.aggregate(n=rows.count(), contacts=distinct_ids("contact_id", rows))
     seen = seen.execute().iloc[0]
-    if not seen["n"]:
-        return []
     text = n_(
         "{n} failed message is not in the messages export of those days, so its ID cannot be"
         " compared (a spreadsheet may have cut it). What seems to have arrived for its contact is"
@@ -174,7 +171,7 @@ def _unmatched(tables: Tables) -> list[Doubt]:
         " spreadsheet.",
     )
     values = {"n": int(seen["n"]), "contacts": int(seen["contacts"])}
-    return [Doubt("ids do not match", text, values, values["n"])]
+    return [Doubt("ids do not match", text, values, values["n"])] if values["n"] else []
 
 
 def _none_delivered(tables: Tables) -> list[Doubt]:
@@ -192,8 +189,6 @@ def _none_delivered(tables: Tables) -> list[Doubt]:
 def _restricted(tables: Tables) -> list[Doubt]:
     """What the reading of a restriction as a limit rests on."""
     seen = tables.inputs.at_limit
-    if seen.empty:
-        return []
     text = n_(
         "{n} message failed with a restriction of the number (131048) after {reached} contacts"
         " had been reached, exactly a limit, and none after that: it counts as a failure at the"
@@ -204,7 +199,7 @@ def _restricted(tables: Tables) -> list[Doubt]:
     )
     reached = ", ".join(map(tables.settings.reader.number, sorted({*seen["reached"]})))
     n = int(seen["failed"].sum())
-    return [Doubt("restriction", text, {"n": n, "reached": reached}, n)]
+    return [Doubt("restriction", text, {"n": n, "reached": reached}, n)] if n else []
 
 
 def _unlimited(tables: Tables) -> list[Doubt]:

@@ -54,7 +54,7 @@ def match(log: ibis.Table, people: ibis.Table | None, channels: Channels) -> ibi
     log = log.left_join(found, "row_id")
     sure = ibis.cases((log.people == 1, log.one), (log.people_here == 1, log.one_here))
     problem = ibis.cases((log.people.isnull(), MISSING), (sure.isnull(), AMBIGUOUS))
-    ids = {fold_text(c.name): c.id for c in channels.channels}
+    ids = {" ".join(c.name.lower().split()): c.id for c in channels.channels}  # as `fold` does
     channel = log.on.substitute(ids, else_=log.channel) if ids else log.channel
     return log.mutate(contact_id=sure, problem=problem, channel_id=channel).drop(
         "name", "on", "key", *found.columns[1:]
@@ -64,10 +64,6 @@ def match(log: ibis.Table, people: ibis.Table | None, channels: Channels) -> ibi
 def fold(text: ibis.Value) -> ibis.Value:
     """Names as they are compared: lower case, one space between words."""
     return text.lower().strip().re_replace(r"\s+", " ")
-
-
-def fold_text(text: str) -> str:
-    return " ".join(text.lower().split())
 
 
 def _digits(text: ibis.Value) -> ibis.Value:

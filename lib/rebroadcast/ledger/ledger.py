@@ -395,10 +395,11 @@ class Ledger:
         """
         parts = []
         for state in ("done", "pending"):
-            ids = [
-                r["run_id"] for r in records if (r.get("state") == "pending") == (state != "done")
+            files = [
+                reader_path(self._store.rows(r["run_id"]))
+                for r in records
+                if (r.get("state") == "pending") == (state == "pending")
             ]
-            files = [reader_path(self._store.rows(run_id)) for run_id in ids]
             if files:
                 rows = con.read_parquet(files).select(*COLUMNS).cast({"wave": "int64"})
                 if state == "pending":
@@ -456,9 +457,8 @@ class Ledger:
         path = self._store.pending / f"{run_id}.lock"
         try:
             if run_id not in self._held and path.exists():
-                lock = FileLock(path, mode=self._store.mode)
-                lock.acquire(timeout=0)
-                lock.release()
+                with FileLock(path, timeout=0, mode=self._store.mode):
+                    pass
         except TimeoutError:
             return False
         return True

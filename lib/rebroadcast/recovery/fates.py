@@ -72,10 +72,11 @@ def fates(
     rows = with_ids(rows.join(by_contact, rows.row_id == by_contact.decisive))
     same = [rows[part].identical_to(gone[f"left_{part}"]) for part in ids]
     rows = rows.left_join(gone, [*same, rows.channel_id.fill_null("") == gone.left_on])
-    if delivered is None:
-        rows = rows.mutate(reached=ibis.literal(False))
-    else:
-        rows = broadcasts.reached(rows, delivered, how)
+    rows = (
+        rows.mutate(reached=ibis.literal(False))
+        if delivered is None
+        else broadcasts.reached(rows, delivered, how)
+    )
     known = ibis.literal(False)
     if tagged_before is not None:
         before = tagged_before.select(tagged_="contact_id", before_="audience").distinct()
