@@ -30,7 +30,7 @@ from ..common.exceptions import LedgerError, ParameterError, did_you_mean, reaso
 from ..common.folder import busy, sync
 from ..engine.engine import reader_path
 from . import record as run_record
-from .store import CARD, SCHEMA, Store
+from .store import CARD, SCHEMA, Store, damaged, size
 
 COLUMNS = {
     "contact_id": "string",
@@ -359,8 +359,7 @@ class Ledger:
                 scratch = Path(name) / "rows.parquet"
                 con.to_parquet(rows, scratch)
                 count = con.read_parquet(reader_path(scratch)).count().execute()
-                size = sum(p.stat().st_size for p in (scratch, *scratch.rglob("*")) if p.is_file())
-                content = {**content, "rows": int(count), "bytes": size}
+                content = {**content, "rows": int(count), "bytes": size(scratch)}
                 self._store.add(scratch, content)  # now it is claimed
         except BaseException:
             self._discard(run_id)
@@ -543,10 +542,7 @@ def open_ledger(path: str | Path, workspace: str | None = None, create: bool = T
         and {"runs", "pending"} & names
         and names <= {"runs", "pending", "ledger.lock"}
     ):
-        raise LedgerError(
-            "'{file}' is missing or damaged; bring it back from a backup before going on.",
-            file=path / CARD,
-        )
+        raise damaged(path / CARD)
     if CARD not in names and names - {"ledger.lock"}:
         raise LedgerError(
             "'{path}' is no ledger but holds other files; give --ledger an empty folder.", path=path

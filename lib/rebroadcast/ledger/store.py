@@ -153,7 +153,7 @@ class Store:
         """
         card = self._loaded(self.path / CARD, CARD_KEYS)
         if not card:
-            raise _damaged(self.path / CARD)
+            raise damaged(self.path / CARD)
         self._check_seal(card)
         return card
 
@@ -175,7 +175,7 @@ class Store:
             for path in sorted(folder.glob("*.json")):
                 named = card["runs"].get(path.stem)
                 if named and digest(path) != named["record"]:
-                    raise _damaged(path)
+                    raise damaged(path)
                 if named:
                     found[path.stem] = {**self._loaded(path, RECORD_KEYS), "state": state}
                 elif state == "done" and path.stem not in given_up:
@@ -186,7 +186,7 @@ class Store:
                     )
         for run_id in card["runs"]:
             if run_id not in found:
-                raise _damaged(self.runs / f"{run_id}.json")
+                raise damaged(self.runs / f"{run_id}.json")
         return sorted(found.values(), key=lambda record: record["sequence"])
 
     def rows(self, run_id: str) -> Path:
@@ -194,11 +194,11 @@ class Store:
         path = self.runs / f"{run_id}.parquet"
         named = self.card()["runs"][run_id]["rows"]
         if not path.exists():
-            raise _damaged(path)
+            raise damaged(path)
         if not os.access(path, os.R_OK):
             raise PermissionError(13, f"'{path}' may not be read", str(path))
         if digest(path) != named:
-            raise _damaged(path)
+            raise damaged(path)
         return path
 
     def add(self, rows: Path, content: dict) -> None:
@@ -255,22 +255,22 @@ class Store:
                 "'{path}' was written by a newer rebroadcast; update yours to use it.", path=path
             )
         if not whole:
-            raise _damaged(path)
+            raise damaged(path)
         return content
 
     def _check_seal(self, card: dict) -> None:
         content = {name: value for name, value in card.items() if name != "seal"}
         text = (self.path / CARD).read_bytes()
         if text != _text(card).encode() or card.get("seal") != _sha256(_text(content)):
-            raise _damaged(self.path / CARD)
+            raise damaged(self.path / CARD)
 
     def _unnamed(self) -> dict:
         """What a ledger of version 1 holds, as the card names it."""
         runs = {}
         for path in sorted([*self.pending.glob("*.json"), *self.runs.glob("*.json")]):
             record, rows = self._loaded(path, RECORD_KEYS), self.runs / f"{path.stem}.parquet"
-            if not rows.exists() or _size(rows) != record["bytes"]:
-                raise _damaged(rows)
+            if not rows.exists() or size(rows) != record["bytes"]:
+                raise damaged(rows)
             runs[path.stem] = {"record": digest(path), "rows": digest(rows)}
         return runs
 
@@ -297,11 +297,13 @@ def _sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _size(path: Path) -> int:
+def size(path: Path) -> int:
+    """The bytes of a file, or of all files in an engine's folder."""
     return sum(p.stat().st_size for p in (path, *path.rglob("*")) if p.is_file())
 
 
-def _damaged(path: Path) -> LedgerError:
+def damaged(path: Path) -> LedgerError:
+    """The error that says that a file is not as it was written."""
     return LedgerError(
         "'{file}' is missing or damaged; bring it back from a backup before going on.", file=path
     )
