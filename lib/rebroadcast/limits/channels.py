@@ -277,6 +277,16 @@ def _limit(name: str, members: list[Channel], row: _Limit, kind: Kind | None, zo
     return Limit(name, tuple(c.id for c in members), count, window, row.reserve, pace)
 
 
+EXPECTED = {  # what a setting takes, by its name
+    "limit": sentence('a whole number above 0, or "unlimited"'),
+    "segment_limit": sentence("a whole number above 0"),
+    "window": sentence('"24h" (or other hours), "day" or "month"'),
+    "reserve": sentence("a whole number, 0 or more"),
+    "pace": sentence("contacts per second, above 0"),
+    "": sentence("text in quotes, of at most 255 characters"),
+}
+
+
 def load_channels(path: Path | None = None) -> Channels:
     """Read the user's channels file (TOML); without a path, return empty Channels.
 
@@ -285,26 +295,12 @@ def load_channels(path: Path | None = None) -> Channels:
     if path is None:
         return Channels()
     try:
-        content = tomlfile.checked(
-            _File, tomlfile.read(path, sentence("channels file")), _expected()
-        )
+        content = tomlfile.checked(_File, tomlfile.read(path, sentence("channels file")), EXPECTED)
         if problem := next(_contradictions(content), None):
             raise ValueError(problem)
     except ValueError as error:
         raise ChannelsError("{path}: {fault}", path=path, fault=reason(error)) from None
     return Channels(content)
-
-
-def _expected() -> dict[str, str]:
-    """What a setting takes, by its name."""
-    return {
-        "limit": sentence('a whole number above 0, or "unlimited"'),
-        "segment_limit": sentence("a whole number above 0"),
-        "window": sentence('"24h" (or other hours), "day" or "month"'),
-        "reserve": sentence("a whole number, 0 or more"),
-        "pace": sentence("contacts per second, above 0"),
-        "": sentence("text in quotes, of at most 255 characters"),
-    }
 
 
 def _contradictions(content: _File):

@@ -217,10 +217,9 @@ def _events(settings: Settings, messages: ibis.Table, pairs: list[tuple[str, str
 
 def _same(settings: Settings, rows: ibis.Table, events: ibis.Table) -> list[ibis.Value]:
     """Whether a message is one of a contact's, from its due time on."""
-    tests = [rows.contact_id == events.to, events.sent_at >= rows.due_at]
-    if settings.reached == "any":
-        return [*tests, rows.channel_id == events.on]
-    return [*tests, rows.broadcast == events.of]
+    anything = settings.reached == "any"
+    same = rows.channel_id == events.on if anything else rows.broadcast == events.of
+    return [rows.contact_id == events.to, events.sent_at >= rows.due_at, same]
 
 
 def _again(settings: Settings, fates: ibis.Table) -> pd.DataFrame:
