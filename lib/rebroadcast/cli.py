@@ -21,9 +21,9 @@ import click
 from . import __version__
 from .bench import parameters
 from .common.doubts import loudest_first
-from .common.exceptions import ParameterError, RebroadcastError, speaking, visible
+from .common.exceptions import ParameterError, RebroadcastError, did_you_mean, speaking, visible
 from .common.language import Language, language
-from .show.words import cause_name, confidence_name, disposition_name, verdict_name
+from .show.words import cause_name, confidence_name, disposition_name, unnamed, verdict_name
 
 if TYPE_CHECKING:
     from .bench.workbench import Workbench
@@ -94,10 +94,6 @@ def _option(name: str, text: str, **more: Any) -> click.Option:
 def _flag(name: str, text: str) -> click.Option:
     word = name.replace("_", "-")
     return _option(name, text, flags=f"--{word}/--no-{word}", default=False)
-
-
-def _argument(name: str, text: str, **more: Any) -> click.Argument:
-    return click.Argument([name], help=text, **more)
 
 
 OPTIONS = {
@@ -213,15 +209,17 @@ DRAFT = ("messages", "timezone", "date_format", "profile", "rules", "language", 
 COMMON = tuple(n for n in OPTIONS if n not in (*RECOVER, "compare", "attempted"))
 
 
-EXPORTS = _argument(
-    "exports", "Failed-messages exports: files or quoted patterns.", nargs=-1, required=True
+EXPORTS = click.Argument(
+    ["exports"],
+    help="Failed-messages exports: files or quoted patterns.",
+    nargs=-1,
+    required=True,
 )
 
 
 def _run(notebook: str, given: dict) -> None:
     """Run a notebook with the options that were given, and say what came of it."""
     from .report import reports
-    from .show.words import unnamed
 
     names = ("out", "overwrite", "as_json", "dry_run", "strict")
     out, overwrite, as_json, dry_run, strict = (given.pop(name, None) for name in names)
@@ -298,14 +296,16 @@ def _dry_run(asked: dict, out: Path) -> None:
         _say(_("There is no earlier run to compare with."))
     else:
         counts = {name: reader.number(len(getattr(found, name))) for name in ("new", "gone")}
-        since = _(
-            "Compared with {since}: new contacts {new}, gone {gone}.", since=found.since, **counts
+        _say(
+            _(
+                "Compared with {since}: new contacts {new}, gone {gone}.",
+                since=found.since,
+                **counts,
+            )
         )
-        _say(since)
         for sign, frame in (("+", found.new), ("-", found.gone)):
-            for contact, fate in frame.head(20).itertuples(index=False):
-                known_ = fate == fate and fate
-                told = disposition_name(fate, reader.lang) if known_ else _("not in this export")
+            for contact, fate in frame.head(20).fillna("").itertuples(index=False):
+                told = disposition_name(fate, reader.lang) if fate else _("not in this export")
                 _say(f"  {sign} {contact}  {told}")
     _say(_("Dry run: nothing was written."))
 
@@ -338,7 +338,11 @@ def _waves(waves: list[dict], zone: str, lang: Language) -> None:
 
 
 @app.command(
-    params=[_argument("file", "An export: print a profile for it, to complete.", required=False)]
+    params=[
+        click.Argument(
+            ["file"], help="An export: print a profile for it, to complete.", required=False
+        )
+    ]
 )
 def profiles(file: str | None) -> None:
     """The exports that are known, by vendor: name, grade of evidence, date, what for, source."""
@@ -410,7 +414,7 @@ def _table(heads: Iterable[str], rows: Iterable[Sequence[object]], err: bool = F
 
 @app.command(
     params=[
-        _argument("contacts", "The contacts export that the broadcast is for."),
+        click.Argument(["contacts"], help="The contacts export that the broadcast is for."),
         _option(
             "failed",
             "Failed-messages exports from before (several with commas): who is known to be final.",
@@ -460,8 +464,12 @@ def preflight(**given: Any) -> None:
 
 @app.command(
     params=[
-        _argument("exports", "Exports: files or quoted patterns.", nargs=-1, required=True),
-        _argument("out", "A new folder for the Parquet files.", type=FOLDER, metavar="DIR"),
+        click.Argument(
+            ["exports"], help="Exports: files or quoted patterns.", nargs=-1, required=True
+        ),
+        click.Argument(
+            ["out"], help="A new folder for the Parquet files.", type=FOLDER, metavar="DIR"
+        ),
         _option("date_format", "Order of ambiguous dates: DMY, MDY or a pattern.", default=""),
         _flag("overwrite", "Replace what is in the folder."),
     ]
@@ -480,7 +488,7 @@ def convert(exports: tuple[str, ...], out: Path, date_format: str, overwrite: bo
 
 @app.command(
     params=[
-        _argument("folder", "The ledger folder.", type=FOLDER, metavar="DIR"),
+        click.Argument(["folder"], help="The ledger folder.", type=FOLDER, metavar="DIR"),
         _option("release", "Give up this run, so that its contacts may be tagged again."),
         _option("reason", "Why it is given up; the ledger keeps it.", default=""),
         _option("speech", "Language of the answer: en or es.", default="en", flags="--language"),
@@ -516,8 +524,8 @@ def ledger(folder: Path, release: str | None, reason: str, speech: str, as_json:
 
 def _cells(entry: dict, lang: Language) -> list[str]:
     """The values of a row of a ledger, times in words."""
-    due = [entry.pop(name, None) for name in ("due_from", "due_to")]
-    due = [f"{lang.datetime(at)} UTC" for at in due if at is not None and at == at]
+    times = (entry.pop(name, None) for name in ("due_from", "due_to"))
+    due = [f"{lang.datetime(at)} UTC" for at in times if at is not None and at == at]
     texts = [str(v) for v in entry.values() if isinstance(v, str) and v]
     return [
         *texts,
@@ -527,7 +535,7 @@ def _cells(entry: dict, lang: Language) -> list[str]:
 
 @app.command(
     params=[
-        _argument("text", "The error text, as the export gives it."),
+        click.Argument(["text"], help="The error text, as the export gives it."),
         _option("kind", "Channel kind, such as whatsapp, telegram or sms."),
         _option("provider", "Who says it, such as twilio or vonage: codes are a provider's own."),
         _option("rules", "Your own rules file (TOML).", type=FOLDER),
@@ -547,7 +555,6 @@ def explain(
 ) -> None:
     """One error, explained. Its cause, verdict, how long to wait, what to fix, and the source."""
     from . import errors
-    from .common.exceptions import ParameterError, did_you_mean
 
     lang = language(speech)
     if kind and not errors.canonical_kind(kind):
@@ -586,8 +593,10 @@ def explain(
 
 @app.command(
     params=[
-        _argument(
-            "file", "The batch file (TOML): entries, their notebooks and parameters.", type=FOLDER
+        click.Argument(
+            ["file"],
+            help="The batch file (TOML): entries, their notebooks and parameters.",
+            type=FOLDER,
         ),
         _option("jobs", "How many entries run at once.", type=click.IntRange(1), default=2),
         _option(
@@ -632,7 +641,7 @@ def batch(file: Path, jobs: int, out: Path, resume: bool, as_json: bool) -> None
 
 @app.command(
     params=[
-        _argument("folder", "Where to put them.", type=FOLDER, metavar="DIR"),
+        click.Argument(["folder"], help="Where to put them.", type=FOLDER, metavar="DIR"),
         _flag("overwrite", "Replace notebooks of the same names that are in the folder."),
     ]
 )
@@ -645,9 +654,9 @@ def notebooks(folder: Path, overwrite: bool) -> None:
 
 
 PAGE = [
-    _argument(
-        "folder",
-        "Where it starts.",
+    click.Argument(
+        ["folder"],
+        help="Where it starts.",
         type=click.Path(exists=True, file_okay=False),
         default=".",
         metavar="[DIR]",
@@ -692,8 +701,12 @@ def _serve(module: str, words: list[str], port: int | None, browser: bool) -> No
     from .report.reports import safe_path
 
     os.environ.update(safe_path())
-    words += [f"--port={port}"] * bool(port) + ["--no-browser"] * (not browser)
-    sys.argv = [module, *words]
+    sys.argv = [
+        module,
+        *words,
+        *([f"--port={port}"] if port else []),
+        *([] if browser else ["--no-browser"]),
+    ]
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 
