@@ -23,7 +23,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from .. import __version__
 from ..common import folder
-from ..common.exceptions import OutputError, RunError, Sentence, reason, sentence, speaking, visible
+from ..common.exceptions import OutputError, RunError, reason, sentence, speaking, visible
 from ..ledger import record
 from ..report import reports
 from . import batchfile, index
@@ -158,16 +158,15 @@ class _Batch:
             ThreadPoolExecutor(jobs) as pool,
         ):
             try:
-                rows = zip(self.rows, self.plan.entries, strict=True)
-                places = {
-                    pool.submit(self.work, row, entry, progress): place
-                    for place, (row, entry) in enumerate(rows)
+                asked = {
+                    pool.submit(self.work, row, entry, progress): (row, entry)
+                    for row, entry in zip(self.rows, self.plan.entries, strict=True)
                 }
-                pending = set(places)
+                pending = set(asked)
                 while pending:
                     ended, pending = wait(pending, PAUSE, FIRST_COMPLETED)
                     for future in ended:
-                        self.note(places[future], future.result(), progress.console)
+                        self.note(*asked[future], future.result(), progress.console)
                     if self.told < self.done and time.monotonic() - self.written > PAUSE:
                         self.write()
             finally:
@@ -233,12 +232,19 @@ class _Batch:
             worker.end(process.pid)
         return process
 
-    def note(self, place: int, outcome: _Outcome, console: Console) -> None:
+    def note(self, row: dict, entry: Entry, outcome: _Outcome, console: Console) -> None:
         """Keep, and tell, what became of an entry."""
-        row, entry = self.rows[place], self.plan.entries[place]
         skipped = outcome.status == worker.SKIPPED
-        if not skipped and not record.read(self.target(entry)):
-            worker.fail(entry, self.target(entry), self.why(outcome).said_in(self.plan.language))
+        if not skipped:  # where it left no record
+            why = (
+                sentence("It took longer than {minutes} minutes.", minutes=self.plan.timeout)
+                if outcome.late
+                else sentence(
+                    "Its process died twice (exit status {status}), often for want of memory.",
+                    status=outcome.status,
+                )
+            )
+            worker.fail(entry, self.target(entry), why.said_in(self.plan.language))
         content = record.read(self.target(entry))
         row |= {
             "this_batch": "skipped" if skipped else content.get("status", "failed"),
@@ -250,19 +256,13 @@ class _Batch:
         self.done += 1
         again = " (second try)" if outcome.tries > 1 else ""
         said = f"{_label(row)} {row['this_batch']}{again} {outcome.seconds:.1f} s"
-        style = "red" if row["this_batch"] == "failed" else ""
-        line = f"{self.done}/{len(self.rows)} {said}"
-        console.print(line, style=style, soft_wrap=True, markup=False)
-        self.prune(row)
-
-    def why(self, outcome: _Outcome) -> Sentence:
-        """Why an entry's process left no record."""
-        if outcome.late:
-            return sentence("It took longer than {minutes} minutes.", minutes=self.plan.timeout)
-        return sentence(
-            "Its process died twice (exit status {status}), often for want of memory.",
-            status=outcome.status,
+        console.print(
+            f"{self.done}/{len(self.rows)} {said}",
+            style="red" if row["this_batch"] == "failed" else "",
+            soft_wrap=True,
+            markup=False,
         )
+        self.prune(row)
 
     def runs(self, entry: Entry) -> dict:
         """The runs of an entry that are there, oldest first, and the latest and the last good

@@ -163,14 +163,14 @@ def load(path: Path, environment: Mapping[str, str] = os.environ) -> Plan:
                     problem=error,
                 )
             )
-    for name in asked.defaults.keys() - used:
-        problems.append(
-            sentence(
-                "defaults: no entry's notebook has the parameter '{name}'.{hint}",
-                name=name,
-                hint=did_you_mean(name, known),
-            )
+    problems += [
+        sentence(
+            "defaults: no entry's notebook has the parameter '{name}'.{hint}",
+            name=name,
+            hint=did_you_mean(name, known),
         )
+        for name in asked.defaults.keys() - used
+    ]
     folders: dict[str, Entry] = {}
     for entry in plan:
         if folders.setdefault(entry.folder.lower(), entry) is not entry:

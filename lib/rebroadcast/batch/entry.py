@@ -12,6 +12,7 @@ import queue
 import shutil
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -73,17 +74,13 @@ def fail(entry: Entry, target: Path, message: str) -> None:
 
 def end(pid: int, itself: bool = True) -> None:
     """Kill a process of this user and all that it has started, such as a notebook's kernel."""
-    try:
+    with suppress(psutil.NoSuchProcess):
         process = psutil.Process(pid)
-        family = [*process.children(recursive=True), *[process] * itself]
-    except psutil.NoSuchProcess:
-        return
-    for member in family:
-        try:
-            member.kill()
-        except psutil.NoSuchProcess:
-            continue
-    psutil.wait_procs([member for member in family if member.pid != pid], timeout=5)
+        children = process.children(recursive=True)
+        for member in [*children, *[process] * itself]:
+            with suppress(psutil.NoSuchProcess):
+                member.kill()
+        psutil.wait_procs(children, timeout=5)
 
 
 def _listen(asked: "queue.SimpleQueue[dict]") -> None:
