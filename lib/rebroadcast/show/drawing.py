@@ -189,26 +189,25 @@ def figure(
     """Lay traces out: title, subtitle, `body` pixels of plot, a legend `below` it; as wide as the
     page.
     """
-    key, top, clear, marks = list(key), 76, "rgba(0,0,0,0)", []
+    key, top, clear = list(key), 76, "rgba(0,0,0,0)"
     bottom = 42 + 28 * bool(key) + 20 * (len(key) > 2)  # on a phone the legend takes two lines
     for trace in traces:
         if trace.type in ("bar", "scatter"):
             trace.showlegend = False
-    for name, colour, counts in key:
-        marker = {"symbol": "square", "size": 11, "color": colour}
-        line = {"symbol": "line-ns", "size": 12, "line": {"color": LIMIT, "width": 2.5}}
-        text = name if colour == LIMIT else f"{name} {lang.number(int(sum(counts)))}"
-        marks.append(
-            {
-                "type": "scatter",
-                "x": [None],
-                "y": [None],
-                "mode": "markers",
-                "marker": line if colour == LIMIT else marker,
-                "name": escape(text),
-                "showlegend": True,
-            }
-        )
+    line = {"symbol": "line-ns", "size": 12, "line": {"color": LIMIT, "width": 2.5}}
+    square = {"symbol": "square", "size": 11}
+    marks = [
+        {
+            "type": "scatter",
+            "x": [None],
+            "y": [None],
+            "mode": "markers",
+            "marker": line if colour == LIMIT else square | {"color": colour},
+            "name": escape(name if colour == LIMIT else f"{name} {lang.number(int(sum(counts)))}"),
+            "showlegend": True,
+        }
+        for name, colour, counts in key
+    ]
     axis = {
         "gridcolor": GRID,
         "zeroline": False,
@@ -257,17 +256,14 @@ def lines(names: Iterable[object]) -> dict:
     bars.
     """
     texts = [escape(shorten(name)) for name in names]
-    place = {
-        "range": [len(texts) - 0.5, -0.75],
-        "ticklabelposition": "inside",
-        "ticklabelshift": 20,
-    }
     return {
         "tickvals": list(range(len(texts))),
         "ticktext": texts,
         "showgrid": False,
         "ticks": "",
-        **place,
+        "range": [len(texts) - 0.5, -0.75],
+        "ticklabelposition": "inside",
+        "ticklabelshift": 20,
     }
 
 
@@ -280,16 +276,23 @@ def ends(
         ["\u00a0" * gap + escape(text) for text in texts],
     )
     room = 1 - min(0.7, 0.024 * max(map(len, texts)) + 0.03)
-    more = {
-        "textposition": "middle right",
-        "cliponaxis": False,
-        "hoverinfo": "skip",
-        "showlegend": False,
-    }
-    drawn.add_scatter(x=totals, y=list(range(len(totals))), mode="text", text=labels, **more)
+    drawn.add_scatter(
+        x=totals,
+        y=list(range(len(totals))),
+        mode="text",
+        text=labels,
+        textposition="middle right",
+        cliponaxis=False,
+        hoverinfo="skip",
+        showlegend=False,
+    )
     reach = max([max(totals) / room, *(shape.x1 * 1.02 for shape in drawn.layout.shapes)]) or 1
-    title = {"text": escape(unit), "standoff": 10}
-    return drawn.update_xaxes(range=[0, reach], showticklabels=False, showgrid=False, title=title)
+    return drawn.update_xaxes(
+        range=[0, reach],
+        showticklabels=False,
+        showgrid=False,
+        title={"text": escape(unit), "standoff": 10},
+    )
 
 
 def bars(
@@ -320,28 +323,35 @@ def bars(
     if any(limit == limit for limit in limits):
         key.append((lang.gettext("limit"), LIMIT, ()))
     for part, colour, counts in parts:
-        said = [
-            _told(part, lang.number(round(float(count), 1)), label)
-            for count, label in zip(counts, labels, strict=True)
+        texts = [
+            hover(name, *_told(part, lang.number(round(float(count), 1)), label))
+            for name, count, label in zip(names, counts, labels, strict=True)
         ]
-        texts = [hover(name, *words) for name, words in zip(names, said, strict=True)]
-        more = {
-            "customdata": names if raw is None else list(raw),
-            "hovertext": texts,
-            "hoverinfo": "text",
-            "y": list(range(len(names))),
-            "orientation": "h",
-            "width": 0.4,
-            "marker_color": colour,
-        }
-        traces.append(go.Bar(x=[float(count) for count in counts], **more))
+        traces.append(
+            go.Bar(
+                x=[float(count) for count in counts],
+                customdata=names if raw is None else list(raw),
+                hovertext=texts,
+                hoverinfo="text",
+                y=list(range(len(names))),
+                orientation="h",
+                width=0.4,
+                marker_color=colour,
+            )
+        )
     drawn = figure(traces, title, subtitle, SLOT * len(names) + 16, lang, key).update_yaxes(
         lines(names)
     )
     for row, limit in enumerate(limits):
         if limit == limit:
-            line = {"color": LIMIT, "width": 2.5}
-            drawn.add_shape(name="limit", x0=limit, x1=limit, y0=row - 0.3, y1=row + 0.3, line=line)
+            drawn.add_shape(
+                name="limit",
+                x0=limit,
+                x1=limit,
+                y0=row - 0.3,
+                y1=row + 0.3,
+                line={"color": LIMIT, "width": 2.5},
+            )
     totals = [sum(row) for row in zip(*(counts for *_, counts in parts), strict=True)]
     beyond = [limit if limit == limit else 0 for limit in limits] or [0] * len(totals)
     return ends(drawn, map(max, totals, beyond), labels, unit)
@@ -376,10 +386,23 @@ def timeline(
     )
     power = 10 ** floor(log10(max(most, 4) / 4))
     counts = range(0, ceil(most), next(n * power for n in (1, 2, 5, 10) if n * power * 5 >= most))
-    named = {"tickvals": [*counts], "ticktext": [*map(lang.number, counts)]}
-    drawn.update_yaxes(range=[0, most * 1.15], automargin=True, **named)
-    place: dict[str, Any] = {"xref": "paper", "yref": "paper", "xanchor": "left"}
-    return note(drawn, 0, 1, unit, **place, yanchor="bottom", font={"size": 12})
+    drawn.update_yaxes(
+        range=[0, most * 1.15],
+        automargin=True,
+        tickvals=[*counts],
+        ticktext=[*map(lang.number, counts)],
+    )
+    return note(
+        drawn,
+        x=0,
+        y=1,
+        text=unit,
+        xref="paper",
+        yref="paper",
+        xanchor="left",
+        yanchor="bottom",
+        font={"size": 12},
+    )
 
 
 def moments(first: datetime, last: datetime, lang: Language) -> tuple[list[datetime], list[str]]:
@@ -461,16 +484,6 @@ def share(count: float, total: float, lang: Language) -> str:
 def shares(counts: Sequence[float], lang: Language) -> list[str]:
     """Count and share of each."""
     return [share(count, sum(counts), lang) for count in counts]
-
-
-def verdicts(frame: "pd.DataFrame", lang: Language) -> list[tuple]:
-    """The legend of verdicts: name, colour, counts."""
-    sums = frame.groupby("verdict").failed.sum()
-    return [
-        (word(VERDICTS, v, lang), colour, [sums[v]])
-        for v, colour in VERDICT_COLOURS.items()
-        if sums.get(v)
-    ]
 
 
 def by_verdict(

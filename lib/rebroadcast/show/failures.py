@@ -53,11 +53,8 @@ def failures_by_error(frame: "pd.DataFrame", *, lang: Language = ENGLISH) -> go.
     colours = [*(VERDICT_COLOURS.get(verdict, QUIET) for verdict in rows.verdict[:TOP]), QUIET][
         : len(names)
     ]
-    parts, ends, key = (
-        [(_("failed"), colours, counts)],
-        draw.shares(counts, lang),
-        draw.verdicts(frame, lang),
-    )
+    parts, ends = [(_("failed"), colours, counts)], draw.shares(counts, lang)
+    key = [part for part in draw.by_verdict(frame, "error", rows.error, lang) if any(part[2])]
     return draw.bars(names, parts, ends, title, subtitle, _("failed messages"), lang, key=key)
 
 
@@ -94,26 +91,27 @@ def error_by_channel(frame: "pd.DataFrame", *, lang: Language = ENGLISH) -> go.F
         "count": lang.number(max(map(max, values))),
         "shown": lang.number(sum(map(sum, values))),
     }
-    pairs, texts, hover = [], [], []
-    for name, row in zip(cells.index, values, strict=True):
-        pairs.append([[name, channel] for channel in cells.columns])
-        texts.append([lang.number(count) if count else "" for count in row])
-        hover.append(
-            [draw.hover(*p, text or "0") for p, text in zip(pairs[-1], texts[-1], strict=True)]
-        )
-    look = {
-        "colorscale": [[0, "#F6E3EE"], [1, "#8A3A67"]],
-        "meta": {"dark": [[0, "#40273A"], [1, "#B04C84"]]},
-        "showscale": False,
-        "xgap": 3,
-        "ygap": SLOT - 20,
-        "texttemplate": "%{text}",
-        "hoverinfo": "text",
-        "hoverongaps": False,
-        "zmin": 0,
-    }
-    z = [[count or None for count in row] for row in values]
-    trace = go.Heatmap(z=z, text=texts, customdata=pairs, hovertext=hover, **look)
+    pairs = [[[name, channel] for channel in cells.columns] for name in cells.index]
+    texts = [[lang.number(count) if count else "" for count in row] for row in values]
+    hover = [
+        [draw.hover(*pair, text or "0") for pair, text in zip(*row, strict=True)]
+        for row in zip(pairs, texts, strict=True)
+    ]
+    trace = go.Heatmap(
+        z=[[count or None for count in row] for row in values],
+        text=texts,
+        customdata=pairs,
+        hovertext=hover,
+        colorscale=[[0, "#F6E3EE"], [1, "#8A3A67"]],
+        meta={"dark": [[0, "#40273A"], [1, "#B04C84"]]},
+        showscale=False,
+        xgap=3,
+        ygap=SLOT - 20,
+        texttemplate="%{text}",
+        hoverinfo="text",
+        hoverongaps=False,
+        zmin=0,
+    )
     title = _("{count} of {total} failures: {error} on {channel}", **facts)
     subtitle = _("Failed messages by error and channel, {shown} of {total}", **facts)
     wide, above = len(cells.columns), 0.75 if len(cells) > MANY else 0
@@ -174,10 +172,17 @@ def failures_by_hour(
         hover = [
             draw.hover(when(t), name, lang.number(n)) for t, n in zip(times, counts, strict=True)
         ]
-        width = step.total_seconds() * 940  # in milliseconds, less a small gap
-        more = {"hovertext": hover, "hoverinfo": "text", "customdata": [cause] * len(times)}
         bars.append(
-            go.Bar(x=times, y=counts, offset=0, width=width, marker_color=key[-1][1], **more)
+            go.Bar(
+                x=times,
+                y=counts,
+                offset=0,
+                width=step.total_seconds() * 940,  # in milliseconds, less a small gap
+                marker_color=key[-1][1],
+                hovertext=hover,
+                hoverinfo="text",
+                customdata=[cause] * len(times),
+            )
         )
     figure = draw.figure(bars, title, subtitle, 300, lang, key, below=46)
     end = max(times[-1] + step, times[0] + 6 * step)
@@ -216,9 +221,16 @@ def comparison(frame: "pd.DataFrame", *, lang: Language = ENGLISH) -> go.Figure:
         "cliponaxis": False,
         "customdata": shown[["error", "channel"]].to_numpy().tolist(),
     }
-    line = {"orientation": "h", "width": 0.07, "marker_color": colours, "hoverinfo": "skip"}
     traces = [
-        go.Bar(x=shown.change.tolist(), base=shown.before.tolist(), y=at, **line),
+        go.Bar(
+            x=shown.change.tolist(),
+            base=shown.before.tolist(),
+            y=at,
+            orientation="h",
+            width=0.07,
+            marker_color=colours,
+            hoverinfo="skip",
+        ),
         go.Scatter(x=shown.before.tolist(), marker={"color": QUIET, "size": 13}, **dots),
         go.Scatter(x=shown.now.tolist(), marker={"color": colours, "size": 13}, **dots),
     ]

@@ -31,14 +31,6 @@ def load(
         "peak": lang.number(int(rows.load.max())),
         "limit": lang.number(limit or 0),
     }
-    if limit is None:
-        title = _("{name} reached up to {peak} contacts in its window", **facts)
-    elif reached_at is None:
-        title = _("{name} stayed below its limit of {limit}: {peak} contacts at most", **facts)
-    else:
-        title = _(
-            "{name} reached its limit of {limit} on {time}", time=lang.datetime(reached_at), **facts
-        )
     times, counts = (
         [time.to_pydatetime() for time in rows["at"]],
         rows.load.fillna(0).astype(int).tolist(),
@@ -54,7 +46,14 @@ def load(
         go.Scatter(x=times, y=counts, mode=mode, line=line, hovertext=hover, hoverinfo="text")
     ]
     text = _("limit {limit}", **facts)
-    if limit is not None and reached_at is not None:
+    if limit is None:
+        title = _("{name} reached up to {peak} contacts in its window", **facts)
+    elif reached_at is None:
+        title = _("{name} stayed below its limit of {limit}: {peak} contacts at most", **facts)
+    else:
+        title = _(
+            "{name} reached its limit of {limit} on {time}", time=lang.datetime(reached_at), **facts
+        )
         text = _("limit {limit}, reached at {time}", time=f"{reached_at:%H:%M}", **facts)
         dot = {"color": WAIT, "size": 10}
         traces.append(
@@ -65,8 +64,15 @@ def load(
     end = max(times[-1], times[0] + timedelta(hours=1))
     draw.timeline(figure, times[0], end, max(*counts, limit or 0, 1), _("contacts"), lang)
     if limit is not None:
-        line = {"name": "limit", "xref": "paper", "line": {"color": LIMIT, "width": 2}}
-        figure.add_shape(x0=0, x1=1, y0=limit, y1=limit, **line)
+        figure.add_shape(
+            name="limit",
+            xref="paper",
+            x0=0,
+            x1=1,
+            y0=limit,
+            y1=limit,
+            line={"color": LIMIT, "width": 2},
+        )
         draw.note(figure, 0, limit, text, xref="paper", xanchor="left", yanchor="bottom")
     return figure
 

@@ -102,8 +102,9 @@ def moment(at: datetime, text: str) -> Markup:
 
 def more(summary: object, *parts: Markup, kind: str = "more") -> Markup:
     """What is behind a click."""
-    fold = Markup('<details class="{}"><summary>{}</summary>{}</details>')
-    return fold.format(kind, summary, Markup("").join(parts))
+    return Markup('<details class="{}"><summary>{}</summary>{}</details>').format(
+        kind, summary, Markup("").join(parts)
+    )
 
 
 BAR = (160, 14)  # of a broadcast, in pixels
@@ -123,8 +124,7 @@ def bar(delivered: int | None, failed: int, full: int | None, most: int) -> Mark
     if full is not None:
         line = Markup('<rect class="limit" x="{:.1f}" y="0" width="2" height="{}"/>')
         rects.append(line.format(min(full * scale, width - 2), height))
-    start = Markup('<svg class="bar" width="{0}" height="{1}" viewBox="0 0 {0} {1}"')
-    label = Markup(' preserveAspectRatio="none" aria-hidden="true">{}</svg>').format(
-        Markup("").join(rects)
-    )
-    return start.format(width, height) + label
+    return Markup(
+        '<svg class="bar" width="{0}" height="{1}" viewBox="0 0 {0} {1}"'
+        ' preserveAspectRatio="none" aria-hidden="true">{2}</svg>'
+    ).format(width, height, Markup("").join(rects))

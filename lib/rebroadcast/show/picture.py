@@ -166,9 +166,17 @@ class _Picture:
 
     def _box(self, xs: Iterable, ys: Iterable, colour: str, told: str | None, **look) -> str:
         (left, right), (high, low) = sorted(map(self.x, xs)), sorted(map(self.y, ys))
-        size = {"width": f"{right - left:.2f}%", "height": low - high}
         title = _tag("title", html.escape("\n".join(plain_lines(told)))) if told else ""
-        return _tag("rect", title, x=f"{left:.2f}%", y=high, **size, fill=colour, **look)
+        return _tag(
+            "rect",
+            title,
+            x=f"{left:.2f}%",
+            y=high,
+            width=f"{right - left:.2f}%",
+            height=low - high,
+            fill=colour,
+            **look,
+        )
 
     def _bars(self, trace: dict) -> Iterator[str]:
         along, across = "xy" if trace.get("orientation") == "h" else "yx"
@@ -193,8 +201,8 @@ class _Picture:
             yield self._path(points, trace["line"])
         for (x, y), colour, words in zip(points, *several, strict=True):
             if "markers" in trace["mode"]:
-                at, size = f"{self.x(x):.2f}%", marker["size"] / 2
-                yield _tag("circle", cx=at, cy=self.y(y), r=size, fill=colour)
+                across = f"{self.x(x):.2f}%"
+                yield _tag("circle", cx=across, cy=self.y(y), r=marker["size"] / 2, fill=colour)
             if "text" in trace["mode"]:
                 yield _text(self.x(x), self.y(y) + 4.5, plain_lines(words), dx=7, font_size=12)
 
@@ -206,13 +214,27 @@ class _Picture:
             downs = [down for _x, down in several]
             shown = dict.fromkeys([downs[0], min(downs), max(downs), downs[-1]])
             steps += f"H{x}" + "".join(f"V{down}" for down in shown)
-        look = {"stroke": line["color"], "stroke_width": line["width"], "fill": "none"}
-        return self._stretched(_tag("path", d=steps, vector_effect="non-scaling-stroke", **look))
+        return self._stretched(
+            _tag(
+                "path",
+                d=steps,
+                vector_effect="non-scaling-stroke",
+                stroke=line["color"],
+                stroke_width=line["width"],
+                fill="none",
+            )
+        )
 
     def _stretched(self, marks: str) -> str:
         """Marks whose places across are thousandths of the width."""
-        box = {"viewBox": f"0 0 {FINE} {self.foot}", "preserveAspectRatio": "none"}
-        return _tag("svg", marks, width="100%", height=self.foot, **box)
+        return _tag(
+            "svg",
+            marks,
+            width="100%",
+            height=self.foot,
+            viewBox=f"0 0 {FINE} {self.foot}",
+            preserveAspectRatio="none",
+        )
 
     def _cells(self, trace: dict) -> Iterator[str]:
         most = max(value or 0 for row in trace["z"] for value in row)
@@ -255,8 +277,14 @@ class _Picture:
             shapes += _tag("path", d=band, fill=colour)
             left[source] += thick
         for one, colour in enumerate(node["color"]):
-            size = {"width": 12, "height": max(1.0, sizes[one] * scale)}
-            shapes += _tag("rect", x=across[one], y=tops[one], **size, fill=colour)
+            shapes += _tag(
+                "rect",
+                x=across[one],
+                y=tops[one],
+                width=12,
+                height=max(1.0, sizes[one] * scale),
+                fill=colour,
+            )
         yield self._stretched(shapes)
         for one, name in enumerate(node["label"]):
             down = tops[one] + sizes[one] * scale / 2 + 4.5 if one else top - 6
@@ -264,9 +292,15 @@ class _Picture:
 
     def _line(self, shape: Mapping) -> str:
         ends = {key: self._place(shape, key) for key in ("x0", "x1", "y0", "y1")}
-        across = {"x1": f"{ends['x0']:.2f}%", "x2": f"{ends['x1']:.2f}%"}
-        look = {"stroke": _ink(shape["line"]["color"]), "stroke_width": shape["line"]["width"]}
-        return _tag("line", **across, y1=ends["y0"], y2=ends["y1"], **look)
+        return _tag(
+            "line",
+            x1=f"{ends['x0']:.2f}%",
+            x2=f"{ends['x1']:.2f}%",
+            y1=ends["y0"],
+            y2=ends["y1"],
+            stroke=_ink(shape["line"]["color"]),
+            stroke_width=shape["line"]["width"],
+        )
 
     def _note(self, note: Mapping) -> str:
         x, y, size = self._place(note, "x"), self._place(note, "y"), note["font"]["size"]
@@ -312,7 +346,13 @@ class _Picture:
         for n, (trace, name) in enumerate(zip(traces, names, strict=True)):
             x, y = 100 / columns * (n % columns), foot + 20 * (n // columns)
             line = {"width": 11} | trace["marker"] | trace["marker"].get("line", {})
-            size = {"width": line["width"], "height": 11}
-            yield _tag("rect", x=f"{x:.2f}%", y=y, **size, fill=_ink(line["color"]))
+            yield _tag(
+                "rect",
+                x=f"{x:.2f}%",
+                y=y,
+                width=line["width"],
+                height=11,
+                fill=_ink(line["color"]),
+            )
             yield _text(x, y + 10, [name], dx=18, font_size=12)
             self.foot = y + 20
