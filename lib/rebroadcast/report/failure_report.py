@@ -321,13 +321,10 @@ def _another_try(reader: Reader, row) -> str:
 
 def recover_command(reader: Reader, settings: Settings, found: Summary) -> str:
     """The command that writes the tag-import files of this report."""
-    words = ["rebroadcast", "recover", *settings.exports]
-    if settings.selection.broadcast:
-        words += ["--broadcast", settings.selection.broadcast]
-    if settings.selection.channel:
-        words += ["--channel", ",".join(settings.selection.channel)]
-    for name in REPEATED:
-        value = settings.stated.get(name, "")
+    words, chosen = ["rebroadcast", "recover", *settings.exports], settings.selection
+    given = {"broadcast": chosen.broadcast, "channel": ",".join(chosen.channel)}
+    given |= {name: settings.stated.get(name, "") for name in REPEATED}
+    for name, value in given.items():
         for one in value if isinstance(value, list) else [value]:
             if one and (name, one) != ("language", "en"):
                 words += [f"--{name.strip('_').replace('_', '-')}", str(one)]

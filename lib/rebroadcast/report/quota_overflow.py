@@ -92,19 +92,20 @@ def sources(reader: Reader, found: Assessment) -> list:
                 **facts,
             )
         parts.append(p(text, "" if row.agrees else "warning"))
-    for row in found.stated.itertuples():
-        text = _(
+    texts = [
+        _(
             "{name}: {given} attempted were given, {measured} are in the messages export. The"
             " export is used here.",
             name=reader.channel(row.channel_id),
             given=number(row.given),
             measured=number(row.measured),
         )
-        parts.append(p(text, "warning"))
+        for row in found.stated.itertuples()
+    ]
     if found.uncounted:
         names = ", ".join(map(reader.channel, found.uncounted))
-        parts.append(p(_("No attempted count was given for: {names}.", names=names), "warning"))
-    return parts
+        texts.append(_("No attempted count was given for: {names}.", names=names))
+    return [*parts, *(p(text, "warning") for text in texts)]
 
 
 def limit_sentence(reader: Reader, row: dict) -> str:
@@ -133,16 +134,18 @@ def limit_sentence(reader: Reader, row: dict) -> str:
     )
     if not known.get("open"):
         return told
-    count = reader.number(known["open"])
-    return f"{told} " + _("{n} more had written within 24 hours before and do not count.", n=count)
+    return f"{told} " + _(
+        "{n} more had written within 24 hours before and do not count.",
+        n=reader.number(known["open"]),
+    )
 
 
 def limit_windows(reader: Reader, found: Assessment) -> HTML | None:
     """The windows in which a limit was reached, if any: counts in unique contacts."""
-    _, windows = reader.gettext, found.windows.head(SAFE_ROWS)
+    _ = reader.gettext
+    windows = found.windows.head(SAFE_ROWS).reindex(columns=["limit", "begin", "first", *COUNTS])
     if windows.empty:
         return None
-    windows = windows.reindex(columns=["limit", "begin", "first", *COUNTS])
     headings = {
         "attempted": _("Attempted"),
         "delivered": _("Delivered"),
@@ -217,10 +220,11 @@ def plan_table(reader: Reader, planned: pd.DataFrame, limits: tuple[Limit, ...])
     and whose contacts they are.
     """
     _, shown = reader.gettext, planned.head(SAFE_ROWS)
-    paces = {reader.channel(c): x.pace for x in limits for c in x.channels if x.pace}
     pace = {
-        name: _("at most {n} a second", n=reader.lang.number(number))
-        for name, number in paces.items()
+        reader.channel(channel): _("at most {n} a second", n=reader.lang.number(limit.pace))
+        for limit in limits
+        for channel in limit.channels
+        if limit.pace
     }
     frame = grid(
         {

@@ -67,10 +67,9 @@ def checked(reader: Reader, found: Check) -> HTML:
             )
         )
     if not_due:
-        until = reader.instant(found.horizon)
         text = _(
             "The exports end on {until}; {not_due} contacts were not due by then.",
-            until=until,
+            until=reader.instant(found.horizon),
             **facts,
         )
         parts.append(p(text))

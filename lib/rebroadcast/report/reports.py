@@ -77,7 +77,8 @@ def run(
     _check_place(checked, out)
     started = record.now()
     failed_before = record.read(out).get("status") == "failed"
-    made = _make_parents(out)
+    made = [parent for parent in reversed(out.absolute().parents) if not parent.exists()]
+    make(out.absolute().parent)
     try:
         with staged(out, overwrite or failed_before) as staging:
             target = staging / f"{path.stem}.ipynb"
@@ -93,7 +94,7 @@ def run(
                     warnings=" · ".join(warnings),
                 )
             if failure:
-                content = _failed(staging, failure.said_in(lang.code), failure, started)
+                content = _failed(staging, failure.said_in(lang.code), failure)
             subject = content.get("subject") or ""
             _write(staging, path.stem, executed, lang, subject, bool(checked.get("light")))
             content = {
@@ -122,14 +123,13 @@ def run(
     return content
 
 
-def _failed(staging: Path, message: str, failure: Exception, started: str) -> dict:
-    """Clear the folder of a run that failed, since half of the results are none; the start of its
-    record.
+def _failed(staging: Path, message: str, failure: Exception) -> dict:
+    """Clear the folder of a run that failed, since half of the results are none; return what its
+    record says of that.
     """
     for child in staging.iterdir():
         shutil.rmtree(child) if child.is_dir() else child.unlink()
     return {
-        "started": started,
         "status": "failed",
         "message": message,
         "cell": getattr(failure, "cell", None),
@@ -183,22 +183,24 @@ def execute(
     """Run a notebook with papermill, in a kernel that sees env, into target; return the error it
     met, if any.
     """
-    temporary = scratch()  # what the kernel leaves goes with it, even if it is killed
-    env = {**env, **safe_path(), "TMPDIR": temporary.name, "IPYTHONDIR": temporary.name}
-    before = {name: os.environ.get(name) for name in env}
-    os.environ.update(env)
-    try:
-        with _kernel(
-            temporary.name, "rebroadcast.bench" in path.read_text("utf-8", "replace")
-        ) as kernel:
-            Thread(
-                target=_prepare_page, args=(bool(checked.get("light")),), name="pages", daemon=True
-            ).start()
-            return _run_cells(path, checked, target, km=kernel, **options)
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name, None) if value is None else os.environ.update({name: value})
-        temporary.cleanup()
+    with scratch() as temporary:  # what the kernel leaves goes with it, even if it is killed
+        env = {**env, **safe_path(), "TMPDIR": temporary, "IPYTHONDIR": temporary}
+        before = {name: os.environ.get(name) for name in env}
+        os.environ.update(env)
+        try:
+            with _kernel(
+                temporary, ahead="rebroadcast.bench" in path.read_text("utf-8", "replace")
+            ) as kernel:
+                Thread(
+                    target=_prepare_page,
+                    args=[bool(checked.get("light"))],
+                    name="pages",
+                    daemon=True,
+                ).start()
+                return _run_cells(path, checked, target, km=kernel, **options)
+        finally:
+            for name, value in before.items():
+                os.environ.pop(name, None) if value is None else os.environ.update({name: value})
 
 
 @contextmanager
@@ -370,10 +372,3 @@ def _write(
         made_at=made_at,
         light=light,
     )
-
-
-def _make_parents(out: Path) -> list[Path]:
-    """Make the folders above out; return those that were made."""
-    made = [p for p in reversed(out.absolute().parents) if not p.exists()]
-    make(out.absolute().parent)
-    return made

@@ -62,9 +62,8 @@ def _now(reader: Reader, found: Recovery) -> Markup:
     links = each if len(names) <= LINKS else link.format("", "*.csv")
     lines: list[str] = [Markup(html_escape(_("Import {files}."))).format(files=links)]
     if found.steps is None:
-        several = len(found.waves) > 1
-        clicks = _several_segments(reader, found) if several else _one_segment(reader, found)
-        lines += [*clicks[:-2], clicks[-1]]  # how many it should hold is said below
+        *segments, _holds, send = _segments(reader, found)
+        lines += [*segments, send]  # how many it should hold is said below
     return Markup("<h3>{}</h3>").format(_("What to do now")) + ordered(lines, "next")
 
 
@@ -93,8 +92,7 @@ def sends(reader: Reader, found: Recovery) -> Markup:
     columns = {}
     if planned:
         columns[_("Wave")] = [reader.number(wave["wave"]) for wave in waves]
-        zone = reader.lang.zone(reader.zone)
-        columns[_("Send from ({zone})", zone=zone)] = [
+        columns[_("Send from ({zone})", zone=reader.lang.zone(reader.zone))] = [
             reader.instant(datetime.fromisoformat(wave["start"])) for wave in waves
         ]
     if len({wave["broadcast"] for wave in waves}) > 1:
@@ -116,8 +114,6 @@ def import_steps(reader: Reader, found: Recovery, with_contacts: bool) -> HTML:
     names = ", ".join(file["file"] for file in found.files)
     if found.steps is not None:
         return _vendor_steps(reader, found, names)
-    several = len(found.waves) > 1
-    segments = _several_segments(reader, found) if several else _one_segment(reader, found)
     steps = [
         _(
             "Try one row first: make a copy of the file with the header and one contact, import it,"
@@ -126,7 +122,7 @@ def import_steps(reader: Reader, found: Recovery, with_contacts: bool) -> HTML:
         _("Open Contacts > Import contacts and add the CSV file: {files}.", files=names),
         _("Choose “Update existing contacts only”, and Contact ID as the identifier."),
         _("Check that Contact ID and Tags are mapped to the fields of the same names, and import."),
-        *segments,
+        *_segments(reader, found),
     ]
     note = _(
         "Whether an import adds to a contact’s tags or replaces them is not documented by the"
@@ -151,22 +147,20 @@ def _vendor_steps(reader: Reader, found: Recovery, names: str) -> HTML:
     return html(sends(reader, found), files, ordered(found.steps) if found.steps else p(unknown))
 
 
-def _several_segments(reader: Reader, found: Recovery) -> list[str]:
+def _segments(reader: Reader, found: Recovery) -> list[str]:
+    """The segments to create, how many contacts they should hold, and the broadcast to them."""
     _ = reader.gettext
-    return [
-        _("Create a segment for each tag of the table: Contact tag > has any of > the tag."),
-        _(
-            "A segment should hold as many contacts as the table says. If it holds fewer, look at"
-            " the import’s result before you send."
-        ),
-        _("Send the broadcast again, segment by segment, each no earlier than the table says.")
-        if any("start" in wave for wave in found.waves)
-        else _("Send the broadcast again, segment by segment."),
-    ]
-
-
-def _one_segment(reader: Reader, found: Recovery) -> list[str]:
-    _ = reader.gettext
+    if len(found.waves) > 1:
+        return [
+            _("Create a segment for each tag of the table: Contact tag > has any of > the tag."),
+            _(
+                "A segment should hold as many contacts as the table says. If it holds fewer, look at"
+                " the import’s result before you send."
+            ),
+            _("Send the broadcast again, segment by segment, each no earlier than the table says.")
+            if any("start" in wave for wave in found.waves)
+            else _("Send the broadcast again, segment by segment."),
+        ]
     create = [
         _("Create a segment: Contact tag > has any of > {tag}.", tag=wave["tag"])
         for wave in found.waves
@@ -185,9 +179,10 @@ def fix_first(reader: Reader, found: Recovery, settings: Settings) -> HTML:
     """Contacts grouped by what must be changed before the message can reach them."""
     _, lang, parts = reader.gettext, reader.lang, []
     if settings.fixed:
-        causes = ", ".join(cause_name(cause, lang) for cause in sorted(settings.fixed))
         text = _(
-            "Taken as mended: {causes}. Decided by {who}.", causes=causes, who=settings.decider
+            "Taken as mended: {causes}. Decided by {who}.",
+            causes=", ".join(cause_name(cause, lang) for cause in sorted(settings.fixed)),
+            who=settings.decider,
         )
         parts.append(p(text))
     if found.fix.empty:
