@@ -145,16 +145,17 @@ class _Batch:
         }
 
     def run(self, jobs: int, console: Console | None) -> dict:
-        columns = (
-            SpinnerColumn(),
-            TextColumn("{task.description}", markup=False),
-            TimeElapsedColumn(),
-        )
         console = console or Console(stderr=True, highlight=False)
-        quiet = not console.is_terminal
         self.write()
         with (
-            Progress(*columns, console=console, transient=True, disable=quiet) as progress,
+            Progress(
+                SpinnerColumn(),
+                TextColumn("{task.description}", markup=False),
+                TimeElapsedColumn(),
+                console=console,
+                transient=True,
+                disable=not console.is_terminal,
+            ) as progress,
             ThreadPoolExecutor(jobs) as pool,
         ):
             try:

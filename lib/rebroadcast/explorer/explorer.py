@@ -90,8 +90,14 @@ class Explorer:
         return Face(self.given, self.lang, Path(self._folder.name), self)
 
     def _repr_mimebundle_(self, **_options) -> dict:
-        view = {"version_major": 2, "version_minor": 0, "model_id": self.page.model_id}
-        return {"text/plain": "Explorer", "application/vnd.jupyter.widget-view+json": view}
+        return {
+            "text/plain": "Explorer",
+            "application/vnd.jupyter.widget-view+json": {
+                "version_major": 2,
+                "version_minor": 0,
+                "model_id": self.page.model_id,
+            },
+        }
 
     @property
     def ready(self) -> selection.Prepared:
@@ -384,8 +390,9 @@ class Explorer:
         for y, row in enumerate(figure.data[0].customdata if figure.data else ()):
             for x, cell in enumerate(row):
                 if self._cell(*cell) == (filters.text, filters.channel):
-                    place = {"x0": x - 0.5, "x1": x + 0.5, "y0": y - 0.5, "y1": y + 0.5}
-                    figure.add_shape(**place, line={"width": 3})
+                    figure.add_shape(
+                        x0=x - 0.5, x1=x + 0.5, y0=y - 0.5, y1=y + 0.5, line={"width": 3}
+                    )
 
     def _send(self, name: str, figure: go.Figure) -> None:
         """Show a figure, its title as text above it."""
@@ -426,8 +433,8 @@ class Explorer:
         if name == "causes":
             values: dict[str, Any] = {"cause": (trace.customdata[point],)}
         elif name == "errors":
-            cell = self._cell(*trace.customdata[point[0]][point[1]])
-            values = dict(zip(("text", "channel"), cell, strict=True))
+            text, channels = self._cell(*trace.customdata[point[0]][point[1]])
+            values = {"text": text, "channel": channels}
         else:
             start = datetime.fromisoformat(str(trace.x[point])[:19])
             values = {"from_": start, "to": start + self.unit}
@@ -455,18 +462,24 @@ class Explorer:
     def list_messages(self) -> None:
         """One page of messages."""
         face, number, first = self.face, self.lang.number, self.number * selection.PAGE
-        order = (self.number, self.sort, self.descending, face.content.value)
-        page = selection.page(self.ready, self.filters, *order)
+        page = selection.page(
+            self.ready,
+            self.filters,
+            self.number,
+            self.sort,
+            self.descending,
+            face.content.value,
+        )
         for column, head in face.heads.items():
             arrow = (" ▼" if self.descending else " ▲") if column == self.sort else ""
             head.description = face.names[column] + arrow
         face.table.value = sections.messages(self.ready.reader, page)
-        facts = {
-            "first": number(first + 1),
-            "last": number(first + len(page)),
-            "total": number(self.shown),
-        }
-        place = self.lang.gettext("Messages {first} to {last} of {total}", **facts)
+        place = self.lang.gettext(
+            "Messages {first} to {last} of {total}",
+            first=number(first + 1),
+            last=number(first + len(page)),
+            total=number(self.shown),
+        )
         face.place.value = sections.said(place if page else "")
         face.back.disabled, face.on.disabled = not first, first + len(page) >= self.shown
 
@@ -482,13 +495,15 @@ class Explorer:
     def asked(self, **more) -> Tables:
         """The tables of `tag_import` with the present filters and tag."""
         Tag.parse(self.face.tag.value)
-        more |= {
-            "tag": self.face.tag.value,
-            "fixed": self.face.fixed.value,
-            "for_": self.face.for_.value,
-            "waves": self.face.by_wave.value,
-        }
-        return selection.view(self.ready, self.filters, **more)
+        return selection.view(
+            self.ready,
+            self.filters,
+            tag=self.face.tag.value,
+            fixed=self.face.fixed.value,
+            for_=self.face.for_.value,
+            waves=self.face.by_wave.value,
+            **more,
+        )
 
     def follow(self) -> None:
         """Say in the thread who can be reached again."""
@@ -496,8 +511,9 @@ class Explorer:
         if self.key != self.told:
             self.face.result.value, self.face.downloads.children = "", ()
         if self.prepared and self.key != self.followed and self.settle():
-            counting = self.lang.gettext("Counting who can be reached again …")
-            self.face.panel.value = sections.said(counting)
+            self.face.panel.value = sections.said(
+                self.lang.gettext("Counting who can be reached again …")
+            )
             self.start(self.count, front=False)
 
     def count(self) -> None:

@@ -94,9 +94,8 @@ class Face:
             w.VBox([*figures["times"], *self._job()]),
         ]
         columns = "repeat(auto-fit, minmax(min(440px, 100%), 1fr))"
-        looks = {"grid_template_columns": columns, "grid_gap": "8px 28px"}
-        parts.append(w.GridBox(halves, layout=looks))
-        self.ui = w.VBox([*parts, *self._messages()])
+        both = w.GridBox(halves, layout={"grid_template_columns": columns, "grid_gap": "8px 28px"})
+        self.ui = w.VBox([*parts, both, *self._messages()])
         self.ui.add_class("rebroadcast")
 
     def text(self, name: str) -> str:
@@ -119,10 +118,12 @@ class Face:
             "profile": _("Profile"),
         }
         self.fields = {name: self._field(text, self.text(name)) for name, text in names.items()}
-        looks = {"flex_flow": "row wrap", "align_items": "center", "grid_gap": "2px 8px"}
         self.uploads = {name: self._upload(name, names[name], folder / name) for name in FILES}
         rows = [
-            w.HBox([field, *filter(None, [self.uploads.get(name)])], layout=looks)
+            w.HBox(
+                [field, *filter(None, [self.uploads.get(name)])],
+                layout={"flex_flow": "row wrap", "align_items": "center", "grid_gap": "2px 8px"},
+            )
             for name, field in self.fields.items()
         ]
         opened = self._button(_("Open"), self.acts.open, "110px", button_style="primary")
@@ -157,14 +158,15 @@ class Face:
     def _working(self) -> w.Widget:
         """What is being done, how far it is, and a way to stop it."""
         self.status = w.HTML()
-        hidden = {"visibility": "hidden"}
-        self.bar = w.IntProgress(max=4, layout=hidden | {"width": "160px"})
+        self.bar = w.IntProgress(max=4, layout={"visibility": "hidden", "width": "160px"})
         self.stop = self._button(
             self._("Stop"), lambda: Thread(target=self.acts.halt, daemon=True).start(), "90px"
         )
         self.stop.layout.visibility = "hidden"
-        looks = {"align_items": "center", "min_height": "34px"}
-        return w.HBox([self.status, self.bar, self.stop], layout=looks)
+        return w.HBox(
+            [self.status, self.bar, self.stop],
+            layout={"align_items": "center", "min_height": "34px"},
+        )
 
     def _filters(self) -> w.Widget:
         _ = self._
@@ -181,22 +183,24 @@ class Face:
             "to": w.NaiveDatetimePicker(description=_("Before"), **look),
         }
         text = w.Text(placeholder=_("Text in the error"), continuous_update=False, **WIDE)
-        every = {"broadcast": w.Select(description=_("Broadcasts"), **WIDE)}
-        self.controls = every | lists | times | {"text": text}
+        broadcast = w.Select(description=_("Broadcasts"), **WIDE)
+        self.controls = {"broadcast": broadcast, **lists, **times, "text": text}
         for control in self.controls.values():
             self._watched(control, self.acts.refresh)
         reset = self._button(_("Reset"), self.acts.reset, "110px")
         rest = [w.HTML(sections.said(_("Time and text"), "head")), *times.values(), text, reset]
         boxes = [
-            ("1 1 100%", self.controls["broadcast"]),
+            ("1 1 100%", broadcast),
             ("5 1 215px", lists["cause"]),
             ("3 1 130px", lists["verdict"]),
             ("5 1 170px", lists["channel"]),
             ("3 1 130px", lists["sender_type"]),
             ("0 1 290px", *rest),
         ]
-        boxes = [w.VBox(box, layout={"flex": flex}) for flex, *box in boxes]
-        return w.HBox(boxes, layout={"flex_flow": "row wrap", "grid_gap": "4px 10px"})
+        return w.HBox(
+            [w.VBox(box, layout={"flex": flex}) for flex, *box in boxes],
+            layout={"flex_flow": "row wrap", "grid_gap": "4px 10px"},
+        )
 
     def _figures(self) -> dict[str, list[w.Widget]]:
         """Each figure below its caption."""
@@ -212,12 +216,13 @@ class Face:
         """Who can be reached again, and what is done for them."""
         _ = self._
         self.tag = self._field(_("Tag"), self.text("tag") or _("failed broadcast {date:%d%m%y}"))
-        hint = _("template, window, token")
-        self.fixed = self._field(_("Causes mended"), self.text("fixed"), placeholder=hint)
+        self.fixed = self._field(
+            _("Causes mended"), self.text("fixed"), placeholder=_("template, window, token")
+        )
         self.folder = self._field(_("Folder"), self.text("out") or RESULTS)
         vendors = {one.title: name for name, one in profile.packaged().items() if one.target}
+        vendors[_("The export's vendor")] = ""
         own = self.text("for_")
-        vendors |= {_("The export's vendor"): ""}
         vendors |= {} if own in vendors.values() else {own: own}
         self.for_ = w.Dropdown(
             options=sorted(vendors.items(), key=lambda one: one[1]),
@@ -267,8 +272,10 @@ class Face:
         self._watched(self.content, self.acts.relist)
         self.back = self._button(_("Previous"), lambda: self.acts.turn(-1), "110px")
         self.on = self._button(_("Next"), lambda: self.acts.turn(1), "110px")
-        looks = {"align_items": "center", "margin": "12px 0 4px", "flex_flow": "row wrap"}
-        paging = w.HBox([self.back, self.on, self.place, self.content], layout=looks)
+        paging = w.HBox(
+            [self.back, self.on, self.place, self.content],
+            layout={"align_items": "center", "margin": "12px 0 4px", "flex_flow": "row wrap"},
+        )
         sorts, self.table = w.HBox(list(self.heads.values())), w.HTML(layout={"width": "100%"})
         sorts.add_class("rb-sorts")
         return [paging, sorts, self.table]

@@ -111,12 +111,14 @@ def audience(reader: Reader, filters: Filters, found: Audience) -> Markup:
 def waves(reader: Reader, frame: pd.DataFrame, beyond: int) -> Markup:
     """When to send to whom, and how many contacts are on channels whose limit is not known."""
     lang, shown = reader.lang, frame.head(LINES)
-    heads = [word(COLUMNS, name, lang) for name in ("wave", "start", "channel", "contacts")]
-    columns = (
-        [drawing.wave(wave, lang) for wave in shown["wave"]],
-        [lang.datetime(start) for start in shown["start"]],
-        shown["channel"],
-        [reader.number(contacts) for contacts in shown["contacts"]],
+    contacts = word(COLUMNS, "contacts", lang)
+    rows = pd.DataFrame(
+        {
+            word(COLUMNS, "wave", lang): [drawing.wave(wave, lang) for wave in shown["wave"]],
+            word(COLUMNS, "start", lang): [lang.datetime(start) for start in shown["start"]],
+            word(COLUMNS, "channel", lang): shown["channel"],
+            contacts: [reader.number(count) for count in shown["contacts"]],
+        }
     )
     rest, more = len(frame) - len(shown), []
     if rest:
@@ -129,8 +131,7 @@ def waves(reader: Reader, frame: pd.DataFrame, beyond: int) -> Markup:
                 beyond,
             )
         )
-    rows = pd.DataFrame(dict(zip(heads, columns, strict=True)))
-    listed = table(rows, heads[3:], (18, 32, 27, 23), "rb-table")
+    listed = table(rows, [contacts], (18, 32, 27, 23), "rb-table")
     return Markup("<br>") + listed + said(" ".join(more))
 
 
@@ -154,8 +155,8 @@ def files(reader: Reader, written: list[dict], folder: Path, dry: bool) -> Marku
         return said(_("The import files are in {folder}.", folder=folder)) + listed
     with (folder / written[0]["file"]).open(encoding="utf-8") as lines:
         first = "".join(islice(lines, LINES))
-    told = said(_("This would be written; the first file begins as below."))
-    return told + listed + PRE.format(first)
+    lead = _("This would be written; the first file begins as below.")
+    return said(lead) + listed + PRE.format(first)
 
 
 def saved(reader: Reader, paths: list[Path]) -> Markup:

@@ -192,8 +192,9 @@ class _Page:
             "save": _("Download this figure as an image"),
             "old": _("This figure needs JavaScript; the table below holds its data."),
         }
-        names = ("report.css", "page.js", "report.js")
-        css, *scripts = ((HERE / name).read_text("utf-8") for name in names)
+        css, *scripts = (
+            (HERE / name).read_text("utf-8") for name in ("report.css", "page.js", "report.js")
+        )
         self.sections = [s for s in self.sections if s["blocks"]]
         blocks = [block for section in self.sections for block in section["blocks"]]
         figures = not self.light and any(block["kind"] == "figure" for block in blocks)

@@ -319,9 +319,12 @@ def _at(cell: int | None, message: str, died: bool = False) -> RunError:
 
 def _last(target: Path) -> int | None:
     """The last cell that started; papermill marks cells as completed even where the kernel died."""
-    cells = _load(target).cells
     return max(
-        (i for i, c in enumerate(cells) if c.get("execution_count") or c.get("outputs")),
+        (
+            number
+            for number, cell in enumerate(_load(target).cells)
+            if cell.get("execution_count") or cell.get("outputs")
+        ),
         default=None,
     )
 
@@ -361,14 +364,12 @@ def _write(
     from .page import export
 
     nbformat.write(notebook, staging / f"{name}.ipynb")
-    title = word(TITLES, name, lang).replace("_", " ")
-    made_at = record.now().replace("T", " ").removesuffix("+00:00") + " UTC"
     export(
         notebook,
         staging / f"{name}.html",
-        title=title,
+        title=word(TITLES, name, lang).replace("_", " "),
         subject=subject,
         lang=lang,
-        made_at=made_at,
+        made_at=record.now().replace("T", " ").removesuffix("+00:00") + " UTC",
         light=light,
     )

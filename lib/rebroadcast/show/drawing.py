@@ -117,8 +117,13 @@ def chart(draw: Callable[..., go.Figure]) -> Callable[..., go.Figure]:
             drawn.update_xaxes(visible=False).update_yaxes(visible=False)
         told, table = [*filter(None, drawn.layout.meta)], clean.head(ROWS).astype(object)
         if len(frame) > ROWS:
-            cap = {"n": lang.number(ROWS), "total": lang.number(len(frame))}
-            told.append(_("The data holds the first {n} of {total} rows", **cap))
+            told.append(
+                _(
+                    "The data holds the first {n} of {total} rows",
+                    n=lang.number(ROWS),
+                    total=lang.number(len(frame)),
+                )
+            )
         rows = [*table.where(table.notna(), None).itertuples(index=False)]
         drawn.layout.meta = {
             "id": draw.__name__.replace("_", "-"),
@@ -214,41 +219,43 @@ def figure(
         "fixedrange": True,
         "title": {"font": {"size": 12}},
     }
-    looks = {
-        "title": {
-            "text": escape(title),
-            "subtitle": {"text": escape(subtitle), "font": {"size": 13, "color": GREY}},
-            "font": {"size": 16},
-            "pad": {"l": 6, "t": 8},
-            "x": 0,
-            "xref": "container",
-            "y": 1,
-            "yref": "container",
-            "yanchor": "top",
+    return Figure(  # at once: each later change takes as long again
+        [*traces, *marks],
+        {
+            "title": {
+                "text": escape(title),
+                "subtitle": {"text": escape(subtitle), "font": {"size": 13, "color": GREY}},
+                "font": {"size": 16},
+                "pad": {"l": 6, "t": 8},
+                "x": 0,
+                "xref": "container",
+                "y": 1,
+                "yref": "container",
+                "yanchor": "top",
+            },
+            "legend": {
+                "orientation": "h",
+                "x": 0,
+                "y": -below / body,
+                "yanchor": "top",
+                "traceorder": "normal",
+                "itemclick": False,
+                "itemdoubleclick": False,
+                "font": {"size": 13},
+            },
+            "font": {"family": FONT, "size": 13},
+            "barmode": "stack",
+            "meta": [title, subtitle],
+            "paper_bgcolor": clear,
+            "plot_bgcolor": clear,
+            "xaxis": axis,
+            "yaxis": axis,
+            "hoverlabel": {"align": "left"},
+            "height": top + body + bottom,
+            "margin": {"l": 6, "r": 12, "t": top, "b": bottom},
+            "template": "none",
         },
-        "legend": {
-            "orientation": "h",
-            "x": 0,
-            "y": -below / body,
-            "yanchor": "top",
-            "traceorder": "normal",
-            "itemclick": False,
-            "itemdoubleclick": False,
-            "font": {"size": 13},
-        },
-        "font": {"family": FONT, "size": 13},
-        "barmode": "stack",
-        "meta": [title, subtitle],
-        "paper_bgcolor": clear,
-        "plot_bgcolor": clear,
-        "xaxis": axis,
-        "yaxis": axis,
-        "hoverlabel": {"align": "left"},
-        "height": top + body + bottom,
-        "margin": {"l": 6, "r": 12, "t": top, "b": bottom},
-        "template": "none",
-    }
-    return Figure([*traces, *marks], looks)  # at once: each later change takes as long again
+    )
 
 
 def lines(names: Iterable[object]) -> dict:

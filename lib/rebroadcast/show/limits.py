@@ -38,12 +38,15 @@ def load(
     hover = [
         draw.hover(lang.datetime(t), lang.number(n)) for t, n in zip(times, counts, strict=True)
     ]
-    line, mode = (
-        {"shape": "hv", "color": WAIT, "width": 2},
-        ("lines" if len(times) > 1 else "markers"),
-    )
     traces = [
-        go.Scatter(x=times, y=counts, mode=mode, line=line, hovertext=hover, hoverinfo="text")
+        go.Scatter(
+            x=times,
+            y=counts,
+            mode="lines" if len(times) > 1 else "markers",
+            line={"shape": "hv", "color": WAIT, "width": 2},
+            hovertext=hover,
+            hoverinfo="text",
+        )
     ]
     text = _("limit {limit}", **facts)
     if limit is None:
@@ -55,9 +58,14 @@ def load(
             "{name} reached its limit of {limit} on {time}", time=lang.datetime(reached_at), **facts
         )
         text = _("limit {limit}, reached at {time}", time=f"{reached_at:%H:%M}", **facts)
-        dot = {"color": WAIT, "size": 10}
         traces.append(
-            go.Scatter(x=[reached_at], y=[limit], mode="markers", marker=dot, hoverinfo="skip")
+            go.Scatter(
+                x=[reached_at],
+                y=[limit],
+                mode="markers",
+                marker={"color": WAIT, "size": 10},
+                hoverinfo="skip",
+            )
         )
     subtitle = _("Different contacts in the moving window, {peak} at most", **facts)
     figure = draw.figure(traces, title, subtitle, 280, lang)
@@ -102,14 +110,17 @@ def waves(frame: "pd.DataFrame", *, lang: Language = ENGLISH) -> go.Figure:
             f"{name} · {draw.shorten(c, 12)}" for name, c in zip(names, shown.channel, strict=True)
         ]
     ends = [draw.share(*pair, lang) for pair in zip(shown.contacts, shown.capacity, strict=True)]
-    parts, more = (
+    return draw.bars(
+        names,
         [(_("contacts"), WAIT, shown.contacts)],
-        {
-            "limits": shown.capacity,
-            "raw": shown.wave,
-        },
+        ends,
+        title,
+        subtitle,
+        _("contacts"),
+        lang,
+        limits=shown.capacity,
+        raw=shown.wave,
     )
-    return draw.bars(names, parts, ends, title, subtitle, _("contacts"), lang, **more)
 
 
 @draw.chart

@@ -41,23 +41,26 @@ def flow(frame: "pd.DataFrame", *, lang: Language = ENGLISH) -> go.Figure:
         ]
         links += [1 + found.index("tagged")] * len(names)
     texts = [draw.escape(f"{name} {lang.number(int(count))}") for name, count, _colour in nodes]
-    node = {
-        "label": texts,
-        "color": [colour for *_, colour in nodes],
-        "pad": 20,
-        "thickness": 14,
-        "line": {"width": 0},
-        "align": "left",
-        "hovertemplate": "%{label}<extra></extra>",
-    }
-    link = {
-        "source": links,
-        "target": list(range(1, len(nodes))),
-        "value": [int(n[1]) for n in nodes[1:]],
-        "color": [draw.faded(colour) for *_, colour in nodes[1:]],
-        "customdata": texts[1:],
-        "hovertemplate": "%{customdata}<extra></extra>",
-    }
+    trace = go.Sankey(
+        node={
+            "label": texts,
+            "color": [colour for *_, colour in nodes],
+            "pad": 20,
+            "thickness": 14,
+            "line": {"width": 0},
+            "align": "left",
+            "hovertemplate": "%{label}<extra></extra>",
+        },
+        link={
+            "source": links,
+            "target": list(range(1, len(nodes))),
+            "value": [int(n[1]) for n in nodes[1:]],
+            "color": [draw.faded(colour) for *_, colour in nodes[1:]],
+            "customdata": texts[1:],
+            "hovertemplate": "%{customdata}<extra></extra>",
+        },
+        textfont={"shadow": "none"},
+    )
     title = lang.ngettext(
         "{n} of {total} rows is a contact to reach again",
         "{n} of {total} rows are contacts to reach again",
@@ -65,7 +68,6 @@ def flow(frame: "pd.DataFrame", *, lang: Language = ENGLISH) -> go.Figure:
         total=lang.number(total),
     )
     subtitle = _("What became of each of the {total} rows of the files", total=lang.number(total))
-    trace = go.Sankey(node=node, link=link, textfont={"shadow": "none"})
     return draw.figure(
         [trace], title, subtitle, 44 * max(3, len(found), len(nodes) - len(found)), lang
     )
