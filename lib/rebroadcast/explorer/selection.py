@@ -322,10 +322,13 @@ def audience(asked: Tables) -> Audience:
     inputs = asked.inputs
     rows = fates_.dispositions(inputs.all_failed, asked.recoverable_rows, asked.fates)
     counts = fates_.counts(rows, inputs.export.rows) | {"rejected": len(inputs.export.rejected)}
-    people = int(asked.audience.contact_id.nunique().execute())
-    doubts = loudest_first(bench_doubts.doubts(asked))
-    only = inputs.has_broadcasts and not asked.settings.selection.sender_type
-    return Audience(counts, asked.audience, people, doubts, only)
+    return Audience(
+        counts=counts,
+        contacts=asked.audience,
+        people=int(asked.audience.contact_id.nunique().execute()),
+        doubts=loudest_first(bench_doubts.doubts(asked)),
+        only_broadcasts=inputs.has_broadcasts and not asked.settings.selection.sender_type,
+    )
 
 
 def waves(prepared: Prepared, asked: Tables, contacts: ibis.Table) -> tuple[pd.DataFrame, int]:

@@ -322,7 +322,10 @@ def _another_try(reader: Reader, row) -> str:
 def recover_command(reader: Reader, settings: Settings, found: Summary) -> str:
     """The command that writes the tag-import files of this report."""
     words, chosen = ["rebroadcast", "recover", *settings.exports], settings.selection
-    given = {"broadcast": chosen.broadcast, "channel": ",".join(chosen.channel)}
+    given: dict[str, object] = {
+        "broadcast": chosen.broadcast,
+        "channel": ",".join(chosen.channel),
+    }
     given |= {name: settings.stated.get(name, "") for name in REPEATED}
     for name, value in given.items():
         for one in value if isinstance(value, list) else [value]:

@@ -107,8 +107,9 @@ class _Page:
             if title := block.pop("title", None):
                 taken = [section.get("slug") for section in self.sections]
                 name = unused(slug(title, "section"), taken.__contains__)
-                section = {"slug": name, "title": title, "open": "folded" not in tags}
-                self.sections.append(section | {"blocks": []})
+                self.sections.append(
+                    {"slug": name, "title": title, "open": "folded" not in tags, "blocks": []}
+                )
             if block.get("html") != "":
                 self.sections[-1]["blocks"].append(block)
 

@@ -195,8 +195,9 @@ def load_figures(
         )
         for place, line in enumerate(lines, 1)
     ]
-    none = html(p(_("No message went out on a channel whose limit is known.")))
-    return [*filter(None, figures)] or [none]
+    return [*filter(None, figures)] or [
+        html(p(_("No message went out on a channel whose limit is known.")))
+    ]
 
 
 def what_if(reader: Reader, results: Results, scenarios: pd.DataFrame):
