@@ -79,7 +79,8 @@ def test_the_same_run_again_keeps_its_waves_whatever_was_planned_since(run, writ
     assert list(recovery.plan.waves["size"]) == [4, 2]
 
 
-def test_what_a_ledger_plans_is_traffic(run, write, tmp_path):
+@pytest.mark.parametrize("measured", [False, True])
+def test_what_a_ledger_plans_is_traffic(run, write, tmp_path, measured):
     channels = tmp_path / "channels.toml"
     channels.write_text(LIMITS.format(4))
     given = {"channels": str(channels), "waves": True}
@@ -88,6 +89,8 @@ def test_what_a_ledger_plans_is_traffic(run, write, tmp_path):
         rows = [
             row(str(first + n), f"m{first + n}", at=f"2022-01-{day} 15:00:00") for n in range(3)
         ]
+        sent = [one[:-1] for one in rows]
+        given |= {"messages": str(write(sent, f"sent{day}.csv", HEADER[:-1]))} if measured else {}
         record, *_rest = run(f"out{day}", exports=str(write(rows, f"{day}.csv")), **given)
         starts.append([(w["start"][:16], w["contacts"]) for w in record["waves"]])
     assert starts[0] == [("2022-01-20T09:00", 3)]

@@ -51,7 +51,9 @@ def together(*loads: ibis.Table) -> ibis.Table:
     own = ibis.window(group_by="limit", order_by="at")
     changes = [
         table.select(
-            "limit", "at", change=table["load"] - table["load"].lag().over(own).fill_null(0)
+            "limit",
+            at=table["at"].cast("timestamp('UTC')"),  # of any precision
+            change=table["load"] - table["load"].lag().over(own).fill_null(0),
         )
         for table in loads
     ]
