@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from rebroadcast.common.exceptions import QuotaError
 from rebroadcast.limits.limit import Limit, Window, period
 from rebroadcast.limits.load import capacity, counting, load, reached, together
-from rebroadcast.limits.overflow import ceilings, compare_tiers, infer, overflow
+from rebroadcast.limits.overflow import compare_tiers, infer, overflow
 
 START = datetime(2026, 11, 2, 15, tzinfo=UTC)
 H = timedelta(hours=1)
@@ -263,22 +263,6 @@ def test_infer_finds_each_run_of_limit_errors():
     ]
     assert found["other"].tolist() == [20, 0]
     assert found.loc[0, "first"] == START and found.loc[0, "last"] == START + timedelta(seconds=900)
-
-
-def test_ceilings_are_the_highest_load_of_each_run():
-    second = START + 72 * H
-    rows = burst(1000) + burst(997, second, prefix="d")
-    limits = [Limit("1001", ("1001",), 1000)]
-    runs = pd.DataFrame(
-        {
-            "channel_id": "1001",
-            "run": [1, 2],
-            "first": [START + H, second + H],
-            "last": [START + H, second + H],
-        }
-    )
-    runs = pd.concat([runs, runs.head(1).assign(channel_id="1002")])
-    assert ceilings(load(table(rows), limits), limits, runs)["ceiling"].tolist() == [1000, 997]
 
 
 @pytest.mark.parametrize(

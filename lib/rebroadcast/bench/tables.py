@@ -25,7 +25,7 @@ from ..recovery import broadcasts, messages, tag_import
 from ..recovery import fates as fates_
 from ..recovery import people as people_
 from ..sources import files, profile
-from . import matching
+from . import full_windows, matching
 from .settings import FILES, OWN, Selection, Settings
 
 # Columns of a classified row that nothing behind it needs.
@@ -479,6 +479,13 @@ class Tables:
     def broadcasts(self) -> ibis.Table:
         """The selected failures that count against limits and for recovery."""
         return self.engine.view(self.failed.filter(self.counted(self.failed)))
+
+    @cached_property
+    def full_windows(self) -> pd.DataFrame:
+        """What broadcasts met at their limits, by the messages export: see
+        `full_windows.full_windows`.
+        """
+        return full_windows.full_windows(self)
 
     @cached_property
     def sent(self) -> ibis.Table | None:

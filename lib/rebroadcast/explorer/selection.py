@@ -339,7 +339,7 @@ def waves(prepared: Prepared, asked: Tables, contacts: ibis.Table) -> tuple[pd.D
     if asked.inputs.messages is not None:
         asked.check_coverage(start=True)
         if "load" not in prepared.found:
-            sent = assessing.counted(settings, asked, asked.inputs.delivered)
+            sent = assessing.counted(asked, asked.inputs.delivered)
             prepared.found["load"] = asked.engine.keep(loads.load(sent, settings.limits))
     known = assessing.Assessment("", settings.limits, None, prepared.found.get("load"))
     people = planning.covered(contacts, known)

@@ -5,7 +5,7 @@ tells.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from functools import cache
 
 from ..common.exceptions import QuotaError
@@ -21,6 +21,20 @@ class Window:
     kind: str = "moving"
     length: timedelta | None = timedelta(hours=24)
     zone: str = "UTC"
+
+    def around(self, at: datetime) -> tuple[datetime, datetime]:
+        """What counts beside a message sent at a moment (UTC): what was sent after the first of
+        these moments; and until when what is sent counts beside it.
+
+        >>> [t.isoformat() for t in Window("month").around(datetime(2026, 2, 9, tzinfo=UTC))]
+        ['2026-01-31T23:59:59.999999+00:00', '2026-02-28T23:59:59.999999+00:00']
+        """
+        if self.kind == "moving":
+            assert self.length is not None  # as a moving window's is
+            return at - self.length, at + self.length
+        ends = period(int(at.timestamp()) // 60, self)
+        begin, end = (datetime.fromtimestamp(m * 60, UTC) - timedelta.resolution for m in ends)
+        return begin, end
 
 
 @dataclass(frozen=True)

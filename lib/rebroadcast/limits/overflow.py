@@ -109,56 +109,42 @@ def _balanced(row: dict[str, Any]) -> dict:
 def infer(failed: ibis.Table, gap: timedelta = timedelta(hours=24)) -> pd.DataFrame:
     """Tell from a failed export alone where a limit was reached: one row per run of limit errors.
 
-    `failed`: channel_id, contact_id, sent_at (UTC), cause. A run ends when no limit error follows
-    for `gap`. Returns channel_id, run, first and last (UTC), overflow_at_least (unique contacts
-    that failed at the limit), messages, other (failures of other causes between first and last). It
-    assumes that each limit error is a contact beyond the limit and that the export holds all
-    failures of the time; how many were attempted, and so the limit itself, it cannot tell.
+    `failed`: channel_id, contact_id, sent_at (UTC), cause and, where known, broadcast: each has runs
+    of its own. A run ends when no limit error follows for `gap`, or after that time: the next one
+    is of another window. Returns channel_id, broadcast, run, first and last (UTC),
+    overflow_at_least (unique contacts that failed at the limit), messages, other (failures of other
+    causes between first and last). It assumes that each limit error is a contact beyond the limit
+    and that the export holds all failures of the time; how many were attempted, and so the limit
+    itself, it cannot tell.
     """
-    quota = failed.filter(failed.cause == "quota").select("channel_id", "contact_id", "sent_at")
-    own = ibis.window(group_by="channel_id", order_by=["sent_at", "contact_id"])
-    since = quota.sent_at.epoch_seconds() - quota.sent_at.lag().over(own).epoch_seconds()
-    quota = quota.mutate(new=(since.fill_null(0) > int(gap.total_seconds())).cast("int64"))
-    along = ibis.cumulative_window(group_by="channel_id", order_by=["sent_at", "contact_id"])
-    quota = quota.mutate(run=quota.new.sum().over(along) + 1)
-    runs = quota.group_by("channel_id", "run").agg(
+    own = failed.broadcast.fill_null("") if "broadcast" in failed.columns else ibis.literal("")
+    failed = failed.mutate(broadcast=own)
+    keys, length = ["channel_id", "broadcast"], int(gap.total_seconds())
+    quota = failed.filter(failed.cause == "quota").select(*keys, "contact_id", "sent_at")
+    order = ["sent_at", "contact_id"]
+    mine = ibis.window(group_by=keys, order_by=order)
+    since = quota.sent_at.epoch_seconds() - quota.sent_at.lag().over(mine).epoch_seconds()
+    quota = quota.mutate(new=(since.fill_null(0) > length).cast("int64"))
+    along = ibis.cumulative_window(group_by=keys, order_by=order)
+    quota = quota.mutate(chain=quota.new.sum().over(along))
+    begin = quota.sent_at.min().over(ibis.window(group_by=[*keys, "chain"]))
+    quota = quota.mutate(part=(quota.sent_at.epoch_seconds() - begin.epoch_seconds()) // length)
+    runs = quota.group_by(*keys, "chain", "part").agg(
         first=quota.sent_at.min(),
         last=quota.sent_at.max(),
         overflow_at_least=quota.contact_id.nunique(),
         messages=quota.count(),
     )
-    others = failed.filter(failed.cause != "quota").select("channel_id", "sent_at")
-    between = [runs.channel_id == others.channel_id, others.sent_at.between(runs.first, runs.last)]
-    beside = runs.join(others, between).group_by("channel_id", "run").agg(other=lambda t: t.count())
-    found = runs.left_join(beside, ["channel_id", "run"])
-    found = found.select(*runs.columns, other=found.other.fill_null(0)).order_by(
-        "channel_id", "run"
-    )
-    return found.to_pandas().astype({"run": "int64"})
-
-
-def ceilings(load: ibis.Table, limits: Sequence[Limit], runs: pd.DataFrame) -> pd.DataFrame:
-    """Return the observed ceiling of each run of limit errors: limit, run, first, last, ceiling.
-
-    `runs` is what `infer` returned. The ceiling is the highest load from a window (24 hours, where
-    it is the calendar's) before the run's first error to its last; runs of channels without a limit
-    are left out.
-    """
-    found = []
-    for row in runs.itertuples():
-        for limit in (limit for limit in limits if row.channel_id in limit.channels):
-            begin = row.first - (limit.window.length or timedelta(hours=24))
-            mine = load.filter((load["limit"] == limit.name) & load["at"].between(begin, row.last))
-            found.append(
-                (
-                    limit.name,
-                    row.run,
-                    row.first,
-                    row.last,
-                    int(mine["load"].max().fill_null(0).execute()),
-                )
-            )
-    return pd.DataFrame(found, columns=["limit", "run", "first", "last", "ceiling"])
+    runs = runs.drop("chain", "part")
+    others = failed.filter(failed.cause != "quota").select(*keys, "sent_at")
+    between = [others.sent_at >= runs.first, others.sent_at <= runs.last]
+    same = [runs[key] == others[key] for key in keys]
+    beside = runs.join(others, [*same, *between]).group_by(*keys, "first")
+    found = runs.left_join(beside.agg(other=lambda t: t.count()), [*keys, "first"])
+    found = found.select(*runs.columns, other=found.other.fill_null(0))
+    found = found.order_by(*keys, "first").to_pandas()
+    found.insert(2, "run", found.groupby(keys).cumcount() + 1)
+    return found.assign(broadcast=found["broadcast"].replace("", None))
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,12 @@
 """What the exports say about limits: how full they were, and what went beyond them."""
 
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import datetime
 
 import ibis
 import pandas as pd
 
+from ..bench.full_windows import counting
 from ..bench.settings import Settings
 from ..bench.tables import Tables
 from ..common.doubts import Doubt
@@ -13,11 +14,8 @@ from ..common.exceptions import ParameterError
 from ..limits import load as loads
 from ..limits import overflow as overflows
 from ..limits.limit import Limit
-from ..recovery import messages
 
-MOST_RUNS = 50  # runs of limit errors that are looked at one by one
 MOST_POINTS = 600  # of a load line
-DAY = timedelta(hours=24)
 
 
 @dataclass(frozen=True)
@@ -97,112 +95,72 @@ def _inferred(tables: Tables, limits: tuple[Limit, ...]) -> Assessment:
     return Assessment("inferred", limits, windows)
 
 
-def counted(settings: Settings, tables: Tables, sent: ibis.Table) -> ibis.Table:
-    """The outgoing messages that count against a limit: at, contact_id, channel_id, broadcast."""
-    return _counting(settings, tables, sent).select(
-        "contact_id", "channel_id", "broadcast", at="sent_at"
-    )
-
-
-def _counting(settings: Settings, tables: Tables, sent: ibis.Table) -> ibis.Table:
-    """Without those of an open service window; the messages export shows what contacts wrote."""
-    whatsapp = [c.id for c in settings.channels.channels if c.kind and c.kind.name == "whatsapp"]
-    assert tables.inputs.messages is not None  # what was sent is of them
-    table = tables.inputs.messages.table
-    return loads.counting(sent, table.filter(messages.received(table)), whatsapp)
+def counted(tables: Tables, sent: ibis.Table) -> ibis.Table:
+    """The outgoing messages that count against a limit: at, contact_id, channel_id."""
+    return counting(tables, sent).select("contact_id", "channel_id", at="sent_at")
 
 
 def over_limit(settings: Settings, tables: Tables, frame: pd.DataFrame) -> pd.DataFrame:
     """Add limit, used, over_limit (contacts) and explained (those of them that failed at the limit)
     to broadcasts: broadcast, channel_id, attempted, failed, quota.
 
-    With a messages export each contact is counted once, as the limit does, beside those that other
-    broadcasts had taken in the same window; else stated counts are compared with the limit, and
-    without those the failures at a limit are a lower bound.
+    With a messages export each contact is counted once, as the limit does, beside those that others
+    had taken in the same window; else stated counts are compared with the limit, and without those,
+    or where what was counted does not fit the limit, the failures at it are a lower bound.
     """
-    under = {c: x for x in settings.limits for c in x.channels}
-    sizes = [under[c].size if c in under else None for c in frame["channel_id"]]
-    frame = frame.assign(limit=pd.array(sizes, dtype="Int64"))
-    tried, used = frame["attempted"], pd.Series(0, index=frame.index)
-    if tables.inputs.outgoing is not None and len(frame):
-        seen = _in_window(settings, tables, tables.inputs.outgoing, frame, under)
-        tried, used = (frame["broadcast"].map(seen[n]).fillna(0) for n in ("tried", "used"))
-    tried = pd.array(tried, dtype="Int64")
-    over = pd.Series(tried, index=frame.index) + used - frame["limit"]
+    sizes = {c: x.size for x in settings.limits for c in x.channels}
+    frame = frame.assign(limit=frame["channel_id"].map(sizes).astype("Int64"))
+    tried, used = frame["attempted"].astype("Int64"), pd.Series(0, index=frame.index)
+    over = tried - frame["limit"]
+    if tables.inputs.outgoing is not None:
+        full = tables.full_windows
+        of = full.assign(over=(full["attempted"] - full["size"]).clip(lower=0)).groupby("broadcast")
+        told = {"used": of["used"].max(), "over": of["over"].sum(min_count=1)}
+        used, over = (frame["broadcast"].map(told[name]) for name in told)
+        doubtful = frame["broadcast"].isin(full.loc[~full["agrees"], "broadcast"])
+        over, frame["limit"] = over.mask(doubtful), frame["limit"].mask(doubtful)
     # Not `where`, which takes what is not known for false.
     over = over.clip(lower=0, upper=frame["failed"]).fillna(frame["quota"])
     over = over.where(frame["quota"] > 0, 0).astype("int64")
-    explained = over.clip(upper=frame["quota"])
-    return frame.assign(used=used.astype("Int64"), over_limit=over, explained=explained)
-
-
-def _in_window(
-    settings: Settings,
-    tables: Tables,
-    sent: ibis.Table,
-    frame: pd.DataFrame,
-    under: dict[str, Limit],
-) -> pd.DataFrame:
-    """Per broadcast with failures at a limit: the contacts that count of it (tried), and of others
-    in its window (used).
-    """
-    full = frame[(frame["quota"] > 0) & frame["channel_id"].isin(list(under))]
-    if full.empty:
-        return pd.DataFrame({"tried": [], "used": []}, dtype="int64")
-    events = counted(settings, tables, sent.filter(sent.channel_id.isin(list(under))))
-    own = events.filter(events.broadcast.isin(full["broadcast"].tolist())).group_by("broadcast")
-    own = own.aggregate(tried=events.contact_id.nunique(), begin=events["at"].min()).to_pandas()
-    arrived = counted(settings, tables, tables.inputs.delivered)
-    names = {c: x.name for c, x in under.items()}
-    spans = {x.name: int((x.window.length or DAY).total_seconds()) for x in under.values()}
-    of = dict(zip(full["broadcast"], full["channel_id"].map(names), strict=True))
-    windows = own.assign(limit=own["broadcast"].map(of))
-    windows = ibis.memtable(windows.assign(span=windows["limit"].map(spans)))
-    others = arrived.select("contact_id", "at", other="broadcast", on=arrived.channel_id)
-    others = others.mutate(on=others.on.substitute(names))
-    near = windows.join(others, windows["limit"] == others.on)
-    since = near.begin.epoch_seconds() - near["at"].epoch_seconds()
-    near = near.filter(since.between(1, near.span), near.other.fill_null("") != near.broadcast)
-    used = near.group_by("broadcast").aggregate(used=near.contact_id.nunique()).to_pandas()
-    seen = own[["broadcast", "tried"]].merge(used, on="broadcast", how="left")
-    return seen.fillna({"used": 0}).set_index("broadcast")
+    used = used.fillna(0).astype("Int64")
+    return frame.assign(used=used, over_limit=over, explained=over.clip(upper=frame["quota"]))
 
 
 def _measured(
     settings: Settings, tables: Tables, sent: ibis.Table, limits: tuple[Limit, ...]
 ) -> Assessment:
     tables.check_coverage(start=True)
-    load = tables.engine.keep(loads.load(counted(settings, tables, tables.delivered), limits))
-    runs = overflows.infer(tables.broadcasts)
-    runs = runs.sort_values("overflow_at_least", ascending=False).head(MOST_RUNS)
-    counts = [
-        _window(settings, tables, sent, x, run)
-        for run in runs.itertuples()
-        for x in limits
-        if run.channel_id in x.channels
-    ]
-    windows = pd.DataFrame(counts)
-    if counts:
-        windows = windows.drop_duplicates(["channel_id", "begin"])
-        windows = _overflow(windows, tuple(replace(x, channels=(x.name,)) for x in limits))
+    load = tables.engine.keep(loads.load(counted(tables, tables.delivered), limits))
+    full = tables.full_windows
+    full = full[full["limit"].isin([limit.name for limit in limits])]
+    size = full["size"].where(full["agrees"])  # else it says nothing
+    over = (full["attempted"] - size).clip(lower=0)
+    explained = over.fillna(full["quota"]).clip(upper=full["quota"])
+    failed = full["attempted"] - full["delivered"]
+    windows = full.assign(
+        size=size, failed=failed, overflow=over, explained=explained, other=failed - explained
+    )
+    windows = windows.sort_values(
+        ["overflow", "limit", "begin"], ascending=[False, True, True], ignore_index=True
+    )
     return Assessment(
         "measured",
         limits,
         windows,
         load,
         loads.reached(load, limits),
-        _tiers(overflows.ceilings(load, limits, runs), limits),
+        _tiers(full),
         _contradicted(settings, sent),
     )
 
 
-def _tiers(seen: pd.DataFrame, limits: tuple[Limit, ...]) -> pd.DataFrame:
+def _tiers(full: pd.DataFrame) -> pd.DataFrame:
+    """Of each limit the window that fits it least."""
     rows = []
-    for limit in limits:
-        observed = seen.loc[seen["limit"] == limit.name, "ceiling"].tolist()
-        if observed and max(observed):
-            one = overflows.compare_tiers(observed, limit.size)
-            rows.append((limit.name, limit.size or 0, one.high, one.tier, one.agrees))
+    for name, own in full.dropna(subset=["size"]).groupby("limit"):
+        size, seen = int(own["size"].iloc[0]), own["observed"].astype("int64")
+        one = overflows.compare_tiers([max(seen, key=lambda n: abs(n - size))], size)
+        rows.append((name, size, one.high, one.tier, one.agrees))
     return pd.DataFrame(rows, columns=["limit", "size", "high", "tier", "agrees"])
 
 
@@ -214,36 +172,6 @@ def _contradicted(settings: Settings, sent: ibis.Table) -> pd.DataFrame:
     measured = {name: int(rows.message_id.nunique().execute()) for name, rows in own.items()}
     rows = [(name, n, measured[name]) for name, n in stated.items() if n != measured[name]]
     return pd.DataFrame(rows, columns=["channel_id", "given", "measured"])
-
-
-def _window(settings: Settings, tables: Tables, sent: ibis.Table, limit: Limit, run) -> dict:
-    """Count the unique contacts of the window that a run of limit errors belongs to, without those
-    of an open service window.
-    """
-    span = limit.window.length or DAY
-    sent, failed = (t.filter(t.channel_id.isin(limit.channels)) for t in (sent, tables.broadcasts))
-    near = sent.filter((sent.sent_at > run.first - span) & (sent.sent_at <= run.first))
-    begin = near.sent_at.min().execute()
-    begin = run.first if pd.isna(begin) else begin
-    end = max(begin + span, run.last)
-    columns = ("contact_id", "channel_id", "sent_at", "message_id")
-    sent = sent.filter(sent.sent_at.between(begin, end)).select(*columns)
-    failed = failed.filter(failed.sent_at.between(begin, end)).select(*columns, "cause")
-    tried, lost = (_counting(settings, tables, t) for t in (sent, failed))
-    reached = tried.semi_join(tables.delivered, ["contact_id", "message_id"])
-    reached = reached.select("contact_id").distinct()
-    missed = lost.anti_join(reached, "contact_id")
-    pairs = ((sent, failed), (tried, lost))
-    whole, everyone = (a.select("contact_id").union(b.select("contact_id")) for a, b in pairs)
-    counts = {
-        "attempted": everyone.contact_id.nunique(),
-        "open": whole.anti_join(everyone, "contact_id").contact_id.nunique(),
-        "delivered": reached.count(),
-        "quota": missed.contact_id.nunique(where=missed.cause == "quota"),
-        "after": failed.filter(failed.sent_at.between(run.first, end)).contact_id.nunique(),
-    }
-    times = {"channel_id": limit.name, "begin": begin, "end": end, "first": run.first}
-    return times | {name: int(count.execute()) for name, count in counts.items()}
 
 
 def _overflow(counts: pd.DataFrame, limits: tuple[Limit, ...]) -> pd.DataFrame:

@@ -14,7 +14,7 @@ from ..common.exceptions import QuotaError
 from ..limits import load as loads
 from ..limits import waves
 from ..limits.channels import kinds
-from .assess import DAY, Assessment
+from .assess import Assessment
 
 
 def start_of(settings: Settings, tables: Tables) -> datetime:
@@ -70,11 +70,12 @@ def _with_planned(tables: Tables, found: Assessment, traffic: ibis.Table) -> ibi
 
 
 def _assumed(tables: Tables, found: Assessment) -> ibis.Table:
+    """Each limit as full around the newest failure, and empty after that window."""
     newest, rows = tables.newest, []
     for limit in found.limits:
         if newest and limit.size:
-            free = newest + (limit.window.length or DAY)
-            rows += [(limit.name, newest - DAY, limit.size), (limit.name, free, 0)]
+            begin, end = limit.window.around(newest)
+            rows += [(limit.name, begin, limit.size), (limit.name, end, 0)]
     kinds = {"limit": "string", "at": "timestamp('UTC')", "load": "int64"}
     return ibis.memtable(rows, schema=kinds)
 

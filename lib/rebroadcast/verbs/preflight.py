@@ -228,4 +228,4 @@ def _load(settings: Settings, tables: Tables) -> "ibis.Table | None":
         sent = inputs.delivered
     else:
         sent = messages.outgoing(inputs.messages.table).mutate(broadcast=ibis.null("string"))
-    return loads.load(assessing.counted(settings, tables, sent), settings.limits)
+    return loads.load(assessing.counted(tables, sent), settings.limits)

@@ -1,0 +1,139 @@
+"""What a broadcast met at its limit: whom it tried, and whom its window had already."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import ibis
+import pandas as pd
+
+from ..limits import load as loads
+from ..limits import overflow
+from ..recovery import messages
+
+if TYPE_CHECKING:
+    from .tables import Tables
+
+KEYS = ["channel_id", "broadcast"]
+MARKS = ("sent", "tried", "reached", "taken", "quota", "after")
+COUNTS = {  # who counts in a window, as tests of a contact's marks
+    "attempted": lambda t: t.tried | t.reached | t.taken,
+    "delivered": lambda t: t.reached | t.taken,
+    "quota": lambda t: t.quota & t.tried & ~t.reached & ~t.taken,
+    "used": lambda t: t.taken,
+    "open": lambda t: t.sent & ~t.tried & ~t.reached & ~t.taken,
+    "after": lambda t: t.after,
+    "load": lambda t: t.early,
+}
+
+
+def counting(tables: Tables, sent: ibis.Table) -> ibis.Table:
+    """Without those of an open service window; the messages export shows what contacts wrote."""
+    channels = tables.settings.channels.channels
+    whatsapp = [c.id for c in channels if c.kind and c.kind.name == "whatsapp"]
+    assert tables.inputs.messages is not None  # what was sent is of them
+    table = tables.inputs.messages.table
+    return loads.counting(sent, table.filter(messages.received(table)), whatsapp)
+
+
+def full_windows(tables: Tables) -> pd.DataFrame:
+    """One row for each window in which a broadcast's messages failed at a known limit, as the
+    messages export tells it.
+
+    channel_id, broadcast, limit (its name), size; begin (the first message that counts in it), end,
+    first and last (of the failures at the limit), all in UTC; and contacts: attempted (whom the
+    broadcast tried, and whom others had reached before the first of these failures), delivered,
+    quota (of the others, who failed at the limit), used (whom others had reached), open (whom it
+    wrote to in a service window, who do not count), after (who failed from the first failure on),
+    load (who counted at that moment), observed and agrees (see `_compared`).
+    """
+    spans = _spans(tables)
+    if spans.empty:
+        return _compared(spans.reindex(columns=[*spans, "begin", *COUNTS]))
+    places = {c: x.name for x in tables.settings.limits for c in x.channels}
+    near = {c for c, name in places.items() if name in set(spans["limit"])}
+    tables_of = (tables.inputs.outgoing, tables.inputs.delivered, tables.broadcasts)
+    assert None not in tables_of  # as a messages export tells it
+    sent, delivered, failed = (t.filter(t.channel_id.isin(list(near))) for t in tables_of)
+    of = ibis.memtable(spans.drop(columns=["size", "last"]).reset_index(names="n"))
+    tried, reached, refused = (
+        tables.engine.view(counting(tables, t)) for t in (sent, delivered, failed)
+    )
+    rows = ibis.union(
+        _own(of, sent, sent=True),
+        _own(of, tried, tried=True),
+        _own(of, reached, reached=True),
+        _own(of, refused, tried=True),
+        _own(of, failed, quota=failed.cause == "quota", after=True),
+        _others(of, reached, places),
+    )
+    rows = rows.mutate(
+        after=rows.after & (rows["at"] >= rows.first),
+        early=(rows.reached & (rows["at"] <= rows.first)) | rows.taken,
+    )
+    each = rows.group_by("n", "contact_id").aggregate(
+        **{mark: rows[mark].any() for mark in (*MARKS, "early")},
+        begin=rows["at"].min(where=rows.tried | rows.reached | rows.taken),
+    )
+    counts = {name: each.count(where=test(each)) for name, test in COUNTS.items()}
+    seen = each.group_by("n").aggregate(begin=each.begin.min(), **counts)
+    return _compared(spans.join(seen.to_pandas().set_index("n")))
+
+
+def _compared(full: pd.DataFrame) -> pd.DataFrame:
+    """Add how many contacts a window held when it was full, as far as can be seen, and whether that
+    is its limit's size: whom it held at the first failure is sure, whom it came to hold may include
+    some who had left it by then.
+    """
+    size = full["size"].astype("Float64")
+    observed = full[["delivered", "size"]].min(axis=1).clip(lower=full["load"])
+    agrees = ((observed - size).abs() <= size * overflow.WITHIN).fillna(True)
+    return full.assign(observed=observed, agrees=agrees.astype(bool))
+
+
+def _own(of: ibis.Table, rows: ibis.Table, **marks: bool | ibis.Value) -> ibis.Table:
+    """The messages of the broadcasts themselves."""
+    rows = rows.select("contact_id", *KEYS, at="sent_at", **_marks(marks))
+    same = [of.channel_id == rows.channel_id, of.broadcast.identical_to(rows.broadcast)]
+    both = of.join(rows, [*same, rows["at"] > of.own_since, rows["at"] <= of.end])
+    return both.select("n", "contact_id", "at", "first", *MARKS)
+
+
+def _others(of: ibis.Table, reached: ibis.Table, places: dict[str, str]) -> ibis.Table:
+    """Whom others had reached under the same limit before the first failure at it."""
+    rows = reached.select("contact_id", *KEYS, at="sent_at", **_marks({"taken": True}))
+    rows = rows.mutate(under=rows.channel_id.substitute(places))
+    both = of.join(rows, [of["limit"] == rows.under, rows["at"] > of.since, rows["at"] <= of.first])
+    own = (both.channel_id == both.channel_id_right) & both.broadcast.identical_to(
+        both.broadcast_right
+    )
+    return both.filter(~own).select("n", "contact_id", "at", "first", *MARKS)
+
+
+def _marks(stated: dict) -> dict:
+    return {mark: stated.get(mark, ibis.literal(False)) for mark in MARKS}
+
+
+def _spans(tables: Tables) -> pd.DataFrame:
+    """The runs of failures at a known limit, and their times: others count after `since`, the
+    broadcast's own messages after `own_since` and up to `end`.
+    """
+    under = {channel: limit for limit in tables.settings.limits for channel in limit.channels}
+    runs = overflow.infer(tables.broadcasts)
+    runs = runs[runs["channel_id"].isin(list(under))]
+    around = [under[row.channel_id].window.around(row.first) for row in runs.itertuples()]
+    runs = runs.assign(
+        limit=[under[c].name for c in runs["channel_id"]],
+        size=pd.array([under[c].size for c in runs["channel_id"]], dtype="Int64"),
+        since=pd.Series([a for a, _ in around], runs.index, dtype="datetime64[us, UTC]"),
+        end=pd.Series([b for _, b in around], runs.index, dtype="datetime64[us, UTC]"),
+    )
+    names = [*KEYS, "limit", "size", "since", "end"]
+    runs = runs.groupby(names, dropna=False, as_index=False).agg({"first": "min", "last": "max"})
+    runs = runs.sort_values([*KEYS, "first"], ignore_index=True)
+    # Of a broadcast that met its limit on several days, each day has what came since the last.
+    same = runs.groupby(KEYS, dropna=False)
+    before, more = same["last"].shift(), same["last"].shift(-1).notna()
+    runs["own_since"] = before.where(before > runs["since"], runs["since"])
+    runs["end"] = runs["last"].where(more, runs["end"])
+    return runs
