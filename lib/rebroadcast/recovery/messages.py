@@ -86,4 +86,4 @@ def at_limit(
     pairs = lost.join(got, "broadcast")
     frame = pairs.filter(pairs.begin >= pairs.end).drop("begin", "end").to_pandas()
     fits = [n in sizes.get(c, ()) for n, c in zip(frame.reached, frame.channel_id, strict=True)]
-    return frame[fits]
+    return frame.loc[fits]
