@@ -27,6 +27,7 @@ def doubts(tables: Tables) -> tuple[Doubt, ...]:
         *_none_delivered(tables),
         *_restricted(tables),
         *_unlimited(tables),
+        *_other_sizes(tables),
     )
 
 
@@ -216,3 +217,21 @@ def _unlimited(tables: Tables) -> list[Doubt]:
         " unlimited: no overflow and no waves are worked out for them. Correct the file.",
     )
     return [Doubt("unlimited", text, {"n": n}, n)] if n else []
+
+
+def _other_sizes(tables: Tables) -> list[Doubt]:
+    """Whether windows were full with other numbers of contacts than their limits say."""
+    if tables.inputs.outgoing is None:
+        return []
+    full, reader = tables.full_windows, tables.settings.reader
+    other = full[~full["agrees"]]
+    text = _(
+        "Messages failed at a limit when its window held other numbers of contacts than the channels"
+        " file says (contacts/limit): {limits}. Check the limit, and whether the messages export"
+        " holds the day before: until then these failures count as over it, and wait as long as"
+        " their errors say."
+    )
+    seen = zip(other["limit"], other["observed"], other["size"], strict=True)
+    limits = [f"{reader.limit(n)}: {reader.number(a)}/{reader.number(b)}" for n, a, b in seen]
+    values = {"limits": "; ".join(dict.fromkeys(limits))}
+    return [Doubt("limit", text, values, int(other["quota"].sum()))] if limits else []

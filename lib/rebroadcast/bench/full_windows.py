@@ -43,8 +43,8 @@ def full_windows(tables: Tables) -> pd.DataFrame:
     channel_id, broadcast, limit (its name), size; begin (the first message that counts in it), end,
     first and last (of the failures at the limit), all in UTC; and contacts: attempted (whom the
     broadcast tried, and whom others had reached before the first of these failures), delivered,
-    quota (of the others, who failed at the limit), used (whom others had reached), open (whom it
-    wrote to in a service window, who do not count), after (who failed from the first failure on),
+    quota (of the others, who failed at the limit), used (whom others had reached), open (to whom it
+    or others wrote in a service window, who do not count), after (who failed from the first failure on),
     load (who counted at that moment), observed and agrees (see `_compared`).
     """
     spans = _spans(tables)
@@ -52,9 +52,11 @@ def full_windows(tables: Tables) -> pd.DataFrame:
         return _compared(spans.reindex(columns=[*spans, "begin", *COUNTS]))
     places = {c: x.name for x in tables.settings.limits for c in x.channels}
     near = {c for c, name in places.items() if name in set(spans["limit"])}
-    tables_of = (tables.inputs.outgoing, tables.inputs.delivered, tables.broadcasts)
-    assert None not in tables_of  # as a messages export tells it
-    sent, delivered, failed = (t.filter(t.channel_id.isin(list(near))) for t in tables_of)
+    sent, delivered, failed = (
+        table.filter(table.channel_id.isin(list(near)))
+        for table in (tables.inputs.outgoing, tables.inputs.delivered, tables.broadcasts)
+        if table is not None  # as with a messages export none is
+    )
     of = ibis.memtable(spans.drop(columns=["size", "last"]).reset_index(names="n"))
     tried, reached, refused = (
         tables.engine.view(counting(tables, t)) for t in (sent, delivered, failed)
@@ -65,7 +67,8 @@ def full_windows(tables: Tables) -> pd.DataFrame:
         _own(of, reached, reached=True),
         _own(of, refused, tried=True),
         _own(of, failed, quota=failed.cause == "quota", after=True),
-        _others(of, reached, places),
+        _others(of, delivered, places, sent=True),
+        _others(of, reached, places, taken=True),
     )
     rows = rows.mutate(
         after=rows.after & (rows["at"] >= rows.first),
@@ -99,9 +102,11 @@ def _own(of: ibis.Table, rows: ibis.Table, **marks: bool | ibis.Value) -> ibis.T
     return both.select("n", "contact_id", "at", "first", *MARKS)
 
 
-def _others(of: ibis.Table, reached: ibis.Table, places: dict[str, str]) -> ibis.Table:
+def _others(
+    of: ibis.Table, delivered: ibis.Table, places: dict[str, str], **marks: bool
+) -> ibis.Table:
     """Whom others had reached under the same limit before the first failure at it."""
-    rows = reached.select("contact_id", *KEYS, at="sent_at", **_marks({"taken": True}))
+    rows = delivered.select("contact_id", *KEYS, at="sent_at", **_marks(marks))
     rows = rows.mutate(under=rows.channel_id.substitute(places))
     both = of.join(rows, [of["limit"] == rows.under, rows["at"] > of.since, rows["at"] <= of.first])
     own = (both.channel_id == both.channel_id_right) & both.broadcast.identical_to(

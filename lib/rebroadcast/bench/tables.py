@@ -19,6 +19,7 @@ from ..errors.classify import classify
 from ..ledger import record
 from ..ledger.ledger import Broadcast, Ledger, open_ledger
 from ..limits.channels import kinds
+from ..limits.limit import Window
 from ..reading import exports
 from ..reading.checks import span
 from ..recovery import broadcasts, messages, tag_import
@@ -175,7 +176,7 @@ class Inputs:
         """Every readable failed message, classified, with the key of its broadcast; a restriction of
         the number where the broadcast's own figures show a limit is a failure at that limit.
         """
-        rows = self._classified
+        rows = self._with_waits(self._classified)
         if self.at_limit.empty:
             return rows
         inside = rows.broadcast.isin(self.at_limit["broadcast"].tolist())
@@ -244,6 +245,26 @@ class Inputs:
             more=self.groups.mark,
         )
         return self.engine.view(classified)
+
+    def _with_waits(self, rows: ibis.Table) -> ibis.Table:
+        """Failures at a known limit wait until its window has passed, unless their error says that
+        it takes longer than any such window.
+        """
+        for limit in (x for x in self.settings.limits if x.window != Window()):  # as rules know it
+            own = (rows.cause == "quota") & rows.channel_id.isin(limit.channels)
+            window, longest = limit.window, int(limit.window.longest.total_seconds())
+            if window.kind == "moving":
+                left = ibis.literal(longest)
+            else:
+                wall = self.engine.to_wall_clock(rows.sent_at, window.zone)
+                after = wall.truncate(window.kind[0].upper()) + ibis.interval(
+                    **{f"{window.kind}s": 1}
+                )
+                after = self.engine.to_utc(after, window.zone)
+                left = after.epoch_seconds() - rows.sent_at.epoch_seconds()
+            short = own & (rows.wait_s.fill_null(0) <= longest)
+            rows = rows.mutate(wait_s=short.ifelse(left.cast("float64"), rows.wait_s))
+        return rows
 
     @cached_property
     def outgoing(self) -> ibis.Table | None:

@@ -22,6 +22,11 @@ class Window:
     length: timedelta | None = timedelta(hours=24)
     zone: str = "UTC"
 
+    @property
+    def longest(self) -> timedelta:
+        """How long the window can be."""
+        return self.length or timedelta(days=1 if self.kind == "day" else 31)
+
     def around(self, at: datetime) -> tuple[datetime, datetime]:
         """What counts beside a message sent at a moment (UTC): what was sent after the first of
         these moments; and until when what is sent counts beside it.

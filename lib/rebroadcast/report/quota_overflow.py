@@ -31,7 +31,9 @@ def limit_overview(reader: Reader, found: Assessment, facts: Facts, listed: pd.D
     disagree.
     """
     _ = reader.gettext
-    sentences = [limit_sentence(reader, row) for row in found.windows.head(3).to_dict("records")]
+    windows = found.windows
+    again = windows.assign(dated=windows["limit"].duplicated(keep=False))
+    sentences = [limit_sentence(reader, row) for row in again.head(3).to_dict("records")]
     first, *others = sentences or [_("No message failed at a limit.")]
     return html(
         p(first, "headline"),
@@ -114,6 +116,8 @@ def limit_sentence(reader: Reader, row: dict) -> str:
     known = {k: v for k, v in row.items() if not pd.isna(v)}
     counts = {k: reader.number(v) for k, v in known.items() if k in COUNTS}
     facts = {"name": reader.limit(row["limit"])} | counts
+    if row.get("dated") and "begin" in known:
+        facts["name"] += f", {reader.instant(row['begin'])}"
     if "attempted" not in known:
         facts |= {k: reader.instant(row[k]) for k in ("begin", "end")}
         return _(

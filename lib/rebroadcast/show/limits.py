@@ -19,7 +19,7 @@ def load(
     reached_at: datetime | None,
     lang: Language = ENGLISH,
 ) -> go.Figure:
-    """Step line of the different contacts in the moving window of the channel or pool `name`, with
+    """Step line of the different contacts in the window of the channel or pool `name`, with
     its limit.
 
     Columns: at (naive local time), load. reached_at: when the limit was first reached, None if it
@@ -67,7 +67,7 @@ def load(
                 hoverinfo="skip",
             )
         )
-    subtitle = _("Different contacts in the moving window, {peak} at most", **facts)
+    subtitle = _("Different contacts in the limit's window, {peak} at most", **facts)
     figure = draw.figure(traces, title, subtitle, 280, lang)
     end = max(times[-1], times[0] + timedelta(hours=1))
     draw.timeline(figure, times[0], end, max(*counts, limit or 0, 1), _("contacts"), lang)

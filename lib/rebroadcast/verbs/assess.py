@@ -1,6 +1,6 @@
 """What the exports say about limits: how full they were, and what went beyond them."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import ibis
@@ -9,12 +9,14 @@ import pandas as pd
 from ..bench.full_windows import counting
 from ..bench.settings import Settings
 from ..bench.tables import Tables
-from ..common.doubts import Doubt
+from ..common.doubts import Doubt, n_
 from ..common.exceptions import ParameterError
+from ..engine.engine import distinct_ids
 from ..limits import load as loads
 from ..limits import overflow as overflows
 from ..limits.limit import Limit
 
+_ = str  # marks a message for the catalogue; it is translated where it is shown
 MOST_POINTS = 600  # of a load line
 
 
@@ -56,8 +58,35 @@ def assess(settings: Settings, tables: Tables) -> Assessment:
     asked = set(settings.selection.channel)
     limits = tuple(x for x in settings.limits if not asked or asked & set(x.channels))
     if tables.sent is not None:
-        return _measured(settings, tables, tables.sent, limits)
-    return _computed(settings, tables, limits) if settings.attempted else _inferred(tables, limits)
+        found = _measured(settings, tables, tables.sent, limits)
+    else:
+        found = (
+            _computed(settings, tables, limits) if settings.attempted else _inferred(tables, limits)
+        )
+    return replace(found, doubts=_doubts(tables, found))
+
+
+def _doubts(tables: Tables, found: Assessment) -> tuple[Doubt, ...]:
+    """What a plan of waves rests on, and whom it leaves out."""
+    sized = any(limit.size for limit in found.limits)
+    assumed = _(
+        "Without a messages export nobody knows what else was sent: a plan takes each limit as full"
+        " for one window after the newest failure, and as empty after that."
+    )
+    doubts = [Doubt("assumed room", assumed)] if found.load is None and sized else []
+    known = [c for limit in found.limits for c in limit.channels]
+    rows = tables.audience.filter(~tables.audience.channel_id.isin(known).fill_null(False))
+    left = rows.group_by("channel_id").aggregate(n=distinct_ids("contact_id", rows)).to_pandas()
+    left_out = n_(
+        "{n} contact who can be reached again is in no wave: the limit of {channels} is not known."
+        " State it in the channels file.",
+        "{n} contacts who can be reached again are in no wave: the limit of {channels} is not known."
+        " State it in the channels file.",
+    )
+    names = sorted(map(tables.settings.reader.channel, left["channel_id"].fillna("")))
+    n = int(left["n"].sum()) if known else 0
+    values = {"n": n, "channels": ", ".join(names)}
+    return (*doubts, *([Doubt("no wave", left_out, values, n)] if n else []))
 
 
 def _computed(settings: Settings, tables: Tables, limits: tuple[Limit, ...]) -> Assessment:

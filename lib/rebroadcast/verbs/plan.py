@@ -1,5 +1,6 @@
 """When to send to whom: the waves of an audience, and what other limits would change."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,6 +15,7 @@ from ..common.exceptions import QuotaError
 from ..limits import load as loads
 from ..limits import waves
 from ..limits.channels import kinds
+from ..limits.limit import Limit
 from .assess import Assessment
 
 
@@ -42,7 +44,7 @@ def _asked(
 ) -> tuple[ibis.Table, dict]:
     """What the planner is given: each contact once per channel, traffic, quiet hours, deadline."""
     sending = settings.sending
-    load = _assumed(tables, found) if found.load is None else found.load
+    load = assumed(found.limits, tables.newest) if found.load is None else found.load
     given = {
         "quiet": sending.quiet,
         "zone": sending.zone,
@@ -51,7 +53,10 @@ def _asked(
     }
     if found.load is not None:
         # The planner knows itself when there is room again for those who failed at the limit.
-        room = (audience.cause == "quota").ifelse(None, audience.earliest)
+        other = set(found.windows.loc[~found.windows["agrees"], "limit"])
+        sure = [c for x in found.limits if x.name not in other for c in x.channels]
+        known = (audience.cause == "quota") & audience.channel_id.isin(sure)
+        room = known.ifelse(None, audience.earliest)
         audience = audience.mutate(earliest=room)
     people = audience.group_by("contact_id", "channel_id").aggregate(
         waited_since=audience.waited_since.min(), earliest=audience.earliest.max()
@@ -69,12 +74,14 @@ def _with_planned(tables: Tables, found: Assessment, traffic: ibis.Table) -> ibi
     return tables.engine.keep(loads.together(traffic, loads.load(planned, found.limits)))
 
 
-def _assumed(tables: Tables, found: Assessment) -> ibis.Table:
-    """Each limit as full around the newest failure, and empty after that window."""
-    newest, rows = tables.newest, []
-    for limit in found.limits:
-        if newest and limit.size:
-            begin, end = limit.window.around(newest)
+def assumed(limits: Sequence[Limit], failed: datetime | None) -> ibis.Table:
+    """The load where it was not measured: each limit is full around a failure, and empty after that
+    window.
+    """
+    rows = []
+    for limit in limits:
+        if failed and limit.size:
+            begin, end = limit.window.around(failed)
             rows += [(limit.name, begin, limit.size), (limit.name, end, 0)]
     kinds = {"limit": "string", "at": "timestamp('UTC')", "load": "int64"}
     return ibis.memtable(rows, schema=kinds)

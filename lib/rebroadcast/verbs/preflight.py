@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 import ibis
+import pandas as pd
 
 from ..bench.settings import Settings
 from ..bench.tables import Tables
@@ -14,6 +15,7 @@ from ..common.exceptions import ParameterError, QuotaError, did_you_mean, senten
 from ..limits import load as loads
 from ..limits import waves
 from ..limits.channels import Channel, Kind, kinds
+from ..limits.limit import Limit
 from ..recovery import messages
 from . import assess as assessing
 from . import plan as planning
@@ -184,12 +186,16 @@ def _room(settings: Settings, tables: Tables, channel: Channel, good: "ibis.Tabl
                 " channels file."
             )
         }
-    load, start = _load(settings, tables), planning.start_of(settings, tables)
-    note = (
-        ""
-        if load is not None
-        else _("No messages export was named, so the window is taken as empty now.")
-    )
+    start, failed = planning.start_of(settings, tables), _last_at_limit(settings, tables, limit)
+    load, note = _load(settings, tables), ""
+    if load is None and failed:
+        load = planning.assumed([limit], failed)
+        note = _(
+            "No messages export was named, so the window is taken as full until it has passed since"
+            " the last failure at the limit, and as empty then."
+        )
+    elif load is None:
+        note = _("No messages export was named, so the window is taken as empty now.")
     if limit.size:
         found["left"] = (
             limit.room
@@ -218,6 +224,16 @@ def _room(settings: Settings, tables: Tables, channel: Channel, good: "ibis.Tabl
         )
         note = f"{few} {note}".strip()
     return found | {"note": note}
+
+
+def _last_at_limit(settings: Settings, tables: Tables, limit: Limit) -> datetime | None:
+    """The newest failure at a limit, by the exports of failed messages, if any (UTC)."""
+    if not settings.exports:
+        return None
+    rows = tables.inputs.all_failed
+    rows = rows.filter((rows.cause == "quota") & rows.channel_id.isin(limit.channels))
+    last = rows.sent_at.max().execute()
+    return None if pd.isna(last) else last
 
 
 def _load(settings: Settings, tables: Tables) -> "ibis.Table | None":

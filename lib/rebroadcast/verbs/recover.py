@@ -94,8 +94,9 @@ def recover(settings: Settings, tables: Tables, results: Results | None = None) 
     tables.check_left()
     published = results.folder if results else None
     audience, planned = _as_before(settings, tables) if published else (None, None)
+    resting: tuple[Doubt, ...] = ()
     if audience is None:
-        audience, planned = _in_waves(settings, tables)
+        audience, planned, resting = _in_waves(settings, tables)
         sizes = _tags(settings, tables, audience, planned)
         audience = tables.engine.view(audience.join(_given(sizes), ["audience", "wave"]))
     else:
@@ -134,6 +135,7 @@ def recover(settings: Settings, tables: Tables, results: Results | None = None) 
         claim=_recorded(settings, tables, claim),
         doubts=(
             *facts.doubts,
+            *resting,
             *told,
             *(claim.doubts if claim else ()),
             *_begun(settings, tables, published),
@@ -202,13 +204,19 @@ def _steps(settings: Settings, tables: Tables) -> list[str] | None:
     return profile.steps(tables.target, settings.lang.code) if tables.target != ours else None
 
 
-def _in_waves(settings: Settings, tables: Tables) -> tuple[ibis.Table, Plan | None]:
-    """The audience with the wave of each contact, and the plan where one was asked for."""
+def _in_waves(
+    settings: Settings, tables: Tables
+) -> tuple[ibis.Table, Plan | None, tuple[Doubt, ...]]:
+    """The audience with the wave of each contact, the plan where one was asked for, and what that
+    rests on.
+    """
     audience = tables.audience
     if not settings.waves:
-        return audience.mutate(wave=ibis.literal(1, "int64")), None
-    planned = plan.plan(settings, tables, audience, assess.assess(settings, tables))
-    return audience.join(planned.assignment, ["contact_id", "channel_id"]), planned
+        return audience.mutate(wave=ibis.literal(1, "int64")), None, ()
+    found = assess.assess(settings, tables)
+    planned = plan.plan(settings, tables, audience, found)
+    audience = audience.join(planned.assignment, ["contact_id", "channel_id"])
+    return audience, planned, found.doubts
 
 
 def _tags(
