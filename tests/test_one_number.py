@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import pytest
 from click.testing import CliRunner
 
-from conftest import BLOCKED, HEADER, LIMIT, few_first
+from conftest import BLOCKED, HEADER, LIMIT, few_first, long
 from months import month
 from rebroadcast import cli
 from rebroadcast.bench import workbench
@@ -19,7 +19,6 @@ from rebroadcast.verbs import assess, check, plan, recover, summarise
 
 PAUSED = "(#132015) Template is paused"
 SEEDS = range(101, 113)  # with a messages export, and without
-DAY = timedelta(days=1)
 CHANNELS = "".join(f'[channel.{c}]\nname = "N{c}"\nlimit = 100\n' for c in (1001, 1002, 2001))
 
 
@@ -150,42 +149,52 @@ def test_the_terminal_and_the_report_say_it_too(tmp_path):
 
 POOLS = {"1001": ("main", 60), "1002": ("main", 60), "2001": ("2001", 40)}
 LIMITS = (
-    "[pool.main]\nlimit = 60\n[channel.1001]\npool = 'main'\n[channel.1002]\npool = 'main'\n"
-    "[channel.2001]\nlimit = 40\n"
+    "timezone = 'UTC'\n[pool.main]\nlimit = 60\nwindow = '{0}'\n[channel.1001]\npool = 'main'\n"
+    "[channel.1002]\npool = 'main'\n[channel.2001]\nlimit = 40\nwindow = '{0}'\n"
 )
 
 
 class Platform:
-    """Sends message by message under limits of 24 hours, and counts what each broadcast met.
+    """Sends message by message under limits with one kind of window, and counts what each broadcast
+    met.
 
     Two numbers share a pool of 60 contacts, a third has 40 of its own; whom a number has reached
-    within the day costs nothing more.
+    within the window costs nothing more, and is in it until one window after the last message.
     """
 
-    def __init__(self, seed):
+    def __init__(self, seed, window="24h"):
         self.dice, self.open, self.rows, self.over = random.Random(seed), {}, [], {}
+        self.window = window
 
     def broadcast(self, number, start, channel, people, text, blocked):
         pool, limit = POOLS[channel]
-        begin = self._inside(pool, start)
-        refused = 0
+        refused, failed, full = 0, 0, set()
         for i, contact in enumerate(people):
             at = start + timedelta(seconds=7 * i)
             inside = self._inside(pool, at)
             error = None if contact in inside or len(inside) < limit else LIMIT
             if contact not in inside and self.dice.random() < blocked:
                 error = BLOCKED
-            if error is None and contact not in inside:
+            if error is None:
                 self.open[pool, contact] = at
-            refused += error == LIMIT
+            failed += error is not None
+            if error == LIMIT:
+                refused, full = refused + 1, full or inside
             cells = [f"{at:%Y-%m-%d %H:%M:%S}", "88001", "broadcast", contact, f"{number}00{i}"]
             cells += ["text", "message", json.dumps({"text": text}), channel, "outgoing", "text"]
             self.rows.append((at, cells, error))
-        beyond = len({*people} - begin) + len(begin) - limit
-        self.over[number] = (max(0, beyond) if refused else 0, refused)
+        beyond = min(len({*people} | full) - limit, failed) if refused else 0
+        self.over[number] = (beyond, refused)
 
     def _inside(self, pool, at):
-        return {c for (p, c), opened in self.open.items() if p == pool and opened > at - DAY}
+        if self.window in ("day", "month"):
+            since = at.replace(
+                hour=0, minute=0, second=0, day=1 if self.window == "month" else at.day
+            )
+            since -= timedelta(seconds=1)
+        else:
+            since = at - timedelta(hours=int(self.window[:-1]))
+        return {c for (p, c), opened in self.open.items() if p == pool and opened > since}
 
     def week(self, blocked):
         """Broadcasts on several days, several on some, to people who overlap."""
@@ -202,7 +211,7 @@ class Platform:
     def files(self, folder):
         given = {"channels": folder / "channels.toml", "messages": folder / "messages.csv"}
         given |= {"exports": folder / "failed.csv"}
-        given["channels"].write_text(LIMITS, "utf-8")
+        given["channels"].write_text(LIMITS.format(self.window), "utf-8")
         for name, header in (("messages", HEADER[:-1]), ("exports", HEADER)):
             rows = [[*cells, error] for _, cells, error in self.rows if error or name == "messages"]
             rows = [cells[: len(header)] for cells in rows]
@@ -224,10 +233,20 @@ def test_where_no_limit_is_known_the_failures_at_one_are_over_it(tmp_path, given
     bench.close()
 
 
-@pytest.mark.parametrize("seed", few_first(range(5), 1))
-@pytest.mark.parametrize("blocked", [0, 0.1])
-def test_over_the_limit_is_whom_it_had_no_room_for(tmp_path, seed, blocked):
-    platform = Platform(seed).week(blocked)
+@pytest.mark.parametrize(
+    ("seed", "blocked", "window"),
+    [
+        *((seed, blocked, "24h") for seed in range(2) for blocked in (0, 0.1)),
+        *((7, 0.3, window) for window in ("12h", "45h", "day", "month")),
+        *(
+            pytest.param(seed, 0.3, window, marks=long)
+            for seed in range(2, 9)
+            for window in ("24h", "12h", "45h", "day", "month")
+        ),
+    ],
+)
+def test_over_the_limit_is_whom_it_had_no_room_for(tmp_path, seed, blocked, window):
+    platform = Platform(seed, window).week(blocked)
     bench = workbench.open(platform.files(tmp_path) | {"timezone": "UTC"})
     told = summarise.summarise(bench.settings, bench.tables).broadcasts
     beyond, refused = zip(*platform.over.values(), strict=True)
