@@ -1,5 +1,6 @@
 """Parameters: read from a notebook's cell without running it, and told from its other variables."""
 
+from datetime import datetime
 from pathlib import Path
 
 import nbformat
@@ -8,8 +9,10 @@ from nbclient import NotebookClient
 
 from conftest import ROOT, SAMPLES, row
 from rebroadcast.bench import doubts, parameters, workbench
+from rebroadcast.bench.settings import Settings
 from rebroadcast.common.exceptions import ParameterError
 from rebroadcast.common.times import check_zone
+from rebroadcast.explorer import selection
 from rebroadcast.report import reports
 
 FAULTY = sorted((Path(__file__).parent / "data" / "parameters").glob("*.ipynb"))
@@ -173,3 +176,59 @@ def test_how_a_time_zone_was_understood_is_said(write, word, zone):
     assert said == [f"The time zone '{word}' is taken to be {zone}."]
     assert bench.settings.zone == zone
     bench.close()
+
+
+@pytest.mark.parametrize(
+    ("zone", "text", "utc"),
+    [
+        ("UTC", "2022-03-06 20:00", "2022-03-06 20:00"),
+        ("UTC", "2022-03-06 20:00-06:00", "2022-03-07 02:00"),
+        ("America/Mexico_City", "2022-03-06T20:00Z", "2022-03-06 20:00"),
+        ("America/Mexico_City", "2022-03-06 20:00", "2022-03-07 02:00"),
+        ("America/Santiago", "2022-09-04", "2022-09-04 04:00"),  # its midnight is skipped
+        ("Europe/Madrid", "2022-10-30 02:30+01:00", "2022-10-30 01:30"),  # the second of two
+    ],
+)
+def test_an_offset_in_a_time_counts(zone, text, utc):
+    given = {"timezone": zone, "start": text, "deadline": text}
+    sending = Settings.parse(given).sending
+    assert {f"{at:%Y-%m-%d %H:%M}" for at in (sending.start, sending.deadline)} == {utc}
+
+
+@pytest.mark.parametrize(
+    ("from_", "to", "hours"),
+    [
+        ("2022-01-11T15:00Z", "2022-01-11T16:00Z", (9, 10)),
+        ("2022-01-11 15:00-06:00", "2022-01-11 16:00", (15, 16)),
+    ],
+)
+def test_an_offset_in_a_bound_of_the_days_counts(from_, to, hours):
+    given = {"timezone": "America/Mexico_City", "from_": from_, "to": to}
+    period = Settings.parse(given).selection.period
+    assert period == tuple(datetime(2022, 1, 11, hour) for hour in hours)
+    asked = selection.bound(selection.Filters(from_=from_, to=to), "America/Mexico_City")
+    assert (asked["from_"], asked["to"]) == tuple(map(str, period))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("2022-03-27 02:30", "no time in Europe/Madrid: the clocks were put forward"),
+        ("2022-10-30 02:30", "comes twice in .*, such as 2022-10-30 02:30[+]02:00"),
+        ("9999-12-31 23:59", "expected a year from 1970 to 2100"),
+        ("9999-12-31 23:59-06:00", "expected a date such as"),
+        ("0001-01-01", "expected a year from"),
+    ],
+)
+@pytest.mark.parametrize("name", ["start", "deadline"])
+def test_a_time_that_cannot_be_meant_is_refused(name, text, said):
+    with pytest.raises(ParameterError, match=f"{name} is '.*{said}"):
+        Settings.parse({"timezone": "Europe/Madrid", name: text})
+
+
+def test_a_day_is_whole_however_it_is_written():
+    for text in ("2022-01-11", "20220111", "2022-W02-2"):
+        assert parameters.period(text, text, "UTC") == (
+            datetime(2022, 1, 11),
+            datetime(2022, 1, 12),
+        )

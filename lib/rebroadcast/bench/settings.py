@@ -4,10 +4,9 @@ import getpass
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cached_property
 from typing import Literal, cast
-from zoneinfo import ZoneInfo
 
 from ..common.exceptions import ParameterError, did_you_mean
 from ..common.language import Language, language
@@ -157,7 +156,7 @@ class Settings:
             exports=asked.paths("exports"),
             messages=asked.paths("messages"),
             contacts=asked.paths("contacts"),
-            selection=asked.selection(channels),
+            selection=asked.selection(channels, zone),
             channels=channels,
             rules=rules,
             limits=_limits(channels, zone, asked.text("reserve")),
@@ -174,9 +173,9 @@ class Settings:
             decided_by=asked.text("decided_by"),
             waves=bool(asked.given.get("waves")),
             sending=Sending(
-                asked.instant("start", zone),
+                parameters.instant(asked.text("start"), "start", zone),
                 parse_quiet(asked.text("quiet")),
-                asked.instant("deadline", zone),
+                parameters.instant(asked.text("deadline"), "deadline", zone),
                 zone,
             ),
             reached=cast(Literal["message", "any"], asked.choice("reached", REACHED)),
@@ -241,22 +240,18 @@ class _Given:
             )
         return value
 
-    def instant(self, name: str, zone: str) -> datetime | None:
-        at = parameters.moment(self.text(name), name)
-        return at and at.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
-
     def attempted(self) -> dict[str, int]:
         value = self.given.get("attempted") or ""
         if isinstance(value, dict):
             value = ",".join(f"{key}={count}" for key, count in value.items())
         return parameters.pairs(str(value))
 
-    def selection(self, channels: Channels) -> Selection:
+    def selection(self, channels: Channels, zone: str) -> Selection:
         whole = self.text("channel")  # a name may hold a comma
         named = [whole] if channels.id(whole) != whole else self.list("channel")
         return Selection(
             channel=tuple(map(channels.id, named)),
-            period=parameters.period(self.text("from_"), self.text("to")),
+            period=parameters.period(self.text("from_"), self.text("to"), zone),
             sender_type=tuple(s.lower() for s in self.list("sender_type")),
             cause=self.list("cause"),
             verdict=self.list("verdict"),
