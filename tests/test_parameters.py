@@ -232,3 +232,11 @@ def test_a_day_is_whole_however_it_is_written():
             datetime(2022, 1, 11),
             datetime(2022, 1, 12),
         )
+
+
+@pytest.mark.parametrize("given", ["1001=15,1001=80", "1001=15; Uno=80", {"1001": 15, "uno": 80}])
+def test_a_count_that_is_given_twice_is_refused(given, tmp_path):
+    channels = tmp_path / "channels.toml"
+    channels.write_text('[channel.1001]\nname = "Uno"\n', "utf-8")
+    with pytest.raises(ParameterError, match="attempted gives '1001' twice, 15 and 80"):
+        Settings.parse({"attempted": given, "channels": str(channels)})

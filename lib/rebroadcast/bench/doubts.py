@@ -27,6 +27,7 @@ def doubts(tables: Tables) -> tuple[Doubt, ...]:
         *_none_delivered(tables),
         *_restricted(tables),
         *_unlimited(tables),
+        *_attempted(tables),
     )
 
 
@@ -216,3 +217,32 @@ def _unlimited(tables: Tables) -> list[Doubt]:
         " unlimited: no overflow and no waves are worked out for them. Correct the file.",
     )
     return [Doubt("unlimited", text, {"n": n}, n)] if n else []
+
+
+def _attempted(tables: Tables) -> list[Doubt]:
+    """Which stated counts are not used: a channel's with several broadcasts, whose shares of it are
+    not known, and what the messages export says otherwise.
+    """
+    sent, stated = tables.sent, tables.settings.attempted
+    channels, found = tables.inputs.groups.found["channel_id"].tolist(), []
+    for key, count in stated.items():
+        name = tables.settings.reader.channel(key)
+        if sent is not None:
+            rows = sent.filter((sent.channel_id == key) | (sent.broadcast == key))
+            measured = int(rows.message_id.nunique().execute())
+            text = _(
+                "{name}: {given} attempted were given, {measured} are in the messages export. The"
+                " export is used here."
+            )
+            values = {"name": name, "given": count, "measured": measured}
+            if count != measured:
+                found.append(Doubt("attempted", text, values, abs(count - measured)))
+        elif (n := channels.count(key)) > 1:
+            text = _(
+                "{name}: {given} attempted were given for the channel, but it has {several}"
+                " broadcasts, and what was attempted in each is not known. Give the count of each by"
+                " its key (see the command broadcasts)."
+            )
+            values = {"name": name, "given": count, "several": n}
+            found.append(Doubt("attempted", text, values, count))
+    return found

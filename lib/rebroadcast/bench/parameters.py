@@ -3,7 +3,7 @@
 import ast
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
@@ -200,13 +200,14 @@ def check(parameters: Mapping[str, Declared], given: Mapping[str, object]) -> di
     return {name: checked[name] for name in parameters if name in checked}
 
 
-def pairs(text: str, name: str = "attempted") -> dict[str, int]:
-    """Read counts such as "1001=1500, 1002=700".
+def pairs(text: str, name: str = "attempted", meant: Callable[[str], str] = str) -> dict[str, int]:
+    """Read counts such as "1001=1500, 1002=700"; meant says what a key stands for, which may have
+    one count only.
 
     >>> pairs("1001=1500")
     {'1001': 1500}
     """
-    found = {}
+    found: dict[str, int] = {}
     for part in filter(None, (p.strip() for p in text.replace(";", ",").split(","))):
         key, sign, value = part.partition("=")
         if not sign or not key.strip() or not re.fullmatch("[0-9]{1,12}", value.strip()):
@@ -216,7 +217,16 @@ def pairs(text: str, name: str = "attempted") -> dict[str, int]:
                 name=name,
                 part=part,
             )
-        found[key.strip()] = int(value)
+        if (of := meant(key.strip())) in found:
+            raise ParameterError(
+                "{name} gives '{key}' twice, {first} and {second}; give one count for each.",
+                name,
+                name=name,
+                key=of,
+                first=found[of],
+                second=int(value),
+            )
+        found[of] = int(value)
     return found
 
 

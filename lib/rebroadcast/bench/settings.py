@@ -160,7 +160,7 @@ class Settings:
             channels=channels,
             rules=rules,
             limits=_limits(channels, zone, asked.text("reserve")),
-            attempted={channels.id(name): n for name, n in asked.attempted().items()},
+            attempted=asked.attempted(channels),
             zone=zone,
             zone_given=bool(stated_zone),
             date_format=asked.text("date_format"),
@@ -240,11 +240,11 @@ class _Given:
             )
         return value
 
-    def attempted(self) -> dict[str, int]:
+    def attempted(self, channels: Channels) -> dict[str, int]:
         value = self.given.get("attempted") or ""
         if isinstance(value, dict):
             value = ",".join(f"{key}={count}" for key, count in value.items())
-        return parameters.pairs(str(value))
+        return parameters.pairs(str(value), meant=channels.id)
 
     def selection(self, channels: Channels, zone: str) -> Selection:
         whole = self.text("channel")  # a name may hold a comma
