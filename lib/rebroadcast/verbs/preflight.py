@@ -130,12 +130,13 @@ def _channel(settings: Settings) -> tuple[Channel, Kind]:
             known=", ".join(kinds()),
         )
     if not channel.kind.can_broadcast:
+        reason = channel.kind.reason or ""
         raise ParameterError(
             "{name} ({kind}) cannot broadcast: {reason}",
             "channel",
             name=channel.name,
             kind=channel.kind.name,
-            reason=sentence(channel.kind.reason or ""),
+            reason=sentence(reason),
         )
     return channel, channel.kind
 
