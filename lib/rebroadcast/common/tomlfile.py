@@ -2,17 +2,24 @@
 
 import json
 import re
+import reprlib
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import UnionType
-from typing import Any, TypeVar, get_args, get_origin
+from typing import Annotated, Any, TypeVar, get_args, get_origin
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from .exceptions import did_you_mean, reason, sentence
 
 Form = TypeVar("Form", bound=BaseModel)
+MOST = 1_000_000_000  # of anything that is counted in such a file
+Whole = Annotated[int, Field(strict=True, ge=0, le=MOST)]
+Count = Annotated[Whole, Field(gt=0)]
+SHORT = reprlib.Repr()
+SHORT.maxstring = SHORT.maxother = 60
+ABOVE = sentence("a whole number above 0, up to {most:,}", most=MOST)
 
 
 def read(path: Path, what: str) -> dict:
@@ -113,7 +120,7 @@ def expects(key: str, value: object, choices: Iterable[str], expected: str = "")
     return sentence(
         "{key} is {value}; expected {expected}.{hint}",
         key=key,
-        value=repr(value)[:60],
+        value=SHORT.repr(value),
         expected=expected or sentence("one of: {choices}", choices=", ".join(choices)),
         hint=did_you_mean(str(value), choices),
     )

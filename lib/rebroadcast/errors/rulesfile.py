@@ -47,6 +47,8 @@ Kind = Literal[
 ]
 Said = str | Annotated[dict[Literal["en", "es"], str], Field(min_length=len(LANGUAGES))]
 Name = Annotated[str, Field(min_length=1)]
+LONGEST = 10_000  # characters of a pattern
+Pattern = Annotated[str, Field(max_length=LONGEST)]
 Words = dict[str, dict[str, str]]
 _HEAD = r"\s*\[\[\s*[\"']?rule[\"']?\s*\]\]"
 _ID = r"\s*[\"']?id[\"']?\s*="
@@ -71,8 +73,8 @@ class _Rule(_Cause):
     id: Name
     like: Name | None = None
     kind: list[Kind] = []
-    code: list[str | int] = []
-    text: str | list[str] = []
+    code: list[str | Annotated[int, Field(strict=True)]] = []
+    text: Pattern | list[Pattern] = []
     about: list[str] = []
     weak: Annotated[bool, Field(strict=True)] = False
     cause: Cause | None = None
@@ -137,7 +139,9 @@ def _expected() -> dict[str, str]:
         "code": sentence('a list, such as ["131026", "200-299"]'),
         "kind": sentence('a list, such as ["whatsapp", "sms"]'),
         "wait": sentence("a number and one of {units}, such as 24h", units=", ".join(UNITS)),
-        "text": sentence("a pattern, or a list of patterns"),
+        "text": sentence(
+            "a pattern, or a list of patterns, of at most {most:,} characters each", most=LONGEST
+        ),
         "source": sentence("an address, or the name of a table of [sources] with url and date"),
         "title": said,
         "fix": said,
