@@ -319,7 +319,7 @@ def _warn(warnings: list[str], lang: Language) -> None:
 def _counts(counts: dict[str, int], lang: Language) -> None:
     for name, rows in counts.items():
         if rows:
-            _say(f"{lang.number(rows):>10}  {disposition_name(name, lang)}")
+            _say(f"{lang.number(rows):>10}  {disposition_name(name, lang, rows)}")
 
 
 def _waves(waves: list[dict], zone: str, lang: Language) -> None:

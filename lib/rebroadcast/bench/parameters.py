@@ -195,7 +195,7 @@ def check(parameters: Mapping[str, Declared], given: Mapping[str, object]) -> di
                 name=given_name,
                 value=value,
                 kind=kind,
-                why=says(error.errors()[0]["msg"]),
+                why=says(dict(error.errors()[0])),
             ) from None
     return {name: checked[name] for name in parameters if name in checked}
 

@@ -10,7 +10,7 @@ import re2
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from ..common import tomlfile
-from ..common.exceptions import LANGUAGES, RulesError, reason, sentence
+from ..common.exceptions import LANGUAGES, RulesError, quoted, reason, sentence
 from .rules import UNITS, WAIT, Rule, Rules, completed
 
 Cause = Literal[
@@ -167,7 +167,7 @@ def _contradictions(rule: Rule, words: Mapping, known: Rules, names: Collection[
         raise ValueError(
             sentence(
                 "text is not a pattern that RE2 understands: {why}.",
-                why=error.args[0].decode("utf-8", "replace"),
+                why=quoted(error.args[0].decode("utf-8", "replace")),
             )
         ) from None
 
