@@ -240,3 +240,22 @@ def test_a_count_that_is_given_twice_is_refused(given, tmp_path):
     channels.write_text('[channel.1001]\nname = "Uno"\n', "utf-8")
     with pytest.raises(ParameterError, match="attempted gives '1001' twice, 15 and 80"):
         Settings.parse({"attempted": given, "channels": str(channels)})
+
+
+@pytest.mark.parametrize("quiet", ["08:00-08:00", "21:00-08:00, 13:00-13:00"])
+def test_quiet_hours_that_begin_where_they_end_are_refused(quiet):
+    with pytest.raises(ParameterError, match="quiet is '.*00'; expected two different hours"):
+        Settings.parse({"quiet": quiet})
+
+
+@pytest.mark.parametrize("form", ["%Q", "%d%", "%E", "%d%q", "DDMMYY", "%-", "%z", "%%"])
+@pytest.mark.parametrize("word", ["date", "time"])
+def test_a_form_of_a_date_that_is_none_is_refused(word, form):
+    with pytest.raises(ParameterError, match="' is no form of a date or time, such as %d%m%y"):
+        Settings.parse({"tag": f"t {{{word}:{form}}}"})
+
+
+@pytest.mark.parametrize(("form", "text"), [("%d%m%y", "110122"), ("%-d/%b 100%%", "11/Jan 100%")])
+def test_a_form_of_a_date_is_used(form, text):
+    tag = Settings.parse({"tag": f"t {{date:{form}}}"}).tag
+    assert tag.fill(datetime(2022, 1, 11, 15)) == f"t {text}"

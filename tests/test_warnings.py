@@ -110,6 +110,15 @@ def test_one_is_told_otherwise_than_several(write, language, one, several):
         assert all(part in said for part in told), said
 
 
+@pytest.mark.parametrize(("ids", "told_"), [("1001", 0), ("1001\n2002", 0), ("1010", 1)])
+def test_a_channels_file_of_other_channels_is_told(write, tmp_path, ids, told_):
+    channels = tmp_path / "channels.toml"
+    channels.write_text("".join(f"[channel.{one}]\nlimit = 5\n" for one in ids.split()), "utf-8")
+    given = {"exports": str(write([row()])), "channels": str(channels), "timezone": "UTC"}
+    found = [d.text() for d in doubts(opened(given).tables) if d.kind == "other channels"]
+    assert len(found) == told_ and all("it has 1010, the export 1001." in one for one in found)
+
+
 def two_broadcasts(days=(1, 2)):
     """Three failures of each of two broadcasts, a day apart."""
     return [

@@ -145,6 +145,13 @@ def load(path: Path, environment: Mapping[str, str] = os.environ) -> Plan:
                 plan.append(
                     Entry(name, workspace, notebook, given, sentence(problem).said_in(language))
                 )
+                if given.get("out"):
+                    raise ParameterError(
+                        "out is '{out}', but a batch names the folders of its entries itself; leave"
+                        " it out, and give --out to the batch.",
+                        "out",
+                        out=given["out"],
+                    )
                 checked = parameters.check(mine, given)
                 try:
                     settings.check(

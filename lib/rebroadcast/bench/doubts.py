@@ -9,6 +9,7 @@ from ..engine.engine import distinct_ids
 from .tables import Tables
 
 _ = str  # marks a message for the catalogue; it is translated where it is shown
+LISTED = 5  # channels that are named
 NIGHT = timedelta(minutes=10)  # so near to midnight, an export's edge may cut a broadcast
 
 
@@ -22,6 +23,7 @@ def doubts(tables: Tables) -> tuple[Doubt, ...]:
         *_one_day(tables),
         *_grouping(tables),
         *_no_channel(tables),
+        *_other_channels(tables),
         *_shared_ids(tables),
         *_unmatched(tables),
         *_none_delivered(tables),
@@ -138,6 +140,20 @@ def _no_channel(tables: Tables) -> list[Doubt]:
         " cells): they are in no channel's numbers, and count as broadcasts of their own.",
     )
     return [Doubt("no channel", text, {"n": n}, n)] if n else []
+
+
+def _other_channels(tables: Tables) -> list[Doubt]:
+    """Whether the channels file is about none of the channels of the failed messages."""
+    named = [c.id for c in tables.settings.channels.channels]
+    present = tables.inputs.groups.channels
+    if not named or not present or not {*named}.isdisjoint(present):
+        return []
+    text = _(
+        "The channels file names none of the export's channels: it has {named}, the export {present}."
+        " So names and limits are not known; see whether an ID is misspelt, or the file another's."
+    )
+    values = {"named": ", ".join(named[:LISTED]), "present": ", ".join(present[:LISTED])}
+    return [Doubt("other channels", text, values, ALL)]
 
 
 def _shared_ids(tables: Tables) -> list[Doubt]:

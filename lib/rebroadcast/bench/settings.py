@@ -310,9 +310,13 @@ def parse_quiet(text: str) -> tuple[tuple[str, str], ...]:
     for part in filter(None, (p.strip() for p in text.split(","))):
         try:
             begin, end = (datetime.strptime(hour.strip(), "%H:%M") for hour in part.split("-"))
+            if begin == end:  # no time at all, or the whole day
+                raise ValueError(part)
         except ValueError:
             raise ParameterError(
-                "quiet is '{part}'; expected hours such as 21:00-08:00.", "quiet", part=part
+                "quiet is '{part}'; expected two different hours, such as 21:00-08:00.",
+                "quiet",
+                part=part,
             ) from None
         spans.append((f"{begin:%H:%M}", f"{end:%H:%M}"))
     return tuple(spans)
