@@ -304,6 +304,10 @@ WRONG = {
     entry(
         "a", "failure_report", **{"from": "yesterday"}
     ): "entry 1 .'a'.: from is 'yesterday'; expected a date",
+    entry(
+        "a", "failure_report", out="x"
+    ): "out is .x., but a batch names .* give --out to the batch",
+    "[defaults]\nout = 'x'\n" + entry("a", "failure_report"): "entry 1 .'a'.: out is 'x', but",
     entry("a", "failure_report") * 2: "two entries are called 'a'",
     "entry = 3": "entry is 3; expected a valid list",
     "keep = 0\n" + entry("a", "failure_report"): "keep is 0; expected a whole number above 0",

@@ -200,6 +200,13 @@ def test_a_file_saved_by_a_spreadsheet_editor_with_a_byte_order_mark_is_read(tmp
         ("[channel.1]\nlimti = 5", r"channel\.1\.limti is no setting; .* Did you mean 'limit'"),
         ("[pool.a]\nlimit = 0", r"pool\.a\.limit is 0; expected a whole number above 0"),
         ("[pool.a]\nlimit = -3", r"pool\.a\.limit is -3"),
+        ("[channel.1]\nlimit = 99999999999999999999", "above 0, up to 1,000,000,000, or"),
+        ("[channel.1]\nlimit = 5\nreserve = 1000000001", "number from 0 to 1,000,000,000"),
+        ("segment_limit = 1000000001", "above 0, up to 1,000,000,000"),
+        *(
+            (f"[channel.1]\npace = {pace}", r"pace is .*; expected .* from 0\.001 to 10,000")
+            for pace in ("1e-300", "1e300", "inf", "nan", "0", "true", '"80"')
+        ),
         ("[channel.1]\nlimit = 2.5", r"channel\.1\.limit is 2\.5; expected a whole number"),
         ("[channel.1]\nlimit = true", r"channel\.1\.limit is True"),
         ('[channel.1]\nlimit = "many"', "'many'; expected .* or \"unlimited\""),

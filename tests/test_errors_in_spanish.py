@@ -29,11 +29,14 @@ from rebroadcast.common.exceptions import (
     did_you_mean,
     sentence,
 )
+from rebroadcast.common.language import Language
 from rebroadcast.errors import load_rules
 from rebroadcast.explorer import explorer
 from rebroadcast.limits.channels import load_channels
 from rebroadcast.reading import exports
+from rebroadcast.recovery.tags import Tag
 from rebroadcast.report import reports
+from rebroadcast.show.words import disposition_name
 
 CONTACTS = ["Contact ID", "First Name", "Last Name", "Phone Number", "Email", "Tags"]
 
@@ -198,11 +201,62 @@ def test_files_of_the_users_own_are_refused_in_spanish(tmp_path):
     path = tmp_path / "own.toml"
     path.write_text('[channel.1]\nname = "A"\nkind = "whatsapp"\nlimit = 0\n')
     said = in_spanish(ChannelsError, load_channels, path)
-    assert 'channel.1.limit es 0; se esperaba un número entero mayor que 0, o "unlimited"' in said
+    assert "channel.1.limit es 0; se esperaba un número entero mayor que 0, de no más de " in said
     path.write_text('[[rule]]\nid = "a"\ncode = ["1"]\ncause = "quotas"\n')
     said = in_spanish(RulesError, load_rules, path)
     assert "own.toml, línea 2: a: cause es 'quotas'; se esperaba uno de: quota," in said
     assert said.endswith("¿Quiso decir 'quota'?")
+
+
+FOREIGN = {  # what a parser of others says stays a quotation
+    "[[rule]\n": r"esto no es TOML: línea 1, columna 7, “Expected .*”\. ",
+    'id = "a': r"esto no es TOML: al final, “.*”\. ",
+    f"n = {'9' * 5000}": "esto no es TOML: “Exceeds the limit .*”",
+    '[[rule]]\nid = "a"\ncause = "quota"\ntext = "a("': "que RE2 entienda: “missing .*”",
+    '[[rule]]\nid = ""\ncause = "quota"': "id es ''; se esperaba un texto propio",
+}
+
+
+@pytest.mark.parametrize("content", FOREIGN)
+def test_no_english_stands_in_a_spanish_sentence_but_in_quotes(tmp_path, content):
+    path = tmp_path / "own.toml"
+    path.write_text(content)
+    said = in_spanish(RulesError, load_rules, path)
+    assert re.search(FOREIGN[content], said)
+    outside = re.sub(f"{path}|“.*?”|'.*?'", "", said)
+    assert not re.search(r"\b(?:is|the|in|at|of|should|expected|line)\b", outside), said
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ('name = ""\nnotebook = "x"', "name es ''; se esperaba un texto que no esté vacío"),
+        ('name = "a"\nnotebook = 3.5\nforeach = 1', "foreach es 1; se esperaba una tabla"),
+        ("name = []", r"name es \[\]; se esperaba un texto válido"),
+    ],
+)
+def test_what_a_batch_file_should_have_is_one_phrase(tmp_path, lines, said):
+    path = tmp_path / "batch.toml"
+    path.write_text(f'[defaults]\nlanguage = "es"\n[[entry]]\n{lines}\n')
+    with pytest.raises(BatchError, match=said):
+        batchfile.load(path)
+    path.write_text('entry = []\n[defaults]\nlanguage = "es"\n')
+    with pytest.raises(BatchError, match="se esperaba una lista que no esté vacía"):
+        batchfile.load(path)
+
+
+def test_a_tag_that_cannot_be_filled_is_quoted_in_spanish():
+    said = in_spanish(ParameterError, Tag.parse, "t {date")
+    assert said == "No se entiende la etiqueta 't {date': “expected '}' before end of string”."
+
+
+def test_words_agree_with_their_number_in_spanish():
+    told = [disposition_name("tagged", Language("es"), n) for n in (1, 25)]
+    assert told == ["etiquetado", "etiquetados"]
+    assert disposition_name("tagged", Language("en"), 25) == "tagged"
+    failed = ("{n} of {all} reports failed.",) * 2
+    said = [Language("es").ngettext(*failed, n, all=3) for n in (1, 2)]
+    assert said == ["Falló 1 informe de 3.", "Fallaron 2 informes de 3."]
 
 
 def test_another_export_is_named_for_what_it_is(engine, write):

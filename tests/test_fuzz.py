@@ -241,7 +241,8 @@ def test_tags_moments_counts_and_formats(tag, moment, counts):
         filled = one_sentence(read.fill, datetime(2022, 1, 11), "WhatsApp", "Promo", 1, 2)
         assert filled is None or (0 < len(filled) <= 255 and "," not in filled)
     for end in (False, True):
-        one_sentence(parameters.moment, moment, "to", end)
+        one_sentence(parameters.moment, moment, "to", "Europe/Madrid", end)
+    one_sentence(parameters.instant, moment, "start", "Europe/Madrid")
     one_sentence(parameters.pairs, counts)
     one_sentence(dates.date_order, moment)
 

@@ -1,5 +1,6 @@
 """Parameters: read from a notebook's cell without running it, and told from its other variables."""
 
+from datetime import datetime
 from pathlib import Path
 
 import nbformat
@@ -8,8 +9,10 @@ from nbclient import NotebookClient
 
 from conftest import ROOT, SAMPLES, row
 from rebroadcast.bench import doubts, parameters, workbench
+from rebroadcast.bench.settings import Settings
 from rebroadcast.common.exceptions import ParameterError
 from rebroadcast.common.times import check_zone
+from rebroadcast.explorer import selection
 from rebroadcast.report import reports
 
 FAULTY = sorted((Path(__file__).parent / "data" / "parameters").glob("*.ipynb"))
@@ -173,3 +176,86 @@ def test_how_a_time_zone_was_understood_is_said(write, word, zone):
     assert said == [f"The time zone '{word}' is taken to be {zone}."]
     assert bench.settings.zone == zone
     bench.close()
+
+
+@pytest.mark.parametrize(
+    ("zone", "text", "utc"),
+    [
+        ("UTC", "2022-03-06 20:00", "2022-03-06 20:00"),
+        ("UTC", "2022-03-06 20:00-06:00", "2022-03-07 02:00"),
+        ("America/Mexico_City", "2022-03-06T20:00Z", "2022-03-06 20:00"),
+        ("America/Mexico_City", "2022-03-06 20:00", "2022-03-07 02:00"),
+        ("America/Santiago", "2022-09-04", "2022-09-04 04:00"),  # its midnight is skipped
+        ("Europe/Madrid", "2022-10-30 02:30+01:00", "2022-10-30 01:30"),  # the second of two
+    ],
+)
+def test_an_offset_in_a_time_counts(zone, text, utc):
+    given = {"timezone": zone, "start": text, "deadline": text}
+    sending = Settings.parse(given).sending
+    assert {f"{at:%Y-%m-%d %H:%M}" for at in (sending.start, sending.deadline)} == {utc}
+
+
+@pytest.mark.parametrize(
+    ("from_", "to", "hours"),
+    [
+        ("2022-01-11T15:00Z", "2022-01-11T16:00Z", (9, 10)),
+        ("2022-01-11 15:00-06:00", "2022-01-11 16:00", (15, 16)),
+    ],
+)
+def test_an_offset_in_a_bound_of_the_days_counts(from_, to, hours):
+    given = {"timezone": "America/Mexico_City", "from_": from_, "to": to}
+    period = Settings.parse(given).selection.period
+    assert period == tuple(datetime(2022, 1, 11, hour) for hour in hours)
+    asked = selection.bound(selection.Filters(from_=from_, to=to), "America/Mexico_City")
+    assert (asked["from_"], asked["to"]) == tuple(map(str, period))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("2022-03-27 02:30", "no time in Europe/Madrid: the clocks were put forward"),
+        ("2022-10-30 02:30", "comes twice in .*, such as 2022-10-30 02:30[+]02:00"),
+        ("9999-12-31 23:59", "expected a year from 1970 to 2100"),
+        ("9999-12-31 23:59-06:00", "expected a date such as"),
+        ("0001-01-01", "expected a year from"),
+    ],
+)
+@pytest.mark.parametrize("name", ["start", "deadline"])
+def test_a_time_that_cannot_be_meant_is_refused(name, text, said):
+    with pytest.raises(ParameterError, match=f"{name} is '.*{said}"):
+        Settings.parse({"timezone": "Europe/Madrid", name: text})
+
+
+def test_a_day_is_whole_however_it_is_written():
+    for text in ("2022-01-11", "20220111", "2022-W02-2"):
+        assert parameters.period(text, text, "UTC") == (
+            datetime(2022, 1, 11),
+            datetime(2022, 1, 12),
+        )
+
+
+@pytest.mark.parametrize("given", ["1001=15,1001=80", "1001=15; Uno=80", {"1001": 15, "uno": 80}])
+def test_a_count_that_is_given_twice_is_refused(given, tmp_path):
+    channels = tmp_path / "channels.toml"
+    channels.write_text('[channel.1001]\nname = "Uno"\n', "utf-8")
+    with pytest.raises(ParameterError, match="attempted gives '1001' twice, 15 and 80"):
+        Settings.parse({"attempted": given, "channels": str(channels)})
+
+
+@pytest.mark.parametrize("quiet", ["08:00-08:00", "21:00-08:00, 13:00-13:00"])
+def test_quiet_hours_that_begin_where_they_end_are_refused(quiet):
+    with pytest.raises(ParameterError, match="quiet is '.*00'; expected two different hours"):
+        Settings.parse({"quiet": quiet})
+
+
+@pytest.mark.parametrize("form", ["%Q", "%d%", "%E", "%d%q", "DDMMYY", "%-", "%z", "%%"])
+@pytest.mark.parametrize("word", ["date", "time"])
+def test_a_form_of_a_date_that_is_none_is_refused(word, form):
+    with pytest.raises(ParameterError, match="' is no form of a date or time, such as %d%m%y"):
+        Settings.parse({"tag": f"t {{{word}:{form}}}"})
+
+
+@pytest.mark.parametrize(("form", "text"), [("%d%m%y", "110122"), ("%-d/%b 100%%", "11/Jan 100%")])
+def test_a_form_of_a_date_is_used(form, text):
+    tag = Settings.parse({"tag": f"t {{date:{form}}}"}).tag
+    assert tag.fill(datetime(2022, 1, 11, 15)) == f"t {text}"

@@ -184,6 +184,25 @@ def test_a_rule_that_cannot_be_compiled_is_named_with_its_line(tmp_path, pattern
     )
 
 
+def rules_file(tmp_path, patterns):
+    lines = (
+        f'[[rule]]\nid = "r{n}"\ntext = "{text}"\ncause = "quota"\n'
+        for n, text in enumerate(patterns)
+    )
+    path = tmp_path / "rules.toml"
+    path.write_text("".join(lines), "utf-8")
+    return path
+
+
+def test_patterns_that_are_too_long_or_too_many_are_one_sentence(tmp_path):
+    with pytest.raises(RulesError, match="line 2: r0: text is 'a.*at most 10,000 characters") as no:
+        errors.load_rules(rules_file(tmp_path, ["a" * 100_000]))
+    assert len(str(no.value)) < 400
+    many = errors.load_rules(rules_file(tmp_path, (f"{n:04}" * 2400 for n in range(60))))
+    with pytest.raises(RulesError, match="too many, or too long"):
+        errors.explain("x", rules=many)
+
+
 @pytest.mark.parametrize("ident", ["ñandú", "a b", "a#b", "[x]", 'a\\"b', "a\\nb", "…", "rule"])
 def test_a_rule_with_an_odd_name_is_found_too(tmp_path, ident):
     path = tmp_path / "rules.toml"

@@ -74,3 +74,13 @@ def test_an_option_given_twice_is_refused_and_none_of_its_values_is_lost(
         done = typed(command, export, *words, "--language", language)
         assert done.returncode == 2 and said in done.stderr and option in done.stderr
         assert done.stderr.count("\n") == 1 and not done.stdout
+
+
+@pytest.mark.parametrize("command", ["broadcasts", "report"])
+def test_json_and_warnings_go_two_ways(write, tmp_path, command):
+    export = write([row("1", "m1"), row("2", "m2", at="2022-01-1? 18:0")])
+    said = typed(command, export, place=tmp_path)
+    told = typed(command, export, "--json", "--overwrite", place=tmp_path)
+    warnings = [line for line in said.stderr.splitlines() if line.startswith("Warning: ")]
+    assert len(warnings) > 1 and json.loads(told.stdout)
+    assert [line for line in told.stderr.splitlines() if line.startswith("Warning: ")] == warnings

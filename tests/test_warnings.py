@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from conftest import LIMIT, opened, row
+from conftest import HEADER, LIMIT, opened, row, typed
 from rebroadcast.bench.doubts import doubts
 
 EDGES = {"too early", "cut by dates", "cut at midnight"}
@@ -108,3 +108,48 @@ def test_one_is_told_otherwise_than_several(write, language, one, several):
         bench = opened({"exports": str(write(rows)), "timezone": "UTC", "language": language})
         said = " · ".join(map(bench.reader.said, doubts(bench.tables)))
         assert all(part in said for part in told), said
+
+
+@pytest.mark.parametrize(("ids", "told_"), [("1001", 0), ("1001\n2002", 0), ("1010", 1)])
+def test_a_channels_file_of_other_channels_is_told(write, tmp_path, ids, told_):
+    channels = tmp_path / "channels.toml"
+    channels.write_text("".join(f"[channel.{one}]\nlimit = 5\n" for one in ids.split()), "utf-8")
+    given = {"exports": str(write([row()])), "channels": str(channels), "timezone": "UTC"}
+    found = [d.text() for d in doubts(opened(given).tables) if d.kind == "other channels"]
+    assert len(found) == told_ and all("it has 1010, the export 1001." in one for one in found)
+
+
+def two_broadcasts(days=(1, 2)):
+    """Three failures of each of two broadcasts, a day apart."""
+    return [
+        row(f"{day}{n}", f"m{day}{n}", at=f"2022-03-0{day} 09:0{n}:00", content=f"Promo {day}")
+        for day in days
+        for n in range(3)
+    ]
+
+
+@pytest.mark.parametrize("command", ["broadcasts", "report", "quota"])
+def test_fewer_attempted_on_a_channel_than_failed_is_refused(write, tmp_path, command):
+    words = [command, write(two_broadcasts()), "--timezone", "UTC", "--attempted", "1001=4"]
+    done = typed(*words, place=tmp_path)
+    assert done.returncode == 2 and not (tmp_path / "results").exists()
+    assert "4 attempted" in done.stderr and "6 failed" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("measured", "said"),
+    [
+        (False, "80 attempted were given for the channel, but it has 2 broadcasts"),
+        (True, "80 attempted were given, 7 are in the messages export. The export is used"),
+    ],
+)
+def test_a_stated_count_that_is_not_used_is_told(write, measured, said):
+    failed = two_broadcasts()
+    sent = [one[:-1] for one in failed] + [row("9", "m9", None, at="2022-03-02 09:05:00")]
+    files = {"messages": str(write(sent, "messages.csv", HEADER[:-1]))} if measured else {}
+    given = {"exports": str(write(failed)), "timezone": "UTC", "attempted": "1001=80"} | files
+    bench = opened(given)
+    found = [doubt.text() for doubt in doubts(bench.tables) if doubt.kind == "attempted"]
+    assert len(found) == 1 and said in found[0]
+    exact = opened(given | {"attempted": "1001=7" if measured else ""})
+    assert not [doubt for doubt in doubts(exact.tables) if doubt.kind == "attempted"]

@@ -287,6 +287,22 @@ def test_quiet_hours_that_cannot_be_are_refused(quiet):
         plan(people(3), [Limit("1001", ("1001",), 10)], START, quiet=quiet)
 
 
+@pytest.mark.parametrize(
+    ("limit", "total", "quiet"),
+    [
+        (Limit("1", ("1",), 1, Window("month")), 20_000, ()),
+        (Limit("1", ("1",), 1, Window("day"), pace=0.001), 10**6, ()),
+        (Limit("1", ("1",), 1, Window("moving", 9999 * H)), 10**4, ()),
+        (Limit("1", ("1",), None, pace=0.001), 10**9, ()),
+        (Limit("1", ("1",), None, pace=0.001), 10**7, [("08:20", "08:00")]),
+    ],
+)
+def test_a_plan_beyond_all_calendars_is_refused(limit, total, quiet):
+    at = minute(datetime(2100, 12, 31, tzinfo=UTC))
+    with pytest.raises(QuotaError, match="would take years, in [0-9,]+ waves; raise the limit"):
+        schedule(limit, {"1": {at: total}}, at, quiet=quiet)
+
+
 def test_nobody_may_be_named_twice():
     with pytest.raises(QuotaError, match="more than once"):
         plan(pd.concat([people(2), people(1)]), [Limit("1001", ("1001",), 10)], START)

@@ -232,11 +232,12 @@ def _run(notebook: str, given: dict) -> None:
     files = ", ".join(asked["exports"])
     _say(lang.gettext("Running {notebook} on {files}", notebook=notebook, files=files), err=True)
     content = reports.run(notebook, asked, out, overwrite, strict=strict)
+    if not as_json:
+        _counts(content.get("counts", {}), lang)
+        _waves(content.get("waves", []), content.get("timezone") or "UTC", lang)
+    _warn(content.get("warnings", []), lang)
     if as_json:
         return _json(content)
-    _counts(content.get("counts", {}), lang)
-    _waves(content.get("waves", []), content.get("timezone") or "UTC", lang)
-    _warn(content.get("warnings", []), lang)
     if not parameters.with_sample(asked).get("channels"):
         _say(unnamed(lang, shlex.join(asked["exports"])), err=True)
     for entry in content["outputs"]:
@@ -318,7 +319,7 @@ def _warn(warnings: list[str], lang: Language) -> None:
 def _counts(counts: dict[str, int], lang: Language) -> None:
     for name, rows in counts.items():
         if rows:
-            _say(f"{lang.number(rows):>10}  {disposition_name(name, lang)}")
+            _say(f"{lang.number(rows):>10}  {disposition_name(name, lang, rows)}")
 
 
 def _waves(waves: list[dict], zone: str, lang: Language) -> None:
@@ -372,9 +373,9 @@ def broadcasts(**given: Any) -> None:
     bench = _opened(given)
     listed = summarise.broadcasts(bench.settings, bench.tables)
     doubts = summarise.look(bench.tables).doubts
+    _warn([bench.reader.said(doubt) for doubt in loudest_first(doubts)], bench.reader.lang)
     if given["as_json"]:
         return _json(summarise.as_json(listed))
-    _warn([bench.reader.said(doubt) for doubt in loudest_first(doubts)], bench.reader.lang)
     frame = summarise.titled(listed, bench.reader)
     _table(frame.columns, frame.itertuples(index=False))
 

@@ -23,13 +23,13 @@ from ..common.exceptions import (
     did_you_mean,
     sentence,
 )
+from ..common.tomlfile import Count
 from ..ledger import record
 from ..limits.channels import load_channels
 from ..report import reports
 from ..sources import files, share
 
 Text = Annotated[str, Field(min_length=1)]
-Count = Annotated[int, Field(strict=True, gt=0)]
 PLACE = re.compile(r"\$(\$\{\w+\})|\$\{(\w+)\}")  # ${name} is filled in; $${name} stays ${name}
 PLACES = ("file", "folder", "parent", "stem", "channel", "name")  # what foreach fills in
 
@@ -145,6 +145,13 @@ def load(path: Path, environment: Mapping[str, str] = os.environ) -> Plan:
                 plan.append(
                     Entry(name, workspace, notebook, given, sentence(problem).said_in(language))
                 )
+                if given.get("out"):
+                    raise ParameterError(
+                        "out is '{out}', but a batch names the folders of its entries itself; leave"
+                        " it out, and give --out to the batch.",
+                        "out",
+                        out=given["out"],
+                    )
                 checked = parameters.check(mine, given)
                 try:
                     settings.check(
@@ -196,11 +203,11 @@ def _refusal(path: Path, problems: Iterable[str], language: object) -> BatchErro
 
 
 def _read(path: Path) -> _File:
-    above, defaults = sentence("a whole number above 0"), None
+    defaults = None
     try:
         content = tomlfile.read(path, sentence("batch file"))
         defaults = content.get("defaults")
-        return tomlfile.checked(_File, content, {"keep": above, "timeout": above})
+        return tomlfile.checked(_File, content, {"keep": tomlfile.ABOVE, "timeout": tomlfile.ABOVE})
     except ValueError as error:
         raise _refusal(
             path, error.args, isinstance(defaults, dict) and defaults.get("language")

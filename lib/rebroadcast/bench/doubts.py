@@ -9,6 +9,7 @@ from ..engine.engine import distinct_ids
 from .tables import Tables
 
 _ = str  # marks a message for the catalogue; it is translated where it is shown
+LISTED = 5  # channels that are named
 NIGHT = timedelta(minutes=10)  # so near to midnight, an export's edge may cut a broadcast
 
 
@@ -22,12 +23,14 @@ def doubts(tables: Tables) -> tuple[Doubt, ...]:
         *_one_day(tables),
         *_grouping(tables),
         *_no_channel(tables),
+        *_other_channels(tables),
         *_shared_ids(tables),
         *_unmatched(tables),
         *_none_delivered(tables),
         *_restricted(tables),
         *_unlimited(tables),
         *_other_sizes(tables),
+        *_attempted(tables),
     )
 
 
@@ -140,6 +143,20 @@ def _no_channel(tables: Tables) -> list[Doubt]:
     return [Doubt("no channel", text, {"n": n}, n)] if n else []
 
 
+def _other_channels(tables: Tables) -> list[Doubt]:
+    """Whether the channels file is about none of the channels of the failed messages."""
+    named = [c.id for c in tables.settings.channels.channels]
+    present = tables.inputs.groups.channels
+    if not named or not present or not {*named}.isdisjoint(present):
+        return []
+    text = _(
+        "The channels file names none of the export's channels: it has {named}, the export {present}."
+        " So names and limits are not known; see whether an ID is misspelt, or the file another's."
+    )
+    values = {"named": ", ".join(named[:LISTED]), "present": ", ".join(present[:LISTED])}
+    return [Doubt("other channels", text, values, ALL)]
+
+
 def _shared_ids(tables: Tables) -> list[Doubt]:
     """How many failed messages have the message ID of another contact's."""
     text = n_(
@@ -235,3 +252,32 @@ def _other_sizes(tables: Tables) -> list[Doubt]:
     limits = [f"{reader.limit(n)}: {reader.number(a)}/{reader.number(b)}" for n, a, b in seen]
     values = {"limits": "; ".join(dict.fromkeys(limits))}
     return [Doubt("limit", text, values, int(other["quota"].sum()))] if limits else []
+
+
+def _attempted(tables: Tables) -> list[Doubt]:
+    """Which stated counts are not used: a channel's with several broadcasts, whose shares of it are
+    not known, and what the messages export says otherwise.
+    """
+    sent, stated = tables.sent, tables.settings.attempted
+    channels, found = tables.inputs.groups.found["channel_id"].tolist(), []
+    for key, count in stated.items():
+        name = tables.settings.reader.channel(key)
+        if sent is not None:
+            rows = sent.filter((sent.channel_id == key) | (sent.broadcast == key))
+            measured = int(rows.message_id.nunique().execute())
+            text = _(
+                "{name}: {given} attempted were given, {measured} are in the messages export. The"
+                " export is used here."
+            )
+            values = {"name": name, "given": count, "measured": measured}
+            if count != measured:
+                found.append(Doubt("attempted", text, values, abs(count - measured)))
+        elif (n := channels.count(key)) > 1:
+            text = _(
+                "{name}: {given} attempted were given for the channel, but it has {several}"
+                " broadcasts, and what was attempted in each is not known. Give the count of each by"
+                " its key (see the command broadcasts)."
+            )
+            values = {"name": name, "given": count, "several": n}
+            found.append(Doubt("attempted", text, values, count))
+    return found

@@ -3,15 +3,17 @@
 import ast
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any, Optional, Union
+from zoneinfo import ZoneInfo
 
 from ..common.exceptions import ParameterError, did_you_mean, reason
 from ..sources import share
 
+YEARS = range(1970, 2101)  # of the dates that are asked for
 AFTER = "data/samples/after_resend"
 SAMPLE = {
     "exports": share.SAMPLE["failed"],
@@ -193,18 +195,19 @@ def check(parameters: Mapping[str, Declared], given: Mapping[str, object]) -> di
                 name=given_name,
                 value=value,
                 kind=kind,
-                why=says(error.errors()[0]["msg"]),
+                why=says(dict(error.errors()[0])),
             ) from None
     return {name: checked[name] for name in parameters if name in checked}
 
 
-def pairs(text: str, name: str = "attempted") -> dict[str, int]:
-    """Read counts such as "1001=1500, 1002=700".
+def pairs(text: str, name: str = "attempted", meant: Callable[[str], str] = str) -> dict[str, int]:
+    """Read counts such as "1001=1500, 1002=700"; meant says what a key stands for, which may have
+    one count only.
 
     >>> pairs("1001=1500")
     {'1001': 1500}
     """
-    found = {}
+    found: dict[str, int] = {}
     for part in filter(None, (p.strip() for p in text.replace(";", ",").split(","))):
         key, sign, value = part.partition("=")
         if not sign or not key.strip() or not re.fullmatch("[0-9]{1,12}", value.strip()):
@@ -214,38 +217,96 @@ def pairs(text: str, name: str = "attempted") -> dict[str, int]:
                 name=name,
                 part=part,
             )
-        found[key.strip()] = int(value)
+        if (of := meant(key.strip())) in found:
+            raise ParameterError(
+                "{name} gives '{key}' twice, {first} and {second}; give one count for each.",
+                name,
+                name=name,
+                key=of,
+                first=found[of],
+                second=int(value),
+            )
+        found[of] = int(value)
     return found
 
 
-def moment(value: str, name: str, end: bool = False) -> datetime | None:
-    """Read a day or a minute of the wall clock; with end, a day means its last instant.
+def moment(value: str, name: str, zone: str = "UTC", end: bool = False) -> datetime | None:
+    """Read a day or a minute of a zone's wall clock, or an instant with an offset; with end, a day
+    means its last instant.
 
-    >>> moment("2022-01-11", "to", end=True)
-    datetime.datetime(2022, 1, 12, 0, 0)
+    >>> moment("2022-01-11T15:00Z", "start", "America/Mexico_City").isoformat()
+    '2022-01-11T09:00:00-06:00'
     """
     if not (text := str(value).strip()):
         return None
+    label, clock = name.strip("_"), ZoneInfo(zone)
     try:
-        if len(text) == 10:
-            return datetime.combine(date.fromisoformat(text) + timedelta(days=end), time())
-        return datetime.fromisoformat(text).replace(tzinfo=None)
+        at = _read(text, end)
+        at = at.replace(tzinfo=clock) if at.tzinfo is None else at.astimezone(clock)
     except (ValueError, OverflowError):
-        label = name.strip("_")
         raise ParameterError(
             "{name} is '{text}'; expected a date such as 2022-01-11 or 2022-01-11 15:00.",
             label,
             name=label,
             text=text,
         ) from None
+    if at.year not in YEARS:
+        raise ParameterError(
+            "{name} is '{text}'; expected a year from {first} to {last}.",
+            label,
+            name=label,
+            text=text,
+            first=YEARS[0],
+            last=YEARS[-1],
+        )
+    return at
 
 
-def period(start: str, end: str) -> tuple[datetime | None, datetime | None]:
-    """Read the dates asked for, the end not included.
+def instant(value: str, name: str, zone: str) -> datetime | None:
+    """Read when something begins or ends, as UTC. Raises ParameterError also for a minute that the
+    zone's clocks skip, or that comes twice there and has no offset.
+    """
+    at, text = moment(value, name, zone), str(value).strip()
+    if at is None:
+        return None
+    ahead = [at.replace(fold=fold).utcoffset() or timedelta() for fold in (0, 1)]
+    if ahead[0] == ahead[1] or at.time() == time() or datetime.fromisoformat(text).tzinfo:
+        return at.astimezone(UTC)
+    if ahead[0] < ahead[1]:
+        raise ParameterError(
+            "{name} is '{text}', which is no time in {zone}: the clocks were put forward then. Give"
+            " an earlier or a later one.",
+            name,
+            name=name,
+            text=text,
+            zone=zone,
+        )
+    raise ParameterError(
+        "{name} is '{text}', which comes twice in {zone}: the clocks were put back then. Give the"
+        " offset with it, such as {example}.",
+        name,
+        name=name,
+        text=text,
+        zone=zone,
+        example=at.isoformat(" ", "minutes"),
+    )
+
+
+def _read(text: str, end: bool) -> datetime:
+    """A day's first instant, or with end that of the next; else a minute, with or without offset."""
+    try:
+        return datetime.combine(date.fromisoformat(text) + timedelta(days=end), time())
+    except ValueError:
+        return datetime.fromisoformat(text)
+
+
+def period(start: str, end: str, zone: str) -> tuple[datetime | None, datetime | None]:
+    """Read the dates asked for, as a zone's wall clock, the end not included.
 
     Raises ParameterError where the first lies after the last.
     """
-    first, last = moment(start, "from_"), moment(end, "to", end=True)
+    ends = (moment(start, "from_", zone), moment(end, "to", zone, end=True))
+    first, last = (at and at.replace(tzinfo=None) for at in ends)
     if first and last and first >= last:
         raise ParameterError(
             "from ({start}) lies after to ({end}); expected from before to.",

@@ -4,10 +4,9 @@ import getpass
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cached_property
 from typing import Literal, cast
-from zoneinfo import ZoneInfo
 
 from ..common.exceptions import ParameterError, did_you_mean
 from ..common.language import Language, language
@@ -157,11 +156,11 @@ class Settings:
             exports=asked.paths("exports"),
             messages=asked.paths("messages"),
             contacts=asked.paths("contacts"),
-            selection=asked.selection(channels),
+            selection=asked.selection(channels, zone),
             channels=channels,
             rules=rules,
             limits=_limits(channels, zone, asked.text("reserve")),
-            attempted={channels.id(name): n for name, n in asked.attempted().items()},
+            attempted=asked.attempted(channels),
             zone=zone,
             zone_given=bool(stated_zone),
             date_format=asked.text("date_format"),
@@ -174,9 +173,9 @@ class Settings:
             decided_by=asked.text("decided_by"),
             waves=bool(asked.given.get("waves")),
             sending=Sending(
-                asked.instant("start", zone),
+                parameters.instant(asked.text("start"), "start", zone),
                 parse_quiet(asked.text("quiet")),
-                asked.instant("deadline", zone),
+                parameters.instant(asked.text("deadline"), "deadline", zone),
                 zone,
             ),
             reached=cast(Literal["message", "any"], asked.choice("reached", REACHED)),
@@ -241,22 +240,18 @@ class _Given:
             )
         return value
 
-    def instant(self, name: str, zone: str) -> datetime | None:
-        at = parameters.moment(self.text(name), name)
-        return at and at.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
-
-    def attempted(self) -> dict[str, int]:
+    def attempted(self, channels: Channels) -> dict[str, int]:
         value = self.given.get("attempted") or ""
         if isinstance(value, dict):
             value = ",".join(f"{key}={count}" for key, count in value.items())
-        return parameters.pairs(str(value))
+        return parameters.pairs(str(value), meant=channels.id)
 
-    def selection(self, channels: Channels) -> Selection:
+    def selection(self, channels: Channels, zone: str) -> Selection:
         whole = self.text("channel")  # a name may hold a comma
         named = [whole] if channels.id(whole) != whole else self.list("channel")
         return Selection(
             channel=tuple(map(channels.id, named)),
-            period=parameters.period(self.text("from_"), self.text("to")),
+            period=parameters.period(self.text("from_"), self.text("to"), zone),
             sender_type=tuple(s.lower() for s in self.list("sender_type")),
             cause=self.list("cause"),
             verdict=self.list("verdict"),
@@ -315,9 +310,13 @@ def parse_quiet(text: str) -> tuple[tuple[str, str], ...]:
     for part in filter(None, (p.strip() for p in text.split(","))):
         try:
             begin, end = (datetime.strptime(hour.strip(), "%H:%M") for hour in part.split("-"))
+            if begin == end:  # no time at all, or the whole day
+                raise ValueError(part)
         except ValueError:
             raise ParameterError(
-                "quiet is '{part}'; expected hours such as 21:00-08:00.", "quiet", part=part
+                "quiet is '{part}'; expected two different hours, such as 21:00-08:00.",
+                "quiet",
+                part=part,
             ) from None
         spans.append((f"{begin:%H:%M}", f"{end:%H:%M}"))
     return tuple(spans)

@@ -116,10 +116,20 @@ def sentence(text: str, /, **values: object) -> Sentence:
     return text if isinstance(text, Sentence) and not values else Sentence(text, values)
 
 
+def quoted(words: str) -> Sentence:
+    """What others say, in their own words: translated where a catalogue has them, else a quotation.
+
+    >>> quoted("no such pattern").said_in("es"), quoted("Permission denied").said_in("es")
+    ('“no such pattern”', 'permiso denegado')
+    """
+    known = any(catalogue(code).gettext(words) != words for code in LANGUAGES)
+    return sentence(words) if known else sentence("“{words}”", words=words)
+
+
 def reason(error: Exception) -> Sentence:
     """Why something was refused: what the system says, or the sentence that an error carries."""
     carried = (told for told in error.args if isinstance(told, Sentence))
-    return sentence(getattr(error, "strerror", None) or next(carried, str(error)))
+    return next(carried, None) or quoted(getattr(error, "strerror", None) or str(error))
 
 
 class RebroadcastError(Exception):

@@ -2,17 +2,24 @@
 
 import json
 import re
+import reprlib
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import UnionType
-from typing import Any, TypeVar, get_args, get_origin
+from typing import Annotated, Any, TypeVar, get_args, get_origin
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
-from .exceptions import did_you_mean, reason, sentence
+from .exceptions import Sentence, did_you_mean, quoted, reason, sentence
 
 Form = TypeVar("Form", bound=BaseModel)
+MOST = 1_000_000_000  # of anything that is counted in such a file
+Whole = Annotated[int, Field(strict=True, ge=0, le=MOST)]
+Count = Annotated[Whole, Field(gt=0)]
+SHORT = reprlib.Repr()
+SHORT.maxstring = SHORT.maxother = 60
+ABOVE = sentence("a whole number above 0, up to {most:,}", most=MOST)
 
 
 def read(path: Path, what: str) -> dict:
@@ -34,11 +41,11 @@ def read(path: Path, what: str) -> dict:
         raise ValueError(
             sentence("the {what} is not UTF-8; save it as UTF-8.", what=what)
         ) from None
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # a number may have too many digits
         if not re.search("escape|hex value", str(error)):
             hint = sentence("Values of text need quotes.")
         raise ValueError(
-            sentence("this is not TOML: {reason}. {hint}", reason=reason(error), hint=hint)
+            sentence("this is not TOML: {fault}. {hint}", fault=_parsed(error), hint=hint)
         ) from None
     if '"""' not in text and "'''" not in text and (broken := next(_escaped(content), None)):
         before, written, _ = text.partition(json.dumps(broken, ensure_ascii=False))
@@ -49,6 +56,20 @@ def read(path: Path, what: str) -> dict:
             else fault
         )
     return content
+
+
+def _parsed(error: Exception) -> Sentence:
+    """Where a file is no TOML, and how its parser says so."""
+    words, place, where = str(error).rstrip(")").partition(" (at ")
+    at = re.findall("[0-9]+", where)
+    if not place:
+        return quoted(words)
+    if not at:
+        return sentence("at its end, {words}", words=quoted(words))
+    line, column = at
+    return sentence(
+        "line {line}, column {column}, {words}", line=line, column=column, words=quoted(words)
+    )
 
 
 def _escaped(value: object) -> Iterator[str]:
@@ -101,7 +122,7 @@ def _faults(
         else:
             name = "" if kind.startswith("string") and parts[-1] not in told else parts[-1]
             table = sentence("a table") if kind in ("dict_type", "model_type") else ""
-            yield expects(key, fault["input"], (), table or told.get(name) or says(fault["msg"]))
+            yield expects(key, fault["input"], (), table or told.get(name) or says(fault))
 
 
 def expects(key: str, value: object, choices: Iterable[str], expected: str = "") -> str:
@@ -113,15 +134,23 @@ def expects(key: str, value: object, choices: Iterable[str], expected: str = "")
     return sentence(
         "{key} is {value}; expected {expected}.{hint}",
         key=key,
-        value=repr(value)[:60],
+        value=SHORT.repr(value),
         expected=expected or sentence("one of: {choices}", choices=", ".join(choices)),
         hint=did_you_mean(str(value), choices),
     )
 
 
-def says(message: str) -> str:
-    """What pydantic expects, of its message."""
-    return sentence(message.removeprefix("Input should be "))
+def says(fault: Mapping[str, Any]) -> Sentence:
+    """What pydantic expects, of one of its faults."""
+    match fault["type"]:
+        case "string_too_short":
+            return sentence("a text that is not empty")
+        case "too_short":
+            return sentence("a list that is not empty")
+        case "greater_than" | "less_than_equal":
+            return ABOVE
+    words = fault["msg"].removeprefix("Input should be ")
+    return quoted(words.partition(",")[0] if words.startswith("a valid ") else words)
 
 
 def _place(loc: Sequence[str | int], model: type[BaseModel]) -> tuple[list[str], list[str]]:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import re2
 
-from ..common.exceptions import LANGUAGES
+from ..common.exceptions import LANGUAGES, RulesError
 from . import concepts, evidence, providers, texts
 
 PACKAGED = Path(__file__).with_name("errors.toml")
@@ -233,7 +233,13 @@ class Rules:
             # the time.
             cased = bool(_CASED.search(rule.text or ""))
             search.Add(f"(?{'i' * cased}s){rule.text}", re2.Options())
-        search.Compile()
+        try:
+            search.Compile()
+        except re2.error:
+            raise RulesError(
+                "The patterns of the rules are too many, or too long, to be sought together; make"
+                " them shorter or fewer."
+            ) from None
         return search, rules
 
     def _matching(self, text: texts.Read) -> list[Rule]:

@@ -10,7 +10,7 @@ import re2
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from ..common import tomlfile
-from ..common.exceptions import LANGUAGES, RulesError, reason, sentence
+from ..common.exceptions import LANGUAGES, RulesError, quoted, reason, sentence
 from .rules import UNITS, WAIT, Rule, Rules, completed
 
 Cause = Literal[
@@ -47,6 +47,8 @@ Kind = Literal[
 ]
 Said = str | Annotated[dict[Literal["en", "es"], str], Field(min_length=len(LANGUAGES))]
 Name = Annotated[str, Field(min_length=1)]
+LONGEST = 10_000  # characters of a pattern
+Pattern = Annotated[str, Field(max_length=LONGEST)]
 Words = dict[str, dict[str, str]]
 _HEAD = r"\s*\[\[\s*[\"']?rule[\"']?\s*\]\]"
 _ID = r"\s*[\"']?id[\"']?\s*="
@@ -71,8 +73,8 @@ class _Rule(_Cause):
     id: Name
     like: Name | None = None
     kind: list[Kind] = []
-    code: list[str | int] = []
-    text: str | list[str] = []
+    code: list[str | Annotated[int, Field(strict=True)]] = []
+    text: Pattern | list[Pattern] = []
     about: list[str] = []
     weak: Annotated[bool, Field(strict=True)] = False
     cause: Cause | None = None
@@ -137,7 +139,9 @@ def _expected() -> dict[str, str]:
         "code": sentence('a list, such as ["131026", "200-299"]'),
         "kind": sentence('a list, such as ["whatsapp", "sms"]'),
         "wait": sentence("a number and one of {units}, such as 24h", units=", ".join(UNITS)),
-        "text": sentence("a pattern, or a list of patterns"),
+        "text": sentence(
+            "a pattern, or a list of patterns, of at most {most:,} characters each", most=LONGEST
+        ),
         "source": sentence("an address, or the name of a table of [sources] with url and date"),
         "title": said,
         "fix": said,
@@ -163,7 +167,7 @@ def _contradictions(rule: Rule, words: Mapping, known: Rules, names: Collection[
         raise ValueError(
             sentence(
                 "text is not a pattern that RE2 understands: {why}.",
-                why=error.args[0].decode("utf-8", "replace"),
+                why=quoted(error.args[0].decode("utf-8", "replace")),
             )
         ) from None
 

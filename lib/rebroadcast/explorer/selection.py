@@ -211,19 +211,19 @@ def passing(table: ibis.Table, asked: Mapping[str, ibis.Value]) -> ibis.Value:
     )
 
 
-def bound(filters: Filters) -> dict[str, str]:
-    """Filters as texts: times in ISO 8601 (the end is not included), lists joined by a sign that no
+def bound(filters: Filters, zone: str) -> dict[str, str]:
+    """Filters as texts: times of a zone's clock in ISO 8601 (the end is not included), lists joined by a sign that no
     value holds.
 
-    >>> bound(Filters(to="2022-01-11"))["to"]
+    >>> bound(Filters(to="2022-01-11"), "UTC")["to"]
     '2022-01-12 00:00:00'
     """
     found = {
         n: v.strip() if isinstance(v, str) else SEPARATOR.join(v)
         for n, v in asdict(filters).items()
     }
-    ends = zip(("from_", "to"), parameters.period(found["from_"], found["to"]), strict=True)
-    texts = {name: str(at or "") for name, at in ends}
+    period = parameters.period(found["from_"], found["to"], zone)
+    texts = {name: str(at or "") for name, at in zip(("from_", "to"), period, strict=True)}
     return found | texts | {"sender_type": found["sender_type"].lower()}
 
 
@@ -249,7 +249,7 @@ def ask(
                 table.drop("failed").order_by([order, "row_id"]).limit(PAGE, offset=number * PAGE)
             )
         prepared.found[what, rows] = prepared.tables.engine.prepared(query, asked)
-    return prepared.found[what, rows](bound(filters))
+    return prepared.found[what, rows](bound(filters, prepared.tables.settings.zone))
 
 
 def frames(prepared: Prepared, filters: Filters) -> dict[str, pd.DataFrame]:
@@ -260,7 +260,7 @@ def frames(prepared: Prepared, filters: Filters) -> dict[str, pd.DataFrame]:
     that another one can be clicked. `times` has the start of each minute, hour or day; its attrs
     say which `unit`.
     """
-    asked = bound(filters)
+    asked = bound(filters, prepared.tables.settings.zone)
     rows = any(asked[n] and not asked[n].endswith(":00:00") for n in ("from_", "to"))
     times, unit = ask(prepared, filters, "hour", rows).to_pandas(), "hour"
     if len(times):

@@ -20,6 +20,7 @@ from ..common.doubts import Doubt
 from ..common.exceptions import ChannelsError, did_you_mean, folded, reason, sentence
 from ..common.folder import unused
 from ..common.times import check_zone, known_zone, zone_hint
+from ..common.tomlfile import Count, Whole
 from .limit import Limit, Window
 
 
@@ -76,10 +77,9 @@ def find_kind(word: str) -> Kind | None:
     return words.get(plain(word.lower()))
 
 
-Count = Annotated[int, Field(strict=True, gt=0)]
+SLOWEST, FASTEST = 0.001, 10_000  # contacts per second
 Size = Count | Literal["unlimited"]
-Pace = Annotated[float, Field(gt=0)]
-Reserve = Annotated[int, Field(strict=True, ge=0)]
+Pace = Annotated[float, Field(strict=True, ge=SLOWEST, le=FASTEST)]
 Text = Annotated[str, Field(strict=True, min_length=1, max_length=255)]
 Span = Annotated[str, Field(pattern=r"^(day|month|[1-9]\d{0,3}h)$")]
 
@@ -87,7 +87,7 @@ Span = Annotated[str, Field(pattern=r"^(day|month|[1-9]\d{0,3}h)$")]
 class _Limit(BaseModel, extra="forbid", defer_build=True):
     limit: Size | None = None
     window: Span | None = None
-    reserve: Reserve = 0
+    reserve: Whole = 0
     pace: Pace | None = None
 
 
@@ -278,11 +278,15 @@ def _limit(name: str, members: list[Channel], row: _Limit, kind: Kind | None, zo
 
 
 EXPECTED = {  # what a setting takes, by its name
-    "limit": sentence('a whole number above 0, or "unlimited"'),
-    "segment_limit": sentence("a whole number above 0"),
+    "limit": sentence('{whole}, or "unlimited"', whole=tomlfile.ABOVE),
+    "segment_limit": tomlfile.ABOVE,
     "window": sentence('"24h" (or other hours), "day" or "month"'),
-    "reserve": sentence("a whole number, 0 or more"),
-    "pace": sentence("contacts per second, above 0"),
+    "reserve": sentence("a whole number from 0 to {most:,}", most=tomlfile.MOST),
+    "pace": sentence(
+        "contacts per second, a number from {slowest} to {fastest:,}",
+        slowest=SLOWEST,
+        fastest=FASTEST,
+    ),
     "": sentence("text in quotes, of at most 255 characters"),
 }
 

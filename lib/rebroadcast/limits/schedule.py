@@ -20,6 +20,8 @@ from .limit import Limit, minute_at, period
 
 DAY = timedelta(days=1)
 EPOCH = date(1970, 1, 1)
+FARTHEST = 100 * 366 * 1440  # a plan goes no farther, by a guess on the long side
+CALENDAR = {"day": 1440, "month": 31 * 1440}
 
 
 @dataclass(frozen=True)
@@ -170,6 +172,15 @@ class _Planner:
             limit.window.length if limit.room is not None and not self.calendar else timedelta(0)
         )
         self.span = max(1, math.ceil(length / timedelta(minutes=1)) + self.lasting(self.most))
+        each = self.span + 1440 * bool(closed) + CALENDAR.get(limit.window.kind, 0)
+        if self.total / self.most * each > FARTHEST:
+            raise QuotaError(
+                "Under the limit '{name}', {total:,} contacts would take years, in {waves:,} waves;"
+                " raise the limit or its pace, or choose fewer contacts.",
+                name=limit.name,
+                total=self.total,
+                waves=math.ceil(self.total / self.most),
+            )
 
     def lasting(self, size: int) -> int:
         """How many minutes a wave of this size takes, rounded up."""

@@ -11,6 +11,8 @@ from ..common.sheets import guard
 
 TAG_LENGTH = 255  # the platform's API: a tag has at most 255 characters
 DATED = {"date": "%Y-%m-%d", "time": "%H%M"}  # how a moment is written where no form is given
+# A form has one of these at least, and no other.
+FORM = re.compile(r"(?:[^%]|%%)*(?:%-?[aAbBdeHIjmMpSuUVwWyYG](?:[^%]|%%)*)+")
 WORDS = ("date", "time", "broadcast", "channel", "wave", "waves")
 
 
@@ -106,6 +108,10 @@ def _part(text: str, word: str | None, form: str | None, values: Mapping[str, ob
         )
     if re.search("[0-9]{4}", form or ""):
         raise ValueError(sentence("'{form}' is too wide", form=form))
+    if word in DATED and form and not FORM.fullmatch(form):
+        raise ValueError(
+            sentence("'{form}' is no form of a date or time, such as %d%m%y or %H%M", form=form)
+        )
     return text + format(values[word], form or DATED.get(word, ""))
 
 

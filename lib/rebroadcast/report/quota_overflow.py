@@ -94,20 +94,11 @@ def sources(reader: Reader, found: Assessment) -> list:
                 **facts,
             )
         parts.append(p(text, "" if row.agrees else "warning"))
-    texts = [
-        _(
-            "{name}: {given} attempted were given, {measured} are in the messages export. The"
-            " export is used here.",
-            name=reader.channel(row.channel_id),
-            given=number(row.given),
-            measured=number(row.measured),
-        )
-        for row in found.stated.itertuples()
-    ]
     if found.uncounted:
         names = ", ".join(map(reader.channel, found.uncounted))
-        texts.append(_("No attempted count was given for: {names}.", names=names))
-    return [*parts, *(p(text, "warning") for text in texts)]
+        text = _("No attempted count was given for: {names}.", names=names)
+        parts.append(p(text, "warning"))
+    return parts
 
 
 def limit_sentence(reader: Reader, row: dict) -> str:

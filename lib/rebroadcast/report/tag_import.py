@@ -27,7 +27,7 @@ def tagged(reader: Reader, found: Recovery, settings: Settings) -> HTML:
     kept = {k: v for k, v in found.counts.items() if k in left_out and v}
     if kept:
         listed = "; ".join(
-            f"{disposition_name(k, reader.lang)}: {reader.number(v)}" for k, v in kept.items()
+            f"{disposition_name(k, reader.lang, v)}: {reader.number(v)}" for k, v in kept.items()
         )
         sentence += " " + n(
             "{n} is left out ({listed}).",

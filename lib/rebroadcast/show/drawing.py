@@ -5,7 +5,7 @@ page.
 import html
 import json
 import textwrap
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import wraps
@@ -20,7 +20,7 @@ from IPython.display import display
 from ..common.exceptions import visible
 from ..common.language import Language, language
 from .picture import picture
-from .words import CAUSES, COLUMNS, DISPOSITIONS, OUTCOMES, VERDICTS, word
+from .words import CAUSES, COLUMNS, DISPOSITIONS, OUTCOMES, VERDICTS, Said, word
 
 ENGLISH = language("en")
 WAIT, FIX, NEVER, UNKNOWN, DELIVERED = "#0072B2", "#E69F00", "#D55E00", "#8A8A8A", "#009E73"
@@ -64,7 +64,12 @@ DISPOSITION_COLOURS = {
     "unknown": UNKNOWN,
     "reached_later": DELIVERED,
 }
-WORDS = {"cause": CAUSES, "verdict": VERDICTS, "disposition": DISPOSITIONS, "outcome": OUTCOMES}
+WORDS: dict[str, Mapping[str, Said]] = {
+    "cause": CAUSES,
+    "verdict": VERDICTS,
+    "disposition": DISPOSITIONS,
+    "outcome": OUTCOMES,
+}
 COUNTS = ("failed", "attempted", "delivered", "load", "rows", "contacts", "waves", "before", "now")
 NUMBERS = (*COUNTS, "limit", "overflow", "capacity")
 TEXTS = ("channel", "error", "cause", "verdict", "scenario")

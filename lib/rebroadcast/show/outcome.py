@@ -24,7 +24,11 @@ def flow(frame: "pd.DataFrame", *, lang: Language = ENGLISH) -> go.Figure:
     nodes: list[tuple[str, float, str]] = [
         (_("rows in the files"), total, QUIET),
         *(
-            (disposition_name(name, lang), sums[name], DISPOSITION_COLOURS.get(name, QUIET))
+            (
+                disposition_name(name, lang, int(sums[name])),
+                sums[name],
+                DISPOSITION_COLOURS.get(name, QUIET),
+            )
             for name in found
         ),
     ]

@@ -2,8 +2,10 @@
 column headers, reasons.
 """
 
+from collections.abc import Mapping
 from functools import partial
 
+from ..common.doubts import n_
 from ..common.language import Language
 
 _ = str  # marks a message for the catalogue; it is translated where it is shown
@@ -38,14 +40,16 @@ VERDICTS = {
     "never": _("never again"),
     "unknown": _("not known"),
 }
-DISPOSITIONS = VERDICTS | {
-    "rejected": _("could not be read"),
+Said = str | tuple[str, str]  # or for one and for several, which other languages tell apart
+DISPOSITIONS: dict[str, Said] = {
+    **VERDICTS,
+    "rejected": n_("could not be read", "could not be read"),
     "filtered": _("filtered out"),
-    "repeated": _("same contact again"),
+    "repeated": n_("same contact again", "same contact again"),
     "fix_first": _("fix first"),
-    "reached_later": _("reached later"),
-    "tagged_before": _("tagged before"),
-    "tagged": _("tagged"),
+    "reached_later": n_("reached later", "reached later"),
+    "tagged_before": n_("tagged before", "tagged before"),
+    "tagged": n_("tagged", "tagged"),
 }
 MEANINGS = {
     "rejected": _("The row could not be read; data/rejected.csv says why."),
@@ -190,21 +194,20 @@ PIECES = (
     _("a valid number"),
     _("a valid integer"),
     _("a valid boolean"),
-    _("a valid number, unable to parse string as a number"),
-    _("a valid integer, unable to parse string as an integer"),
-    _("a valid boolean, unable to interpret input"),
-    _("String should have at least 1 character"),
-    _("List should have at least 1 item after validation, not 0"),
 )
 
 
-def word(words: dict[str, str], key: object, lang: Language) -> str:
-    """Return the word for key in this language; a key that is not in words stays as it is.
+def word(words: Mapping[str, Said], key: object, lang: Language, n: int = 1) -> str:
+    """Return the word for key in this language, as it stands beside a number; a key that is not in
+    words stays as it is.
 
     >>> word(CAUSES, "quota", Language("en"))
     'limit used up'
     """
-    return lang.gettext(words[key]) if key in words else str(key)
+    said = words.get(str(key))
+    if isinstance(said, tuple):
+        return lang.ngettext(*said, n)
+    return lang.gettext(said) if said else str(key)
 
 
 cause_name, verdict_name, disposition_name, meaning, reason_name, confidence_name = (

@@ -9,9 +9,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ..common import tomlfile
 from ..common.exceptions import InputError, did_you_mean, folded, reason, sentence
@@ -43,7 +43,9 @@ class Form(_Data):
     kind: Literal["failed", "messages", "contacts", "log"] = "messages"
     columns: dict[str, list[str]]
     required: list[str]
-    fallback: bool = True  # where a file has several names of one column, the first filled counts
+    fallback: Annotated[bool, Field(strict=True)] = (
+        True  # where a file has several names of one column, the first filled counts
+    )
     cells: list[str] = []  # patterns of the cells of a file without header
     rows: str | None = None  # the list of a JSON document that records are; "": each is one by
     # itself; None: and a CSV file has the same columns
@@ -81,8 +83,8 @@ class Target(_Data):
     """
 
     columns: dict[Literal["contact", "phone", "address"], dict[str, str]]
-    rows: int = 199_999
-    bytes: int = 19_000_000
+    rows: tomlfile.Count = 199_999
+    bytes: tomlfile.Count = 19_000_000
     steps: dict[str, list[str]] = {}  # language → what to click, where that is known
 
 

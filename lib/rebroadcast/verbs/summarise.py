@@ -175,7 +175,7 @@ def broadcasts(settings: Settings, tables: Tables, with_fates: bool = True) -> p
         inputs.resends,
     )
     frame = frame[frame["failed"] + frame["delivered"].fillna(0) > 0].reset_index(drop=True)
-    _check_attempted(settings, frame)
+    _check_attempted(settings, frame, measured=arrived is not None)
     frame.insert(3, "channel", [settings.channels.name(c) if c else "" for c in frame.channel_id])
     frame = assess.over_limit(settings, tables, frame)
     if not with_fates:
@@ -249,9 +249,9 @@ def _moment(at: datetime) -> str:
     return "—" if pd.isna(at) else f"{at:%Y-%m-%d %H:%M}"
 
 
-def _check_attempted(settings: Settings, frame: pd.DataFrame) -> None:
-    """Raise QuotaError where fewer were attempted than failed, ParameterError for a count of
-    nothing that is there.
+def _check_attempted(settings: Settings, frame: pd.DataFrame, measured: bool) -> None:
+    """Raise QuotaError where fewer were attempted than failed, of a broadcast or of a channel's,
+    ParameterError for a count of nothing that is there.
     """
     known = [*frame["broadcast"], *frame["channel_id"]]
     for name in settings.attempted:
@@ -262,15 +262,21 @@ def _check_attempted(settings: Settings, frame: pd.DataFrame) -> None:
                 name=name,
                 present=", ".join(dict.fromkeys(frame["channel_id"])) or sentence("none"),
             )
-    for row in frame[frame["attempted"].notna()].itertuples():
-        if row.attempted < row.failed:
+    rows = frame[frame["attempted"].notna()]
+    counts = list(zip(rows["name"], rows["attempted"], rows["failed"], strict=True))
+    if not measured:
+        failed = frame.groupby("channel_id")["failed"].sum()
+        stated = {c: n for c, n in settings.attempted.items() if c in failed}
+        counts += [(settings.channels.name(c), n, failed[c]) for c, n in stated.items()]
+    for name, count, failures in counts:
+        if count < failures:
             raise QuotaError(
                 "{name}: {count} attempted, but {failures} failed messages; attempted counts"
                 " delivered and failed. Check the counts, or the days that the messages export"
                 " covers.",
-                name=row.name,
-                count=row.attempted,
-                failures=row.failed,
+                name=name,
+                count=count,
+                failures=failures,
             )
 
 
