@@ -36,7 +36,8 @@ class Form(_Data):
     is both, joined. What a document has around all that may be of any form.
     `required`: ours that a file must have to be of this form, beside one that says what failed and
     one that says who was reached. `states`: failed, reached, open,
-    incoming or none → our name → the values that say so ("*": any).
+    incoming, none or unknown → our name → the values that say so, whatever their case, accents and
+    what stands between words ("*": any, where no value says more).
     """
 
     name: str
@@ -47,7 +48,7 @@ class Form(_Data):
     cells: list[str] = []  # patterns of the cells of a file without header
     rows: str | None = None  # the list of a JSON document that records are; "": each is one by
     # itself; None: and a CSV file has the same columns
-    states: dict[Literal["failed", "reached", "open", "incoming", "none"], dict] = {}
+    states: dict[Literal["failed", "reached", "open", "incoming", "none", "unknown"], dict] = {}
     recipient: Literal["contact", "phone", "address"] = "contact"
     empty: list[str] = []  # values that say nothing
     zone: str = ""  # of the times that say none; "": as the user says
