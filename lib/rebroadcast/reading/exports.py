@@ -58,7 +58,8 @@ class Export:
 
     `table`: a lazy Ibis table, the columns of respond.io's profile for that kind as text, `sent_at` as
     instants (UTC), `local_at` as the wall clock of `timezone`, `source_file`, `row` (record in its
-    file, from 1) and `row_id` (unique over all files); `channel_id` is "" where it is not said. `rejected`: file, line, reason, text. `rows`
+    file, from 1) and `row_id` (unique over all files); `channel_id` is "" where it is not said;
+    `again`, where `checks.twice` has looked for it. `rejected`: file, line, reason, text. `rows`
     counts the good ones. `doubts`: what makes its numbers less sure. `span`: its first and last time
     (wall clock). `clock`: which zone the IDs of its messages show, None where they show none. `messages`: what a log of all messages, as other
     vendors keep it, tells of those that failed or arrived.
@@ -129,10 +130,13 @@ def read(
     # Each look at many files takes as long as to open them all.
     table = engine.keep(table) if len(parts) > MANY else table
     rejected = pd.concat([part.rejected for part in parts], ignore_index=True)
+    unnamed = kind == "failed" and not as_text and _unnamed(sources, parts)
+    table, twice = checks.twice(engine, table, sources) if unnamed else (table, [])
     seen = checks.look(table, "" if as_text else timezone)
     doubts = (
         *(doubt for source in sources for doubt in source.doubts),
         *(doubt for part in parts for doubt in part.doubts),
+        *twice,
         *checks.doubts(kind, sources, rejected, seen, timezone),
     )
     read_now = Export(
@@ -147,6 +151,12 @@ def read(
         read_now, kind="messages", table=log, rejected=rejected[:0], rows=rows, doubts=()
     )
     return replace(read_now, messages=messages)
+
+
+def _unnamed(sources: list[Source], parts: list[_Part]) -> bool:
+    """Whether some messages of several files have no IDs that tell them from one another."""
+    lost = any(doubt.kind == "lost message IDs" for part in parts for doubt in part.doubts)
+    return len(sources) > 1 and (lost or any(map(checks.nameless, sources)))
 
 
 @dataclass(frozen=True)
