@@ -355,7 +355,12 @@ def lost_ids(checked: "ibis.Table", source: Source) -> list[Doubt]:
 
 def nameless(source: Source) -> bool:
     """Whether a file has no message IDs, and its profile makes none."""
-    return not source.fit and "message_id" not in source.columns
+    return not source.fit and lacks(source, "message_id")
+
+
+def lacks(source: Source, name: str) -> bool:
+    """Whether a file has no column of a name of ours."""
+    return name not in (source.columns or source.fitted.form.columns)
 
 
 def twice(
