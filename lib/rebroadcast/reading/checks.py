@@ -153,7 +153,7 @@ def look(table: "ibis.Table", zone: str = "") -> Seen:
     if rounded:  # unless zeros are all that they ever end in
         kept = table.filter(long).message_id.left(DIGITS).right(1)
         rounded = bool((kept != "0").any().execute())
-    clock = _clock(seen[seen["told"]]) if zone else None
+    clock = _clock(_level(seen[seen["told"]], zone)) if zone else None
     found = _out_of_clock(table, zone, seen) if zone else {}
     whole = span(seen["local_min"].min(), seen["local_max"].max()) if zone else span()
     return Seen(int(seen["n"].sum()), whole, clock, zeros if rounded else 0, **found)
@@ -207,6 +207,20 @@ def _quarters(table: "ibis.Table", number: "ibis.Value") -> "dict[str, ibis.Valu
 
 def _time(quarters: int) -> timedelta:
     return timedelta(seconds=QUARTER * int(quarters))
+
+
+def _level(seen: "pd.DataFrame", zone: str) -> "pd.DataFrame":
+    """The clock of IDs (as `_clock` takes it) without the lag of times that come twice and are read
+    as of the second, where the zone's own clock shows them at the moments of the first.
+    """
+
+    def own(one) -> bool:
+        ends = (at - _time(one.lag) for at in (one.sent_min, one.sent_max))
+        return all(at.tz_convert(zone).utcoffset() == _time(one.ahead) for at in ends)
+
+    hour = seen["lag"].between(1, 4)  # quarters: clocks are put back by no more
+    level = [again and own(one) for again, one in zip(hour, seen.itertuples(), strict=True)]
+    return seen.assign(lag=seen["lag"].mask(pd.Series(level, seen.index, bool), 0))
 
 
 def _clock(seen: "pd.DataFrame") -> Clock | None:
