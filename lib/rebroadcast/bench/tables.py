@@ -341,7 +341,8 @@ class Tables:
         start, end = asked.period
         tests += [table.local_at >= start] if start else []
         tests += [table.local_at < end] if end else []
-        tests += [table.sender_type.lower().isin(asked.sender_type)] if asked.sender_type else []
+        senders = [profile.in_english("sender_type", said) for said in asked.sender_type]
+        tests += [table.sender_type.lower().isin(senders)] if senders else []
         tests += [table.broadcast == self.chosen] if self.chosen else []
         return ibis.and_(*tests).fill_null(False)
 

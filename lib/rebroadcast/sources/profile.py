@@ -89,7 +89,8 @@ class Target(_Data):
 
 class Profile(_Data):
     """One vendor's files: see profiles/ for examples. `grade`: A the vendor's own page or code,
-    B two independent sources, C one.
+    B two independent sources, C one. `values`: our column → what it may say → what that is called in
+    other languages.
     """
 
     title: str
@@ -98,6 +99,7 @@ class Profile(_Data):
     date: str
     provider: str = ""
     names: dict[str, list[str]] = {}  # columns that several forms share
+    values: dict[str, dict[str, list[str]]] = {}
     form: list[Form] = []
     target: Target | None = None
     name: str = ""
@@ -157,6 +159,16 @@ def packaged() -> dict[str, Profile]:
     """The profiles that come with the package, by name; respond.io's is the first."""
     files = sorted(PACKAGED.glob("*.toml"), key=lambda path: (path.stem != HOME, path.stem))
     return {path.stem: load(path) for path in files}
+
+
+def in_english(column: str, said: str) -> str:
+    """What respond.io calls a value of a column of ours that is said in another language.
+
+    >>> in_english("sender_type", "Transmisión"), in_english("sender_type", "echo")
+    ('broadcast', 'echo')
+    """
+    words = packaged()[HOME].values.get(column, {})
+    return next((ours for ours, own in words.items() if key(said) in map(key, own)), said)
 
 
 def load(path: Path) -> Profile:
