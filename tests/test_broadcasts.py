@@ -8,7 +8,7 @@ from collections import Counter
 import pandas as pd
 import pytest
 
-from conftest import HEADER, LIMIT, few_first, row
+from conftest import HEADER, LIMIT, few_first, opened, row
 from months import month
 from rebroadcast.common.exceptions import ParameterError
 from rebroadcast.reading import exports
@@ -380,3 +380,15 @@ def test_months_of_others_have_their_broadcasts(engine, write, made):
     assert Counter({name: n for (name, _), n in pairs.items()}) == wanted, pairs
     assert {name for name, key in pairs if key is None} <= {None}
     assert len(pairs) == len(wanted) == len({key for _, key in pairs})
+
+
+@pytest.mark.parametrize("word", ["Transmisión", "transmision", "DIFUSIÓN", "broadcast"])
+def test_a_broadcast_is_one_in_the_words_of_another_language(write, word):
+    rows = [row(str(n), f"m{n}", sender=word) for n in range(3)]
+    rows += [row(str(n), f"n{n}", sender="Usuario") for n in range(3, 5)]
+    given = {"exports": str(write(rows)), "timezone": "UTC"}
+    tables = opened(given).tables
+    assert tables.inputs.groups.found["broadcast"].nunique() == 1
+    assert tables.facts["counted"] == 3 and tables.facts["failed"] == 5
+    for asked in (word, "broadcast"):
+        assert opened(given | {"sender_type": asked}).tables.facts["failed"] == 3

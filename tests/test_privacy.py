@@ -145,3 +145,57 @@ def test_reports_name_nobody(world):
 )
 def test_what_commands_print_names_nobody(world, words):
     nobody_in(" ".join(words), command(world, *words))
+
+
+# The platform's header in languages that nobody has told the names of, and one that is made up.
+HEADERS = {
+    "de": "Datum & Uhrzeit;Absender-ID;Absendertyp;Kontakt-ID;Nachrichten-ID;Inhaltstyp;"
+    "Nachrichtentyp;Inhalt;Kanal-ID;Typ;Untertyp;Fehler",
+    "it": "Data e ora;ID mittente;Tipo mittente;ID contatto;ID messaggio;Tipo contenuto;"
+    "Tipo messaggio;Contenuto;ID canale;Genere;Sottotipo;Errore",
+    "pl": "Data i godzina;ID nadawcy;Typ nadawcy;ID kontaktu;ID wiadomości;Typ treści;"
+    "Typ wiadomości;Treść;ID kanału;Typ;Podtyp;Błąd",
+    "none": "Qa;Qb;Qc;Qd;Qe;Qf;Qg;Qh;Qi;Qj;Qk;Ql",
+}
+KNOWN = ["message", "text", "channel", "broadcast", "type"]  # words of data that are columns' names
+
+
+@pytest.mark.parametrize("words", [1, 2, 3])
+@pytest.mark.parametrize("language", [*HEADERS, ""])
+def test_an_error_names_the_headers_columns_and_never_a_rows_cells(tmp_path, language, words):
+    first = HEADERS.get(language)
+    rows = [
+        f"2022-01-11 15:00:{n:02};{';'.join(KNOWN[:words])};{IDS[n]};{NAMES[n % 4]};{PHONES[n]};"
+        + ";".join("x" * (7 - words))
+        for n in range(8)
+    ]
+    lines = [first] * bool(first) + rows
+    (tmp_path / "saved.csv").write_text("\n".join([*lines, ""]), "utf-8")
+    for verb in ("report", "broadcasts", "profiles"):
+        done = typed(verb, "saved.csv", place=tmp_path)
+        said = done.stdout + done.stderr
+        nobody_in(f"{verb} {language}", said)
+        assert done.returncode == 2 or verb == "profiles"
+        assert not first or first.split(";")[3] in said
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "2022-01-11",
+        "11.01.2022 15:00",
+        "Jan 11, 2022",
+        "88001",
+        "1.79387E+15",
+        "+52 55 8137 4461",
+        "whatsapp:+525581374461",
+        '{""type"": ""text""}',
+        "ana@correo.example",
+    ],
+)
+def test_a_row_of_data_is_no_header_whatever_words_it_holds(tmp_path, cell):
+    table = f'{HEADERS["none"]}\n"{cell}";Contact ID;Error;Content;Quetzalli;;;;;;;\n'
+    (tmp_path / "saved.csv").write_text(table, "utf-8")
+    done = typed("report", "saved.csv", place=tmp_path)
+    assert "'Qa', 'Qb'" in done.stderr
+    assert "Quetzalli" not in done.stderr

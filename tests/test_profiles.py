@@ -17,7 +17,7 @@ from conftest import few_first, long
 from rebroadcast.bench import workbench
 from rebroadcast.common.doubts import ALL
 from rebroadcast.common.exceptions import ColumnError, InputError
-from rebroadcast.reading import exports
+from rebroadcast.reading import exports, mapping
 from rebroadcast.report import reports
 from rebroadcast.sources import files, profile
 from rebroadcast.verbs.recover import recover
@@ -1356,6 +1356,47 @@ def test_columns_that_were_renamed_by_hand_keep_their_states(engine, tmp_path):
         ]
     )
     assert reached(export) == ["+15005550102"]
+
+
+STATES = {
+    "reached": [
+        *("delivered", "READ", "Delivered to handset", "clicked", "replied", "opened", "success"),
+        *("Entregado", "LEIDO", "Leído", "lei\u0301da", "lido", "délivré", "gelesen", "Consegnato"),
+    ],
+    "failed": [
+        *("failed", "undelivered", "UNDELIVERABLE", "Not delivered", "not-delivered", "rejected"),
+        *("expired", "No entregado", "no_entregado", "Fallido", "Não entregue", "non délivré"),
+        *("Nicht zugestellt", "fehlgeschlagen", "errore"),
+    ],
+    "open": ["sent", "Queued", "Enviado", "enviada", "en cola", "en file d’attente", "gesendet"],
+    "unknown": ["not read", "Delivered?", "half-way", "nada"],
+}
+
+
+def test_states_of_columns_named_by_hand_are_known_by_words_and_others_are_rejected(
+    engine, tmp_path
+):
+    path = tmp_path / "renamed.csv"
+    said = [(state, word) for state, words in STATES.items() for word in words]
+    lines = [
+        f"{1000 + n},m{n},2026-11-05 10:{n:02}:00,1001,{word},{'' if state == 'open' else 'an error'},x"
+        for n, (state, word) in enumerate(said)
+    ]
+    lines += ["2001,n1,2026-11-05 10:59:00,1001,,no state and an error,x"]
+    header = "Contact ID,Message ID,Date,Channel ID,Status,Error,Content"
+    path.write_text("\n".join([header, *lines, ""]), "utf-8")
+    export = exports.read(engine, path)
+
+    def words(table):
+        ids = table.contact_id.execute()
+        return sorted(said[int(one) - 1000][1] if one < "2000" else "" for one in ids)
+
+    assert words(export.table) == sorted([*STATES["failed"], ""])
+    assert len(reached(export)) == len(STATES["reached"])
+    assert export.rejected.reason.tolist() == [mapping.NO_STATE] * len(STATES["unknown"])
+    kinds = {doubt.kind: doubt.values["n"] for doubt in export.doubts}
+    assert kinds["rejected failed"] == len(STATES["unknown"])
+    assert kinds["under way"] == len(STATES["open"])
 
 
 # --- which profile

@@ -18,7 +18,7 @@ from rebroadcast.bench import workbench
 from rebroadcast.common.exceptions import InputError, OutputError, ParameterError, RunError
 from rebroadcast.recovery import fates as fates_
 from rebroadcast.recovery import tag_import, targets
-from rebroadcast.report.tag_import import fix_first
+from rebroadcast.report.tag_import import fix_first, import_steps
 from rebroadcast.sources import profile
 from rebroadcast.verbs import recover as recovering
 
@@ -253,6 +253,33 @@ def test_existing_tags_stay_in_the_cell(write, tmp_path):
     twice = write([["1", ""], ["1", ""]], "twice.csv", ["ContactID", "Tags"])
     with pytest.raises(InputError, match="more than once: 1;"):
         recover(exports=str(path), contacts=str(twice))
+
+
+@pytest.mark.parametrize(
+    ("header", "target", "told"),
+    [
+        (["ContactID", "PhoneNumber"], "", True),
+        (["ContactID", "PhoneNumber", "Tags"], "", False),
+        (["ContactID", "PhoneNumber"], "numbers", False),  # a list without tags takes none off
+    ],
+)
+def test_a_contacts_export_without_tags_is_not_said_to_keep_them(
+    write, tmp_path, header, target, told
+):
+    path = write([row("1", "1"), row("2", "2")])
+    cells = [["1", "+5215512345671", "vip"], ["2", "+5215512345672", ""]]
+    contacts = write([one[: len(header)] for one in cells], "contacts.csv", header)
+    given = {"exports": str(path), "contacts": str(contacts), "for_": target}
+    found, _ = recover(tmp_path / "a", **given)
+    doubts = {doubt.kind: doubt for doubt in found.doubts}
+    assert (recovering.NO_TAGS in doubts) == told
+    if told:
+        assert doubts[recovering.NO_TAGS].weight == 2
+        assert "contacts.csv has no Tags column" in doubts[recovering.NO_TAGS].text()
+    reader = opened(given, "tag_import").reader
+    steps = import_steps(reader, found, True).data
+    assert ("Existing tags were kept" in steps) == (not told and not target)
+    assert ("would take off those that contacts have" in steps) == told
 
 
 def test_files_are_split_where_the_platform_asks_for_it(engine, tmp_path):

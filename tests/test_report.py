@@ -23,7 +23,9 @@ from rebroadcast.bench import parameters, workbench
 from rebroadcast.common.exceptions import OutputError, ParameterError, RunError
 from rebroadcast.common.language import Language
 from rebroadcast.report import failure_report, reports
+from rebroadcast.show import failures
 from rebroadcast.show.reader import Reader
+from rebroadcast.show.words import cause_name
 from rebroadcast.verbs import summarise
 
 BIN = Path(sys.executable).parent
@@ -135,6 +137,19 @@ def test_the_first_sentence_says_why(channel, said):
     sentence = failure_report.headline(bench.reader, found)
     assert said in sentence and "delivered" in sentence
     bench.close()
+
+
+def test_headline_and_figure_name_the_same_cause_where_causes_tie(write):
+    """The errors are in the order of their texts, the causes in that of their names."""
+    errors = ["(#131047) Re-engagement message", "(#131026) Message undeliverable"] * 2
+    errors += ["(#131050) User has stopped marketing messages", "A text that nobody knows"] * 2
+    rows = [row(str(n), f"m{n}", error) for n, error in enumerate(errors)]
+    bench = workbench.open({"exports": str(write(rows)), "timezone": "UTC"}, "failure_report")
+    found = summarise.summarise(bench.settings, bench.tables)
+    assert found.causes["failed"].nunique() == 1
+    first = cause_name(found.causes["cause"].iloc[0], bench.reader.lang)
+    assert f"“{first}”: 2 (25" in failure_report.headline(bench.reader, found)
+    assert f"{first}, 2 of 8" in failures.failures_by_cause(found.causes).layout.title.text
 
 
 def test_plain_papermill_runs_a_notebook_as_it_is(tmp_path):

@@ -153,3 +153,58 @@ def test_a_stated_count_that_is_not_used_is_told(write, measured, said):
     assert len(found) == 1 and said in found[0]
     exact = opened(given | {"attempted": "1001=7" if measured else ""})
     assert not [doubt for doubt in doubts(exact.tables) if doubt.kind == "attempted"]
+
+
+DAYS = [row(str(n), f"m{n}", at=f"2022-01-11 15:00:{n:02}") for n in range(12)]
+SECOND = [row("1", "m90", at="2022-01-11 15:00:01"), row("20", "m91", at="2022-01-12 15:00:01")]
+
+
+def without(rows, *names):
+    """Rows, and their header, without some columns."""
+    left = [n for n, name in enumerate(HEADER) if name not in names]
+    return [[cells[n] for n in left] for cells in rows], [HEADER[n] for n in left]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "alike", "messages"),
+    [
+        ([], [], 0, 14),  # IDs tell the messages apart, of which five repeat
+        (["Message ID"], ["Message ID"], 6, 13),
+        (["Message ID"], [], 6, 13),
+        ([], ["Message ID"], 6, 13),
+        (["Message ID", "Content"], ["Message ID"], 6, 13),
+        (["Message ID", "Date & Time"], ["Message ID", "Date & Time"], 6, 19),
+    ],
+)
+def test_messages_without_ids_that_overlapping_files_hold_twice_count_once(
+    write, first, second, alike, messages
+):
+    """The second file has five rows of the first, one that is alike but for its ID, and a new one."""
+    one, two = without(DAYS, *first), without(DAYS[7:] + SECOND, *second)
+    files = [str(write(rows, f"{n}.csv", header)) for n, (rows, header) in enumerate([one, two])]
+    tables = opened({"exports": files, "timezone": "UTC"}).tables
+    found = {doubt.kind: doubt.values["n"] for doubt in doubts(tables) if doubt.kind == "alike"}
+    assert found == ({"alike": alike} if alike else {})
+    assert int(tables.failed.count().execute()) == int(tables.facts["failed"]) == messages
+    assert tables.repeats == 19 - messages
+
+
+def test_rows_that_are_alike_in_one_file_are_messages_of_their_own(write):
+    rows, header = without([*DAYS[:2], DAYS[0]], "Message ID")
+    files = [str(write(some, f"{len(some)}.csv", header)) for some in (rows, rows[:2])]
+    tables = opened({"exports": files, "timezone": "UTC"}).tables
+    assert int(tables.failed.count().execute()) == 3
+    assert {doubt.kind: doubt.values["n"] for doubt in doubts(tables)}["alike"] == 2
+
+
+@pytest.mark.parametrize("columns", [[], ["Message ID"]])
+def test_an_export_without_message_ids_is_not_said_to_be_cut_by_a_spreadsheet(write, columns):
+    rows, header = without(DAYS[:3], *columns)
+    failed = write(rows, header=header)
+    sent = write(
+        [[*cells[:4], f"x{cells[4]}", *cells[5:-1]] for cells in DAYS], "m.csv", HEADER[:-1]
+    )
+    bench = opened({"exports": str(failed), "messages": str(sent), "timezone": "UTC"})
+    [said] = [doubt for doubt in doubts(bench.tables) if doubt.kind == "ids do not match"]
+    assert said.values == {"n": 3, "contacts": 3}
+    assert ("spreadsheet" in said.text()) == (not columns)

@@ -6,8 +6,9 @@ import csv
 import re
 import shutil
 import zipfile
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import openpyxl
 import pyarrow
@@ -502,6 +503,29 @@ def test_times_that_clocks_skip_are_told_of_parquet_and_of_other_vendors_files(e
         export = read(engine, tmp_path / name, timezone="Europe/Madrid")
         [said] = [d for d in export.doubts if d.kind == "times that are none"]
         assert said.values["n"] == 1 and said.values["first"] == "2026-03-29 02:30:00"
+
+
+@pytest.mark.parametrize(
+    ("zone", "put_back", "off"),
+    [
+        ("America/New_York", 1_793_512_800, None),  # 1 Nov 2026, 06:00 UTC: from 02:00 to 01:00
+        ("Europe/Madrid", 1_792_890_000, None),
+        ("Australia/Lord_Howe", 1_806_764_400, None),  # by half an hour
+        ("America/Bogota", 1_793_512_800, "-05:00"),
+    ],
+)
+def test_the_night_on_which_clocks_are_put_back_is_that_of_its_own_zone(
+    engine, write, zone, put_back, off
+):
+    rows = []
+    for n in range(40):
+        second = put_back - 1750 + 50 * n  # most of the first of two hours, and some of the second
+        wall = datetime.fromtimestamp(second, UTC).astimezone(ZoneInfo(zone))
+        rows.append(row(str(100 + n), f"{second}{123457 + 10103 * n}", at=f"{wall:%F %T}"))
+    export = read(engine, write(rows), timezone="UTC" if off else zone)
+    [said] = [d for d in export.doubts if d.kind == "clock"] or [None]
+    assert (said and said.values["shift"]) == off
+    assert not export.clock.shift or off
 
 
 def test_ids_that_are_no_moments_tell_no_clock(engine, write):

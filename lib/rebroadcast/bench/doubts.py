@@ -6,6 +6,7 @@ import pandas as pd
 
 from ..common.doubts import ALL, Doubt, n_
 from ..engine.engine import distinct_ids
+from ..reading import checks
 from .tables import Tables
 
 _ = str  # marks a message for the catalogue; it is translated where it is shown
@@ -177,19 +178,34 @@ def _unmatched(tables: Tables) -> list[Doubt]:
     if tables.inputs.outgoing is None:
         return []
     rows = tables.failed.semi_join(tables.inputs.unmatched, "row_id")
-    seen = rows.aggregate(n=rows.count(), contacts=distinct_ids("contact_id", rows))
-    seen = seen.execute().iloc[0]
-    text = n_(
-        "{n} failed message is not in the messages export of those days, so its ID cannot be"
-        " compared (a spreadsheet may have cut it). What seems to have arrived for its contact is"
-        " not counted. Export both files again, and do not save them in a spreadsheet.",
-        "{n} failed messages are not in the messages export of those days, so their IDs cannot be"
-        " compared (a spreadsheet may have cut them). What seems to have arrived for these"
-        " {contacts} contacts is not counted. Export both files again, and do not save them in a"
-        " spreadsheet.",
-    )
-    values = {"n": int(seen["n"]), "contacts": int(seen["contacts"])}
-    return [Doubt("ids do not match", text, values, values["n"])] if values["n"] else []
+    files = [s.name for s in tables.inputs.export.sources if checks.nameless(s)]
+    seen = rows.group_by(nameless=rows.source_file.isin(files))
+    seen = seen.aggregate(n=rows.count(), contacts=distinct_ids("contact_id", rows)).to_pandas()
+    texts = {
+        False: n_(
+            "{n} failed message is not in the messages export of those days, so its ID cannot be"
+            " compared (a spreadsheet may have cut it). What seems to have arrived for its contact"
+            " is not counted. Export both files again, and do not save them in a spreadsheet.",
+            "{n} failed messages are not in the messages export of those days, so their IDs cannot"
+            " be compared (a spreadsheet may have cut them). What seems to have arrived for these"
+            " {contacts} contacts is not counted. Export both files again, and do not save them in"
+            " a spreadsheet.",
+        ),
+        True: n_(
+            "{n} failed message is of an export without message IDs, so it cannot be found in the"
+            " messages export. What seems to have arrived for its contact is not counted. Export"
+            " the failed messages again, with their IDs.",
+            "{n} failed messages are of an export without message IDs, so they cannot be found in"
+            " the messages export. What seems to have arrived for these {contacts} contacts is not"
+            " counted. Export the failed messages again, with their IDs.",
+        ),
+    }
+    return [
+        Doubt(
+            "ids do not match", texts[one.nameless], {"n": one.n, "contacts": one.contacts}, one.n
+        )
+        for one in seen.itertuples()
+    ]
 
 
 def _none_delivered(tables: Tables) -> list[Doubt]:

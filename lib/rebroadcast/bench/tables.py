@@ -362,7 +362,8 @@ class Tables:
         start, end = asked.period
         tests += [table.local_at >= start] if start else []
         tests += [table.local_at < end] if end else []
-        tests += [table.sender_type.lower().isin(asked.sender_type)] if asked.sender_type else []
+        senders = [profile.in_english("sender_type", said) for said in asked.sender_type]
+        tests += [table.sender_type.lower().isin(senders)] if senders else []
         tests += [table.broadcast == self.chosen] if self.chosen else []
         return ibis.and_(*tests).fill_null(False)
 
@@ -402,8 +403,8 @@ class Tables:
 
         Of all: `newest` (UTC); `first` and `last` of broadcasts (wall clock), NaT where there is none;
         how many days of months (`days`) and months of years (`months`) have some; how many failures
-        name no channel (`nowhere`). Of those selected: what `facts` shows, how many rows have a
-        message ID (`named`), how many IDs these are (`unique`), and the channels of those that count
+        name no channel (`nowhere`). Of those selected: what `facts` shows, how many rows are in
+        another file, too (`again`), or have a message ID (`named`), how many IDs these are (`unique`), and the channels of those that count
         (`counting`).
         """
         rows = self.inputs.all_failed
@@ -417,6 +418,7 @@ class Tables:
             days=at.day().nunique(),
             months=at.month().nunique(),
             nowhere=rows.count(where=rows.channel_id.fill_null("") == ""),
+            again=rows.count(where=own & _again(rows)),
             named=sum(part.count(where=own) for part in parts),
             unique=distinct_ids("message_id", rows, own),
             counting=rows.channel_id.collect(where=counted, distinct=True),
@@ -452,7 +454,8 @@ class Tables:
         seen, rows = self.seen, self.inputs.all_failed
         if not seen["failed"]:
             raise self._nothing_left()
-        rows = rows.filter(self.selected(rows))
+        rows = rows.filter(self.selected(rows), ~_again(rows))
+        self.repeats = int(seen["again"])
         if seen["named"] == seen["unique"]:
             return self.engine.view(rows)
         # A spreadsheet can round the IDs of messages to several contacts to the same one.
@@ -460,7 +463,7 @@ class Tables:
         by_message = known.group_by("message_id", "contact_id")
         once = self.engine.keep(by_message.aggregate(row_id=known.row_id.min()))
         single = int(once.count().execute())
-        self.repeats = int(seen["named"]) - single
+        self.repeats += int(seen["named"]) - single
         self.sharing = single - int(seen["unique"])
         unnamed = rows.filter(rows.message_id.isnull())
         return self.engine.view(unnamed.union(rows.semi_join(once, "row_id")))
@@ -691,6 +694,11 @@ class Tables:
         known = [self.settings.channels.get(i) for i in (() if ids is None else ids) if i]
         kinds = [channel.kind for channel in known if channel and channel.kind]
         return max((kind.settling for kind in kinds), default=timedelta(hours=24))
+
+
+def _again(rows: ibis.Table) -> ibis.Value:
+    """Whether a row holds a message without ID that another file has, too."""
+    return rows.again if "again" in rows.columns else ibis.literal(False)
 
 
 def _facts(rows: ibis.Table, own: ibis.Value, counted: ibis.Value) -> dict[str, ibis.Value]:

@@ -15,6 +15,7 @@ from ..common.doubts import ALL, Doubt, n_
 from ..common.exceptions import DateError
 from ..common.masking import mask
 from ..common.times import changes
+from ..engine.engine import Engine
 from ..sources.files import Source
 from . import dates
 from .scan import SIGNS
@@ -152,7 +153,7 @@ def look(table: "ibis.Table", zone: str = "") -> Seen:
     if rounded:  # unless zeros are all that they ever end in
         kept = table.filter(long).message_id.left(DIGITS).right(1)
         rounded = bool((kept != "0").any().execute())
-    clock = _clock(seen[seen["told"]]) if zone else None
+    clock = _clock(_level(seen[seen["told"]], zone)) if zone else None
     found = _out_of_clock(table, zone, seen) if zone else {}
     whole = span(seen["local_min"].min(), seen["local_max"].max()) if zone else span()
     return Seen(int(seen["n"].sum()), whole, clock, zeros if rounded else 0, **found)
@@ -206,6 +207,20 @@ def _quarters(table: "ibis.Table", number: "ibis.Value") -> "dict[str, ibis.Valu
 
 def _time(quarters: int) -> timedelta:
     return timedelta(seconds=QUARTER * int(quarters))
+
+
+def _level(seen: "pd.DataFrame", zone: str) -> "pd.DataFrame":
+    """The clock of IDs (as `_clock` takes it) without the lag of times that come twice and are read
+    as of the second, where the zone's own clock shows them at the moments of the first.
+    """
+
+    def own(one) -> bool:
+        ends = (at - _time(one.lag) for at in (one.sent_min, one.sent_max))
+        return all(at.tz_convert(zone).utcoffset() == _time(one.ahead) for at in ends)
+
+    hour = seen["lag"].between(1, 4)  # quarters: clocks are put back by no more
+    level = [again and own(one) for again, one in zip(hour, seen.itertuples(), strict=True)]
+    return seen.assign(lag=seen["lag"].mask(pd.Series(level, seen.index, bool), 0))
 
 
 def _clock(seen: "pd.DataFrame") -> Clock | None:
@@ -350,6 +365,52 @@ def lost_ids(checked: "ibis.Table", source: Source) -> list[Doubt]:
         n,
     )
     return [lost] if n else []
+
+
+def nameless(source: Source) -> bool:
+    """Whether a file has no message IDs, and its profile makes none."""
+    return not source.fit and lacks(source, "message_id")
+
+
+def lacks(source: Source, name: str) -> bool:
+    """Whether a file has no column of a name of ours."""
+    return name not in (source.columns or source.fitted.form.columns)
+
+
+def twice(
+    engine: Engine, table: "ibis.Table", sources: Sequence[Source]
+) -> "tuple[ibis.Table, list[Doubt]]":
+    """Add `again` to messages, where a row without message ID is as one of another file in all that
+    both files tell: the same message, once more, as files hold it whose days overlap. Of rows that
+    are alike in a file each is a message of its own. Without times nothing tells what is the same.
+    """
+    told = set.intersection(*({*source.columns} for source in sources if not source.fit))
+    alike = [name for name in table.columns if name in told - {"message_id"}]
+    own = ibis.row_number().over(group_by=[*alike, "source_file"], order_by=table.row_id)
+    rows = table.mutate(nth=own)
+    named_first = [rows.message_id.isnull(), rows.row_id]
+    place = ibis.row_number().over(group_by=[*alike, "nth"], order_by=named_first)
+    rows = engine.keep(rows.mutate(again=rows.message_id.isnull() & (place > 0)).drop("nth"))
+    n, files = int(rows.again.sum().execute()), _names(source.name for source in sources)
+    once = "sent_at" in told
+    doubts = [Doubt("alike", ALIKE[once], {"files": files, "n": n}, n)] if n else []
+    return rows if once else table, doubts
+
+
+ALIKE = {
+    True: n_(
+        "{files}: {n} row without message ID is in another file, too, the same in every column: it"
+        " counts once, as one message. Export with message IDs to be sure.",
+        "{files}: {n} rows without message IDs are in another file, too, the same in every column:"
+        " they count once, as one message each. Export with message IDs to be sure.",
+    ),
+    False: n_(
+        "{files}: {n} row without message ID and time is as one of another file, and may be the"
+        " same message; it counts twice. Export with message IDs or times.",
+        "{files}: {n} rows without message IDs and times are as those of another file, and may be"
+        " the same messages; they count twice. Export with message IDs or times.",
+    ),
+}
 
 
 def under_way(sources: Sequence[Source], n: int) -> Doubt:

@@ -16,6 +16,7 @@ from ..common.exceptions import InputError, sentence
 from ..common.sheets import NOTHING
 from ..common.times import check_zone
 from ..engine.engine import Engine, id_parts
+from ..sources import profile as profile_
 from ..sources.files import (
     Source,
     check_unchanged,
@@ -58,7 +59,8 @@ class Export:
 
     `table`: a lazy Ibis table, the columns of respond.io's profile for that kind as text, `sent_at` as
     instants (UTC), `local_at` as the wall clock of `timezone`, `source_file`, `row` (record in its
-    file, from 1) and `row_id` (unique over all files); `channel_id` is "" where it is not said. `rejected`: file, line, reason, text. `rows`
+    file, from 1) and `row_id` (unique over all files); `channel_id` is "" where it is not said;
+    `again`, where `checks.twice` has looked for it. `rejected`: file, line, reason, text. `rows`
     counts the good ones. `doubts`: what makes its numbers less sure. `span`: its first and last time
     (wall clock). `clock`: which zone the IDs of its messages show, None where they show none. `messages`: what a log of all messages, as other
     vendors keep it, tells of those that failed or arrived.
@@ -129,10 +131,14 @@ def read(
     # Each look at many files takes as long as to open them all.
     table = engine.keep(table) if len(parts) > MANY else table
     rejected = pd.concat([part.rejected for part in parts], ignore_index=True)
+    table = table if as_text else _in_english(table)
+    unnamed = kind == "failed" and not as_text and _unnamed(sources, parts)
+    table, twice = checks.twice(engine, table, sources) if unnamed else (table, [])
     seen = checks.look(table, "" if as_text else timezone)
     doubts = (
         *(doubt for source in sources for doubt in source.doubts),
         *(doubt for part in parts for doubt in part.doubts),
+        *twice,
         *checks.doubts(kind, sources, rejected, seen, timezone),
     )
     read_now = Export(
@@ -141,12 +147,27 @@ def read(
     logs = [part.log for part in parts if part.log is not None]
     if len(logs) < len(parts):
         return read_now
-    log = ibis.union(*logs)
+    log = _in_english(ibis.union(*logs))
     rows = int(log.count().execute())
     messages = replace(
         read_now, kind="messages", table=log, rejected=rejected[:0], rows=rows, doubts=()
     )
     return replace(read_now, messages=messages)
+
+
+def _in_english(table: "ibis.Table") -> "ibis.Table":
+    """A table in which the values that the platform says in another language are as in English."""
+    names = [n for n in table.columns if n in profile_.packaged()[profile_.HOME].values]
+    said = table.select(*names).distinct().to_pandas() if names else {}
+    ours = {n: {cell: profile_.in_english(n, cell) for cell in said[n].dropna()} for n in names}
+    changed = {n: known for n, known in ours.items() if any(k != v for k, v in known.items())}
+    return table.mutate(**{n: table[n].substitute(known) for n, known in changed.items()})
+
+
+def _unnamed(sources: list[Source], parts: list[_Part]) -> bool:
+    """Whether some messages of several files have no IDs that tell them from one another."""
+    lost = any(doubt.kind == "lost message IDs" for part in parts for doubt in part.doubts)
+    return len(sources) > 1 and (lost or any(map(checks.nameless, sources)))
 
 
 @dataclass(frozen=True)

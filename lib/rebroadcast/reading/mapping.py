@@ -7,6 +7,7 @@ import ibis
 import pandas as pd
 
 from ..common.doubts import Doubt
+from ..common.exceptions import folded
 from ..common.sheets import NOTHING
 from ..engine.engine import Engine
 from ..sources.files import Source
@@ -19,7 +20,9 @@ NO_STATE = "a state that its profile does not know"
 RANK, FILE = 60, 40  # bits: a record's state, file and place, as one number that orders them
 NUMBERS = {*IDS, "phone", "code"}
 DRESSED = {*NUMBERS, "sent_at"}  # what spreadsheets keep as text by a sign before it
-ALIKE = {"_": " ", "’": "'"}  # signs that programs write for one another
+BETWEEN = " _.'’-\u0300\u0301\u0302\u0303\u0308\u0327"  # signs that words of a state go without
+ACCENTS = {c: folded(c) for c in map(chr, range(0xE0, 0x180)) if c.islower()}
+ACCENTS = {c: plain for c, plain in ACCENTS.items() if len(plain) == 1 and plain != c}
 ALIKE_IN = ("contact_id", "sent_at", "channel_id", "sender_id", "content")  # of one message
 # As people and APIs write a phone number: what is between the digits is dropped after a "+" only.
 PHONE = r"^'?(?:[a-z_]+:)?(?:[+][0-9][0-9 ().-]*|[0-9]+)$"
@@ -82,12 +85,13 @@ def _rows(
     said = {name: raw[name] for name in form.columns if name in raw.columns}
     signs = [
         (ours, values, state)
-        for state in ("incoming", "none", "reached", "failed", "open")
+        for state in ("unknown", "incoming", "none", "reached", "failed", "open")
         for ours, values in form.states.get(state, {}).items()
         if ours in said
     ]
     signs.sort(key=lambda sign: sign[1] == ["*"])  # what is filled tells less than what it says
-    tests = [(_says(said[ours], values), state) for ours, values, state in signs]
+    named = {state: ibis.literal(state).nullif("unknown") for *_, state in signs}
+    tests = [(_says(said[ours], values), named[state]) for ours, values, state in signs]
     place = raw.file_row_number.cast("int64") + 1
     code, why = (said.get(n, ibis.null("string")) for n in ("code", "reason"))
     own = ibis.literal(f"{source.sha256[:8]} {source.name}:") + place.cast("string")
@@ -179,16 +183,16 @@ def _filled(ours: str, cell: "ibis.Value", source: Source) -> "ibis.Value":
 
 
 def _says(value: "ibis.Value", values: list[str]) -> "ibis.Value":
-    """Whether a cell has one of the values that say a state."""
+    """Whether a cell has one of the values that say a state, whatever its case, its accents and what
+    stands between its words.
+    """
     if values == ["*"]:
         return value.notnull()
-    said = [_alike(one) for one in values]
-    return _alike(value).isin(said).fill_null(False)
-
-
-def _alike(value):
-    """A text, or a column of texts, without case and one sign for those that are alike."""
-    return reduce(lambda so_far, signs: so_far.replace(*signs), ALIKE.items(), value.lower())
+    accented, plain = "".join(ACCENTS), "".join(ACCENTS.values())
+    said = [one.lower().translate(str.maketrans(accented, plain, BETWEEN)) for one in values]
+    cell = value.lower()
+    bare = cell.translate(accented + BETWEEN, plain)
+    return cell.re_search("^[a-z0-9]*$").ifelse(cell, bare).isin(said).fill_null(False)
 
 
 def _once(rows: "ibis.Table", document: str) -> "ibis.Table":

@@ -12,6 +12,7 @@ from ..bench.results import Results
 from ..bench.settings import Settings
 from ..recovery.fates import DISPOSITIONS
 from ..show import failures as charts
+from ..show.drawing import ranked
 from ..show.parts import SAFE_ROWS, grid, html, more, ordered, p, table, verdict_label
 from ..show.reader import Reader
 from ..show.words import (
@@ -94,13 +95,12 @@ def headline(reader: Reader, found: Summary) -> str:
             )
     else:
         said = n("{n} message failed.", "{n} messages failed.", failed)
-    by_cause = errors.groupby("cause", sort=False)["failed"].sum()
-    top = by_cause.sort_values(ascending=False, kind="stable")
+    top = ranked(errors, "cause").iloc[0]  # as the figure has it, also where causes tie
     most = _(
         "The most frequent cause is “{cause}”: {count} ({share}).",
-        cause=cause_name(top.index[0], reader.lang),
-        count=number(top.iloc[0]),
-        share=reader.lang.percent(top.iloc[0] / failed),
+        cause=cause_name(top["cause"], reader.lang),
+        count=number(top["failed"]),
+        share=reader.lang.percent(top["failed"] / failed),
     )
     return f"{said} {most}"
 

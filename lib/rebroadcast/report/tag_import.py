@@ -13,7 +13,7 @@ from ..common import sheets
 from ..show.parts import SAFE_ROWS, grid, html, ordered, p, table
 from ..show.reader import Reader
 from ..show.words import cause_name, disposition_name, meaning
-from ..verbs.recover import Recovery
+from ..verbs.recover import NO_TAGS, Recovery
 from .frame import broadcasts, status, tiles, warnings
 
 
@@ -128,11 +128,14 @@ def import_steps(reader: Reader, found: Recovery, with_contacts: bool) -> HTML:
         "Whether an import adds to a contact’s tags or replaces them is not documented by the"
         " platform."
     )
-    kept = (
-        _("Existing tags were kept in each cell, from the contacts export.")
-        if with_contacts
-        else _("Give the contacts export (contacts) and existing tags are kept in each cell.")
-    )
+    kept = _("Give the contacts export (contacts) and existing tags are kept in each cell.")
+    if any(doubt.kind == NO_TAGS for doubt in found.doubts):
+        kept = _(
+            "The contacts export has no tags to keep in the cells: an import that replaces tags"
+            " would take off those that contacts have."
+        )
+    elif with_contacts:
+        kept = _("Existing tags were kept in each cell, from the contacts export.")
     return html(sends(reader, found), ordered(steps), p(f"{note} {kept}", "fine"))
 
 

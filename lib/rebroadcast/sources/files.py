@@ -18,6 +18,7 @@ from urllib.request import url2pathname
 
 from ..common.doubts import Doubt
 from ..common.exceptions import ColumnError, InputError, did_you_mean, reason, sentence
+from ..common.masking import mask
 from . import archives, profile, share
 from .encodings import Survey, clean, encoding, survey
 from .profile import Fit, Profile, key
@@ -29,6 +30,11 @@ AROUND = re.compile(
 COMMENT = re.compile(r"(?m)^[ \t]*(?://|#).*$")
 ARRAY = re.compile(r"\s*\[\s*[{\[\]]")
 BROKEN = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")  # what no program writes in a header
+# What no column is called: a date or a number of five digits and more, a phone number, an address, JSON.
+DATA = re.compile(
+    r"^[\s'\"=(+]*\d(?:\D*\d){4}|^\W*\d[\d.,]*[eE][+-]?\d|[+]\d{7}|\d:\d\d:\d\d|\S@\S+[.]\S"
+    r"|[^\W\d]{3} \d{1,2},? \d{4}\b|^\s*[\[{]\s*['\"\[{]"
+)
 EMPTY = re.compile(r'"([^"\n]{1,40})"\s*:\s*\[\s*\]')
 NAMES = 3  # that are told of a column that is missing
 HEADER_LINES = 20  # how far down the header row is looked for
@@ -400,7 +406,8 @@ def _without(foreign: re.Pattern, source: Source, start: str, scratch: Path) -> 
 
 def _open_csv(source: Source, start: str, export: str, profiles: list[Profile]) -> Source:
     """Find the header of a CSV file and its delimiter: the row of which a form knows most columns,
-    the first of several. A row below the first must know two, and more than the first does.
+    the first of several. A row below the first must know two, and more than the first does. An
+    error names the header's cells, never those of data.
     """
     seen = [
         (_known(profiles, cells), -row, lines, delimiter, cells)
@@ -428,11 +435,27 @@ def _open_csv(source: Source, start: str, export: str, profiles: list[Profile]) 
             file=source.name,
             name=broken,
         )
-    return _match(replace(source, delimiter=delimiter, skip=skip), cells, export, profiles)
+    header = cells if profile.fits(profiles, cells) else _top(start)
+    return _match(replace(source, delimiter=delimiter, skip=skip), header, export, profiles)
+
+
+def _top(start: str) -> list[str]:
+    """The row that a file has for its header, known or not: the first of the widest that hold no
+    data.
+    """
+    rows = [cells for d in ",;\t|" for _, cells, _ in _rows(start, d) if not _is_data(cells)]
+    return max(rows, key=lambda cells: sum(map(bool, cells)), default=[])
+
+
+def _is_data(cells: Iterable[str]) -> bool:
+    """Whether a row is no header, whatever words it holds: its cells may be of persons."""
+    return any(map(DATA.search, cells))
 
 
 def _known(profiles: list[Profile], cells: list[str]) -> int:
-    """How many cells of a row the form knows that knows most of them."""
+    """How many cells of a row the form knows that knows most of them; none of a row of data."""
+    if _is_data(cells):
+        return 0
     forms = (form for one in profiles for form in one.form if form.rows is None and not form.cells)
     return max((sum(map(bool, profile.places(form, cells))) for form in forms), default=0)
 
@@ -572,7 +595,7 @@ def _no_header(source: Source, start: str, profiles: list[Profile]) -> InputErro
             file=source.name,
             n=len(cells),
         )
-    return _unknown(source, cells, profiles)
+    return _unknown(source, _top(start), profiles)
 
 
 def _unknown(
@@ -635,7 +658,7 @@ def headings(cells: Iterable[str]) -> list[str | None]:
 
 def _listed(cells: list[str]) -> str:
     # Of a path the end tells more.
-    shown = [repr(c[-40:] if "[]." in c else c.strip()[:40]) for c in cells[:20]]
+    shown = [repr(c[-40:] if "[]." in c else c.strip()[:40]) for c in map(mask, cells[:20])]
     return ", ".join(shown) + (
         " " + sentence("and {n} more", n=len(cells) - 20) if len(cells) > 20 else ""
     )
@@ -775,8 +798,7 @@ def stub(path: Path) -> str:
         rows = max(filter(None, lists), key=lists.__getitem__, default="")
         cells = [cell.removeprefix(rows) for cell in cells if cell.startswith(rows)]
     else:
-        tops = [row for d in ",;\t|" for _, row, _ in _rows(start, d)]
-        cells = max(tops, key=len, default=[])
+        cells = _top(start)
     ours = dict(zip(headings(c.rpartition(".")[2] for c in cells), cells, strict=True))
     wanted = dict.fromkeys(("contact_id", "message_id", "sent_at", "state", "code", "reason"), "?")
     columns = {name: ours.get(name, "?") for name in wanted | ours if name}

@@ -36,7 +36,8 @@ class Form(_Data):
     is both, joined. What a document has around all that may be of any form.
     `required`: ours that a file must have to be of this form, beside one that says what failed and
     one that says who was reached. `states`: failed, reached, open,
-    incoming or none → our name → the values that say so ("*": any).
+    incoming, none or unknown → our name → the values that say so, whatever their case, accents and
+    what stands between words ("*": any, where no value says more).
     """
 
     name: str
@@ -49,7 +50,7 @@ class Form(_Data):
     cells: list[str] = []  # patterns of the cells of a file without header
     rows: str | None = None  # the list of a JSON document that records are; "": each is one by
     # itself; None: and a CSV file has the same columns
-    states: dict[Literal["failed", "reached", "open", "incoming", "none"], dict] = {}
+    states: dict[Literal["failed", "reached", "open", "incoming", "none", "unknown"], dict] = {}
     recipient: Literal["contact", "phone", "address"] = "contact"
     empty: list[str] = []  # values that say nothing
     zone: str = ""  # of the times that say none; "": as the user says
@@ -90,7 +91,8 @@ class Target(_Data):
 
 class Profile(_Data):
     """One vendor's files: see profiles/ for examples. `grade`: A the vendor's own page or code,
-    B two independent sources, C one.
+    B two independent sources, C one. `values`: our column → what it may say → what that is called in
+    other languages.
     """
 
     title: str
@@ -99,6 +101,7 @@ class Profile(_Data):
     date: str
     provider: str = ""
     names: dict[str, list[str]] = {}  # columns that several forms share
+    values: dict[str, dict[str, list[str]]] = {}
     form: list[Form] = []
     target: Target | None = None
     name: str = ""
@@ -158,6 +161,16 @@ def packaged() -> dict[str, Profile]:
     """The profiles that come with the package, by name; respond.io's is the first."""
     files = sorted(PACKAGED.glob("*.toml"), key=lambda path: (path.stem != HOME, path.stem))
     return {path.stem: load(path) for path in files}
+
+
+def in_english(column: str, said: str) -> str:
+    """What respond.io calls a value of a column of ours that is said in another language.
+
+    >>> in_english("sender_type", "Transmisión"), in_english("sender_type", "echo")
+    ('broadcast', 'echo')
+    """
+    words = packaged()[HOME].values.get(column, {})
+    return next((ours for ours, own in words.items() if key(said) in map(key, own)), said)
 
 
 def load(path: Path) -> Profile:

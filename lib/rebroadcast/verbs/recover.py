@@ -17,12 +17,14 @@ from ..common.exceptions import ParameterError, RunError
 from ..engine.engine import PARQUET, id_parts, reader_path, same_ids, with_ids
 from ..ledger.ledger import Claim, open_ledger
 from ..limits.waves import Plan
+from ..reading import checks
 from ..recovery import fates as fates_
 from ..recovery import tag_import, targets
 from ..sources import profile
 from . import assess, plan, summarise
 
 _ = str  # marks a message for the catalogue; it is translated where it is shown
+NO_TAGS = "tags not known"  # the kind of a doubt
 COLUMNS = (
     "source_file",
     "row",
@@ -183,7 +185,7 @@ def _people(
     if contacts is None or people is None:
         return ()
     doubts = tag_import.doubts(contacts.table, audience, settings.exclude_tag, people)
-    doubts += people.doubts()
+    doubts += (*_no_tags(tables, audience), *people.doubts())
     rows = tables.fates.join(people.table, "contact_id")
     rows = rows.select("contact_id", "person", "audience", "disposition")
     if not (sharing := int(rows.contact_id.nunique().execute())):
@@ -197,6 +199,21 @@ def _people(
         " one person with it (data/same_person.csv).",
     )
     return (*doubts, Doubt("people", text, {"n": sharing}, sharing))
+
+
+def _no_tags(tables: Tables, audience: ibis.Table) -> list[Doubt]:
+    """Whether the contacts exports do not tell which tags contacts have, where an import may
+    replace them.
+    """
+    lacking = [s.name for s in tables.inputs.sources["contacts"] if checks.lacks(s, "tags")]
+    asked = any("tags" in targets.needed(own) for own in tables.target.columns.values())
+    text = _(
+        "{files} has no Tags column, so the tags that contacts have already are not known and not in"
+        " the import files: an import that replaces tags would take them off. Export the contacts"
+        " with their tags, or try one row first."
+    )
+    n = int(audience.contact_id.nunique().execute()) if asked and lacking else 0
+    return [Doubt(NO_TAGS, text, {"files": ", ".join(lacking)}, n)] * bool(n)
 
 
 def _steps(settings: Settings, tables: Tables) -> list[str] | None:
