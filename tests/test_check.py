@@ -11,8 +11,9 @@ import pytest
 
 from conftest import HEADER, ROOT, SAMPLES, row, typed
 from rebroadcast.bench import workbench
+from rebroadcast.common.doubts import ALL
 from rebroadcast.common.exceptions import InputError, LedgerError, ParameterError
-from rebroadcast.report import reports, tag_import
+from rebroadcast.report import recovery_check, reports, tag_import
 from rebroadcast.verbs import check
 from rebroadcast.verbs import recover as recovering
 
@@ -243,3 +244,198 @@ def test_ledgers_that_cannot_be_used_are_refused(write, tmp_path):
     ends = write([row("9", "9", None, "2022-01-01 10:00:00")], "m.csv", HEADER[:-1])
     with pytest.raises(InputError, match="export the messages of those days"):
         recover(tmp_path / "fresh", tmp_path / "c", exports=path, messages=str(ends))
+
+
+CAP = "(#131049) This message was not delivered to maintain healthy ecosystem engagement."
+WAVES = 'timezone = "UTC"\n[channel.1001]\nkind = "whatsapp"\nlimit = 5\n'
+FIRST, SECOND = ("101", "102", "103", "104", "105"), ("106", "107", "108", "109", "110")
+
+
+def resent(contacts, at, **more):
+    """A message to each contact, one that fails for the last of them: messages, failures."""
+    ids = {contact: f"{at[:13]}/{contact}" for contact in contacts}
+    sent = [row(contact, ids[contact], None, at, **more) for contact in contacts]
+    return sent, [row(contacts[-1], ids[contacts[-1]], CAP, at, **more)]
+
+
+@pytest.fixture
+def two_waves(write, tmp_path):
+    """Ten contacts failed and were sent to again in two waves of five; the last of each failed
+    again. Gives a check of the days of failures and of messages that are exported.
+    """
+    failed = [row(c, f"m{c}") for c in (*FIRST, *SECOND)]
+    channels = tmp_path / "channels.toml"
+    channels.write_text(WAVES)
+    given = {"channels": str(channels), "waves": True, "tag": "t {wave}"}
+    given |= {"exports": str(write(failed)), "start": "2022-01-13 09:00"}
+    recover(tmp_path / "ledger", tmp_path / "out", **given)
+    for n, wave in enumerate((FIRST, SECOND), 1):
+        lines = (tmp_path / "out" / "import" / f"t-{n}.csv").read_text().split()[2:]
+        assert lines == [part for c in wave for part in (f"{c},t", str(n))]
+    days = {"11": ([row(c, f"m{c}", None) for c in (*FIRST, *SECOND)], failed)}
+    days["13"] = resent(FIRST, "2022-01-13 10:00:00")
+    days["14"] = resent(SECOND, "2022-01-14 10:00:00")
+
+    def check_of(failures, messages, more=(), **asked):
+        exports = write([*(r for d in failures for r in days[d][1]), *more], "f.csv")
+        sent = write([r for d in messages for r in days[d][0]], "m.csv", HEADER[:-1])
+        given = {"exports": str(exports), "messages": str(sent), "channels": str(channels)}
+        return given | {"ledger": str(tmp_path / "ledger")} | asked
+
+    return check_of
+
+
+def sums(found):
+    return found.outcomes.groupby("outcome")["contacts"].sum().to_dict()
+
+
+def weights(found):
+    return {d.kind: d.weight for d in found.doubts}
+
+
+@pytest.mark.parametrize(
+    "failures, unsure",
+    [
+        (["11", "13", "14"], 0),
+        (["11", "13"], 5),  # ends before the second wave
+        (["11"], 10),  # from before the resend
+        (["14"], 5),  # begins after the first wave
+    ],
+)
+def test_whom_a_failed_export_of_too_few_days_could_not_show_is_doubted(
+    two_waves, failures, unsure
+):
+    found = checked(two_waves(failures, ["11", "13", "14"]))
+    failed = len({"13", "14"} & {*failures})
+    assert sums(found) == {"reached": 10 - failed} | ({"failed_again": failed} if failed else {})
+    assert weights(found) == ({"failures not exported": unsure} if unsure else {})
+    anything = checked(two_waves(failures, ["11", "13", "14"], reached="any"))
+    assert weights(anything) == weights(found)
+
+
+def test_a_failed_export_from_before_the_resend_is_said_everywhere(two_waves, tmp_path):
+    given = two_waves(["11"], ["11", "13", "14"], language="es")
+    record = reports.run("recovery_check", given, tmp_path / "check")
+    [said] = record["warnings"]
+    assert said.startswith("10 contactos cuentan") and "mensajes fallidos" in said
+    page = (tmp_path / "check" / "recovery_check.html").read_text()
+    assert said in page
+    with pytest.raises(ParameterError, match="10 contactos cuentan"):
+        reports.run("recovery_check", given, tmp_path / "strict", strict=True)
+
+
+def test_contacts_due_before_the_exports_begin_are_not_known(two_waves, tmp_path):
+    given = two_waves(["14"], ["14"])
+    found = checked(given)
+    assert sums(found) == {"not_known": 5, "reached": 4, "failed_again": 1}
+    assert weights(found) == {"messages not exported": 5}
+    assert found.runs["share"].isna().all()
+    reports.run("recovery_check", given, tmp_path / "check")
+    page = (tmp_path / "check" / "recovery_check.html").read_text()
+    assert "0 without a sign of a send, 5 not known" in page and "Check that the" not in page
+
+
+def test_contacts_due_after_the_messages_end_are_not_blamed(two_waves):
+    agents = [row("99", "x", CAP, "2022-01-15 10:00:00", sender="user")]
+    found = checked(two_waves(["11", "13"], ["11", "13"], agents))
+    assert sums(found) == {"reached": 4, "failed_again": 1, "not_due": 5}
+    assert not found.doubts
+
+
+@pytest.mark.parametrize(
+    "start, zone, outcome, kinds",
+    [
+        ("2022-01-13 09:00", "America/Mexico_City", {"reached": 4, "failed_again": 1}, {}),
+        ("2022-01-13 09:00", "Mexico City", {"reached": 4, "failed_again": 1}, {"zone": 0}),
+        ("2022-01-13 10:30", "America/Mexico_City", {"not_due": 5}, {"sent early": 5}),
+        ("2022-01-13 09:00", "Etc/GMT+6", {"reached": 4, "failed_again": 1}, {}),
+        ("2022-01-13 09:00", "UTC", {"not_due": 5}, {"sent early": 5, "another zone": ALL}),
+    ],
+)
+@pytest.mark.parametrize("reached", ["message", "any"])
+def test_a_resend_before_its_due_time_is_said(
+    write, tmp_path, start, zone, outcome, kinds, reached
+):
+    failed = [row(c, f"m{c}") for c in FIRST]
+    ledger, exports = tmp_path / "ledger", str(write(failed))
+    recover(ledger, tmp_path / "a", exports=exports, timezone="America/Mexico_City", start=start)
+    sent, again = resent(FIRST, "2022-01-13 10:00:00")
+    old = [row(c, f"m{c}", None) for c in FIRST]
+    given = {
+        "exports": str(write([*failed, *again], "f.csv")),
+        "messages": str(write([*old, *sent], "m.csv", HEADER[:-1])),
+        "ledger": str(ledger),
+    }
+    found = checked(given | {"timezone": zone, "reached": reached})
+    assert sums(found) == outcome and weights(found) == kinds
+
+
+def test_no_resend_at_all_is_not_said_to_be_early(write, tmp_path):
+    failed = [row(c, f"m{c}") for c in FIRST]
+    exports = str(write(failed))
+    recover(tmp_path / "ledger", tmp_path / "a", exports=exports, start="2022-01-13 09:00")
+    sent, _again = resent(["77"], "2022-01-13 10:00:00")
+    given = {
+        "exports": exports,
+        "messages": str(write([*(r[:-1] for r in failed), *sent], "m.csv", HEADER[:-1])),
+        "ledger": str(tmp_path / "ledger"),
+        "timezone": "UTC",
+    }
+    found = checked(given)
+    assert sums(found) == {"no_sign": 5} and not found.doubts
+
+
+def test_channel_and_dates_select_the_contacts_that_are_checked(write, tmp_path):
+    text = {"1001": "Hola a todos, hay rebajas", "1002": "Su cita es el lunes a las diez"}
+    days = {"1001": "13", "1002": "14"}
+    ledger = tmp_path / "ledger"
+    sent, failed = [], []
+    for channel, contacts in (("1001", FIRST), ("1002", SECOND[:3])):
+        more = {"channel": channel, "content": text[channel]}
+        lost = [row(c, f"m{c}", **more) for c in contacts]
+        begin = f"2022-01-{days[channel]}"
+        given = {"exports": str(write(lost, f"{channel}.csv")), "start": f"{begin} 09:00"}
+        recover(ledger, tmp_path / channel, **given)
+        arrived, again = resent(contacts, f"{begin} 10:00:00", **more)
+        sent, failed = [*sent, *(r[:-1] for r in lost), *arrived], [*failed, *lost, *again]
+    given = {
+        "exports": str(write(failed, "f.csv")),
+        "messages": str(write(sent, "m.csv", HEADER[:-1])),
+        "ledger": str(ledger),
+        "timezone": "UTC",
+    }
+    asked = (
+        ({}, 8),
+        ({"channel": "1001"}, 5),
+        ({"channel": "1002"}, 3),
+        ({"to": "2022-01-13"}, 5),
+        ({"from_": "2022-01-14"}, 3),
+        ({"from_": "2022-01-13 09:01"}, 3),
+        ({"from_": "2022-01-13 09:00", "to": "2022-01-13 09:01"}, 5),
+    )
+    for more, contacts in asked:
+        found = checked(given | more)
+        failed_again = 1 if more else 2
+        assert sums(found) == {"reached": contacts - failed_again, "failed_again": failed_again}
+        assert found.facts.contacts == contacts == found.runs["contacts"].sum(), more
+    for more in ({"channel": "1003"}, {"from_": "2022-01-15"}, {"to": "2022-01-12"}):
+        with pytest.raises(ParameterError, match="No contact of the ledger is left for .*; it has"):
+            checked(given | more)
+    with pytest.raises(ParameterError, match="leave out sender_type"):
+        checked(given | {"sender_type": "user"})
+
+
+def test_one_contact_without_a_sign_is_said_as_one_and_truly(write, tmp_path):
+    exports = str(write([row("1", "m1")]))
+    recover(tmp_path / "ledger", tmp_path / "a", exports=exports, start="2022-01-13 09:00")
+    other = row("1", "m2", None, "2022-01-13 10:00:00", sender="user", content="Ok")
+    given = {
+        "exports": exports,
+        "messages": str(write([row("1", "m1", None), other], "m.csv", HEADER[:-1])),
+        "ledger": str(tmp_path / "ledger"),
+        "timezone": "UTC",
+    }
+    said = recovery_check.checked(workbench.open(given).reader, checked(given)).data
+    assert "0 of 1 contact that was due has been reached (0 %)" in said
+    assert "1 contact shows no message of this broadcast since it was due." in said
+    assert "contacts" not in said and "no message at all" not in said

@@ -613,6 +613,7 @@ class Tables:
                 shape=row.shape or None,
                 first=None if pd.isna(row.first) else self._utc(row.first),
                 last=None if pd.isna(row.last) else self._utc(row.last),
+                zone=self.settings.zone,
             )
             for row in rows.itertuples()
         ]

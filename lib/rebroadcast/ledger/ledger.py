@@ -54,7 +54,8 @@ class Broadcast:
 
     `key` is that of the export's broadcast, `name` is for people, and `label` the name that a user
     gave it ("" where nobody did). channel, sender and shape (of the content) are None where they
-    are not known, first and last (UTC) the time in which its messages were seen.
+    are not known, first and last (UTC) the time in which its messages were seen, zone that of the
+    clock which told it.
     """
 
     key: str
@@ -65,6 +66,7 @@ class Broadcast:
     shape: str | None = None
     first: datetime | None = None
     last: datetime | None = None
+    zone: str | None = None
 
     def same(self, other: "Broadcast") -> bool:
         """Whether both are one broadcast: by key, by a name that a user gave, or because all that
@@ -230,6 +232,7 @@ class Ledger:
                 "sequence": self._next(records),
                 "broadcast": ", ".join(b.said for b in asked),
                 "broadcasts": [_written(b) for b in asked],
+                "zone": next((b.zone for b in asked), None),
                 "claimed_at": now.astimezone(UTC).isoformat(timespec="seconds"),
                 "results": _place(results),
                 "host": socket.gethostname(),
@@ -571,7 +574,9 @@ def _written(broadcast: Broadcast) -> dict:
         for name in ("first", "last")
         for at in [getattr(broadcast, name)]
     }
-    return asdict(broadcast) | times
+    told = asdict(broadcast) | times
+    del told["zone"]  # the record's, so that earlier versions can read it
+    return told
 
 
 def _known(record: dict) -> list[Broadcast]:
@@ -580,7 +585,10 @@ def _known(record: dict) -> list[Broadcast]:
     """
     if "broadcasts" in record:
         return [
-            Broadcast(**b | {n: b[n] and datetime.fromisoformat(b[n]) for n in ("first", "last")})
+            Broadcast(
+                **b | {n: b[n] and datetime.fromisoformat(b[n]) for n in ("first", "last")},
+                zone=record.get("zone"),
+            )
             for b in record["broadcasts"]
         ]
     name = record["broadcast"]

@@ -23,58 +23,72 @@ HOW = {
 
 def checked(reader: Reader, found: Check) -> HTML:
     """How many were reached, in one sentence, and what that can and cannot tell."""
-    _, due, not_due = reader.gettext, found.due, found.contacts("not_due")
-    names = ("reached", "failed_again", "no_sign", "not_due", "not_known")
-    facts = {name: reader.number(found.contacts(name)) for name in names}
-    if not due:
-        sentence = _("No contact is due yet; {not_due} wait for their wave.", **facts)
-    elif found.measured:
-        sentence = _(
-            "{reached} of the {due} contacts that were due have been reached ({share});"
-            " {failed_again} failed again, {no_sign} show no sign of a send.",
-            due=reader.number(due),
-            share=reader.lang.percent(found.contacts("reached") / due),
-            **facts,
-        )
-    else:
-        sentence = _(
-            "{failed_again} of the {due} contacts that were due failed again.",
-            due=reader.number(due),
-            **facts,
-        )
-    parts = [p(sentence, "headline"), *warnings(reader, found.doubts)]
+    parts = [p(_headline(reader, found), "headline"), *warnings(reader, found.doubts)]
     if not found.measured:
-        parts.append(
-            p(
-                _(
-                    "Without the messages export of the days after the resend, only new failures"
-                    " can be seen. Whether the others were reached or never sent to cannot be told:"
-                    " export Messages for those days and name it (messages)."
-                ),
-                "warning",
-            )
+        text = reader.gettext(
+            "Without the messages export of the days after the resend, only new failures"
+            " can be seen. Whether the others were reached or never sent to cannot be told:"
+            " export Messages for those days and name it (messages)."
         )
-    elif found.contacts("no_sign"):
-        parts.append(
-            p(
-                _(
-                    "{no_sign} contacts show no message at all since they were due. Check that the"
-                    " import succeeded, that the segment's tag is spelled as in the file, and that"
-                    " the broadcast was sent to that segment.",
-                    **facts,
-                ),
-                "warning",
-            )
+        parts.append(p(text, "warning"))
+    if no_sign := found.contacts("no_sign"):
+        text = reader.ngettext(
+            "{n} contact shows no message of this broadcast since it was due. Check that the import"
+            " succeeded, that the segment's tag is spelled as in the file, and that the broadcast"
+            " was sent to that segment.",
+            "{n} contacts show no message of this broadcast since they were due. Check that the"
+            " import succeeded, that the segment's tag is spelled as in the file, and that the"
+            " broadcast was sent to that segment.",
+            no_sign,
         )
-    if not_due:
-        text = _(
-            "The exports end on {until}; {not_due} contacts were not due by then.",
+        parts.append(p(text, "warning"))
+    if not_due := found.contacts("not_due"):
+        text = reader.ngettext(
+            "The exports end on {until}; {n} contact was not due by then.",
+            "The exports end on {until}; {n} contacts were not due by then.",
+            not_due,
             until=reader.instant(found.horizon),
-            **facts,
         )
         parts.append(p(text))
     parts += [p(word(HOW, found.how, reader.lang), "fine"), status(reader, found.facts)]
     return html(*parts)
+
+
+def _headline(reader: Reader, found: Check) -> str:
+    """How many contacts were reached, failed again, and show nothing, as far as it is known."""
+    names = ("reached", "failed_again", "no_sign", "not_known")
+    facts = {name: reader.number(found.contacts(name)) for name in names}
+    if not found.due:
+        return reader.ngettext(
+            "No contact is due yet; {n} waits for its wave.",
+            "No contact is due yet; {n} wait for their wave.",
+            found.contacts("not_due"),
+        )
+    if not found.measured:
+        return reader.ngettext(
+            "{failed_again} of {n} contact that was due failed again.",
+            "{failed_again} of the {n} contacts that were due failed again.",
+            found.due,
+            failed_again=facts["failed_again"],
+        )
+    if found.contacts("not_known"):
+        return reader.ngettext(
+            "{reached} of {n} contact that was due has been reached; {failed_again} failed again,"
+            " {no_sign} without a sign of a send, {not_known} not known.",
+            "{reached} of the {n} contacts that were due have been reached; {failed_again} failed"
+            " again, {no_sign} without a sign of a send, {not_known} not known.",
+            found.due,
+            **facts,
+        )
+    return reader.ngettext(
+        "{reached} of {n} contact that was due has been reached ({share}); {failed_again} failed"
+        " again, {no_sign} without a sign of a send.",
+        "{reached} of the {n} contacts that were due have been reached ({share}); {failed_again}"
+        " failed again, {no_sign} without a sign of a send.",
+        found.due,
+        share=reader.lang.percent(found.contacts("reached") / found.due),
+        **facts,
+    )
 
 
 def failed_again(reader: Reader, found: Check) -> HTML:

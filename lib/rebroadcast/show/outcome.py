@@ -90,6 +90,12 @@ def recovery(frame: "pd.DataFrame", *, lang: Language = ENGLISH) -> go.Figure:
     title = _("No wave is due yet; {not_due} contacts wait", **facts)
     if (due := sent.sum()) and sums.not_known:
         title = _("{failed_again} of {due} that were due failed again", **facts)
+        if sums.reached:
+            title = _(
+                "{reached} of {due} that were due were reached; {failed_again} failed again,"
+                " {not_known} not known",
+                **facts,
+            )
     elif due:
         facts["share"] = lang.percent(sums.reached / due)
         title = _(
@@ -101,6 +107,8 @@ def recovery(frame: "pd.DataFrame", *, lang: Language = ENGLISH) -> go.Figure:
         text = word(OUTCOMES, "not_known" if row.not_known else "not_due", lang)
         if due and not row.not_known:
             text = _("{count} reached", count=draw.share(row.reached, due, lang))
+        elif row.reached:
+            text = _("{count} reached", count=lang.number(int(row.reached)))
         ends.append(text)
     parts = [(word(OUTCOMES, name, lang), OUTCOME_COLOURS[name], shown[name]) for name in OUTCOMES]
     subtitle = _(

@@ -1,22 +1,25 @@
 """Did the resend reach them: the ledger's contacts against the exports made after the resend."""
 
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 import ibis
 import pandas as pd
 
 from ..bench import parameters
 from ..bench.results import Results
-from ..bench.settings import Settings
+from ..bench.settings import Selection, Settings
 from ..bench.tables import Inputs, Tables
-from ..common.doubts import Doubt
+from ..common.doubts import ALL, Doubt, n_
 from ..common.exceptions import LedgerError, ParameterError, did_you_mean, sentence
-from ..ledger.ledger import Ledger, open_ledger
+from ..ledger.ledger import Broadcast, Ledger, open_ledger
 from ..recovery import broadcasts
 from . import recover, summarise
 
 _ = str  # marks a message for the catalogue; it is translated where it is shown
+NEVER = datetime(9999, 1, 1)  # begins an export without dates
 KEYS = ["run_id", "broadcast", "contact_id", "channel_id"]
 
 
@@ -27,7 +30,8 @@ class Check:
     `outcomes`: run_id, broadcast (name), wave, cause, outcome (reached, failed_again, no_sign,
     not_due, not_known), contacts. `again`: cause, verdict, title and fix of the new failures,
     contacts. `runs`: run_id, broadcast, due_from, contacts, due, reached, share. `horizon`: the
-    newest moment that the exports show (UTC). `how` says what counted as reached: a message that
+    newest moment that the exports show (UTC). `facts` are of the whole exports, but for its
+    contacts: those that were checked. `how` says what counted as reached: a message that
     says the same ("message"), or any ("any").
     """
 
@@ -61,7 +65,8 @@ def check(settings: Settings, tables: Tables) -> Check:
     A contact is reached by a message of the same broadcast or its resend that was delivered to it
     from its due time on; with no such message it failed again, or there is no sign of a send.
     Without a messages export nobody can be called reached: contacts that did not fail again are
-    `not_known`.
+    `not_known`, as are those who were due before it begins. Channel and dates select contacts, by
+    when they were due.
     """
     ledger = tables.ledger
     if ledger is None and settings.exports == (parameters.SAMPLE_AFTER["exports"],):
@@ -71,23 +76,30 @@ def check(settings: Settings, tables: Tables) -> Check:
             "No ledger was named; expected the folder that the recovery was run with.", "ledger"
         )
     tagged, known = _asked(settings, tables, ledger)
+    told = [b for b in ledger.broadcasts() if b.key in known]
+    tables = tables.over(replace(settings, selection=Selection()))
     end = horizon(tables)
-    pairs, doubts = _resends(settings, tables, ledger, known)
+    pairs, doubts = _resends(settings, tables, told)
     fates = tables.engine.keep(_fates(settings, tables, tagged, pairs, end))
-    measured = tables.inputs.messages is not None
     keys = ["run_id", "broadcast", "wave", "cause", "outcome"]
     outcomes = fates.group_by(keys).aggregate(contacts=fates.count()).order_by(keys).to_pandas()
     outcomes["broadcast"] = outcomes["broadcast"].map(lambda key: known.get(key, key))
     facts = summarise.look(tables)
     return Check(
-        facts=facts,
+        facts=replace(facts, contacts=int(outcomes["contacts"].sum())),
         outcomes=outcomes,
         again=_again(settings, fates),
-        runs=_runs(ledger, fates, outcomes, measured),
+        runs=_runs(ledger, fates, outcomes),
         horizon=end,
-        measured=measured,
+        measured=tables.inputs.messages is not None,
         how=settings.reached,
-        doubts=(*facts.doubts, *doubts),
+        doubts=(
+            *facts.doubts,
+            *doubts,
+            *_zones(settings, told),
+            *_early(settings, tables, fates, pairs, told),
+            *_unseen(tables, fates),
+        ),
     )
 
 
@@ -109,8 +121,8 @@ def _sample_ledger(tables: Tables) -> Ledger:
 
 
 def _asked(settings: Settings, tables: Tables, ledger: Ledger) -> tuple[ibis.Table, dict[str, str]]:
-    """The ledger's rows for the broadcast that was asked for (all without one), and the names of
-    their broadcasts by key.
+    """The ledger's rows that were asked for (all without a selection), and the names of their
+    broadcasts by key.
     """
     listed = ledger.contents(tables.engine.con).broadcasts
     asked = settings.selection.broadcast
@@ -128,18 +140,57 @@ def _asked(settings: Settings, tables: Tables, ledger: Ledger) -> tuple[ibis.Tab
             known=", ".join(known) or sentence("none"),
         )
     rows = ledger.tagged(tables.engine.con)
-    return (rows.filter(rows.broadcast == key), {key: names[key]}) if key else (rows, names)
+    if key:
+        rows, names = rows.filter(rows.broadcast == key), {key: names[key]}
+    return _selected(settings, rows), names
+
+
+def _selected(settings: Settings, rows: ibis.Table) -> ibis.Table:
+    """The contacts on the channels asked for that were due in the dates asked for; raises
+    ParameterError where there is none, and for a sender type: whoever sends it, a resend is one.
+    """
+    asked, zone, tests = settings.selection, settings.zone, [ibis.literal(True)]
+    if asked.sender_type:
+        raise ParameterError(
+            "A resend counts whoever sent it; leave out sender_type, which this check does not"
+            " take.",
+            "sender_type",
+        )
+    start, end = asked.period
+    tests += [rows.channel_id.isin(asked.channel)] if asked.channel else []
+    tests += [rows.due_at >= _instant(start, zone)] if start else []
+    tests += [rows.due_at < _instant(end, zone)] if end else []
+    left = rows.filter(ibis.and_(*tests))
+    if len(tests) > 1 and not left.limit(1).count().execute():
+        stated = {n: settings.stated[n] for n in ("channel", "from_", "to") if n in settings.stated}
+        raise ParameterError(
+            "No contact of the ledger is left for {filters}; it has {rows}, on {channels}, due from"
+            " {begin} to {end}.",
+            next(iter(stated)).strip("_"),
+            filters=", ".join(f"{n.strip('_')} {value}" for n, value in stated.items()),
+            rows=rows.count().execute(),
+            channels=", ".join(sorted(rows.channel_id.collect(distinct=True).execute())),
+            begin=settings.reader.instant(rows.due_at.min().execute()),
+            end=settings.reader.instant(rows.due_at.max().execute()),
+        )
+    return left
+
+
+def _instant(at: datetime, zone: str) -> ibis.Value:
+    """A wall-clock time of a zone as an instant."""
+    utc = at.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
+    return ibis.literal(utc).cast("timestamp('UTC')")
 
 
 def _resends(
-    settings: Settings, tables: Tables, ledger: Ledger, known: dict[str, str]
+    settings: Settings, tables: Tables, known: Sequence[Broadcast]
 ) -> tuple[list[tuple[str, str]], list[Doubt]]:
     """Which broadcasts of the exports say what one of the ledger said: pairs of keys.
 
     Where either has no content to compare, every broadcast on the channel may be the resend.
     """
     pairs, unread = [], 0
-    for told in (b for b in ledger.broadcasts() if b.key in known):
+    for told in known:
         for row in tables.inputs.groups.found.itertuples():
             if not told.shape or not row.shape:
                 same = told.channel in (None, "", row.channel_id)
@@ -158,10 +209,10 @@ def _resends(
 
 
 def horizon(tables: Tables) -> datetime:
-    """The newest moment (UTC) of which the exports tell."""
-    exports = [tables.inputs.export, tables.inputs.messages]
-    seen = [export.table.sent_at.max().execute() for export in exports if export]
-    return max(at for at in seen if pd.notna(at)).to_pydatetime()
+    """The newest moment (UTC) of which the exports tell who was reached, or failed again."""
+    exports = [tables.inputs.messages, tables.inputs.export]
+    seen = (export.table.sent_at.max().execute() for export in exports if export)
+    return next(at for at in seen if pd.notna(at)).to_pydatetime()
 
 
 def _fates(
@@ -177,31 +228,45 @@ def _fates(
     failed = events.select(
         "to", "on", "of", "sent_at", rule_="rule", new_cause="cause", new_verdict="verdict"
     )
-    latest = rows.join(failed, _same(settings, rows, failed)).group_by(KEYS)
+    since = [failed.sent_at >= rows.due_at, *_same(settings, rows, failed)]
+    latest = rows.join(failed, since).group_by(KEYS)
     latest = latest.aggregate(
         new_cause=lambda t: t.new_cause.argmax(t.sent_at),
         new_verdict=lambda t: t.new_verdict.argmax(t.sent_at),
         rule=lambda t: t.rule_.argmax(t.sent_at),
     )
     rows = rows.left_join(latest, KEYS, rname="{name}_again")
-    reached, other = ibis.literal(False), "not_known"
-    if tables.delivered is not None:
-        sent = _events(settings, tables.delivered, pairs).select("to", "on", "of", "sent_at")
-        arrived = rows.join(sent, _same(settings, rows, sent)).select(*KEYS).distinct()
-        rows = rows.left_join(
-            arrived.mutate(arrived=ibis.literal(True)), KEYS, rname="{name}_arrived"
-        )
-        reached, other = rows.arrived.fill_null(False), "no_sign"
     newest = ibis.literal(end).cast("timestamp('UTC')")
-    outcome = ibis.cases(
-        (reached, "reached"),
-        (rows.new_cause.notnull(), "failed_again"),
-        (rows.due_at > newest, "not_due"),
-        else_=other,
-    )
-    return rows.select(
-        *KEYS, "wave", "cause", "due_at", "rule", "new_cause", "new_verdict", outcome=outcome
-    )
+    tests = [(rows.new_cause.notnull(), "failed_again"), (rows.due_at > newest, "not_due")]
+    other, sure = "not_known", ibis.null("boolean")
+    if tables.delivered is not None and tables.inputs.messages:
+        sent = _events(settings, tables.delivered, pairs).select("to", "on", "of", "sent_at")
+        since = [sent.sent_at >= rows.due_at, *_same(settings, rows, sent)]
+        arrived = rows.join(sent, since).group_by(KEYS)
+        arrived = arrived.aggregate(sure=lambda t: _covered(settings, tables, t).any())
+        rows = rows.left_join(arrived, KEYS, rname="{name}_arrived")
+        begin = _midnight(tables.inputs.messages.span[0] or NEVER, settings.zone)
+        tests += [(rows.due_at < begin, "not_known")]
+        tests, other, sure = [(rows.sure.notnull(), "reached"), *tests], "no_sign", rows.sure
+    columns = ("wave", "cause", "due_at", "rule", "new_cause", "new_verdict")
+    return rows.select(*KEYS, *columns, sure=sure, outcome=ibis.cases(*tests, else_=other))
+
+
+def _midnight(day: datetime, zone: str, later: int = 0) -> ibis.Value:
+    """The instant at which a day begins, or one some days later: exports are of whole days."""
+    return _instant(datetime.combine(day, time()) + timedelta(days=later), zone)
+
+
+def _covered(settings: Settings, tables: Tables, rows: ibis.Table) -> ibis.Value:
+    """Whether the failed-messages export would show that a message to a contact failed: it has
+    failures of that day, and one since the contact was due.
+    """
+    begin, end = tables.inputs.export.span
+    if not settings.messages or begin is None or end is None:  # the same file; no dates
+        return ibis.literal(True)
+    zone = settings.zone
+    inside = rows.sent_at.between(_midnight(begin, zone), _midnight(end, zone, later=1))
+    return inside & (rows.due_at <= _instant(end, zone))
 
 
 def _events(settings: Settings, messages: ibis.Table, pairs: list[tuple[str, str]]) -> ibis.Table:
@@ -216,10 +281,99 @@ def _events(settings: Settings, messages: ibis.Table, pairs: list[tuple[str, str
 
 
 def _same(settings: Settings, rows: ibis.Table, events: ibis.Table) -> list[ibis.Value]:
-    """Whether a message is one of a contact's, from its due time on."""
+    """Whether a message is one of a contact's."""
     anything = settings.reached == "any"
     same = rows.channel_id == events.on if anything else rows.broadcast == events.of
-    return [rows.contact_id == events.to, events.sent_at >= rows.due_at, same]
+    return [rows.contact_id == events.to, same]
+
+
+def _zones(settings: Settings, known: Sequence[Broadcast]) -> list[Doubt]:
+    """Whether a recovery read its times in a zone whose clock shows another time."""
+    seen = [(b.last, b.zone) for b in known if b.last and b.zone]
+    other = {
+        zone
+        for at, zone in seen
+        if at.astimezone(ZoneInfo(zone)).utcoffset()
+        != at.astimezone(ZoneInfo(settings.zone)).utcoffset()
+    }
+    text = _(
+        "The recovery was made with the time zone {before}, and this check reads times in {zone}:"
+        " name the same zone (timezone), or contacts count as due too early or too late."
+    )
+    values = {"before": ", ".join(sorted(other)), "zone": settings.zone}
+    return [Doubt("another zone", text, values, ALL)] if other else []
+
+
+def _early(
+    settings: Settings,
+    tables: Tables,
+    fates: ibis.Table,
+    pairs: list[tuple[str, str]],
+    known: Sequence[Broadcast],
+) -> list[Doubt]:
+    """How many contacts without an outcome a resend went to before they were due: after all of their
+    broadcast that the recovery saw, by the clock that it read.
+    """
+    zone, seen = ZoneInfo(settings.zone), []
+    for told in known:
+        if told.last:
+            clock = told.last.astimezone(ZoneInfo(told.zone or settings.zone))
+            seen.append((told.key, int(clock.replace(tzinfo=zone).timestamp())))
+    last = ibis.memtable(seen, schema={"known_": "string", "last": "int64"})
+    waiting = fates.filter(~fates.outcome.isin(["reached", "failed_again"]))
+    rows = waiting.join(last, waiting.broadcast == last.known_)
+    columns = ("to", "on", "of", "sent_at")
+    events = _events(settings, tables.inputs.all_failed, pairs).select(*columns)
+    if tables.delivered is not None:
+        events = events.union(_events(settings, tables.delivered, pairs).select(*columns))
+    later = events.sent_at.epoch_seconds().cast("int64") > rows["last"]
+    tests = [*_same(settings, rows, events), later, events.sent_at < rows.due_at]
+    early = rows.join(events, tests).select(KEYS).distinct()
+    n = int(early.count().execute())
+    text = n_(
+        "What would count as the resend went to {n} contact after its failure and before it was due,"
+        " so that it does not count. See whether the resend went out before its start, and whether"
+        " the time zone is that of the exports.",
+        "What would count as the resend went to {n} contacts after their failure and before they"
+        " were due, so that it does not count. See whether the resend went out before its start,"
+        " and whether the time zone is that of the exports.",
+    )
+    return [Doubt("sent early", text, {"n": n}, n)] if n else []
+
+
+def _unseen(tables: Tables, fates: ibis.Table) -> list[Doubt]:
+    """How many contacts the exports tell too little of, since they are not of all days."""
+    failed, messages = tables.inputs.export, tables.inputs.messages
+    if messages is None:
+        return []
+    counts = fates.aggregate(
+        unsure=fates.count(where=(fates.outcome == "reached") & ~fates.sure),
+        before=fates.count(where=fates.outcome == "not_known"),
+    )
+    unsure, before = map(int, counts.execute().iloc[0])
+    begin, end = failed.span
+    failures = n_(
+        "{n} contact counts as reached by a message that may have failed: the failed-messages export"
+        " ({begin} to {end}) tells of none of its day, or of none since the contact was due. Export"
+        " the failed messages of all days since the resend; if none failed, this contact was"
+        " reached.",
+        "{n} contacts count as reached by messages that may have failed: the failed-messages export"
+        " ({begin} to {end}) tells of none of their day, or of none since the contacts were due."
+        " Export the failed messages of all days since the resend; if none failed, these contacts"
+        " were reached.",
+    )
+    days = n_(
+        "{n} contact was due before the messages export begins ({begin}), so what became of it is"
+        " not known. Export the messages of all days since then.",
+        "{n} contacts were due before the messages export begins ({begin}), so what became of them"
+        " is not known. Export the messages of all days since then.",
+    )
+    first = messages.span[0]
+    found = [
+        Doubt("failures not exported", failures, {"n": unsure, "begin": begin, "end": end}, unsure),
+        Doubt("messages not exported", days, {"n": before, "begin": first}, before),
+    ]
+    return [doubt for doubt in found if doubt.weight]
 
 
 def _again(settings: Settings, fates: ibis.Table) -> pd.DataFrame:
@@ -232,10 +386,10 @@ def _again(settings: Settings, fates: ibis.Table) -> pd.DataFrame:
     return again.sort_values(["contacts", "title"], ascending=[False, True], ignore_index=True)
 
 
-def _runs(
-    ledger: Ledger, fates: ibis.Table, outcomes: pd.DataFrame, measured: bool
-) -> pd.DataFrame:
-    """One row per run, in order: how many contacts were due, and how many of them were reached."""
+def _runs(ledger: Ledger, fates: ibis.Table, outcomes: pd.DataFrame) -> pd.DataFrame:
+    """One row per run, in order: how many contacts were due, and how many of them were reached; no
+    share where that is not known of all.
+    """
     starts = fates.group_by("run_id").aggregate(first=fates.due_at.min()).to_pandas()
     starts = dict(zip(starts["run_id"], starts["first"], strict=True))
     rows = []
@@ -251,7 +405,7 @@ def _runs(
                 "contacts": contacts,
                 "due": due,
                 "reached": reached,
-                "share": reached / due if due and measured else None,
+                "share": reached / due if due and not sums.get("not_known") else None,
             }
         )
     columns = ["run_id", "broadcast", "due_from", "contacts", "due", "reached", "share"]
