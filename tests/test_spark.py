@@ -437,7 +437,8 @@ def test_recover_and_check(benches, tmp_path):
         asked.inputs.__dict__["engine"] = bench.tables.engine
         found.append(check.check(asked.settings, asked.tables))
     ours, theirs = found
-    assert {"reached", "failed_again", "no_sign"} <= set(ours.outcomes["outcome"])
+    # These were due on the 13th, and the exports begin on the day of the resend.
+    assert {"reached", "failed_again", "not_known"} <= set(ours.outcomes["outcome"])
     same(ours.outcomes.drop(columns="run_id"), theirs.outcomes.drop(columns="run_id"))
     same(ours.again, theirs.again)
     same(ours.runs.drop(columns="run_id"), theirs.runs.drop(columns="run_id"))
