@@ -673,6 +673,19 @@ class Tables:
         return self.fates.filter(self.fates.disposition == "tagged")
 
     @cached_property
+    def failed_again(self) -> int:
+        """How many contacts are to be reached again for a broadcast that failed to reach them in its
+        resend, too.
+        """
+        if not self.inputs.resends:
+            return 0
+        kinds = {"later": "string", "audience": "string"}
+        pairs = ibis.memtable(list(self.inputs.resends.items()), schema=kinds)
+        later = self.fates.select("contact_id", later="audience").join(pairs, "later")
+        again = self.audience.semi_join(later, ["contact_id", "audience"])
+        return int(again.contact_id.nunique().execute())
+
+    @cached_property
     def audiences(self) -> pd.DataFrame:
         """One row per audience: audience, first (wall clock of its first failure), channel_id (the
         lowest), recoverable (contacts) and the `earliest` (UTC) of these.

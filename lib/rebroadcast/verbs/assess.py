@@ -106,6 +106,10 @@ def _computed(settings: Settings, tables: Tables, limits: tuple[Limit, ...]) -> 
             channel=min(settings.attempted),
             present=", ".join(sorted(per["channel_id"])),
         )
+    found = tables.inputs.groups.found["channel_id"]
+    stated = {c: n for c, n in stated.items() if found.eq(c).sum() < 2}  # else no window's own
+    if not stated:
+        return _inferred(tables, limits)
     per["attempted"] = per["channel_id"].map(stated).astype("Int64")
     uncounted = per.loc[per["attempted"].isna(), "channel_id"]
     windows = _overflow(per.dropna(subset=["attempted"]), limits)
@@ -120,7 +124,7 @@ def _inferred(tables: Tables, limits: tuple[Limit, ...]) -> Assessment:
     names = [under[c].name if c in under else c for c in windows["channel_id"]]
     sizes = [under[c].size if c in under else None for c in windows["channel_id"]]
     windows = windows.assign(limit=names, size=pd.array(sizes, dtype="Int64"))
-    windows = windows.sort_values("overflow", ascending=False, ignore_index=True)
+    windows = windows.sort_values(["overflow", "begin"], ascending=[False, True], ignore_index=True)
     return Assessment("inferred", limits, windows)
 
 

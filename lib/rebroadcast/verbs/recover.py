@@ -137,6 +137,7 @@ def recover(settings: Settings, tables: Tables, results: Results | None = None) 
         claim=_recorded(settings, tables, claim),
         doubts=(
             *facts.doubts,
+            *summarise.failed_again(tables),
             *resting,
             *told,
             *(claim.doubts if claim else ()),

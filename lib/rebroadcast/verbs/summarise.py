@@ -12,7 +12,7 @@ from ..bench import doubts as bench_doubts
 from ..bench.settings import Settings
 from ..bench.tables import Tables
 from ..common import sheets
-from ..common.doubts import Doubt
+from ..common.doubts import Doubt, n_
 from ..common.exceptions import InputError, ParameterError, QuotaError, sentence
 from ..engine.engine import distinct_ids
 from ..errors import Rules, advice
@@ -114,8 +114,22 @@ def summarise(settings: Settings, tables: Tables) -> Summary:
         recoverable=people,
         confidence=by_confidence(counts),
         uncovered=uncovered,
-        doubts=facts.doubts,
+        doubts=(*facts.doubts, *(() if uncovered else failed_again(tables))),
     )
+
+
+def failed_again(tables: Tables) -> tuple[Doubt, ...]:
+    """Whether contacts of a broadcast failed in its resend, too."""
+    text = n_(
+        "{n} contact to be reached again for a broadcast failed in the one that repeats it, too: who"
+        " is tagged for both would get the message twice, and what failed there for another reason"
+        " may fail again. Choose the later one (broadcast).",
+        "{n} contacts to be reached again for a broadcast failed in the one that repeats it, too: who"
+        " is tagged for both would get the message twice, and what failed there for another reason"
+        " may fail again. Choose the later one (broadcast).",
+    )
+    n = tables.failed_again
+    return (Doubt("failed again", text, {"n": n}, n),) if n else ()
 
 
 def look(tables: Tables) -> Facts:
