@@ -1379,7 +1379,8 @@ def test_states_of_columns_named_by_hand_are_known_by_words_and_others_are_rejec
     path = tmp_path / "renamed.csv"
     said = [(state, word) for state, words in STATES.items() for word in words]
     lines = [
-        f"{1000 + n},m{n},2026-11-05 10:{n:02}:00,1001,{word},{'' if state == 'open' else 'an error'},x"
+        f"{1000 + n},m{n},2026-11-05 10:{n:02}:00,1001,{word},"
+        f"{'' if state == 'open' else 'an error'},x"
         for n, (state, word) in enumerate(said)
     ]
     lines += ["2001,n1,2026-11-05 10:59:00,1001,,no state and an error,x"]

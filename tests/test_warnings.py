@@ -179,7 +179,7 @@ def without(rows, *names):
 def test_messages_without_ids_that_overlapping_files_hold_twice_count_once(
     write, first, second, alike, messages
 ):
-    """The second file has five rows of the first, one that is alike but for its ID, and a new one."""
+    """The second file has five rows of the first, one alike but for its ID, and a new one."""
     one, two = without(DAYS, *first), without(DAYS[7:] + SECOND, *second)
     files = [str(write(rows, f"{n}.csv", header)) for n, (rows, header) in enumerate([one, two])]
     tables = opened({"exports": files, "timezone": "UTC"}).tables

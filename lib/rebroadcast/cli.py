@@ -52,8 +52,8 @@ class _Command(click.Command):
             for option, times in ctx.meta["given"].items():
                 if times > 1:
                     raise ParameterError(
-                        "{option} was given {times} times; give it once, with commas between several"
-                        " values where it takes several.",
+                        "{option} was given {times} times; give it once, with commas between"
+                        " several values where it takes several.",
                         option.name,
                         option=option.opts[0],
                         times=times,
@@ -107,7 +107,8 @@ OPTIONS = {
         _option("to", "To the end of this day, or to this minute.", flags="--to"),
         _option(
             "sender_type",
-            "Only this sender type, such as user; limits and recovery take broadcast unless told otherwise.",
+            "Only this sender type, such as user; limits and recovery take broadcast unless told"
+            " otherwise.",
         ),
         _option(
             "cause",
@@ -143,8 +144,8 @@ OPTIONS = {
         ),
         _option(
             "for_",
-            "Whose import the contacts are for, such as respondio, wati or numbers (default: that of"
-            " the export's vendor).",
+            "Whose import the contacts are for, such as respondio, wati or numbers (default: that"
+            " of the export's vendor).",
             flags="--for",
         ),
         _option("fixed", "Causes that have been mended, such as template."),

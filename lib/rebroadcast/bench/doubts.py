@@ -151,7 +151,8 @@ def _other_channels(tables: Tables) -> list[Doubt]:
     if not named or not present or not {*named}.isdisjoint(present):
         return []
     text = _(
-        "The channels file names none of the export's channels: it has {named}, the export {present}."
+        "The channels file names none of the export's channels: it has {named}, the export"
+        " {present}."
         " So names and limits are not known; see whether an ID is misspelt, or the file another's."
     )
     values = {"named": ", ".join(named[:LISTED]), "present": ", ".join(present[:LISTED])}
@@ -259,7 +260,8 @@ def _other_sizes(tables: Tables) -> list[Doubt]:
     full, reader = tables.full_windows, tables.settings.reader
     other = full[~full["agrees"]]
     text = _(
-        "Messages failed at a limit when its window held other numbers of contacts than the channels"
+        "Messages failed at a limit when its window held other numbers of contacts than the"
+        " channels"
         " file says (contacts/limit): {limits}. Check the limit, and whether the messages export"
         " holds the day before: until then these failures count as over it, and wait as long as"
         " their errors say."
@@ -291,8 +293,8 @@ def _attempted(tables: Tables) -> list[Doubt]:
         elif (n := channels.count(key)) > 1:
             text = _(
                 "{name}: {given} attempted were given for the channel, but it has {several}"
-                " broadcasts, and what was attempted in each is not known. Give the count of each by"
-                " its key (see the command broadcasts)."
+                " broadcasts, and what was attempted in each is not known. Give the count of each"
+                " by its key (see the command broadcasts)."
             )
             values = {"name": name, "given": count, "several": n}
             found.append(Doubt("attempted", text, values, count))

@@ -44,8 +44,8 @@ def full_windows(tables: Tables) -> pd.DataFrame:
     first and last (of the failures at the limit), all in UTC; and contacts: attempted (whom the
     broadcast tried, and whom others had reached before the first of these failures), delivered,
     quota (of the others, who failed at the limit), used (whom others had reached), open (to whom it
-    or others wrote in a service window, who do not count), after (who failed from the first failure on),
-    load (who counted at that moment), observed and agrees (see `_compared`).
+    or others wrote in a service window, who do not count), after (who failed from the first failure
+    on), load (who counted at that moment), observed and agrees (see `_compared`).
     """
     spans = _spans(tables)
     if spans.empty:

@@ -293,7 +293,7 @@ def instant(value: str, name: str, zone: str) -> datetime | None:
 
 
 def _read(text: str, end: bool) -> datetime:
-    """A day's first instant, or with end that of the next; else a minute, with or without offset."""
+    """A day's first instant, or with end that of the next; else a minute, perhaps with offset."""
     try:
         return datetime.combine(date.fromisoformat(text) + timedelta(days=end), time())
     except ValueError:
@@ -340,8 +340,8 @@ def from_namespace(namespace: Mapping[str, object], names: tuple[str, ...]) -> d
 
 
 def with_sample(given: Mapping[str, object], notebook: str = "") -> Mapping[str, object]:
-    """The parameters with the made-up sample's files where the exports or contacts are "sample": the
-    word is replaced, and what is not named is that of the sample too.
+    """The parameters with the made-up sample's files where the exports or contacts are "sample":
+    the word is replaced, and what is not named is that of the sample too.
 
     >>> with_sample({"exports": ["sample"], "messages": "mine.csv"})["messages"]
     'mine.csv'

@@ -37,8 +37,8 @@ class Results:
         return frame
 
     def figure(self, chart, frame: pd.DataFrame, save_as: str = "", **options):
-        """Draw a chart of a frame in the reader's language (a plotly figure; None where it would say
-        nothing), and keep the frame as CSV beside the report.
+        """Draw a chart of a frame in the reader's language (a plotly figure; None where it would
+        say nothing), and keep the frame as CSV beside the report.
         """
         from ..show.drawing import telling
 

@@ -173,8 +173,8 @@ class Inputs:
 
     @cached_property
     def all_failed(self) -> ibis.Table:
-        """Every readable failed message, classified, with the key of its broadcast; a restriction of
-        the number where the broadcast's own figures show a limit is a failure at that limit.
+        """Every readable failed message, classified, with the key of its broadcast; a restriction
+        of the number where the broadcast's own figures show a limit is a failure at that limit.
         """
         rows = self._with_waits(self._classified)
         if self.at_limit.empty:
@@ -291,7 +291,7 @@ class Inputs:
 
     @cached_property
     def unmatched(self) -> ibis.Table:
-        """The failures that the messages export should have and has not, see `messages.unmatched`."""
+        """The failures that the messages export should have but has not: `messages.unmatched`."""
         rows = messages.unmatched(self.outgoing, self._classified)
         return self.engine.keep_numbers(rows, "contact_id")
 
@@ -401,11 +401,11 @@ class Tables:
     def seen(self) -> pd.Series:
         """What one look at all failures shows.
 
-        Of all: `newest` (UTC); `first` and `last` of broadcasts (wall clock), NaT where there is none;
-        how many days of months (`days`) and months of years (`months`) have some; how many failures
-        name no channel (`nowhere`). Of those selected: what `facts` shows, how many rows are in
-        another file, too (`again`), or have a message ID (`named`), how many IDs these are (`unique`), and the channels of those that count
-        (`counting`).
+        Of all: `newest` (UTC); `first` and `last` of broadcasts (wall clock), NaT where there is
+        none; how many days of months (`days`) and months of years (`months`) have some; how many
+        failures name no channel (`nowhere`). Of those selected: what `facts` shows, how many rows
+        are in another file, too (`again`), or have a message ID (`named`), how many IDs these are
+        (`unique`), and the channels of those that count (`counting`).
         """
         rows = self.inputs.all_failed
         at, sent, own = rows.local_at, rows.broadcast.notnull(), self.selected(rows)
@@ -428,9 +428,9 @@ class Tables:
 
     @cached_property
     def facts(self) -> pd.Series:
-        """Of the selected failures, each message once: how many (`failed`), how many of them that count
-        (`counted`), `begin` and `end` (wall clock; of those that count `since` and `until`), how many
-        `channels` and `contacts`.
+        """Of the selected failures, each message once: how many (`failed`), how many of them that
+        count (`counted`), `begin` and `end` (wall clock; of those that count `since` and `until`),
+        how many `channels` and `contacts`.
         """
         failed = self.failed
         if not self.repeats:
@@ -598,7 +598,7 @@ class Tables:
 
     @cached_property
     def known(self) -> tuple[Broadcast, ...]:
-        """The selected broadcasts as the ledger knows them; what is of none goes by its channels."""
+        """The selected broadcasts as the ledger knows them; what is of none goes by channel."""
         found = self.inputs.groups.found
         keys = self.broadcasts.select("broadcast").distinct().to_pandas()["broadcast"]
         label = self.settings.selection.broadcast if self.chosen == "" else ""
@@ -674,8 +674,8 @@ class Tables:
 
     @cached_property
     def failed_again(self) -> int:
-        """How many contacts are to be reached again for a broadcast that failed to reach them in its
-        resend, too.
+        """How many contacts are to be reached again for a broadcast that failed to reach them in
+        its resend, too.
         """
         if not self.inputs.resends:
             return 0

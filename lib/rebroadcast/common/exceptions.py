@@ -19,7 +19,8 @@ LOCALE = Path(__file__).parent / "locale"
 # Control characters, escapes, marks that turn the direction of reading, characters without width,
 # half characters.
 UNSEEN = re.compile(
-    "[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
+    "[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff"
+    "\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
 )
 LONGEST = 2_000  # characters of a message
 
@@ -133,9 +134,9 @@ def reason(error: Exception) -> Sentence:
 
 
 class RebroadcastError(Exception):
-    """Base of every error that rebroadcast raises on purpose: a sentence for the user, as a template
-    with its values, which is translated where it is shown. `about` names the file or the parameter
-    that is meant.
+    """Base of every error that rebroadcast raises on purpose: a sentence for the user, as a
+    template with its values, which is translated where it is shown. `about` names the file or the
+    parameter that is meant.
 
     >>> print(InputError("{path} is {what}.", path="a", what=sentence("a folder")).said_in("es"))
     a is una carpeta.

@@ -15,8 +15,8 @@ MASK_LENGTH = 2000
 BETWEEN = "[ ./\u00a0\u2007\u2009\u202f\u2010-\u2015-]"  # what stands between groups of digits
 # Seven digits are an error's code where that is said, or where they are one of Meta's families.
 CODE = (
-    r"(?i)(\b(?:sub)?(?:code|codigo|código|status|cause|number|err(?:or|o|no)?|no|id)[\"'\]]{0,3}\s{0,2}"
-    r"(?:=>|[:=#([-]|is)?\s{0,2}[\"'(\[]{0,2}#?|#)([0-9]{7})\b"
+    r"(?i)(\b(?:sub)?(?:code|codigo|código|status|cause|number|err(?:or|o|no)?|no"
+    r"|id)[\"'\]]{0,3}\s{0,2}(?:=>|[:=#([-]|is)?\s{0,2}[\"'(\[]{0,2}#?|#)([0-9]{7})\b"
 )
 FAMILY = r"\b((?:2018|2388|2494|2534|2655|1545|3726)[0-9]{3})\b"
 CODE_MARK = "zqz"  # keeps a code out of the pattern for local numbers, and is taken away again

@@ -1,5 +1,6 @@
-"""CSV files that people open in a spreadsheet: no text in them may start a formula, and its words for
-nothing are no text. Import files are not changed so: `recovery` refuses tags that start a formula.
+"""CSV files that people open in a spreadsheet: no text in them may start a formula, and its words
+for nothing are no text. Import files are not changed so: `recovery` refuses tags that start a
+formula.
 """
 
 import re

@@ -17,8 +17,8 @@ SMALL_WORDS = {"time", "standard", "zone", "hora", "horario", "estandar", "zona"
 
 
 def check_zone(zone: str) -> str:
-    """Return the IANA time zone that a word names (see `known_zone`), else raise ParameterError with
-    the nearest name.
+    """Return the IANA time zone that a word names (see `known_zone`), else raise ParameterError
+    with the nearest name.
 
     >>> check_zone("America/Mexico_City")
     'America/Mexico_City'
@@ -52,8 +52,8 @@ def known_zone(word: str) -> str | None:
 
 
 def _city_of(zone: str) -> str:
-    """The city whose clock a zone with an abbreviation's name follows (EST: Panama, all year round);
-    any other zone as it is.
+    """The city whose clock a zone with an abbreviation's name follows (EST: Panama, all year
+    round); any other zone as it is.
     """
     from babel.core import get_global
 
@@ -113,8 +113,8 @@ def zone_hint(word: str) -> str:
 
 
 def _abbreviated(word: str) -> list[str]:
-    """Cities whose clocks are called so in winter or summer, one for each clock first: CST is a time
-    of Chicago, Guatemala, Havana and Shanghai.
+    """Cities whose clocks are called so in winter or summer, one for each clock first: CST is a
+    time of Chicago, Guatemala, Havana and Shanghai.
     """
     called: dict[tuple, list[str]] = {}
     for zone, days in _main_zones().items():

@@ -14,8 +14,8 @@ def connect(url: str | None = None, memory_limit: str = MEMORY_LIMIT) -> Engine:
 
     With no url: DuckDB inside this process, which fetches nothing, keeps to memory_limit and spills
     to a private folder beyond it. With spark://host:7077, local[2] or local[*]: Spark (see
-    engine/spark.py). Raises ParameterError for a url that is no known engine, or an engine that cannot
-    be used.
+    engine/spark.py). Raises ParameterError for a url that is no known engine, or an engine that
+    cannot be used.
 
     >>> with connect() as engine:
     ...     engine.con.name

@@ -104,7 +104,8 @@ class Engine:
         for column in columns:
             texts = f'SELECT DISTINCT "{column}" AS text FROM {kept} WHERE "{column}" IS NOT NULL'
             self.con.raw_sql(
-                f"CREATE TYPE {name}_{column} AS ENUM (FROM ({texts} UNION SELECT '') ORDER BY text)"
+                f"CREATE TYPE {name}_{column} AS ENUM (FROM ({texts} UNION SELECT '') ORDER BY"
+                f" text)"
             )
         types = ", ".join(f'"{column}"::{name}_{column} AS "{column}"' for column in columns)
         self.con.raw_sql(f"CREATE TABLE {name} AS SELECT * REPLACE ({types}) FROM {kept}")
@@ -114,8 +115,8 @@ class Engine:
         self, table: "ibis.Table", key: str, few: Mapping[str, Iterable[str]]
     ) -> "ibis.Table":
         """A table in an order that what is made of its columns afterwards keeps, so that numbers
-        are sorted, and not the texts made of them; few has all values of columns of few texts, which
-        take a byte or two while they are sorted.
+        are sorted, and not the texts made of them; few has all values of columns of few texts,
+        which take a byte or two while they are sorted.
         """
         ordered, name = self.view(table), f"order_{secrets.token_hex(8)}"
         for column, values in few.items():
@@ -147,7 +148,7 @@ class Engine:
         return ops.DatabaseTable(name=name, schema=kinds, source=self.con).to_expr()
 
     def with_parameters(self, table: "ibis.Table", values: Mapping[str, "ibis.Value"]) -> str:
-        """The SQL of a table, with the engine's own parameters (by name) for Ibis' (`ibis.param`)."""
+        """The SQL of a table, with the engine's parameters (by name) for Ibis' (`ibis.param`)."""
         from sqlglot import expressions as sge
 
         names = {f"${name}": name for name in values}
@@ -209,7 +210,7 @@ class Engine:
         ), {str(p): p for p in paths}
 
     def to_csv(self, table: "ibis.Table", path: Path) -> None:
-        """Write a small table, in its order and letter for letter, as one CSV file with a header."""
+        """Write a small table, in its order, letter for letter, as one CSV file with a header."""
         table.to_csv(path, header=True)
 
     def csv_writer(

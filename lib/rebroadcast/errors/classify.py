@@ -31,9 +31,9 @@ def classify(
     unused: Collection[str] = (),
     more: "Callable[[ibis.Table], ibis.Table] | None" = None,
 ) -> "ibis.Table":
-    """Add masked, rule, code, cause, verdict, scope, confidence (text) and wait_s (seconds) to failed
-    messages, and error_id, a number for all these; confidence is code, text, concept, guess, or null
-    where no rule knows the error.
+    """Add masked, rule, code, cause, verdict, scope, confidence (text) and wait_s (seconds) to
+    failed messages, and error_id, a number for all these; confidence is code, text, concept, guess,
+    or null where no rule knows the error.
 
     The engine finds the distinct texts and masks them; only the masked ones are explained in
     Python. With an engine all this is computed here and now, without the columns that are unused,

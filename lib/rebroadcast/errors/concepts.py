@@ -1,4 +1,6 @@
-"""What a text is about: its words as pairs of a subject and what is wrong with it, which rules name."""
+"""What a text is about: its words as pairs of a subject and what is wrong with it, which rules
+name.
+"""
 
 import functools
 import re
@@ -16,12 +18,13 @@ _CLAUSE = re.compile(  # what begins with a set of characters is searched fastes
 _WIDE = "[\u3040-\u30ff\u3400-\u9fff]+"
 _ROLE = re.compile(  # from and to are persons where they are quoted, or stand before a number
     r"['\"`](from|to)['\"`]"
-    r"|\b(from|to)[ _-](?=(?:phone[ _-])?(?:number|address|addr|id|profile)\b)|^\W*(from|to)\b(?= is | must )"
+    r"|\b(from|to)[ _-](?=(?:phone[ _-])?(?:number|address|addr|id|profile)\b)|^\W*(from|to)\b(?="
+    r" is | must )"
 )
 # What follows these words is why: it says more than what came of it.
 _WHY = re.compile(
-    r"\b(?:due to|because|caused by|as a result of|debido a|a causa de|por causa de|devido a|wegen|aufgrund"
-    r"|porque|ya que|parce que|weil|perche|poniewaz|потому что|так как"
+    r"\b(?:due to|because|caused by|as a result of|debido a|a causa de|por causa de|devido"
+    r" a|wegen|aufgrund|porque|ya que|parce que|weil|perche|poniewaz|потому что|так как"
     r"|en raison de|a cause de|a causa di|из-за|поскольку|z powodu)\b|由于|因为|原因是"
 )
 KEY = re.compile(
@@ -61,7 +64,8 @@ class _Noun(NamedTuple):
 class Lexicon:
     """The words of a lexicon file, and how they are found in a text.
 
-    >>> lexicon = Lexicon({"subject": {"number": {"en": "number"}}, "state": {"bad": {"not": "valid"}}})
+    >>> words = {"subject": {"number": {"en": "number"}}, "state": {"bad": {"not": "valid"}}}
+    >>> lexicon = Lexicon(words)
     >>> lexicon.read("the number is not valid").subjects
     {'number': 'number'}
     """
@@ -103,7 +107,7 @@ class Lexicon:
                 self._sizes[first] = (*sorted({size, *self._sizes.get(first, ())})[::-1],)
 
     def _look_up(self, word: str) -> tuple[str, ...]:
-        """The concepts of a word: u + subject, t + state, ~ + state behind a negation, o + other."""
+        """The concepts of a word: u + subject, t + state, ~ + state if negated, o + other."""
         tags = self._exact.get(word, ())
         last = max(word.rfind("_"), word.rfind("-"), 1)  # the last word only may have an ending
         for size in range(0 if _DIGIT.search(word) else len(word), last, -1):

@@ -24,8 +24,8 @@ _STEM = 5  # letters that inflections leave as they are
 
 
 def features(lower: str, pairs: Iterable[Pair]) -> set[str]:
-    """Return what a text in lower case is weighed by: its words, their stems, words side by side, and
-    its concepts.
+    """Return what a text in lower case is weighed by: its words, their stems, words side by side,
+    and its concepts.
 
     >>> sorted(features("number blocked", [("number", "blocked")]))
     ['block*', 'blocked', 'numbe*', 'number', 'number blocked', 'number:blocked']
@@ -50,7 +50,7 @@ def _learned() -> tuple[list[str], dict[str, str]]:
 
 @functools.lru_cache(20_000)
 def _weights(feature: str) -> int:
-    """The weights of a feature as one number, which is added faster than a list: 32 bits for each."""
+    """The weights of a feature as one number, added faster than a list: 32 bits for each."""
     weights = [
         int(weight) + _ZERO if weight else _ZERO for weight in _learned()[1][feature].split(",")
     ]

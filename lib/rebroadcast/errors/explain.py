@@ -12,9 +12,8 @@ UNKNOWN = ("unknown", "unknown", "message")
 
 @dataclass(frozen=True)
 class Explanation:
-    """What one error means. `confidence` is code, text, concept, guess, or None where no rule knows it;
-    `wait` is how long to wait at least, None where waiting is not the
-    answer.
+    """What one error means. `confidence` is code, text, concept, guess, or None where no rule knows
+    it; `wait` is how long to wait at least, None where waiting is not the answer.
     """
 
     text: str | None

@@ -183,8 +183,8 @@ class Hit(NamedTuple):
 
 
 class Finding(NamedTuple):
-    """The rule for a text (None where none fits), the code it is about, the wait in seconds, and how
-    sure it is: code, text, concept, guess, or None.
+    """The rule for a text (None where none fits), the code it is about, the wait in seconds, and
+    how sure it is: code, text, concept, guess, or None.
     """
 
     rule: Rule | None
@@ -313,8 +313,8 @@ class Rules:
         return evidence.telling(pairs=self.said(text), lower=text.reason, cause=rule.cause)
 
     def _speaking(self, text: texts.Read, provider: str | None) -> list[Hit]:
-        """The hits that are asked for a text: patterns and codes, and where none of them is sure, or
-        a code alone says never, concepts and what is learned too.
+        """The hits that are asked for a text: patterns and codes, and where none of them is sure,
+        or a code alone says never, concepts and what is learned too.
         """
         sure = self._sure(text, provider)
         best = self._best(sure, text)
@@ -330,7 +330,7 @@ class Rules:
         return self._weighed(text, [*_borne_out(self._concept_hits(text), 4, doubts), *sure])
 
     def _denied(self, rule: Rule, text: texts.Read) -> bool:
-        """Whether the words of a text speak clearly for a cause that is not final, nor this rule's."""
+        """Whether the words of a text speak clearly for a cause neither final nor this rule's."""
         shares = (
             evidence.shares(pairs=self.said(text), lower=text.reason, votes={})
             if self.learned

@@ -94,8 +94,8 @@ _File = create_model(
 
 
 def load(path: Path, known: Rules) -> Rules:
-    """Return the rules of a file, and after them those that are known; RulesError says what is wrong,
-    and in which rule and line.
+    """Return the rules of a file, and after them those that are known; RulesError says what is
+    wrong, and in which rule and line.
     """
     n, name = -1, ""
     try:

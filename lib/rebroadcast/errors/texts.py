@@ -17,8 +17,8 @@ NAMES_ALIKE = 4  # shapes that differ in one word only, before that word is take
 _ascii = functools.partial(re.compile, flags=re.ASCII)
 _DIGIT = _ascii(r"\d")
 _CODE_KEY = _ascii(
-    r"(?i)(?:code|codigo|status|cause|number|err(?:or|o|no)?|fehler|meta|http(?:/[\d.]+)?|api|twilio|[#_])"
-    r"[\"']?\]?\s*(?:=>|[:=(#\[-]|is)?\s*[\"'\[(]{0,2}#?(-?\d{1,7})(\.\d)?(?:\D|$)"
+    r"(?i)(?:code|codigo|status|cause|number|err(?:or|o|no)?|fehler|meta|http(?:/[\d.]+)?|api"
+    r"|twilio|[#_])[\"']?\]?\s*(?:=>|[:=(#\[-]|is)?\s*[\"'\[(]{0,2}#?(-?\d{1,7})(\.\d)?(?:\D|$)"
 )
 _CODE_ALONE = _ascii(
     r"(?:^[\s\"'(\[{]*|\()(?:[A-Z]{2}-)?(\d{1,7})(?:\.\d+)?(?:\s*[:)\],;|]|\s+[-(A-Z]|\s*$)"
@@ -62,8 +62,8 @@ _WRAPPED = (
 _WRAPPING = re2.compile(
     r"\b(?:OAuth|IG|Api|API|Graph|Method|Facebook|FB|Wx|Weixin|Http|HTTP|Client|Request|Runtime"
     r"|Telegram|Twilio|Rest|Messenger|Line|LINE|Bot|VK|Vk|Viber|WhatsApp|RPC|Rpc|Axios|Net|SDK|Sdk"
-    r"|Unhandled|Bad|Response|Invoke|Invocation|Call|Status|Code|Operation|Base|General|Delivery|Message)+"
-    r"(?:Exception|Error|Callback)\b"
+    r"|Unhandled|Bad|Response|Invoke|Invocation|Call|Status|Code|Operation|Base|General|Delivery"
+    r"|Message)+(?:Exception|Error|Callback)\b"
     r"|\(caused by [^)]{1,80}\)|\brequest_params\W{1,5}[^}]*\}?|\b[Mm]ethod\W{1,5}[a-z]+\.\w+"
     r"|\bin /\S+:\d+|\bat [\w.$<>]+ ?\([^)]*:\d+(?::\d+)?\)|Stack trace:.*"
     r"|\b(?:[a-z_]\w*\.){2,}([A-Z])|\w[\w\\]*\\([A-Z])|\b(?:submit|done) date:\S*"

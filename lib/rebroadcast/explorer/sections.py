@@ -81,7 +81,7 @@ def _said(content: str | None) -> str:
 
 
 def audience(reader: Reader, filters: Filters, found: Audience) -> Markup:
-    """How many can be reached again, what makes that less sure, and the rows of each disposition."""
+    """How many can be reached again, what makes that less sure, the rows of each disposition."""
     _ = reader.gettext
     lead = reader.ngettext(
         "{n} contact can be reached again", "{n} contacts can be reached again", found.people

@@ -212,8 +212,8 @@ def passing(table: ibis.Table, asked: Mapping[str, ibis.Value]) -> ibis.Value:
 
 
 def bound(filters: Filters, zone: str) -> dict[str, str]:
-    """Filters as texts: times of a zone's clock in ISO 8601 (the end is not included), lists joined by a sign that no
-    value holds.
+    """Filters as texts: times of a zone's clock in ISO 8601 (the end is not included), lists joined
+    by a sign that no value holds.
 
     >>> bound(Filters(to="2022-01-11"), "UTC")["to"]
     '2022-01-12 00:00:00'

@@ -219,8 +219,10 @@ class Channels:
                 found.append(
                     Doubt(
                         "portfolio",
-                        "{names} are taken to share one limit of {size}, as all numbers of a business"
-                        ' portfolio do; if they belong to several, say so with portfolio = "…" in the'
+                        "{names} are taken to share one limit of {size}, as all numbers of a"
+                        " business"
+                        ' portfolio do; if they belong to several, say so with portfolio = "…" in'
+                        " the"
                         " channels file.",
                         facts,
                         len(members),

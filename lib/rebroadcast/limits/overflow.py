@@ -1,4 +1,4 @@
-"""What went beyond a limit: attempted against delivered and failed, and what failures alone tell."""
+"""What went beyond a limit: attempted against delivered and failed; what failures alone tell."""
 
 from __future__ import annotations
 
@@ -25,8 +25,9 @@ def overflow(counts: pd.DataFrame, limits: Sequence[Limit]) -> pd.DataFrame:
     (unique contacts); where known, quota (failures whose cause is the limit) and used (contacts
     already in the window when the broadcast began). Returns limit, size, attempted, delivered,
     failed, quota, used, overflow = attempted beyond what was left, explained = the failures it
-    explains (those with that cause, if causes are known, and never more than the overflow; NA
-    where neither is known), other = failed - explained. Raises QuotaError where the counts contradict each other.
+    explains (those with that cause, if causes are known, and never more than the overflow; NA where
+    neither is known), other = failed - explained. Raises QuotaError where the counts contradict
+    each other.
 
     >>> counts = {"channel_id": ["1"], "attempted": [1500], "failed": [500]}
     >>> frame = pd.DataFrame(counts)  # doctest: +SKIP
@@ -109,9 +110,9 @@ def _balanced(row: dict[str, Any]) -> dict:
 def infer(failed: ibis.Table, gap: timedelta = timedelta(hours=24)) -> pd.DataFrame:
     """Tell from a failed export alone where a limit was reached: one row per run of limit errors.
 
-    `failed`: channel_id, contact_id, sent_at (UTC), cause and, where known, broadcast: each has runs
-    of its own. A run ends when no limit error follows for `gap`, or after that time: the next one
-    is of another window. Returns channel_id, broadcast, run, first and last (UTC),
+    `failed`: channel_id, contact_id, sent_at (UTC), cause and, where known, broadcast: each has
+    runs of its own. A run ends when no limit error follows for `gap`, or after that time: the next
+    one is of another window. Returns channel_id, broadcast, run, first and last (UTC),
     overflow_at_least (unique contacts that failed at the limit), messages, other (failures of other
     causes between first and last). It assumes that each limit error is a contact beyond the limit
     and that the export holds all failures of the time; how many were attempted, and so the limit
@@ -159,8 +160,8 @@ class Observed:
 
 
 def compare_tiers(observed: Sequence[int], configured: int | None = None) -> Observed:
-    """Compare the contacts delivered in each full window with WhatsApp's tiers, the former ones too,
-    and the configured size.
+    """Compare the contacts delivered in each full window with WhatsApp's tiers, the former ones
+    too, and the configured size.
 
     A size fits if the highest ceiling is at most WITHIN (a share) below or above it: a few contacts
     fail for other reasons, a few inside a service window do not count.

@@ -81,9 +81,9 @@ Span = tuple[datetime | None, datetime | None]
 
 @dataclass(frozen=True)
 class Seen:
-    """What one look at a table tells: its rows, its first and last time (wall clock), its clock, how
-    many of its long message IDs were rounded, and of its times: how many do not exist in their zone,
-    the first of them, and how many come twice.
+    """What one look at a table tells: its rows, its first and last time (wall clock), its clock,
+    how many of its long message IDs were rounded, and of its times: how many do not exist in their
+    zone, the first of them, and how many come twice.
     """
 
     rows: int
@@ -494,8 +494,8 @@ def written(file: str, seen: "pd.DataFrame", date_format: str) -> list[Doubt]:
 
 
 def turned(file: str, seen: "pd.DataFrame", date_format: str) -> list[Doubt]:
-    """Say where a spreadsheet seems to have turned day and month; seen as `rewritten` takes it, with
-    the number of rows (`n`), unless date_format has settled it.
+    """Say where a spreadsheet seems to have turned day and month; seen as `rewritten` takes it,
+    with the number of rows (`n`), unless date_format has settled it.
     """
     early, late = (seen[seen["late"].astype(bool) == side] for side in (False, True))
     if early.empty or not rewritten(seen):
@@ -561,8 +561,8 @@ def no_dates(source: Source, line: int, cell: str) -> DateError:
 
 
 def lacking(source: Source, frame: "pd.DataFrame", good: int) -> list[Doubt]:
-    """Say what a whole file lacks, by its rejected rows (frame) and the number of its good ones: its
-    end, or more lines, in no row, than it has good rows.
+    """Say what a whole file lacks, by its rejected rows (frame) and the number of its good ones:
+    its end, or more lines, in no row, than it has good rows.
     """
     lines = int((frame.text.str.rstrip("\n").str.count("\n") + 1).sum())
     riddled = Doubt(

@@ -22,8 +22,8 @@ FORMS = (
 )
 ORDERS = {"DMY": "DD/MM/YYYY", "MDY": "MM/DD/YYYY", "YMD": "YY-MM-DD"}
 # The names of months, in lower case, whole and as they are cut short: in English, Spanish,
-# Portuguese, French, Italian, German and Dutch (CLDR, cldr.unicode.org; "mrz" is Windows's), without
-# accents too.
+# Portuguese, French, Italian, German and Dutch (CLDR, cldr.unicode.org; "mrz" is Windows's),
+# without accents too.
 MONTHS = (
     "jan(?:uary|eiro|vier|v|uari?)?|ene(?:ro)?|gen(?:naio)?|j[aä]nner",
     "feb(?:ruary|rero|braio|ruari?|er)?|f[eé]v(?:ereiro|rier|r)?",
@@ -109,7 +109,8 @@ CLOCKS = (
 DATES = (
     (r"^([0-9]{4})[-/. ]*~([0-9]{2})~[-/. ]*([0-9]{1,2})\b", r"\1-\2-\3"),
     (
-        r"^([0-9]{1,2})(?:st|nd|rd|th|er|º|°)?[-/., ]*(?:de )?~([0-9]{2})~[-/., ]*(?:del? )?([0-9]{4})\b",
+        r"^([0-9]{1,2})(?:st|nd|rd|th|er|º|°)?[-/., ]*(?:de )?~([0-9]{2})~[-/., ]*(?:del?"
+        r" )?([0-9]{4})\b",
         r"\3-\2-\1",
     ),
     (r"^([0-9]{1,2})[-/., ]*(?:de )?~([0-9]{2})~[-/., ]*(?:del? )?([0-9]{2})\b", r"20\3-\2-\1"),
@@ -241,7 +242,8 @@ def detect_order(form: "ibis.Value", source: Source) -> tuple[str | None, bool]:
     several do.
 
     form are texts as `normal` gives them. Two figures may be a year too, where dashes are between.
-    The custom is that of CLDR (cldr.unicode.org): no language has dots between a month in figures, day and year.
+    The custom is that of CLDR (cldr.unicode.org): no language has dots between a month in figures,
+    day and year.
     """
     dates = form.name("text").as_table().filter(lambda t: t.text.re_search(NUMERIC))
     first, second, third = (dates.text.re_extract(NUMERIC, n).cast("int64") for n in (1, 3, 4))

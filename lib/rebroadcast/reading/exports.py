@@ -57,13 +57,14 @@ NUMBERED = ("contact_id", "message_id")  # the long ones: as numbers, too, where
 class Export:
     """One or more files of a kind, read.
 
-    `table`: a lazy Ibis table, the columns of respond.io's profile for that kind as text, `sent_at` as
-    instants (UTC), `local_at` as the wall clock of `timezone`, `source_file`, `row` (record in its
-    file, from 1) and `row_id` (unique over all files); `channel_id` is "" where it is not said;
+    `table`: a lazy Ibis table, the columns of respond.io's profile for that kind as text, `sent_at`
+    as instants (UTC), `local_at` as the wall clock of `timezone`, `source_file`, `row` (record in
+    its file, from 1) and `row_id` (unique over all files); `channel_id` is "" where it is not said;
     `again`, where `checks.twice` has looked for it. `rejected`: file, line, reason, text. `rows`
-    counts the good ones. `doubts`: what makes its numbers less sure. `span`: its first and last time
-    (wall clock). `clock`: which zone the IDs of its messages show, None where they show none. `messages`: what a log of all messages, as other
-    vendors keep it, tells of those that failed or arrived.
+    counts the good ones. `doubts`: what makes its numbers less sure. `span`: its first and last
+    time (wall clock). `clock`: which zone the IDs of its messages show, None where they show none.
+    `messages`: what a log of all messages, as other vendors keep it, tells of those that failed or
+    arrived.
     """
 
     kind: str

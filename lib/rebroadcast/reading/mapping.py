@@ -183,8 +183,8 @@ def _filled(ours: str, cell: "ibis.Value", source: Source) -> "ibis.Value":
 
 
 def _says(value: "ibis.Value", values: list[str]) -> "ibis.Value":
-    """Whether a cell has one of the values that say a state, whatever its case, its accents and what
-    stands between its words.
+    """Whether a cell has one of the values that say a state, whatever its case, its accents and
+    what stands between its words.
     """
     if values == ["*"]:
         return value.notnull()

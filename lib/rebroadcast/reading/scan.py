@@ -44,10 +44,10 @@ def read(engine: Engine, source: Source, row_start: str, doubted: bool = False) 
     """Read a CSV file into a Parquet file in the scratch folder, a row per record, numbered from 0
     as `file_row_number`.
 
-    Each known column is "c" and its place: a long ID as BIGINT and a date as TIMESTAMP where the start
-    of the file shows them so, else text. `cells` are all cells of a row in doubt, one that is not
-    as the platform writes it (with doubted, every row is); for the others it is null, and what is
-    typed says exactly what the file does. `size`, `signs` and `breaks` are the bytes, quotes and
+    Each known column is "c" and its place: a long ID as BIGINT and a date as TIMESTAMP where the
+    start of the file shows them so, else text. `cells` are all cells of a row in doubt, one that is
+    not as the platform writes it (with doubted, every row is); for the others it is null, and what
+    is typed says exactly what the file does. `size`, `signs` and `breaks` are the bytes, quotes and
     line breaks within all values of a row, and `swallowed` tells whether another row may be among
     them; row_start is the pattern for the start of a row.
 
@@ -98,7 +98,8 @@ def _query(source: Source, row_start: str, doubted: bool) -> str:
 def _parsed(source: Source, cells: list[str]) -> str:
     columns = ", ".join(f"{quoted(name)}: 'VARCHAR'" for name in cells)
     return (
-        f"read_csv({quoted(reader_path(source.path))}, hive_partitioning=false, header=false, auto_detect=false, skip={source.skip},"
+        f"read_csv({quoted(reader_path(source.path))}, hive_partitioning=false, header=false,"
+        f" auto_detect=false, skip={source.skip},"
         f" delim={quoted(source.delimiter)}, quote='\"', escape='\"',"
         f" columns={{{columns}}},"
         f" force_not_null=[{', '.join(map(quoted, cells))}],"

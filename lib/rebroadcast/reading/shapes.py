@@ -159,7 +159,7 @@ def plain(source: Source, row_end: str) -> "re2._Regexp":
 
 
 def _long(source: Source) -> "re2._Regexp":
-    """A pattern of bytes that takes one record of as many cells as the header, whatever they hold."""
+    """A pattern of bytes for one record of as many cells as the header, whatever they hold."""
     d, count = re.escape(source.delimiter), len(source.header)
     cell = rf'(?: *"(?:[^"]|"")*" *|[^{d}\r\n"]*)'
     row = rf"{cell}(?:{d}{cell}){{{count - 1}}}(?:[\r\n]|$)"

@@ -34,9 +34,9 @@ def sift(
     file are in no row from there on; without a reason that alone is told), and the ends that are in
     doubt (see `salvage.cut_off`; lines in cut are refused). A record is refused rather than
     repaired. It begins on a new line and has as many columns as the header; after a broken one, the
-    next begins where a date or contact ID is in its place. A value that holds the end of one row and
-    the start of another is refused: which of two quotes is the stray one cannot be told, and a text
-    that a stranger wrote must not become a row.
+    next begins where a date or contact ID is in its place. A value that holds the end of one row
+    and the start of another is refused: which of two quotes is the stray one cannot be told, and a
+    text that a stranger wrote must not become a row.
     """
     with (
         source.path.open("rb") as old,

@@ -60,8 +60,8 @@ class Broadcasts:
     `found` has a row for each, in the order of time: broadcast (its key), channel_id, sender_id,
     template (its name, or ""), shape (hashes of the words that stay, for a ledger), first, last
     (wall clock), rows and message (the key of the first broadcast that says the same). `basis` says
-    what the grouping rests on: those of sender_type, sender_id, sent_at and content that the exports
-    have. `channels`: the channel IDs of all failed messages, sorted.
+    what the grouping rests on: those of sender_type, sender_id, sent_at and content that the
+    exports have. `channels`: the channel IDs of all failed messages, sorted.
     """
 
     found: "pd.DataFrame"
@@ -75,7 +75,8 @@ class Broadcasts:
         """Add `broadcast` (a key) and `message` to the rows of an export, null for rows of none.
 
         table is one that was searched, or of the same rows: channel_id, sender_id, sender_type,
-        traffic_type, message_type, local_at and, where there are `patterns`, content, as `exports.read` gives them; what else it has stays.
+        traffic_type, message_type, local_at and, where there are `patterns`, content, as
+        `exports.read` gives them; what else it has stays.
         """
         if self.places is None:
             none = ibis.null("string")
@@ -233,7 +234,7 @@ def _stretches(minutes: "pd.DataFrame", by: list[str], most: timedelta) -> "pd.S
 
 
 class _Contents:
-    """The contents of the exports' broadcast messages (columns of `_narrow`), asked for by place."""
+    """The contents of the exports' broadcast messages (columns of `_narrow`), by place."""
 
     def __init__(self, rows: "ibis.Table", senders: "pd.DataFrame"):
         self.rows, self.senders = rows.drop(*KIND), senders
@@ -302,8 +303,8 @@ def _read(sample: "pd.DataFrame") -> dict[int, Group]:
 def _versions(
     contents: _Contents, minutes: "pd.DataFrame", sample: "pd.DataFrame", groups: dict[int, Group]
 ) -> "pd.DataFrame":
-    """Count the rows of each version, minute by minute, in runs that may have several; in others all
-    rows are of the version that the sample has.
+    """Count the rows of each version, minute by minute, in runs that may have several; in others
+    all rows are of the version that the sample has.
 
     Adds `version` (a number in the group) to minutes; -1 where the content is not there, or fits
     none.
@@ -598,11 +599,12 @@ def _same_message(found: "pd.DataFrame") -> list[str]:
 
 
 def resends(found: "pd.DataFrame", rows: "list[ibis.Table]") -> dict[str, str]:
-    """Which broadcasts repeat an earlier one to contacts that it had failed to reach, and which that
-    is: keys by key.
+    """Which broadcasts repeat an earlier one to contacts that it had failed to reach, and which
+    that is: keys by key.
 
-    found are those of `find`; rows its exports, the failed messages first, as `Broadcasts.mark` gives
-    them. A bounded sample of the contacts says which may, and only those of these are all looked at.
+    found are those of `find`; rows its exports, the failed messages first, as `Broadcasts.mark`
+    gives them. A bounded sample of the contacts says which may, and only those of these are all
+    looked at.
     """
     later = found[found["message"].duplicated(keep=False)]
     if later.empty:
@@ -702,8 +704,8 @@ def summary(
 
     failed has broadcast (as `Broadcasts.mark` adds it) and cause, each message once; delivered
     (broadcast) are the messages that arrived. attempted states how many messages were sent, per key
-    or channel ID, where there is no delivered. names are those of the channels, by ID; resent is what
-    `resends` tells.
+    or channel ID, where there is no delivered. names are those of the channels, by ID; resent is
+    what `resends` tells.
 
     Returns broadcast (the key), name (unlike all others), channel_id, first, last, attempted,
     delivered, failed, quota (failed by a limit), message and
@@ -742,7 +744,7 @@ def _stated(frame: "pd.DataFrame", attempted: Mapping[str, int]) -> None:
 
 
 def named(found: "pd.DataFrame", names: Mapping[str, str], lang: Language) -> list[str]:
-    """The template, or channel and time; with more of these, and the key, where two are the same."""
+    """The template, or channel and time; with more of these and the key where two are the same."""
     columns = [found[c] for c in ("broadcast", "channel_id", "template", "first")]
     said = []
     for key, channel, template, first in zip(*columns, strict=True):
@@ -809,8 +811,8 @@ def choose(asked: str, summary: "pd.DataFrame") -> str:
 def reached(failed: "ibis.Table", delivered: "ibis.Table", how: str = "message") -> "ibis.Table":
     """Add `reached` to failed messages: whether a later one reached the contact.
 
-    Both tables have contact_id, channel_id, sent_at and message (as `Broadcasts.mark` adds it). With
-    how "message" a message of the same broadcast or its resend counts, on any of the contact's
+    Both tables have contact_id, channel_id, sent_at and message (as `Broadcasts.mark` adds it).
+    With how "message" a message of the same broadcast or its resend counts, on any of the contact's
     channels: one that says the same. With "any" every later one on the channel does, as an agent's.
     """
     if how == "any":

@@ -1,4 +1,4 @@
-"""What the contents of messages say: what stays from contact to contact, and how it is recognised."""
+"""What the contents of messages say: what stays from contact to contact, and how to know it."""
 
 import hashlib
 import json
@@ -64,7 +64,8 @@ def said(content: str) -> Said:
 
 
 def _words(text: str) -> list[str]:
-    """The words of a text without addresses and numbers; pairs of letters where no spaces part them.
+    """The words of a text without addresses and numbers; pairs of letters where no spaces part
+    them.
 
     >>> _words("Tu código 7 vence: https://x.example/1"), _words("注文7は発送")
     (['Tu', 'código', 'vence'], ['注文', 'は発', '発送'])

@@ -165,8 +165,8 @@ def without(
     disposition: str = "filtered",
     same: Sequence[str] = ("contact_id",),
 ) -> "ibis.Table":
-    """Leave contacts out (excluded: contact_id, and what else must be the same): where they would be
-    tagged they get another disposition.
+    """Leave contacts out (excluded: contact_id, and what else must be the same): where they would
+    be tagged they get another disposition.
 
     >>> without(fates, carriers)  # doctest: +SKIP
     """

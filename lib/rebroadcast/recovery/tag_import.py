@@ -77,8 +77,8 @@ def check_contacts(contacts: "ibis.Table") -> None:
 
 
 def labels(contacts: "ibis.Table") -> "ibis.Table":
-    """The tags of contacts, and the stage of their lifecycle where the export has it: contact_id (its
-    parts, where there are some), label (lower case; one that a contact has twice comes twice).
+    """The tags of contacts, and the stage of their lifecycle where the export has it: contact_id
+    (its parts, where there are some), label (lower case; one that a contact has twice comes twice).
     """
     ids = id_parts("contact_id", contacts)
     texts = contacts.select(all="tags").distinct()  # few, of many contacts
@@ -107,9 +107,9 @@ def doubts(
     excluded: Collection[str] = (),
     people: People | None = None,
 ) -> tuple[Doubt, ...]:
-    """What a contacts export says against a plan to tag (tagged: contact_id, tag, each once): others
-    that carry the tag already, so that the segment would hold them too, tags that read like an
-    opt-out (of any contact of the same person, where people are known), and tags to be left out
+    """What a contacts export says against a plan to tag (tagged: contact_id, tag, each once):
+    others that carry the tag already, so that the segment would hold them too, tags that read like
+    an opt-out (of any contact of the same person, where people are known), and tags to be left out
     (excluded) that nobody has.
 
     >>> doubts(contacts, audience)  # doctest: +SKIP
@@ -170,7 +170,8 @@ def doubts(
             found.append(
                 Doubt(
                     "exclude_tag",
-                    "No contact has the tag '{tag}', so that nobody was left out by it (exclude_tag).",
+                    "No contact has the tag '{tag}', so that nobody was left out by it"
+                    " (exclude_tag).",
                     {"tag": tag},
                 )
             )
@@ -180,8 +181,8 @@ def doubts(
 def write(
     engine: "Engine", rows: "ibis.Table", folder: Path, tags: Iterable[str], target: "Target"
 ) -> list[dict]:
-    """Write import rows (`targets.recipients` of tag and tags) as CSV files, one per tag and kind of
-    recipient, sorted, split where the target's limits ask for it.
+    """Write import rows (`targets.recipients` of tag and tags) as CSV files, one per tag and kind
+    of recipient, sorted, split where the target's limits ask for it.
 
     Returns one dict per file, in the order of the tags: file, contacts, tag. The same rows give the
     same bytes.

@@ -213,9 +213,9 @@ def _meaning(reader: Reader, row) -> Markup:
 
 def how_sure(reader: Reader, confidence: pd.DataFrame) -> str:
     """What the meanings of the errors rest on, by share of the failures."""
-    total = confidence["failed"].sum()
+    total, lang = confidence["failed"].sum(), reader.lang
     shares = ", ".join(
-        f"{reader.lang.percent(row.failed / total)} {word(CONFIDENCES, row.confidence, reader.lang)}"
+        f"{lang.percent(row.failed / total)} {word(CONFIDENCES, row.confidence, lang)}"
         for row in confidence.itertuples()
     )
     return reader.gettext("What the meanings rest on: {shares}.", shares=shares)
@@ -351,8 +351,8 @@ def steps_after_report(reader: Reader, settings: Settings, found: Summary) -> HT
         _("Create a segment: Contact tag > has any of > {tag}.", tag=_("the tag")),
         _("Send the broadcast again, to that segment only."),
         _(
-            "Afterwards export again and run “check” with the same --ledger DIR as “recover”: it says"
-            " who was reached."
+            "Afterwards export again and run “check” with the same --ledger DIR as “recover”: it"
+            " says who was reached."
         ),
     ]
     return html(ordered(steps))

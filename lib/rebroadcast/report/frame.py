@@ -177,8 +177,8 @@ FIRST = (3, 3)  # broadcasts that are seen at once: on a phone, and as many more
 
 
 def broadcasts(reader: Reader, frame: pd.DataFrame) -> Markup:
-    """One row per broadcast (see `summarise.broadcasts`), with its bar against the limit: those over
-    a limit first, then those of most failures.
+    """One row per broadcast (see `summarise.broadcasts`), with its bar against the limit: those
+    over a limit first, then those of most failures.
     """
     if frame.empty:
         return Markup("")
@@ -215,7 +215,7 @@ def _listed(reader: Reader, frame: pd.DataFrame, most: int) -> Markup:
 
 
 def name_of(reader: Reader, row: Any) -> Markup:
-    """A broadcast's name, with its channel and time where these are not in it; its key on hovering."""
+    """A broadcast's name, with its channel and time if not in it; its key on hovering."""
     first = "" if pd.isna(row.first) else reader.lang.datetime(row.first)
     said = row.channel in row.name or row.channel_id in row.name.split(", ")
     told = [] if said else [reader.lang.channel(row.channel)]

@@ -157,8 +157,8 @@ def _segments(reader: Reader, found: Recovery) -> list[str]:
         return [
             _("Create a segment for each tag of the table: Contact tag > has any of > the tag."),
             _(
-                "A segment should hold as many contacts as the table says. If it holds fewer, look at"
-                " the import’s result before you send."
+                "A segment should hold as many contacts as the table says. If it holds fewer, look"
+                " at the import’s result before you send."
             ),
             _("Send the broadcast again, segment by segment, each no earlier than the table says.")
             if any("start" in wave for wave in found.waves)

@@ -32,7 +32,8 @@ FAILED, QUIET, LIMIT, GREY, GRID = (
     "rgba(138,138,138,0.25)",
 )
 VERDICT_COLOURS = {"wait": WAIT, "fix": FIX, "never": NEVER, "unknown": UNKNOWN}
-CAUSE_COLOURS = {  # those of one verdict are shades that differ by more than 20 (CIE76), and can be seen on dark paper
+# Those of one verdict are shades that differ by more than 20 (CIE76), also on dark paper.
+CAUSE_COLOURS = {
     "quota": WAIT,
     "rate_limit": "#56B4E9",
     "recipient_cap": "#7B7FD9",
@@ -151,7 +152,7 @@ def chart(draw: Callable[..., go.Figure]) -> Callable[..., go.Figure]:
 
 
 def telling(drawn: go.Figure) -> bool:
-    """Whether a figure says more than one number: two bars, two moments, rows with several cells."""
+    """Whether a figure says more than one number: two bars or moments, rows with several cells."""
     first = drawn.data[0] if drawn.data else None
     if first is None or first.type == "sankey":
         return first is not None and len(first.link.value) > 1

@@ -57,7 +57,8 @@ MEANINGS = {
         "Another channel, date or sender type than the one asked for, or no broadcast message."
     ),
     "repeated": _(
-        "An earlier failure of the same contact (the latest decides), or another contact of the same person."
+        "An earlier failure of the same contact (the latest decides), or another contact of the"
+        " same person."
     ),
     "never": _("At least one failure of the contact is final, such as a block."),
     "fix_first": _("Something must be changed before the message can arrive."),

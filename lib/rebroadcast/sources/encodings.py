@@ -46,8 +46,8 @@ GARBLED = {  # the first sign, and the pattern of both
 
 
 class Survey(NamedTuple):
-    """What one look at all bytes of a file tells: its hash, size, first bytes, whether it is
-    UTF-8 throughout, and how many of its first letters were taken for others before it was saved so.
+    """What one look at all bytes of a file tells: its hash, size, first bytes, whether it is UTF-8
+    throughout, and how many of its first letters were taken for others before it was saved so.
     """
 
     sha256: str

@@ -30,7 +30,8 @@ AROUND = re.compile(
 COMMENT = re.compile(r"(?m)^[ \t]*(?://|#).*$")
 ARRAY = re.compile(r"\s*\[\s*[{\[\]]")
 BROKEN = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")  # what no program writes in a header
-# What no column is called: a date or a number of five digits and more, a phone number, an address, JSON.
+# What no column is called: a date or a number of five digits and more, a phone number, an address,
+# JSON.
 DATA = re.compile(
     r"^[\s'\"=(+]*\d(?:\D*\d){4}|^\W*\d[\d.,]*[eE][+-]?\d|[+]\d{7}|\d:\d\d:\d\d|\S@\S+[.]\S"
     r"|[^\W\d]{3} \d{1,2},? \d{4}\b|^\s*[\[{]\s*['\"\[{]"
@@ -46,7 +47,8 @@ DOCUMENT = 2**20  # characters of a JSON document that tell what it is
 PIECES, PIECE = 8, 2**15  # how many places of JSON lines do, and bytes of each
 # Columns that only other vendors' files fill, and what `convert` made of them.
 MORE = {"failed": ("provider",), "messages": ("provider",)}
-STUB = """# A profile to complete: replace each "?", or take its line out; then name this file with --profile.
+STUB = """\
+# A profile to complete: replace each "?", or take its line out; then name this file with --profile.
 # The file's columns:
 {cells}
 
@@ -175,8 +177,8 @@ def find(patterns: str | list[str], export: str = "failed") -> list[Path]:
 
 
 def _local(pattern: str) -> str:
-    """A path for what a shell or a browser writes for one: ~/a.csv, file:///tmp/a%20b.csv; InputError
-    for the address of another machine.
+    """A path for what a shell or a browser writes for one: ~/a.csv, file:///tmp/a%20b.csv;
+    InputError for the address of another machine.
     """
     scheme, slashes, rest = pattern.strip().partition("://")
     if not slashes or not re.fullmatch("[A-Za-z][A-Za-z0-9+-]+", scheme):
@@ -185,7 +187,8 @@ def _local(pattern: str) -> str:
     host, _, path = rest.partition("/")
     if scheme.lower() != "file" or host.lower() not in ("", "localhost"):
         raise InputError(
-            "{pattern} is an address, and no file of this computer; download it, and give its path.",
+            "{pattern} is an address, and no file of this computer; download it, and give its"
+            " path.",
             pattern,
             pattern=pattern,
         )
@@ -368,8 +371,8 @@ def _garbled(source: Source, seen: Survey) -> tuple[Doubt, ...]:
         Doubt(
             "garbled letters",
             "{file}: at least {n} letters with accents are garbled (as Ã© for é), because a program"
-            " opened the file in another encoding and saved it: its texts, names and tags are not what they"
-            " were. Export it again, and do not open it in a spreadsheet before.",
+            " opened the file in another encoding and saved it: its texts, names and tags are not"
+            " what they were. Export it again, and do not open it in a spreadsheet before.",
             {"file": source.name, "n": seen.garbled},
             seen.garbled,
         ),

@@ -90,8 +90,8 @@ class Target(_Data):
 
 
 class Profile(_Data):
-    """One vendor's files: see profiles/ for examples. `grade`: A the vendor's own page or code,
-    B two independent sources, C one. `values`: our column → what it may say → what that is called in
+    """One vendor's files: see profiles/ for examples. `grade`: A the vendor's own page or code, B
+    two independent sources, C one. `values`: our column → what it may say → what that is called in
     other languages.
     """
 

@@ -64,7 +64,8 @@ def put(folder: Path, overwrite: bool = False) -> list[Path]:
     taken = [copy.name for copy in copies if copy.exists()]
     if taken and not overwrite:
         raise OutputError(
-            "{folder} already holds {names}; name another folder, or replace them with --overwrite.",
+            "{folder} already holds {names}; name another folder, or replace them with"
+            " --overwrite.",
             folder=folder,
             names=", ".join(taken),
         )

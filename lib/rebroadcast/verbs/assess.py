@@ -27,10 +27,11 @@ class Assessment:
     `basis`: "measured" (failed and messages exports, contact by contact), "computed" (failed export
     and attempted counts) or "inferred" (failed export alone: a lower bound). `windows`: per limit
     and full window: limit, begin, end, first (limit error), after (contacts that failed from then
-    on), open (contacts in a service window, who do not count), attempted, delivered, failed, quota, size, overflow, explained, other (unique contacts).
-    `load` and `reached` are those of `limits.load`, None where not measured. `tiers`: limit, size,
-    high, tier, agrees (the most contacts that a full window counted, against what was configured).
-    `stated`: attempted counts that the messages export contradicts: channel_id, given, measured.
+    on), open (contacts in a service window, who do not count), attempted, delivered, failed, quota,
+    size, overflow, explained, other (unique contacts). `load` and `reached` are those of
+    `limits.load`, None where not measured. `tiers`: limit, size, high, tier, agrees (the most
+    contacts that a full window counted, against what was configured). `stated`: attempted counts
+    that the messages export contradicts: channel_id, given, measured.
     """
 
     basis: str
@@ -80,8 +81,8 @@ def _doubts(tables: Tables, found: Assessment) -> tuple[Doubt, ...]:
     left_out = n_(
         "{n} contact who can be reached again is in no wave: the limit of {channels} is not known."
         " State it in the channels file.",
-        "{n} contacts who can be reached again are in no wave: the limit of {channels} is not known."
-        " State it in the channels file.",
+        "{n} contacts who can be reached again are in no wave: the limit of {channels} is not"
+        " known. State it in the channels file.",
     )
     names = sorted(map(tables.settings.reader.channel, left["channel_id"].fillna("")))
     n = int(left["n"].sum()) if known else 0

@@ -311,8 +311,8 @@ def _early(
     pairs: list[tuple[str, str]],
     known: Sequence[Broadcast],
 ) -> list[Doubt]:
-    """How many contacts without an outcome a resend went to before they were due: after all of their
-    broadcast that the recovery saw, by the clock that it read.
+    """How many contacts without an outcome a resend went to before they were due: after all of
+    their broadcast that the recovery saw, by the clock that it read.
     """
     zone, seen = ZoneInfo(settings.zone), []
     for told in known:
@@ -331,7 +331,8 @@ def _early(
     early = rows.join(events, tests).select(KEYS).distinct()
     n = int(early.count().execute())
     text = n_(
-        "What would count as the resend went to {n} contact after its failure and before it was due,"
+        "What would count as the resend went to {n} contact after its failure and before it was"
+        " due,"
         " so that it does not count. See whether the resend went out before its start, and whether"
         " the time zone is that of the exports.",
         "What would count as the resend went to {n} contacts after their failure and before they"
@@ -353,7 +354,8 @@ def _unseen(tables: Tables, fates: ibis.Table) -> list[Doubt]:
     unsure, before = map(int, counts.execute().iloc[0])
     begin, end = failed.span
     failures = n_(
-        "{n} contact counts as reached by a message that may have failed: the failed-messages export"
+        "{n} contact counts as reached by a message that may have failed: the failed-messages"
+        " export"
         " ({begin} to {end}) tells of none of its day, or of none since the contact was due. Export"
         " the failed messages of all days since the resend; if none failed, this contact was"
         " reached.",

@@ -31,7 +31,8 @@ def convert(
     date_format settles where it is in doubt. A file has at most `most` rows. What cannot be read is
     in out/rejected.csv (file, line, reason, text), and in a Parquet file of its own, so that later
     runs count it too. Returns kind, rows, rejected and files of each kind. Raises what
-    `exports.read` does, InputError for another vendor's file, and OutputError; out appears whole or not at all.
+    `exports.read` does, InputError for another vendor's file, and OutputError; out appears whole or
+    not at all.
 
     >>> convert("exports/*.csv", "parquet")  # doctest: +SKIP
     [{'kind': 'failed', 'rows': 2589, 'rejected': 0, 'files': 1}]

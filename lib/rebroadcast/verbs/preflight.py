@@ -26,10 +26,10 @@ class Preflight:
     """What a broadcast to these contacts would meet. Counts are contacts; times are UTC.
 
     `duplicates` are rows of a contact or of a person (a shared phone number or address) beyond the
-    first, `left` is the room in the limit at the start (None: not limited, or not known, see `note`),
-    `waves` how many waves the `sendable` contacts take, `no_identifier` how many the channel cannot
-    reach for want of a phone number or address, or since they are not on it (Channels of the
-    export), `segments` how many segments that needs, of `segment_limit`.
+    first, `left` is the room in the limit at the start (None: not limited, or not known, see
+    `note`), `waves` how many waves the `sendable` contacts take, `no_identifier` how many the
+    channel cannot reach for want of a phone number or address, or since they are not on it
+    (Channels of the export), `segments` how many segments that needs, of `segment_limit`.
     """
 
     channel: str

@@ -209,7 +209,8 @@ def _no_tags(tables: Tables, audience: ibis.Table) -> list[Doubt]:
     lacking = [s.name for s in tables.inputs.sources["contacts"] if checks.lacks(s, "tags")]
     asked = any("tags" in targets.needed(own) for own in tables.target.columns.values())
     text = _(
-        "{files} has no Tags column, so the tags that contacts have already are not known and not in"
+        "{files} has no Tags column, so the tags that contacts have already are not known and not"
+        " in"
         " the import files: an import that replaces tags would take them off. Export the contacts"
         " with their tags, or try one row first."
     )
@@ -286,7 +287,8 @@ def _check_apart(tables: Tables, sizes: list[tuple]) -> None:
             names = [tables.names.get(key) or key or "—" for key in keys]
             raise ParameterError(
                 "{n} broadcasts would get the tag '{tag}': {names}. Choose one (broadcast), or tell"
-                " them apart in the tag: {{broadcast}}, {{channel}}, {{date}}, {{time}} or {{wave}}.",
+                " them apart in the tag: {{broadcast}}, {{channel}}, {{date}}, {{time}} or"
+                " {{wave}}.",
                 "tag",
                 n=len(keys),
                 tag=tag,

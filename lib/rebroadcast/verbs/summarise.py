@@ -121,10 +121,12 @@ def summarise(settings: Settings, tables: Tables) -> Summary:
 def failed_again(tables: Tables) -> tuple[Doubt, ...]:
     """Whether contacts of a broadcast failed in its resend, too."""
     text = n_(
-        "{n} contact to be reached again for a broadcast failed in the one that repeats it, too: who"
+        "{n} contact to be reached again for a broadcast failed in the one that repeats it, too:"
+        " who"
         " is tagged for both would get the message twice, and what failed there for another reason"
         " may fail again. Choose the later one (broadcast).",
-        "{n} contacts to be reached again for a broadcast failed in the one that repeats it, too: who"
+        "{n} contacts to be reached again for a broadcast failed in the one that repeats it, too:"
+        " who"
         " is tagged for both would get the message twice, and what failed there for another reason"
         " may fail again. Choose the later one (broadcast).",
     )
@@ -173,7 +175,8 @@ def broadcasts(settings: Settings, tables: Tables, with_fates: bool = True) -> p
     broadcast (key), name, channel_id, channel, first, last (wall clock), attempted, delivered,
     failed (messages), quota (failed by a limit), limit (size of the channel's limit), used (its
     contacts that others had taken), over_limit, explained (of those, how many failed at the limit),
-    recoverable (contacts), earliest (UTC), message and resend_of (see `broadcasts.summary`). Unknown values are missing.
+    recoverable (contacts), earliest (UTC), message and resend_of (see `broadcasts.summary`).
+    Unknown values are missing.
     """
     inputs, names = tables.inputs, {c.id: c.name for c in settings.channels.channels}
     arrived = tables.delivered if with_fates else inputs.delivered
