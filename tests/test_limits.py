@@ -13,6 +13,7 @@ from rebroadcast.common.exceptions import InputError, ParameterError, QuotaError
 from rebroadcast.report import tag_import
 from rebroadcast.report.quota_overflow import limit_sentence
 from rebroadcast.verbs import assess as assessing
+from rebroadcast.verbs import plan, summarise
 from rebroadcast.verbs import preflight as verb
 from rebroadcast.verbs import recover as recovering
 
@@ -268,3 +269,156 @@ def test_preflight_on_the_command_line():
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout)
     assert (answer["left"], answer["waves"], answer["sendable"]) == (0, 3, 2412)
+
+
+def sent(day, hour, people, text, refused=(), channel="1001"):
+    """A broadcast that goes to a person each second, as rows of both exports."""
+    rows = []
+    for second, contact in enumerate(people):
+        at = f"2022-03-{day:02} {hour:02}:{second // 60:02}:{second % 60:02}"
+        error = LIMIT if contact in refused else None
+        rows.append(row(str(contact), f"{text}{second}", error, at, channel, content=text))
+    return rows
+
+
+@pytest.fixture
+def given(write, tmp_path):
+    """The parameters of exports of broadcasts, and of a channels file."""
+
+    def given(broadcasts, limits='[channel.1001]\nname = "N"\nlimit = 10\n', messages=True, **more):
+        rows = [one for broadcast in broadcasts for one in broadcast]
+        failed = [one for one in rows if len(one) == len(HEADER)]
+        channels = tmp_path / "channels.toml"
+        channels.write_text(f'timezone = "UTC"\n{limits}', "utf-8")
+        asked = {"exports": str(write(failed)), "channels": str(channels)} | more
+        if messages:
+            whole = write([one[: len(HEADER) - 1] for one in rows], "messages.csv", HEADER[:-1])
+            asked["messages"] = str(whole)
+        return asked
+
+    return given
+
+
+def said(bench, found):
+    told = summarise.look(bench.tables).doubts
+    return {doubt.kind: doubt.text() for doubt in (*told, *found.doubts)}
+
+
+def mornings(limit=10, days=(1, 2, 3)):
+    """A broadcast of 15 at nine each morning, of which 5 find the limit reached."""
+    each = {day: range(100 * day, 100 * day + limit + 5) for day in days}
+    texts = dict(zip(days, ("alfa alfa", "bravo bravo", "charlie charlie"), strict=False))
+    return [sent(day, 9, people, texts[day], people[limit:]) for day, people in each.items()]
+
+
+def test_each_morning_has_a_window_of_its_own(given):
+    found = assess(bench := opened(given(mornings())))
+    names = ["attempted", "delivered", "failed", "overflow", "explained", "other"]
+    assert found.windows[names].to_numpy().tolist() == [[15, 10, 5, 5, 5, 0]] * 3
+    first, second, _ = found.windows.to_dict("records")
+    assert "N: 15 attempted against a limit of 10" in limit_sentence(bench.reader, first)
+    dated = limit_sentence(bench.reader, second | {"dated": True})
+    assert dated.startswith("N, 2 Mar 2022 09:00: 15 attempted")
+    assert "limit" not in said(bench, found)
+
+
+def test_whom_two_broadcasts_reach_counts_once_in_every_sentence(given):
+    """8 are reached, then 6 of these and 5 others; 3 of the others find the limit reached."""
+    first = sent(1, 9, range(1, 9), "alfa alfa")
+    second = sent(1, 16, [*range(3, 9), *range(11, 16)], "bravo bravo", (13, 14, 15))
+    found = assess(bench := opened(given([first, second])))
+    [window] = found.windows.to_dict("records")
+    names = ("attempted", "delivered", "failed", "overflow", "explained", "other", "used")
+    assert [int(window[name]) for name in names] == [13, 10, 3, 3, 3, 0, 8]
+    listed = summarise.broadcasts(bench.settings, bench.tables)
+    assert listed["over_limit"].tolist() == [0, 3]
+
+
+@pytest.mark.parametrize(("stated", "seen"), [(100, 10), (20, 10), (5, 10), (10, None)])
+def test_a_limit_that_does_not_fit_what_was_counted_is_told_and_its_failures_wait(
+    given, stated, seen
+):
+    limits = f'[channel.1001]\nname = "N"\nlimit = {stated}\n'
+    more = {"tag": "t", "waves": True, "start": "2022-03-01 10:00"}
+    bench = opened(given(mornings(days=(1,)), limits, **more))
+    found = assess(bench)
+    told = said(bench, found).get("limit", "")
+    assert (f"N: {seen}/{stated}" in told) == (seen is not None)
+    listed = summarise.broadcasts(bench.settings, bench.tables)
+    assert listed["over_limit"].tolist() == listed["explained"].tolist() == [5]
+    assert listed["limit"].isna().tolist() == [seen is not None]
+    assert found.windows["explained"].tolist() == [5]
+    planned = plan.plan(bench.settings, bench.tables, bench.tables.audience, found)
+    assert f"{planned.waves['start'].min():%d %H}" == "02 09"
+
+
+def test_a_limit_that_rose_in_the_middle_explains_what_failed_at_each(given):
+    few, more = mornings(days=(1,)), mornings(20, days=(2,))
+    found = assess(bench := opened(given([*few, *more], "[channel.1001]\nlimit = 20\n")))
+    assert sorted(found.windows["explained"]) == [5, 5]
+    assert "1001: 10/20" in said(bench, found)["limit"]
+    assert [bool(agrees) for agrees in found.tiers["agrees"]] == [False]
+
+
+@pytest.mark.parametrize("messages", [True, False])
+@pytest.mark.parametrize(
+    ("window", "again"),
+    [
+        ("24h", "03-02 09:00"),
+        ("6h", "03-01 15:00"),
+        ("day", "03-02 00:00"),
+        ("month", "04-01 00:00"),
+    ],
+)
+def test_who_failed_at_a_limit_can_be_reached_when_its_window_has_passed(
+    given, messages, window, again
+):
+    limits = f'[channel.1001]\nlimit = 10\nwindow = "{window}"\n'
+    more = {"tag": "t", "waves": True, "start": "2022-03-01 09:30", "messages": messages}
+    bench = opened(given(mornings(days=(1,)), limits, **more))
+    listed = summarise.broadcasts(bench.settings, bench.tables)
+    assert f"{listed['earliest'].iloc[0]:%m-%d %H:%M}" == again
+    found = assess(bench)
+    planned = plan.plan(bench.settings, bench.tables, bench.tables.audience, found)
+    first = planned.waves["start"].min()
+    assert f"{first:%m-%d %H}" == again[:-3] and first.minute < 2
+
+
+def test_what_a_plan_rests_on_and_whom_it_leaves_out_is_told(given):
+    broadcasts = [*mornings(days=(1,)), sent(2, 9, range(900, 905), "sms sms", (903, 904), "7")]
+    limits = '[channel.1001]\nlimit = 10\n[channel.7]\nname = "SMS"\n'
+    bench = opened(given(broadcasts, limits))
+    assert (
+        "2 contacts who can be reached again are in no wave"
+        in said(bench, assess(bench))["no wave"]
+    )
+    bench = opened(given(broadcasts, limits, messages=False))
+    told = said(bench, assess(bench))
+    assert "SMS" in told["no wave"] and "full for one window" in told["assumed room"]
+
+
+def test_a_count_for_several_broadcasts_is_held_against_no_window(given):
+    bench = opened(given(mornings(), messages=False, attempted="1001=45"))
+    found = assess(bench)
+    assert found.basis == "inferred" and found.windows["overflow"].tolist() == [5, 5, 5]
+
+
+def test_preflight_takes_a_limit_that_was_reached_as_full(given, write):
+    people = write([["7", "+52 1"]], "people.csv", ["ContactID", "PhoneNumber"])
+    kind = '[channel.1001]\nkind = "whatsapp"\nlimit = 10\n'
+    asked = given(mornings(days=(1,)), kind, messages=False, start="2022-03-01 10:00")
+    found = preflight(asked | {"contacts": str(people), "channel": "1001"})
+    assert (found.left, found.waves) == (0, 1) and f"{found.finish:%d %H}" == "02 09"
+    assert "taken as full" in found.note
+
+
+def test_who_failed_in_a_broadcast_and_in_its_resend_is_told(given):
+    """5 fail at the limit; of these, 2 fail in the resend of the day after, too."""
+    people = range(1, 16)
+    again = sent(2, 15, people[10:], "alfa alfa", people[13:])
+    again = [[*one[:4], f"r{one[4]}", *one[5:]] for one in again]
+    bench = opened(
+        given([sent(1, 9, people, "alfa alfa", people[10:]), again], tag="t {broadcast}")
+    )
+    told = {doubt.kind: doubt.text() for doubt in recover(bench).doubts}
+    assert told["failed again"].startswith("2 contacts to be reached again")

@@ -262,7 +262,8 @@ class Inputs:
                 )
                 after = self.engine.to_utc(after, window.zone)
                 left = after.epoch_seconds() - rows.sent_at.epoch_seconds()
-            short = own & (rows.wait_s.fill_null(0) <= longest)
+            usual = int(timedelta(hours=24).total_seconds())  # what rules say where no text does
+            short = own & (rows.wait_s.fill_null(0) <= max(longest, usual))
             rows = rows.mutate(wait_s=short.ifelse(left.cast("float64"), rows.wait_s))
         return rows
 
