@@ -152,8 +152,8 @@ def _other_channels(tables: Tables) -> list[Doubt]:
         return []
     text = _(
         "The channels file names none of the export's channels: it has {named}, the export"
-        " {present}."
-        " So names and limits are not known; see whether an ID is misspelt, or the file another's."
+        " {present}. So names and limits are not known; see whether an ID is misspelt, or the file"
+        " another's."
     )
     values = {"named": ", ".join(named[:LISTED]), "present": ", ".join(present[:LISTED])}
     return [Doubt("other channels", text, values, ALL)]
@@ -261,10 +261,9 @@ def _other_sizes(tables: Tables) -> list[Doubt]:
     other = full[~full["agrees"]]
     text = _(
         "Messages failed at a limit when its window held other numbers of contacts than the"
-        " channels"
-        " file says (contacts/limit): {limits}. Check the limit, and whether the messages export"
-        " holds the day before: until then these failures count as over it, and wait as long as"
-        " their errors say."
+        " channels file says (contacts/limit): {limits}. Check the limit, and whether the messages"
+        " export holds the day before: until then these failures count as over it, and wait as long"
+        " as their errors say."
     )
     seen = zip(other["limit"], other["observed"], other["size"], strict=True)
     limits = [f"{reader.limit(n)}: {reader.number(a)}/{reader.number(b)}" for n, a, b in seen]

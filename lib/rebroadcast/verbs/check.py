@@ -332,9 +332,8 @@ def _early(
     n = int(early.count().execute())
     text = n_(
         "What would count as the resend went to {n} contact after its failure and before it was"
-        " due,"
-        " so that it does not count. See whether the resend went out before its start, and whether"
-        " the time zone is that of the exports.",
+        " due, so that it does not count. See whether the resend went out before its start, and"
+        " whether the time zone is that of the exports.",
         "What would count as the resend went to {n} contacts after their failure and before they"
         " were due, so that it does not count. See whether the resend went out before its start,"
         " and whether the time zone is that of the exports.",
@@ -355,9 +354,8 @@ def _unseen(tables: Tables, fates: ibis.Table) -> list[Doubt]:
     begin, end = failed.span
     failures = n_(
         "{n} contact counts as reached by a message that may have failed: the failed-messages"
-        " export"
-        " ({begin} to {end}) tells of none of its day, or of none since the contact was due. Export"
-        " the failed messages of all days since the resend; if none failed, this contact was"
+        " export ({begin} to {end}) tells of none of its day, or of none since the contact was due."
+        " Export the failed messages of all days since the resend; if none failed, this contact was"
         " reached.",
         "{n} contacts count as reached by messages that may have failed: the failed-messages export"
         " ({begin} to {end}) tells of none of their day, or of none since the contacts were due."

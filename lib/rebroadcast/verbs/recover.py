@@ -210,9 +210,8 @@ def _no_tags(tables: Tables, audience: ibis.Table) -> list[Doubt]:
     asked = any("tags" in targets.needed(own) for own in tables.target.columns.values())
     text = _(
         "{files} has no Tags column, so the tags that contacts have already are not known and not"
-        " in"
-        " the import files: an import that replaces tags would take them off. Export the contacts"
-        " with their tags, or try one row first."
+        " in the import files: an import that replaces tags would take them off. Export the"
+        " contacts with their tags, or try one row first."
     )
     n = int(audience.contact_id.nunique().execute()) if asked and lacking else 0
     return [Doubt(NO_TAGS, text, {"files": ", ".join(lacking)}, n)] * bool(n)

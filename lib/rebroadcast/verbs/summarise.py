@@ -122,13 +122,11 @@ def failed_again(tables: Tables) -> tuple[Doubt, ...]:
     """Whether contacts of a broadcast failed in its resend, too."""
     text = n_(
         "{n} contact to be reached again for a broadcast failed in the one that repeats it, too:"
-        " who"
-        " is tagged for both would get the message twice, and what failed there for another reason"
-        " may fail again. Choose the later one (broadcast).",
+        " who is tagged for both would get the message twice, and what failed there for another"
+        " reason may fail again. Choose the later one (broadcast).",
         "{n} contacts to be reached again for a broadcast failed in the one that repeats it, too:"
-        " who"
-        " is tagged for both would get the message twice, and what failed there for another reason"
-        " may fail again. Choose the later one (broadcast).",
+        " who is tagged for both would get the message twice, and what failed there for another"
+        " reason may fail again. Choose the later one (broadcast).",
     )
     n = tables.failed_again
     return (Doubt("failed again", text, {"n": n}, n),) if n else ()
