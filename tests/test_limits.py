@@ -58,7 +58,7 @@ def test_measured_with_a_messages_export_tells_the_sample_story_in_both_language
         and str(bench.reader.wall_clock(reached["reached_at"]))[:16] == "2022-01-11 15:16"
     )
     assert assessment.tiers[["size", "high", "agrees"]].to_numpy().tolist() == [[1000, 1000, True]]
-    assert assessment.stated.empty and not assessment.doubts
+    assert "attempted" not in said(bench, assessment) and not assessment.doubts
     english = limit_sentence(bench.reader, window)
     spanish = limit_sentence(workbench.Settings.parse(SAMPLE | {"language": "es"}).reader, window)
     assert "1,500 attempted against a limit of 1,000" in english
@@ -112,10 +112,12 @@ def test_sources_that_disagree_are_named(tmp_path):
     channels.write_text(
         (SAMPLES / "channels.toml").read_text().replace("limit = 1000", "limit = 2000")
     )
-    found = assess(open_bench(channel="1001", channels=str(channels), attempted="1001=1600"))
+    bench = open_bench(channel="1001", channels=str(channels), attempted="1001=1600")
+    found = assess(bench)
     (seen,) = found.tiers.to_dict("records")
     assert (seen["size"], seen["tier"], bool(seen["agrees"])) == (2000, 1000, False)
-    assert found.stated[["given", "measured"]].to_numpy().tolist() == [[1600, 1500]]
+    told = said(bench, found)["attempted"]
+    assert "1,600 attempted were given, 1,500 are in the messages export" in told
 
 
 def test_waves_give_one_tag_and_one_set_of_files_each(write, tmp_path):

@@ -314,7 +314,7 @@ def parse_quiet(text: str) -> tuple[tuple[str, str], ...]:
                 raise ValueError(part)
         except ValueError:
             raise ParameterError(
-                "quiet is '{part}'; expected two different hours, such as 21:00-08:00.",
+                "quiet is '{part}'; expected hours such as 21:00-08:00, two different ones.",
                 "quiet",
                 part=part,
             ) from None

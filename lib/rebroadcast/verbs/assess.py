@@ -26,12 +26,11 @@ class Assessment:
 
     `basis`: "measured" (failed and messages exports, contact by contact), "computed" (failed export
     and attempted counts) or "inferred" (failed export alone: a lower bound). `windows`: per limit
-    and full window: limit, begin, end, first (limit error), after (contacts that failed from then
-    on), open (contacts in a service window, who do not count), attempted, delivered, failed, quota,
-    size, overflow, explained, other (unique contacts). `load` and `reached` are those of
-    `limits.load`, None where not measured. `tiers`: limit, size, high, tier, agrees (the most
-    contacts that a full window counted, against what was configured). `stated`: attempted counts
-    that the messages export contradicts: channel_id, given, measured.
+    and full window of a broadcast: limit, begin, end, first (limit error), after (contacts that
+    failed from then on), open (contacts in a service window, who do not count), attempted,
+    delivered, failed, quota, size, overflow, explained, other (unique contacts). `load` and
+    `reached` are those of `limits.load`, None where not measured. `tiers`: limit, size, high, tier,
+    agrees (the most contacts that a full window counted, against what was configured).
     """
 
     basis: str
@@ -40,7 +39,6 @@ class Assessment:
     load: ibis.Table | None = None
     reached: pd.DataFrame | None = None
     tiers: pd.DataFrame = field(default_factory=pd.DataFrame)
-    stated: pd.DataFrame = field(default_factory=pd.DataFrame)
     uncounted: tuple[str, ...] = ()  # channels whose attempted count was not given
     doubts: tuple[Doubt, ...] = ()
 
@@ -59,7 +57,7 @@ def assess(settings: Settings, tables: Tables) -> Assessment:
     asked = set(settings.selection.channel)
     limits = tuple(x for x in settings.limits if not asked or asked & set(x.channels))
     if tables.sent is not None:
-        found = _measured(settings, tables, tables.sent, limits)
+        found = _measured(tables, limits)
     else:
         found = (
             _computed(settings, tables, limits) if settings.attempted else _inferred(tables, limits)
@@ -160,13 +158,12 @@ def over_limit(settings: Settings, tables: Tables, frame: pd.DataFrame) -> pd.Da
     return frame.assign(used=used, over_limit=over, explained=over.clip(upper=frame["quota"]))
 
 
-def _measured(
-    settings: Settings, tables: Tables, sent: ibis.Table, limits: tuple[Limit, ...]
-) -> Assessment:
+def _measured(tables: Tables, limits: tuple[Limit, ...]) -> Assessment:
     tables.check_coverage(start=True)
     load = tables.engine.keep(loads.load(counted(tables, tables.delivered), limits))
     full = tables.full_windows
     full = full[full["limit"].isin([limit.name for limit in limits])]
+    full = full.drop(columns=["since", "own_since", "last"])
     size = full["size"].where(full["agrees"])  # else it says nothing
     over = (full["attempted"] - size).clip(lower=0)
     explained = over.fillna(full["quota"]).clip(upper=full["quota"])
@@ -177,15 +174,7 @@ def _measured(
     windows = windows.sort_values(
         ["overflow", "limit", "begin"], ascending=[False, True, True], ignore_index=True
     )
-    return Assessment(
-        "measured",
-        limits,
-        windows,
-        load,
-        loads.reached(load, limits),
-        _tiers(full),
-        _contradicted(settings, sent),
-    )
+    return Assessment("measured", limits, windows, load, loads.reached(load, limits), _tiers(full))
 
 
 def _tiers(full: pd.DataFrame) -> pd.DataFrame:
@@ -196,16 +185,6 @@ def _tiers(full: pd.DataFrame) -> pd.DataFrame:
         one = overflows.compare_tiers([max(seen, key=lambda n: abs(n - size))], size)
         rows.append((name, size, one.high, one.tier, one.agrees))
     return pd.DataFrame(rows, columns=["limit", "size", "high", "tier", "agrees"])
-
-
-def _contradicted(settings: Settings, sent: ibis.Table) -> pd.DataFrame:
-    stated = settings.attempted
-    own = {
-        name: sent.filter((sent.channel_id == name) | (sent.broadcast == name)) for name in stated
-    }
-    measured = {name: int(rows.message_id.nunique().execute()) for name, rows in own.items()}
-    rows = [(name, n, measured[name]) for name, n in stated.items() if n != measured[name]]
-    return pd.DataFrame(rows, columns=["channel_id", "given", "measured"])
 
 
 def _overflow(counts: pd.DataFrame, limits: tuple[Limit, ...]) -> pd.DataFrame:
