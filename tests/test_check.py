@@ -272,7 +272,8 @@ def two_waves(write, tmp_path):
     for n, wave in enumerate((FIRST, SECOND), 1):
         lines = (tmp_path / "out" / "import" / f"t-{n}.csv").read_text().split()[2:]
         assert lines == [part for c in wave for part in (f"{c},t", str(n))]
-    days = {"11": ([row(c, f"m{c}", None) for c in (*FIRST, *SECOND)], failed)}
+    before = [row(f"20{n}", f"m20{n}", None, "2022-01-11 14:59:00") for n in range(5)]
+    days = {"11": ([*before, *(row(c, f"m{c}", None) for c in (*FIRST, *SECOND))], failed)}
     days["13"] = resent(FIRST, "2022-01-13 10:00:00")
     days["14"] = resent(SECOND, "2022-01-14 10:00:00")
 

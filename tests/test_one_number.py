@@ -134,7 +134,7 @@ def test_the_terminal_and_the_report_say_it_too(tmp_path):
     def run(verb, *more):
         done = CliRunner().invoke(cli.app, [verb, world.given["exports"], *options, *more])
         assert done.exit_code == 0, done.output
-        return done.output
+        return done.stdout
 
     listed = json.loads(run("broadcasts", "--json"))
     assert sum(one["recoverable"] for one in listed) == sum(map(len, right.values()))
