@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, time, timedelta
 from typing import TYPE_CHECKING
 
 import ibis
@@ -72,7 +73,7 @@ def full_windows(tables: Tables) -> pd.DataFrame:
     )
     rows = rows.mutate(
         after=rows.after & (rows["at"] >= rows.first),
-        early=(rows.reached & (rows["at"] <= rows.first)) | rows.taken,
+        early=(rows.reached & (rows["at"] <= rows.until)) | rows.taken,
     )
     each = rows.group_by("n", "contact_id").aggregate(
         **{mark: rows[mark].any() for mark in (*MARKS, "early")},
@@ -99,7 +100,7 @@ def _own(of: ibis.Table, rows: ibis.Table, **marks: bool | ibis.Value) -> ibis.T
     rows = rows.select("contact_id", *KEYS, at="sent_at", **_marks(marks))
     same = [of.channel_id == rows.channel_id, of.broadcast.identical_to(rows.broadcast)]
     both = of.join(rows, [*same, rows["at"] > of.own_since, rows["at"] <= of.end])
-    return both.select("n", "contact_id", "at", "first", *MARKS)
+    return both.select("n", "contact_id", "at", "first", "until", *MARKS)
 
 
 def _others(
@@ -108,11 +109,11 @@ def _others(
     """Whom others had reached under the same limit before the first failure at it."""
     rows = delivered.select("contact_id", *KEYS, at="sent_at", **_marks(marks))
     rows = rows.mutate(under=rows.channel_id.substitute(places))
-    both = of.join(rows, [of["limit"] == rows.under, rows["at"] > of.since, rows["at"] <= of.first])
+    both = of.join(rows, [of["limit"] == rows.under, rows["at"] > of.since, rows["at"] <= of.until])
     own = (both.channel_id == both.channel_id_right) & both.broadcast.identical_to(
         both.broadcast_right
     )
-    return both.filter(~own).select("n", "contact_id", "at", "first", *MARKS)
+    return both.filter(~own).select("n", "contact_id", "at", "first", "until", *MARKS)
 
 
 def _marks(stated: dict) -> dict:
@@ -120,8 +121,8 @@ def _marks(stated: dict) -> dict:
 
 
 def _spans(tables: Tables) -> pd.DataFrame:
-    """The runs of failures at a known limit, and their times: others count after `since`, the
-    broadcast's own messages after `own_since` and up to `end`.
+    """The runs of failures at a known limit, and their times: others count after `since` and up to
+    `until`, the broadcast's own messages after `own_since` and up to `end`.
     """
     under = {channel: limit for limit in tables.settings.limits for channel in limit.channels}
     runs = overflow.infer(tables.broadcasts)
@@ -136,9 +137,20 @@ def _spans(tables: Tables) -> pd.DataFrame:
     names = [*KEYS, "limit", "size", "since", "end"]
     runs = runs.groupby(names, dropna=False, as_index=False).agg({"first": "min", "last": "max"})
     runs = runs.sort_values([*KEYS, "first"], ignore_index=True)
+    wall_clock = tables.settings.reader.wall_clock
+    runs["until"] = [at + _width(wall_clock(at)) for at in runs["first"]]
     # Of a broadcast that met its limit on several days, each day has what came since the last.
     same = runs.groupby(KEYS, dropna=False)
     before, more = same["last"].shift(), same["last"].shift(-1).notna()
     runs["own_since"] = before.where(before > runs["since"], runs["since"])
     runs["end"] = runs["last"].where(more, runs["end"])
     return runs
+
+
+def _width(at: datetime) -> timedelta:
+    """How long after a time it may have been: a clock without seconds, or a date without a clock,
+    begins before what happened in it.
+    """
+    if at.second or at.microsecond:
+        return timedelta()
+    return timedelta(minutes=1) if at.time() > time() else timedelta(days=1)

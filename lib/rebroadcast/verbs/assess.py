@@ -163,7 +163,7 @@ def _measured(tables: Tables, limits: tuple[Limit, ...]) -> Assessment:
     load = tables.engine.keep(loads.load(counted(tables, tables.delivered), limits))
     full = tables.full_windows
     full = full[full["limit"].isin([limit.name for limit in limits])]
-    full = full.drop(columns=["since", "own_since", "last"])
+    full = full.drop(columns=["since", "own_since", "until", "last"])
     size = full["size"].where(full["agrees"])  # else it says nothing
     over = (full["attempted"] - size).clip(lower=0)
     explained = over.fillna(full["quota"]).clip(upper=full["quota"])
