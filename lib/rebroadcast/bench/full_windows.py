@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .tables import Tables
 
 KEYS = ["channel_id", "broadcast"]
-MARKS = ("sent", "tried", "reached", "taken", "quota", "after")
+MARKS = ("sent", "tried", "reached", "taken", "quota", "after", "early")
 COUNTS = {  # who counts in a window, as tests of a contact's marks
     "attempted": lambda t: t.tried | t.reached | t.taken,
     "delivered": lambda t: t.reached | t.taken,
@@ -53,35 +53,61 @@ def full_windows(tables: Tables) -> pd.DataFrame:
         return _compared(spans.reindex(columns=[*spans, "begin", *COUNTS]))
     places = {c: x.name for x in tables.settings.limits for c in x.channels}
     near = {c for c, name in places.items() if name in set(spans["limit"])}
-    sent, delivered, failed = (
-        table.filter(table.channel_id.isin(list(near)))
-        for table in (tables.inputs.outgoing, tables.inputs.delivered, tables.broadcasts)
-        if table is not None  # as with a messages export none is
-    )
     of = ibis.memtable(spans.drop(columns=["size", "last"]).reset_index(names="n"))
-    tried, reached, refused = (
-        tables.engine.view(counting(tables, t)) for t in (sent, delivered, failed)
-    )
-    rows = ibis.union(
-        _own(of, sent, sent=True),
-        _own(of, tried, tried=True),
-        _own(of, reached, reached=True),
-        _own(of, refused, tried=True),
-        _own(of, failed, quota=failed.cause == "quota", after=True),
-        _others(of, delivered, places, sent=True),
-        _others(of, reached, places, taken=True),
-    )
+    rows = _in_windows(of, _events(tables, near), places)
+    own, counts, kind = rows.own, rows.counts, rows.kind
     rows = rows.mutate(
-        after=rows.after & (rows["at"] >= rows.first),
-        early=(rows.reached & (rows["at"] <= rows.until)) | rows.taken,
+        sent=~counts & (kind == own.ifelse("sent", "reached")),
+        tried=counts & own & (kind != "reached"),
+        reached=counts & own & (kind == "reached"),
+        taken=counts & ~own,
+        quota=~counts & own & rows.quota,
+        after=~counts & own & (kind == "failed") & (rows["at"] >= rows.first),
+        early=counts & (kind == "reached") & (rows["at"] <= rows.until),
     )
     each = rows.group_by("n", "contact_id").aggregate(
-        **{mark: rows[mark].any() for mark in (*MARKS, "early")},
-        begin=rows["at"].min(where=rows.tried | rows.reached | rows.taken),
+        **{mark: rows[mark].any() for mark in MARKS}, begin=rows["at"].min(where=counts)
     )
-    counts = {name: each.count(where=test(each)) for name, test in COUNTS.items()}
-    seen = each.group_by("n").aggregate(begin=each.begin.min(), **counts)
+    numbers = {name: each.count(where=test(each)) for name, test in COUNTS.items()}
+    seen = each.group_by("n").aggregate(begin=each.begin.min(), **numbers)
     return _compared(spans.join(seen.to_pandas().set_index("n")))
+
+
+def _events(tables: Tables, channels: set[str]) -> ibis.Table:
+    """The messages on some channels that were sent, that reached and that failed (`kind`), each as
+    it is and once more where it counts against a limit (`counts`).
+    """
+    messages_of = {"sent": tables.inputs.outgoing, "reached": tables.inputs.delivered}
+    kinds = []
+    for kind, table in (messages_of | {"failed": tables.broadcasts}).items():
+        assert table is not None  # as with a messages export none is
+        quota = table.cause == "quota" if kind == "failed" else ibis.literal(False)
+        table = table.filter(table.channel_id.isin(list(channels)))
+        kinds.append(
+            table.select("contact_id", *KEYS, "sent_at", quota=quota, kind=ibis.literal(kind))
+        )
+    every = ibis.union(*kinds)
+    counted = tables.engine.view(counting(tables, every))
+    return every.mutate(counts=ibis.literal(False)).union(counted.mutate(counts=ibis.literal(True)))
+
+
+def _in_windows(of: ibis.Table, events: ibis.Table, places: dict[str, str]) -> ibis.Table:
+    """The messages of each window: the broadcast's own, and what others had reached under the same
+    limit before the first failure at it.
+    """
+    columns = ("n", "contact_id", "at", "first", "until", "kind", "quota", "counts")
+    rows = events.rename(at="sent_at", on="channel_id", key="broadcast")
+    same = [of.channel_id == rows.on, of.broadcast.identical_to(rows.key)]
+    own = of.join(rows, [*same, rows["at"] > of.own_since, rows["at"] <= of.end])
+    others = rows.filter(rows.kind == "reached").mutate(under=rows.on.substitute(places))
+    span = [others["at"] > of.since, others["at"] <= of.until]
+    others = of.join(others, [of["limit"] == others.under, *span])
+    others = others.filter(
+        (others.channel_id != others.on) | ~others.broadcast.identical_to(others.key)
+    )
+    return own.select(*columns, own=ibis.literal(True)).union(
+        others.select(*columns, own=ibis.literal(False))
+    )
 
 
 def _compared(full: pd.DataFrame) -> pd.DataFrame:
