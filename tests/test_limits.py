@@ -380,6 +380,8 @@ def test_who_failed_at_a_limit_can_be_reached_when_its_window_has_passed(
     bench = opened(given(mornings(days=(1,)), limits, **more))
     listed = summarise.broadcasts(bench.settings, bench.tables)
     assert f"{listed['earliest'].iloc[0]:%m-%d %H:%M}" == again
+    errors = bench.tables.failed.wait_s.execute()
+    assert set(errors) == {24 * 3600}, "what an error says stays what it says"
     found = assess(bench)
     planned = plan.plan(bench.settings, bench.tables, bench.tables.audience, found)
     first = planned.waves["start"].min()

@@ -176,7 +176,7 @@ class Inputs:
         """Every readable failed message, classified, with the key of its broadcast; a restriction
         of the number where the broadcast's own figures show a limit is a failure at that limit.
         """
-        rows = self._with_waits(self._classified)
+        rows = self._classified
         if self.at_limit.empty:
             return rows
         inside = rows.broadcast.isin(self.at_limit["broadcast"].tolist())
@@ -246,7 +246,7 @@ class Inputs:
         )
         return self.engine.view(classified)
 
-    def _with_waits(self, rows: ibis.Table) -> ibis.Table:
+    def with_waits(self, rows: ibis.Table) -> ibis.Table:
         """Failures at a known limit wait until its window has passed, unless their error says that
         it takes longer than any such window.
         """
@@ -562,10 +562,11 @@ class Tables:
             delivered = people_.arrived(delivered, people)
         if people and tagged_before is not None:
             tagged_before = people_.spread(tagged_before, people)
+        failed = self.inputs.with_waits(self.inputs.all_failed)
         rows = fates_.fates(
-            self.inputs.all_failed,
+            failed,
             self.recoverable_rows,
-            self.audience_of(self.inputs.all_failed),
+            self.audience_of(failed),
             self.settings.fixed,
             delivered,
             tagged_before,
