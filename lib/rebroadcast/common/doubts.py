@@ -7,14 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .language import Language, language
+from .language import n_ as n_
 
 ENGLISH = language("en")
 ALL = 10**12  # the weight of what concerns all rows, and others that nobody has seen
-
-
-def n_(one: str, many: str) -> tuple[str, str]:
-    """Mark both forms of a sentence for the catalogues: that for one, and that for others."""
-    return one, many
 
 
 @dataclass(frozen=True)
