@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ from .common.doubts import loudest_first
 from .common.exceptions import ParameterError, RebroadcastError, did_you_mean, speaking, visible
 from .common.language import Language, language
 from .show.words import cause_name, confidence_name, disposition_name, unnamed, verdict_name
+from .sources import share
 
 if TYPE_CHECKING:
     from .bench.workbench import Workbench
@@ -92,8 +94,8 @@ def _option(name: str, text: str, **more: Any) -> click.Option:
 
 
 def _flag(name: str, text: str) -> click.Option:
-    word = name.replace("_", "-")
-    return _option(name, text, flags=f"--{word}/--no-{word}", default=False)
+    flags = "--{0}/--no-{0}".format(name.replace("_", "-"))
+    return _option(name, text, flags=flags, default=False)
 
 
 OPTIONS = {
@@ -218,15 +220,21 @@ EXPORTS = click.Argument(
 )
 
 
-def _run(notebook: str, given: dict) -> None:
+def _run(
+    notebook: str,
+    out: Path | None,
+    overwrite: bool,
+    as_json: bool,
+    strict: bool,
+    dry_run: bool = False,
+    **given: Any,
+) -> None:
     """Run a notebook with the options that were given, and say what came of it."""
     from .report import reports
 
-    names = ("out", "overwrite", "as_json", "dry_run", "strict")
-    out, overwrite, as_json, dry_run, strict = (given.pop(name, None) for name in names)
     out = out or Path("results") / notebook
     asked = {name: value for name, value in given.items() if value is not None}
-    asked["exports"] = list(asked["exports"])
+    asked |= {"exports": list(asked["exports"])}
     if dry_run:
         return _dry_run(asked, out)
     lang = language(asked["language"])
@@ -251,28 +259,24 @@ def _params(*more: str) -> list[click.Parameter]:
     return [EXPORTS, *(option for name, option in OPTIONS.items() if name in (*COMMON, *more))]
 
 
-@app.command(params=_params("attempted", "compare", "contacts", "exclude_tag"))
-def report(**given: Any) -> None:
-    """What failed and why, as one HTML file."""
-    _run("failure_report", given)
-
-
-@app.command(params=_params("attempted", *PLAN))
-def quota(**given: Any) -> None:
-    """Limits, overflow and a plan in waves."""
-    _run("quota_overflow", given)
-
-
-@app.command(params=_params(*RECOVER))
-def recover(**given: Any) -> None:
-    """Who to reach again, as tag-import CSV files."""
-    _run("tag_import", given)
-
-
-@app.command(params=_params(*RESEND))
-def check(**given: Any) -> None:
-    """Did the resend reach them: the ledger against newer exports."""
-    _run("recovery_check", given)
+REPORTS = (  # the command, its notebook, what it has beside the options of all, and its help
+    (
+        "report",
+        "failure_report",
+        ("attempted", "compare", "contacts", "exclude_tag"),
+        "What failed and why, as one HTML file.",
+    ),
+    ("quota", "quota_overflow", ("attempted", *PLAN), "Limits, overflow and a plan in waves."),
+    ("recover", "tag_import", RECOVER, "Who to reach again, as tag-import CSV files."),
+    (
+        "check",
+        "recovery_check",
+        RESEND,
+        "Did the resend reach them: the ledger against newer exports.",
+    ),
+)
+for _name, _notebook, _more, _help in REPORTS:
+    app.command(_name, params=_params(*_more), help=_help)(partial(_run, _notebook))
 
 
 def _dry_run(asked: dict, out: Path) -> None:
@@ -290,7 +294,7 @@ def _dry_run(asked: dict, out: Path) -> None:
     _, recovery = reader.gettext, found.recovery
     _counts(recovery.counts, reader.lang)
     _waves(recovery.waves, reader.zone, reader.lang)
-    _warn([reader.said(doubt) for doubt in loudest_first(recovery.doubts)], reader.lang)
+    _warn(map(reader.said, loudest_first(recovery.doubts)), reader.lang)
     _say(_("First rows of the import files:"))
     for line in found.first:
         _say(f"  {line}")
@@ -312,7 +316,7 @@ def _dry_run(asked: dict, out: Path) -> None:
     _say(_("Dry run: nothing was written."))
 
 
-def _warn(warnings: list[str], lang: Language) -> None:
+def _warn(warnings: Iterable[str], lang: Language) -> None:
     for warning in warnings:
         _say(lang.gettext("Warning: {text}", text=warning), err=True)
 
@@ -373,8 +377,10 @@ def broadcasts(**given: Any) -> None:
 
     bench = _opened(given)
     listed = summarise.broadcasts(bench.settings, bench.tables)
-    doubts = summarise.look(bench.tables).doubts
-    _warn([bench.reader.said(doubt) for doubt in loudest_first(doubts)], bench.reader.lang)
+    _warn(
+        map(bench.reader.said, loudest_first(summarise.look(bench.tables).doubts)),
+        bench.reader.lang,
+    )
     if given["as_json"]:
         return _json(summarise.as_json(listed))
     frame = summarise.titled(listed, bench.reader)
@@ -394,7 +400,7 @@ def draft(**given: Any) -> None:
     bench = _opened(given | {"exports": map(str, find(list(given["exports"])))})
     click.echo(drafted(bench.tables), nl=False)
     told = [d for d in loudest_first(of_files(bench.tables)) if d.kind != "clock"]
-    _warn([bench.reader.said(doubt) for doubt in told], bench.reader.lang)
+    _warn(map(bench.reader.said, told), bench.reader.lang)
 
 
 def _table(heads: Iterable[str], rows: Iterable[Sequence[object]], err: bool = False) -> None:
@@ -429,11 +435,10 @@ def preflight(**given: Any) -> None:
     from .bench.doubts import of_files
     from .verbs import preflight as verb
 
-    earlier = filter(None, (given["failed"] or "").split(","))
-    bench = _opened(given | {"exports": earlier})
+    bench = _opened(given | {"exports": filter(None, (given["failed"] or "").split(","))})
     found = verb.preflight(bench.settings, bench.tables)
     reader = bench.reader
-    _warn([reader.said(doubt) for doubt in loudest_first(of_files(bench.tables))], reader.lang)
+    _warn(map(reader.said, loudest_first(of_files(bench.tables))), reader.lang)
     if given["as_json"]:
         return _json(asdict(found))
     _ = reader.gettext
@@ -453,10 +458,9 @@ def preflight(**given: Any) -> None:
         _("Segments needed"): found.segments,
         _("Segments allowed"): found.segment_limit,
     }
-    number = reader.lang.number
     _list(
         {
-            name: number(value) if isinstance(value, int) else value or "—"
+            name: reader.lang.number(value) if isinstance(value, int) else value or "—"
             for name, value in lines.items()
         }
     )
@@ -507,8 +511,9 @@ def ledger(folder: Path, release: str | None, reason: str, speech: str, as_json:
         opened.release(release, reason, datetime.now(UTC))
     with connect() as engine:
         found = opened.contents(engine.con)
-    names = ("broadcasts", "runs", "released")
-    tables = {name: getattr(found, name).to_dict("records") for name in names}
+    tables = {
+        name: getattr(found, name).to_dict("records") for name in ("broadcasts", "runs", "released")
+    }
     files = opened.verify()
     if as_json:
         return _json({"workspace": found.workspace, "files": files, **tables})
@@ -528,9 +533,8 @@ def _cells(entry: dict, lang: Language) -> list[str]:
     """The values of a row of a ledger, times in words."""
     times = (entry.pop(name, None) for name in ("due_from", "due_to"))
     due = [f"{lang.datetime(at)} UTC" for at in times if at is not None and at == at]
-    texts = [str(v) for v in entry.values() if isinstance(v, str) and v]
     return [
-        *texts,
+        *(v for v in entry.values() if isinstance(v, str) and v),
         *([lang.gettext("due {span}", span=" – ".join(dict.fromkeys(due)))] * bool(due)),
     ]
 
@@ -649,8 +653,6 @@ def batch(file: Path, jobs: int, out: Path, resume: bool, as_json: bool) -> None
 )
 def notebooks(folder: Path, overwrite: bool) -> None:
     """Copies of the notebooks, to run and to change."""
-    from .sources import share
-
     for copy in share.put(folder, overwrite):
         _say(copy)
 
@@ -671,22 +673,23 @@ PAGE = [
 @app.command(params=PAGE)
 def lab(folder: str, port: int | None, browser: bool) -> None:
     """JupyterLab over the notebooks, which are copied to DIR/notebooks where there are none."""
-    notebook = _at_hand(folder, "jupyterlab")
-    first = [f"--LabApp.default_url=/lab/tree/{notebook.as_posix()}", "--ServerApp.root_dir=."]
-    _serve("jupyterlab", [*first, "--ServerApp.ip=127.0.0.1", "--allow-root"], port, browser)
+    words = [
+        "--LabApp.default_url=/lab/tree/{notebook}",
+        "--ServerApp.root_dir=.",
+        "--ServerApp.ip=127.0.0.1",
+        "--allow-root",
+    ]
+    _serve("jupyterlab", words, folder, port, browser)
 
 
 @app.command(name="app", params=PAGE)
 def page(folder: str, port: int | None, browser: bool) -> None:
     """The explorer as a page of its own, without JupyterLab, for this computer only."""
-    notebook = _at_hand(folder, "voila")
-    _serve("voila", [str(notebook), "--Voila.ip=127.0.0.1"], port, browser)
+    _serve("voila", ["{notebook}", "--Voila.ip=127.0.0.1"], folder, port, browser)
 
 
 def _at_hand(folder: str, module: str) -> Path:
     """Go to a folder, and return the explorer's notebook in it, put there where it is not."""
-    from .sources import share
-
     if not find_spec(module):
         raise share.lacking(module)
     os.chdir(folder)
@@ -698,14 +701,17 @@ def _at_hand(folder: str, module: str) -> Path:
     return notebook
 
 
-def _serve(module: str, words: list[str], port: int | None, browser: bool) -> None:
-    """Run a server of the extra in this process; no module of the current folder is imported."""
+def _serve(module: str, words: list[str], folder: str, port: int | None, browser: bool) -> None:
+    """Run a server of the extra in this process, with the explorer's notebook of a folder; no
+    module of the current folder is imported.
+    """
     from .report.reports import safe_path
 
+    notebook = _at_hand(folder, module).as_posix()
     os.environ.update(safe_path())
     sys.argv = [
         module,
-        *words,
+        *(word.format(notebook=notebook) for word in words),
         *([f"--port={port}"] if port else []),
         *([] if browser else ["--no-browser"]),
     ]

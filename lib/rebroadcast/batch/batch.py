@@ -13,7 +13,7 @@ import threading
 import time
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -78,16 +78,6 @@ def run(
             ) from error
 
 
-@dataclass(frozen=True)
-class _Outcome:
-    """How an entry ended, after how many tries and seconds (of the last one)."""
-
-    status: int
-    late: bool
-    tries: int
-    seconds: float
-
-
 class _Batch:
     """One batch on its way: a row per entry, and the processes that work."""
 
@@ -99,11 +89,27 @@ class _Batch:
         self.started = datetime.now(UTC)
         self.written = 0.0
         self.done = self.told = 0
-        for entry in plan.entries:
-            self.tidy(entry)
+        for path in (p for entry in plan.entries for p in (out / entry.folder).glob(".*")):
+            if path.is_dir():  # a killed batch left it half-made
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
         while any(self.target(entry).exists() for entry in plan.entries):
             self.started += timedelta(seconds=1)
-        self.rows = [self.row(entry) for entry in plan.entries]
+        self.rows = [  # of batch.json, for entries that wait
+            {
+                "name": entry.name,
+                "workspace": entry.workspace,
+                "notebook": entry.notebook.stem,
+                "folder": entry.folder,
+                "this_batch": "waiting",
+                "tries": 0,
+                "seconds": None,
+                "message": "",
+                **self.runs(entry),
+            }
+            for entry in plan.entries
+        ]
         self.absent = self.missing()
 
     def missing(self) -> list[dict]:
@@ -119,30 +125,8 @@ class _Batch:
             if row["folder"] not in now and (self.out / row["folder"]).is_dir()
         ]
 
-    def tidy(self, entry: Entry) -> None:
-        """Remove what a killed batch left half-made."""
-        for path in (self.out / entry.folder).glob(".*"):
-            if path.is_dir():
-                shutil.rmtree(path, ignore_errors=True)
-            else:
-                path.unlink(missing_ok=True)
-
     def target(self, entry: Entry) -> Path:
         return self.out / entry.folder / f"{self.started:%Y-%m-%dT%H-%M-%SZ}"
-
-    def row(self, entry: Entry) -> dict:
-        """What batch.json says of an entry that waits."""
-        return {
-            "name": entry.name,
-            "workspace": entry.workspace,
-            "notebook": entry.notebook.stem,
-            "folder": entry.folder,
-            "this_batch": "waiting",
-            "tries": 0,
-            "seconds": None,
-            "message": "",
-            **self.runs(entry),
-        }
 
     def run(self, jobs: int, console: Console | None) -> dict:
         console = console or Console(stderr=True, highlight=False)
@@ -178,8 +162,10 @@ class _Batch:
                     process.wait()
         return self.write(last=True)
 
-    def work(self, row: dict, entry: Entry, progress: Progress) -> _Outcome:
-        """Have an entry made, and once more where its process died; each call in a thread."""
+    def work(self, row: dict, entry: Entry, progress: Progress) -> tuple[int, bool, int, float]:
+        """Have an entry made, and once more where its process died; each call in a thread. Return
+        what `start` does, how many tries it took, and how many seconds the last one.
+        """
         task = progress.add_task(_label(row), total=None)
         latest = row["latest"] or {}
         done = latest.get("mark") if self.resume and latest.get("status") == "ok" else None
@@ -187,7 +173,7 @@ class _Batch:
             for attempt in range(1, TRIES + 1):
                 since = time.monotonic()
                 status, late = self.start(entry, done)
-                outcome = _Outcome(status, late, attempt, time.monotonic() - since)
+                outcome = status, late, attempt, time.monotonic() - since
                 content = record.read(self.target(entry))
                 died = content.get("died", not content and status != worker.SKIPPED)
                 if late or self.ending or not died:
@@ -233,16 +219,23 @@ class _Batch:
             worker.end(process.pid)
         return process
 
-    def note(self, row: dict, entry: Entry, outcome: _Outcome, console: Console) -> None:
-        """Keep, and tell, what became of an entry."""
-        skipped = outcome.status == worker.SKIPPED
+    def note(
+        self,
+        row: dict,
+        entry: Entry,
+        outcome: tuple[int, bool, int, float],
+        console: Console,
+    ) -> None:
+        """Keep, and tell, what became of an entry; outcome as `work` returns it."""
+        status, late, tries, seconds = outcome
+        skipped = status == worker.SKIPPED
         if not skipped:  # where it left no record
             why = (
                 sentence("It took longer than {minutes} minutes.", minutes=self.plan.timeout)
-                if outcome.late
+                if late
                 else sentence(
                     "Its process died twice (exit status {status}), often for want of memory.",
-                    status=outcome.status,
+                    status=status,
                 )
             )
             worker.fail(entry, self.target(entry), why.said_in(self.plan.language))
@@ -250,13 +243,13 @@ class _Batch:
         row |= {
             "this_batch": "skipped" if skipped else content.get("status", "failed"),
             "message": content.get("message", ""),
-            "tries": outcome.tries,
-            "seconds": round(outcome.seconds, 1),
+            "tries": tries,
+            "seconds": round(seconds, 1),
             **self.runs(entry),
         }
         self.done += 1
-        again = " (second try)" if outcome.tries > 1 else ""
-        said = f"{_label(row)} {row['this_batch']}{again} {outcome.seconds:.1f} s"
+        again = " (second try)" if tries > 1 else ""
+        said = f"{_label(row)} {row['this_batch']}{again} {seconds:.1f} s"
         console.print(
             f"{self.done}/{len(self.rows)} {said}",
             style="red" if row["this_batch"] == "failed" else "",

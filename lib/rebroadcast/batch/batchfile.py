@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from .. import __version__
 from ..bench import parameters, settings
@@ -34,16 +34,12 @@ PLACE = re.compile(r"\$(\$\{\w+\})|\$\{(\w+)\}")  # ${name} is filled in; $${nam
 PLACES = ("file", "folder", "parent", "stem", "channel", "name")  # what foreach fills in
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", coerce_numbers_to_str=True)
-
-
-class _Each(_Table):
+class _Each(BaseModel, extra="forbid", coerce_numbers_to_str=True):
     files: Text | list[Text] = []
     channels: Text | list[Text] | dict[str, Text] = []
 
 
-class _Entry(_Table):
+class _Entry(BaseModel, extra="forbid", coerce_numbers_to_str=True):
     name: Text
     notebook: Text
     workspace: str = ""
@@ -51,7 +47,7 @@ class _Entry(_Table):
     parameters: dict[str, Any] = {}
 
 
-class _File(_Table):
+class _File(BaseModel, extra="forbid", coerce_numbers_to_str=True):
     keep: Count = 14  # runs of each entry
     timeout: Count = 240  # minutes for one entry
     defaults: dict[str, Any] = {}

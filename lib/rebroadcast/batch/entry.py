@@ -61,15 +61,17 @@ def fail(entry: Entry, target: Path, message: str) -> None:
         return
     with folder.staged(target, overwrite=True) as staging:
         now = record.now()
-        content = {
-            "notebook": entry.notebook.stem,
-            "parameters": entry.parameters,
-            "started": now,
-            "finished": now,
-            "status": "failed",
-            "message": message,
-        }
-        record.write(staging, content)
+        record.write(
+            staging,
+            {
+                "notebook": entry.notebook.stem,
+                "parameters": entry.parameters,
+                "started": now,
+                "finished": now,
+                "status": "failed",
+                "message": message,
+            },
+        )
 
 
 def end(pid: int, itself: bool = True) -> None:

@@ -30,32 +30,15 @@ def page(content: dict) -> str:
         f"{datetime.now().astimezone():%Z}",
     )
     took = datetime.fromisoformat(written) - datetime.fromisoformat(started)
-    words = _words(lang) | {
-        "title": lang.gettext("Batch of {time}", time=f"{_time(started, lang)} {zone}"),
-        "written": lang.gettext(
+    _ = lang.gettext
+    words = {
+        "title": _("Batch of {time}", time=f"{_time(started, lang)} {zone}"),
+        "written": _(
             "Written {time} by rebroadcast {version}; the same as data: {link}",
             time=f"{_time(written, lang)} {zone}",
             version=content["version"],
             link="batch.json",
         ),
-    }
-    given = {
-        "lang": lang,
-        "words": words,
-        "groups": list(groups.items()),
-        "failed": [r for r in rows if r["this_batch"] == "failed"],
-        "absent": absent(rows, lang),
-        "count": count,
-        "headline": _headline(count, content["finished"], lang),
-        "css": STYLE.read_text("utf-8"),
-        "took": lang.duration(took, rough=took.seconds >= 120),
-    }
-    return visible(template(Path(__file__).with_name("index.html.j2")).render(given))
-
-
-def _words(lang: Language) -> dict[str, str]:
-    _ = lang.gettext
-    return {
         "skip": _("Skip to the entries"),
         "workspaces": _("Workspaces"),
         "without": _("Without a workspace"),
@@ -81,6 +64,18 @@ def _words(lang: Language) -> dict[str, str]:
             " its failed messages, or whom it found to reach again; a cross is a run that failed."
         ),
     }
+    given = {
+        "lang": lang,
+        "words": words,
+        "groups": list(groups.items()),
+        "failed": [r for r in rows if r["this_batch"] == "failed"],
+        "absent": absent(rows, lang),
+        "count": count,
+        "headline": _headline(count, content["finished"], lang),
+        "css": STYLE.read_text("utf-8"),
+        "took": lang.duration(took, rough=took.seconds >= 120),
+    }
+    return visible(template(Path(__file__).with_name("index.html.j2")).render(given))
 
 
 def absent(rows: list[dict], lang: Language) -> str:

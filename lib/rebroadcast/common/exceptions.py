@@ -54,8 +54,9 @@ def language_names() -> dict[str, str]:
     """The names of our languages in each of them, and their codes."""
     from babel import Locale
 
-    pairs = [(speaker, code) for speaker in LANGUAGES for code in LANGUAGES]
-    return {Locale(speaker).languages[code]: code for speaker, code in pairs} | OTHERS
+    return {
+        Locale(speaker).languages[code]: code for speaker in LANGUAGES for code in LANGUAGES
+    } | OTHERS
 
 
 @cache

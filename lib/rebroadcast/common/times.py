@@ -8,6 +8,8 @@ from functools import cache
 from itertools import zip_longest
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
+from babel.core import Locale, get_global
+
 from .exceptions import LANGUAGES, ParameterError, QuotaError, did_you_mean, folded, sentence
 
 OFFSET = re.compile(r"(?:etc/)?(?:gmt|utc|z)? ?([+-])([0-9]{1,2})(?::?([0-9]{2}))?")
@@ -55,16 +57,12 @@ def _city_of(zone: str) -> str:
     """The city whose clock a zone with an abbreviation's name follows (EST: Panama, all year
     round); any other zone as it is.
     """
-    from babel.core import get_global
-
     city = get_global("zone_aliases").get(zone, zone)
     return city if SHORT.fullmatch(zone) and not city.startswith("Etc/") else zone
 
 
 def _meanings(word: str) -> list[str]:
     """The zones that a word can mean, that of Windows first."""
-    from babel.core import get_global
-
     windows = {name.lower(): zone for name, zone in get_global("windows_zone_mapping").items()}
     spelt = {zone.lower(): zone for zone in available_timezones()}
     if own := spelt.get(word.strip().lower().replace(" ", "_")):
@@ -135,10 +133,9 @@ def _at_offset(minutes: int) -> tuple[str | None, list[str]]:
     """
     cities: dict[int, list[str]] = {1: [], 2: []}
     for zone, days in _main_zones().items():
-        offsets = {day.utcoffset() for day in days}
         standard = {(day.utcoffset() or timedelta()) - (day.dst() or timedelta()) for day in days}
         if standard == {timedelta(minutes=minutes)}:
-            cities[len(offsets)].append(zone)
+            cities[len({day.utcoffset() for day in days})].append(zone)
     fixed = f"Etc/GMT{-minutes // 60:+d}" if minutes else "UTC"
     sure = minutes % 60 == 0 and fixed in available_timezones()
     return fixed if sure else None, [*cities[1], *cities[2]]
@@ -171,8 +168,6 @@ def _main_zones() -> dict[str, list[datetime]]:
     """One zone of a city for each time that Windows has a name for, with a day of winter and one of
     summer there.
     """
-    from babel.core import get_global
-
     aliases = get_global("zone_aliases")
     zones = {aliases.get(zone, zone) for zone in get_global("windows_zone_mapping").values()}
     year = datetime.now(UTC).year
@@ -208,8 +203,6 @@ def _meant(zone: str) -> str:
 @cache
 def _cities() -> dict[str, list[frozenset[str]]]:
     """The words of each zone's city, in English and in our languages."""
-    from babel import Locale
-
     told = [Locale(code).time_zones for code in LANGUAGES]
     return {
         zone: [_words(zone), *(_words(names.get(zone, {}).get("city", "")) for names in told)]
@@ -221,9 +214,6 @@ def _cities() -> dict[str, list[frozenset[str]]]:
 @cache
 def _names() -> dict[frozenset[str], set[str]]:
     """What zones are called, as words, and the zones that are called so."""
-    from babel import Locale
-    from babel.core import get_global
-
     told = [(words, zone) for zone, several in _cities().items() for words in several]
     told += [(_words(name), zone) for name, zone in get_global("windows_zone_mapping").items()]
     for locale in map(Locale, LANGUAGES):

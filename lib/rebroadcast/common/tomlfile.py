@@ -20,6 +20,12 @@ Count = Annotated[Whole, Field(gt=0)]
 SHORT = reprlib.Repr()
 SHORT.maxstring = SHORT.maxother = 60
 ABOVE = sentence("a whole number above 0, up to {most:,}", most=MOST)
+EXPECTED = {  # what pydantic calls a fault, and what to say where its own words are not enough
+    "string_too_short": sentence("a text that is not empty"),
+    "too_short": sentence("a list that is not empty"),
+    "greater_than": ABOVE,
+    "less_than_equal": ABOVE,
+}
 
 
 def read(path: Path, what: str) -> dict:
@@ -66,9 +72,8 @@ def _parsed(error: Exception) -> Sentence:
         return quoted(words)
     if not at:
         return sentence("at its end, {words}", words=quoted(words))
-    line, column = at
     return sentence(
-        "line {line}, column {column}, {words}", line=line, column=column, words=quoted(words)
+        "line {line}, column {column}, {words}", line=at[0], column=at[1], words=quoted(words)
     )
 
 
@@ -142,15 +147,9 @@ def expects(key: str, value: object, choices: Iterable[str], expected: str = "")
 
 def says(fault: Mapping[str, Any]) -> Sentence:
     """What pydantic expects, of one of its faults."""
-    match fault["type"]:
-        case "string_too_short":
-            return sentence("a text that is not empty")
-        case "too_short":
-            return sentence("a list that is not empty")
-        case "greater_than" | "less_than_equal":
-            return ABOVE
     words = fault["msg"].removeprefix("Input should be ")
-    return quoted(words.partition(",")[0] if words.startswith("a valid ") else words)
+    words = words.partition(",")[0] if words.startswith("a valid ") else words
+    return EXPECTED.get(fault["type"]) or quoted(words)
 
 
 def _place(loc: Sequence[str | int], model: type[BaseModel]) -> tuple[list[str], list[str]]:

@@ -12,7 +12,6 @@ import ibis
 import pandas as pd
 
 from ..common.doubts import ALL, Doubt, n_
-from ..common.exceptions import DateError
 from ..common.masking import mask
 from ..common.times import changes
 from ..engine.engine import Engine
@@ -151,8 +150,7 @@ def look(table: "ibis.Table", zone: str = "") -> Seen:
     chance = 0.1 * long_ids + 5 * math.sqrt(0.09 * long_ids) + 1
     rounded = zeros > chance or zeros == long_ids >= FEWEST
     if rounded:  # unless zeros are all that they ever end in
-        kept = table.filter(long).message_id.left(DIGITS).right(1)
-        rounded = bool((kept != "0").any().execute())
+        rounded = bool((table.filter(long).message_id.left(DIGITS).right(1) != "0").any().execute())
     clock = _clock(_level(seen[seen["told"]], zone)) if zone else None
     found = _out_of_clock(table, zone, seen) if zone else {}
     whole = span(seen["local_min"].min(), seen["local_max"].max()) if zone else span()
@@ -199,10 +197,9 @@ def _quarters(table: "ibis.Table", number: "ibis.Value") -> "dict[str, ibis.Valu
         ((table[column].epoch_seconds() - seconds + QUARTER / 2) / QUARTER).floor()
         for column in ("sent_at", "local_at")
     )
-    near = told & lag.between(-FARTHEST, FARTHEST)
-    none = ibis.null("int64")
-    quarters = {n: near.ifelse(q.cast("int64"), none) for n, q in (("lag", lag), ("ahead", ahead))}
-    return {"told": told} | quarters
+    near, none = told & lag.between(-FARTHEST, FARTHEST), ibis.null("int64")
+    lag, ahead = (near.ifelse(quarters.cast("int64"), none) for quarters in (lag, ahead))
+    return {"told": told, "lag": lag, "ahead": ahead}
 
 
 def _time(quarters: int) -> timedelta:
@@ -257,8 +254,7 @@ def doubts(
     lost = rejected[rejected.reason != HEADER_AGAIN]
     if n := len(lost):
         lines = {"files": _names(dict.fromkeys(lost.file)), "line": str(lost.iloc[0].line)}
-        template = REJECTED.get(kind, REJECTED["failed"])
-        yield Doubt(f"rejected {kind}", template, lines | {"n": n}, n)
+        yield Doubt(f"rejected {kind}", REJECTED.get(kind, REJECTED["failed"]), lines | {"n": n}, n)
     files_zone = {"files": files, "zone": timezone}
     if seen.clock and seen.clock.shift:
         yield Doubt(
@@ -350,9 +346,7 @@ def rejected(exports: Sequence) -> "pd.DataFrame":
 
 def lost_ids(checked: "ibis.Table", source: Source) -> list[Doubt]:
     """Say how many IDs of messages a spreadsheet made useless."""
-    if "lost_id" not in checked.columns:
-        return []
-    n = int(checked.lost_id.sum().fill_null(0).execute())
+    n = int(checked.lost_id.sum().fill_null(0).execute()) if "lost_id" in checked.columns else 0
     lost = Doubt(
         "lost message IDs",
         n_(
@@ -386,8 +380,9 @@ def twice(
     """
     told = set.intersection(*({*source.columns} for source in sources if not source.fit))
     alike = [name for name in table.columns if name in told - {"message_id"}]
-    own = ibis.row_number().over(group_by=[*alike, "source_file"], order_by=table.row_id)
-    rows = table.mutate(nth=own)
+    rows = table.mutate(
+        nth=ibis.row_number().over(group_by=[*alike, "source_file"], order_by=table.row_id)
+    )
     named_first = [rows.message_id.isnull(), rows.row_id]
     place = ibis.row_number().over(group_by=[*alike, "nth"], order_by=named_first)
     rows = engine.keep(rows.mutate(again=rows.message_id.isnull() & (place > 0)).drop("nth"))
@@ -545,19 +540,6 @@ def dotted(file: str, seen: "pd.DataFrame") -> list[Doubt]:
             {"file": file, "n": n, "form": form},
         )
     ]
-
-
-def no_dates(source: Source, line: int, cell: str) -> DateError:
-    """The error for a file of which no date can be read."""
-    return DateError(
-        "{file}: no date can be read, the first on line {line}: '{cell}'. Expected forms such as"
-        " {forms}; for another, give a pattern such as %d/%m/%Y %H:%M with date_format.",
-        source.path,
-        file=source.name,
-        line=line,
-        cell=cell,
-        forms=dates.FORMS,
-    )
 
 
 def lacking(source: Source, frame: "pd.DataFrame", good: int) -> list[Doubt]:

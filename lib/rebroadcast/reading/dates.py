@@ -162,8 +162,7 @@ def date_order(date_format: str) -> str | None:
     text = date_format.strip()
     if pattern := _pattern(text):
         rewriting(text)
-        letters = re.findall("%([demyY])", pattern)
-        order = "".join(dict.fromkeys(letters)).replace("e", "d").upper()
+        order = "".join(dict.fromkeys(re.findall("%([demyY])", pattern))).replace("e", "d").upper()
         return order if order in ORDERS and "%Y" not in pattern[:2] else None
     if not text or text.upper().startswith("YYYY"):
         return None
@@ -178,8 +177,7 @@ def date_order(date_format: str) -> str | None:
 
 def turned(date_format: str) -> bool:
     """Whether a pattern says that the day comes before the month, but behind the year."""
-    letters = "".join(re.findall("%([demY])", _pattern(date_format))).replace("e", "d")
-    return letters == "Ydm"
+    return "".join(re.findall("%([demY])", _pattern(date_format))).replace("e", "d") == "Ydm"
 
 
 def rewriting(date_format: str) -> tuple[str, str] | None:
@@ -254,14 +252,17 @@ def detect_order(form: "ibis.Value", source: Source) -> tuple[str | None, bool]:
         "YMD": second.between(1, 12) & third.between(1, 31) & ((sign == "-") | (first > 31)),
     }
     some = ibis.or_(*fits.values())
-    seen = dates.aggregate(
-        n=some.sum(),
-        same=(first == second).all(where=some),
-        one=dates.text.min(where=some),
-        dots=(sign == ".").all(where=some),
-        **{order: (~fit).sum(where=some) for order, fit in fits.items()},
+    seen = (
+        dates.aggregate(
+            n=some.sum(),
+            same=(first == second).all(where=some),
+            one=dates.text.min(where=some),
+            dots=(sign == ".").all(where=some),
+            **{order: (~fit).sum(where=some) for order, fit in fits.items()},
+        )
+        .execute()
+        .iloc[0]
     )
-    seen = seen.execute().iloc[0]
     if not seen["n"]:
         return None, False
     possible = [order for order in ORDERS if not seen[order]]
@@ -328,13 +329,11 @@ def read(
     zone is that of wall-clock times; date_format as `date_order` and `rewriting` take it. DateError
     where dates could be read two ways.
     """
-    said = cells.name("said").as_table().distinct()
-    said = said.filter(said.said.notnull())
+    said = cells.name("said").as_table().distinct().filter(lambda t: t.said.notnull())
     forms = engine.keep(said.mutate(form=normal(said.said, date_format)))
     stated = date_order(date_format)
     order, custom = (stated, False) if stated else detect_order(forms.form, source)
-    shape = _shape(forms.form, order, custom)
-    forms = forms.mutate(form=_numeric(forms.form, order), shape=shape)
+    forms = forms.mutate(form=_numeric(forms.form, order), shape=_shape(forms.form, order, custom))
     epoch, days = (
         forms.form.re_extract(form, 1).nullif("").try_cast("int64") for form in (EPOCH, SERIAL)
     )
@@ -359,20 +358,18 @@ def read(
 
 def _instants(engine: Engine, forms: "ibis.Table", zone: str) -> "ibis.Table":
     """Put the parts of dates together."""
-    clock = (forms.clock == "").ifelse("0:00", forms.clock)
-    wall = (forms.day + " " + clock).try_cast("timestamp")
+    wall = (forms.day + " " + (forms.clock == "").ifelse("0:00", forms.clock)).try_cast("timestamp")
     add = (forms.half == "p").ifelse(12, 0) - (wall.hour() - wall.hour() % 12)
     half = wall + add.cast("int64").as_interval("h")
     afternoon = (forms.half == "a") & (wall.hour() > 12)  # 15:00 a. m.
     wall = ibis.cases((forms.half == "", wall), (~afternoon, half))
-    minutes = forms.off_hours * 60 + forms.off_minutes
-    sure = minutes <= (forms.sign == "-").ifelse(WESTMOST, EASTMOST)
-    minutes = (forms.sign == "-").ifelse(-minutes, minutes)
+    minutes, west = forms.off_hours * 60 + forms.off_minutes, forms.sign == "-"
+    sure = minutes.notnull() & (minutes <= west.ifelse(WESTMOST, EASTMOST))
+    minutes = west.ifelse(-minutes, minutes)
     forms = forms.mutate(wall=wall, minutes=minutes, sure=sure)
     shifted = forms.wall - forms.minutes.as_interval("m")
-    sure = forms.minutes.notnull() & forms.sure
     forms = forms.mutate(
-        utc=ibis.cases((forms.epoch.notnull(), forms.epoch), (sure, shifted)),
+        utc=ibis.cases((forms.epoch.notnull(), forms.epoch), (forms.sure, shifted)),
         wall=forms.wall.fill_null(forms.serial_at),
     )
     at = ibis.cases(

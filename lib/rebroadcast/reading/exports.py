@@ -12,7 +12,7 @@ import ibis
 import pandas as pd
 
 from ..common.doubts import Doubt
-from ..common.exceptions import InputError, sentence
+from ..common.exceptions import DateError, InputError, sentence
 from ..common.sheets import NOTHING
 from ..common.times import check_zone
 from ..engine.engine import Engine, id_parts
@@ -118,22 +118,27 @@ def read(
     engine.files.expect(sum(stamp[1] for stamp in before.values() if stamp))
     sources = [s for path in before for s in open_source(path, kind, engine.scratch, profile)]
     _check_twins(sources)
-    sources = _named(sources)
-    as_read = _As(kind, "" if as_text else timezone, date_format)
+    names = Counter(source.name for source in sources)
+    # Files of the same name are told apart by their folders.
+    sources = [replace(s, name=s.longer_name) if names[s.name] > 1 else s for s in sources]
+    columns = known()["exports"][kind]["columns"]
+    as_read = _As(kind, "" if as_text else timezone, date_format, columns)
     parts, offset = [], 0
     for group in _groups(sources):
         parts.append(_read_group(engine, group, as_read, offset))
         offset += parts[-1].total
     check_unchanged(before)
-    for part in parts:
-        for parsed in part.parsed:
-            cache.store(*parsed)
+    for parsed in (one for part in parts for one in part.parsed):
+        cache.store(*parsed)
     table = ibis.union(*(part.good for part in parts))
     # Each look at many files takes as long as to open them all.
     table = engine.keep(table) if len(parts) > MANY else table
     rejected = pd.concat([part.rejected for part in parts], ignore_index=True)
     table = table if as_text else _in_english(table)
-    unnamed = kind == "failed" and not as_text and _unnamed(sources, parts)
+    several = len(sources) > 1 and kind == "failed" and not as_text
+    told = (doubt.kind for part in parts for doubt in part.doubts)
+    # Nothing tells some messages of several files from one another.
+    unnamed = several and ("lost message IDs" in told or any(map(checks.nameless, sources)))
     table, twice = checks.twice(engine, table, sources) if unnamed else (table, [])
     seen = checks.look(table, "" if as_text else timezone)
     doubts = (
@@ -149,11 +154,8 @@ def read(
     if len(logs) < len(parts):
         return read_now
     log = _in_english(ibis.union(*logs))
-    rows = int(log.count().execute())
-    messages = replace(
-        read_now, kind="messages", table=log, rejected=rejected[:0], rows=rows, doubts=()
-    )
-    return replace(read_now, messages=messages)
+    own = {"table": log, "rejected": rejected[:0], "rows": int(log.count().execute())}
+    return replace(read_now, messages=replace(read_now, kind="messages", doubts=(), **own))
 
 
 def _in_english(table: "ibis.Table") -> "ibis.Table":
@@ -165,31 +167,16 @@ def _in_english(table: "ibis.Table") -> "ibis.Table":
     return table.mutate(**{n: table[n].substitute(known) for n, known in changed.items()})
 
 
-def _unnamed(sources: list[Source], parts: list[_Part]) -> bool:
-    """Whether some messages of several files have no IDs that tell them from one another."""
-    lost = any(doubt.kind == "lost message IDs" for part in parts for doubt in part.doubts)
-    return len(sources) > 1 and (lost or any(map(checks.nameless, sources)))
-
-
 @dataclass(frozen=True)
 class _As:
-    """How files are to be read: the kind of export, the zone ("" for text) and the form of
-    dates.
+    """How files are to be read: the kind of export, the zone ("" for text), the form of dates, and
+    the columns of the table.
     """
 
     kind: str
     zone: str
     date_format: str
-
-    @property
-    def columns(self) -> list[str]:
-        return known()["exports"][self.kind]["columns"]
-
-
-def _named(sources: list[Source]) -> list[Source]:
-    """Files of the same name are told apart by their folders."""
-    names = Counter(source.name for source in sources)
-    return [replace(s, name=s.longer_name) if names[s.name] > 1 else s for s in sources]
+    columns: list[str]
 
 
 def _check_twins(sources: list[Source]) -> None:
@@ -206,12 +193,8 @@ def _check_twins(sources: list[Source]) -> None:
 def _read_group(engine: Engine, group: list[Source], as_read: _As, offset: int) -> _Part:
     """Read a CSV file, or Parquet files of the same columns; InputError where no row is good."""
     source = group[0]
-    if source.fit:
-        part = _read_messages(engine, group, as_read, offset)
-    elif source.delimiter:
-        part = _read_csv(engine, source, as_read, offset)
-    else:
-        part = _read_parquet(engine, group, as_read, offset)
+    reads = _read_messages if source.fit else _read_csv if source.delimiter else _read_parquet
+    part = reads(engine, group, as_read, offset)
     some = not source.fit and part.total > len(part.rejected)
     if not some and not part.good.limit(1).count().execute():
         raise _nothing_good(source, as_read.kind, part)
@@ -229,18 +212,19 @@ def _read_messages(engine: Engine, group: list[Source], as_read: _As, offset: in
         engine.files, cells, as_read.zone, as_read.date_format, as_read.columns
     )
     bad = rows.filter(rows.problem.notnull()).select("file", "problem", "said", row="place")
-    bad, frames, places, undated = bad.to_pandas(), [], {}, []
+    bad, frames, places, first = bad.to_pandas(), [], {}, None
     for number, (source, scanned, refused, total) in enumerate(parsed):
         own = bad[bad["file"] == number].drop(columns="file")
         own = _told(engine.files, cells[number][1], source, scanned, refused, own)
-        frames.append(_rejected(source, refused, own))
-        undated.append(checks.dates_refused(source, own))
-        doubts += [*undated[-1][1], *checks.lacking(source, frames[-1], total - len(own))]
+        frame, no_date, more = _rejected(source, refused, own, total)
+        frames.append(frame)
+        first = first or no_date
+        doubts += more
         places[number] = source.name, offset
         offset += total
     good = engine.adopt(engine.files.view(rows.filter(rows.problem.isnull())))
     good = good.mutate(
-        **_numbered({name: good[name] for name in NUMBERED if name in good.columns}),
+        **_numbered({n: good[n] for n in NUMBERED if n in good.columns}, as_read.zone),
         source_file=good.file.cases(*((n, name) for n, (name, _) in places.items())),
         row=good.place,
         row_id=good.file.cases(*((n, before) for n, (_, before) in places.items()))
@@ -256,7 +240,6 @@ def _read_messages(engine: Engine, group: list[Source], as_read: _As, offset: in
         if as_read.kind == "failed" and group[0].fitted.form.states
         else None
     )
-    first = next((one for one, _ in undated if one), None)
     doubts += [checks.under_way(group, under_way)] if under_way else []
     total = sum(total for *_, total in parsed)
     frame = pd.concat(frames, ignore_index=True)
@@ -280,16 +263,13 @@ def _told(
     line = {"line": raw.line.cast("int64")} if "line" in raw.columns else {}
     text = ibis.literal(source.delimiter).join(cells)
     told = raw.select(row=raw.file_row_number + 1, text=text, **line)
-    told = told.join(
-        ibis.memtable(bad, schema=dict.fromkeys(bad.columns, "string") | {"row": "int64"}), "row"
-    )
-    frame = told.order_by("row").to_pandas()
+    refusals = ibis.memtable(bad, schema=dict.fromkeys(bad.columns, "string") | {"row": "int64"})
+    frame = told.join(refusals, "row").order_by("row").to_pandas()
     if "line" not in frame:
         frame["line"] = scan.lines(scanned, source, refused, frame["row"].tolist())
     if source.document:
         places = documents.locate(source, set(frame["line"]))
-        texts = zip(frame["line"], frame["text"], strict=True)
-        frame["text"] = [places[line][1] or text for line, text in texts]
+        frame["text"] = [places[row.line][1] or row.text for row in frame.itertuples()]
         frame["line"] = [places[line][0] for line in frame["line"]]
     return frame
 
@@ -311,8 +291,9 @@ def _read_parquet(engine: Engine, group: list[Source], as_read: _As, offset: int
     return _Part(good, rejected, total, doubts + more, first)
 
 
-def _read_csv(engine: Engine, source: Source, as_read: _As, offset: int) -> _Part:
+def _read_csv(engine: Engine, group: list[Source], as_read: _As, offset: int) -> _Part:
     """Read a CSV file: only the rows in doubt are looked at closely."""
+    [source] = group
     reader, doubted = engine.files, dates.turned(as_read.date_format)
     scanned, refused, total = _scan(reader, source, doubted)
     good = reader.view(_plain(reader, scanned, source, as_read, offset))
@@ -326,11 +307,9 @@ def _read_csv(engine: Engine, source: Source, as_read: _As, offset: int) -> _Par
         good = reader.view(good.union(right))
         bad = checked.filter(checked.problem.notnull()).order_by("row").to_pandas()
         bad["line"] = scan.lines(scanned, source, refused, bad["row"].tolist())
-    frame = _rejected(source, refused, bad)
-    first, more = checks.dates_refused(source, bad)
-    doubts += [*more, *checks.lacking(source, frame, total - len(bad))]
+    frame, first, more = _rejected(source, refused, bad, total)
     parsed = (source, scanned, refused, doubted)
-    return _Part(engine.adopt(good), frame, total, doubts, first, (parsed,))
+    return _Part(engine.adopt(good), frame, total, doubts + more, first, (parsed,))
 
 
 def _nothing_good(source: Source, kind: str, part: _Part) -> InputError:
@@ -350,7 +329,16 @@ def _nothing_good(source: Source, kind: str, part: _Part) -> InputError:
         )
     why = part.rejected.reason.iloc[0]
     if why == checks.NO_DATE and part.no_date:
-        return checks.no_dates(source, *part.no_date)
+        line, cell = part.no_date
+        return DateError(
+            "{file}: no date can be read, the first on line {line}: '{cell}'. Expected forms such"
+            " as {forms}; for another, give a pattern such as %d/%m/%Y %H:%M with date_format.",
+            source.path,
+            line=line,
+            cell=cell,
+            forms=dates.FORMS,
+            **facts,
+        )
     hint = ""
     if why.endswith("a spreadsheet"):
         hint = " " + sentence("Export it again, and do not open it in a spreadsheet before.")
@@ -441,18 +429,11 @@ def _readable(engine: Engine, source: Source) -> Path:
     return copy
 
 
-def _cells(raw: "ibis.Table", source: Source) -> dict[str, "ibis.Value"]:
-    """Our column name → the file's cell as trimmed text (empty cells are null)."""
-    names = raw.columns[: len(source.header)]
-    return {
-        ours: _cell(ours, _id_text(raw[name]) if ours in IDS else _text(raw[name]))
-        for ours, name in zip(source.columns, names, strict=True)
-        if ours
-    }
-
-
-def _cell(ours: str, cell: "ibis.Value") -> "ibis.Value":
-    """What a cell holds, without what a spreadsheet put around it."""
+def _cell(ours: str, value: "ibis.Value") -> "ibis.Value":
+    """What a cell of a column of ours holds, as text without what a spreadsheet put around it, null
+    where it is empty.
+    """
+    cell = _id_text(value) if ours in IDS else _text(value)
     if ours in ("content", "error"):
         return cell.left(TOLD)
     cell = cell.strip().nullif("")
@@ -480,8 +461,7 @@ def _id_text(value: "ibis.Value") -> "ibis.Value":
     """An ID as text; a number too large for its kind of float to be whole is one that is cut."""
     if not (kind := value.type()).is_floating():
         return _text(value)
-    exact = 2 ** (24 if kind.is_float32() else 53)
-    return (value.abs() >= exact).ifelse("1E+0", _text(value))
+    return (value.abs() >= 2 ** (24 if kind.is_float32() else 53)).ifelse("1E+0", _text(value))
 
 
 def _plain(
@@ -493,8 +473,9 @@ def _plain(
     columns: dict[str, ibis.Value] = {}
     for name in as_read.columns:
         cell = rows[places[name]] if name in places else ibis.null("string")
-        if name == "sent_at":
-            columns |= _times(engine, cell, as_read.zone)
+        if name == "sent_at" and as_read.zone:
+            wall = cell.try_cast("timestamp")
+            columns |= {"sent_at": engine.to_utc(wall, as_read.zone), "local_at": wall}
         elif name in NUMBERED and cell.type().is_integer():
             parts = (cell, ibis.null("string"))
             columns |= {name: cell.cast("string"), **dict(zip(id_parts(name), parts, strict=True))}
@@ -502,29 +483,16 @@ def _plain(
             columns[name] = cell.strip().nullif("")
         else:
             columns[name] = cell.cast("string").nullif("")
-    columns |= _no_channel(columns) if as_read.zone else {}
-    row = rows["file_row_number"]
-    return rows.select(
-        **_numbered(columns),
-        source_file=ibis.literal(source.name),
-        row=row + 1,
-        row_id=row + offset,
-    )
+    return rows.select(**_numbered(columns, as_read.zone), **_places(rows, source, offset))
 
 
-def _times(engine: Engine, said: "ibis.Value", zone: str) -> "dict[str, ibis.Value]":
-    """A date that is written as the platform does, as instant (UTC) and as wall clock; as text
-    without a zone.
+def _numbered(columns: "dict[str, ibis.Value]", zone: str) -> "dict[str, ibis.Value]":
+    """Add the parts of IDs (see `id_parts`) that columns have as text only; with a zone, "" stands
+    for a channel that is not said: what is null is equal to nothing in a join.
     """
-    if not zone:
-        return {"sent_at": said.cast("string")}
-    wall = said.try_cast("timestamp")
-    return {"sent_at": engine.to_utc(wall, zone), "local_at": wall}
-
-
-def _numbered(columns: "dict[str, ibis.Value]") -> "dict[str, ibis.Value]":
-    """Add the parts of IDs (see `id_parts`) that columns have as text only."""
     added: dict[str, ibis.Value] = {}
+    if zone and "channel_id" in columns:
+        columns = columns | {"channel_id": columns["channel_id"].fill_null("")}
     for name in (n for n in NUMBERED if n in columns):
         number, text = columns[name].try_cast("int64"), columns[name]
         same = (number.cast("string") == text).fill_null(False)
@@ -542,7 +510,11 @@ def _checked(
     texts = [_text(raw[c]).fill_null("").left(TOLD) for c in raw.columns[: len(source.header)]]
     text = ibis.literal(source.delimiter or ",").join(texts)
     places = _places(raw, source, offset)
-    cells = {name: cell for name, cell in _cells(raw, source).items() if name not in places}
+    cells = {
+        ours: _cell(ours, raw[name])
+        for ours, name in zip(source.columns, raw.columns, strict=False)
+        if ours and ours not in places
+    }
     rows = raw.select(**cells, **places, text=text)
     if "sent_at" in cells:
         times = dates.read(engine, rows.sent_at, source, as_read.zone, as_read.date_format)
@@ -555,23 +527,23 @@ def _checked(
     rows = rows.mutate(problem=_problem(rows, set(cells)))
     columns = {n: rows[n] if n in cells else ibis.null("string") for n in as_read.columns}
     columns |= {"lost_id": rows.lost_id} if "lost_id" in ids else {}
+    told = {"problem": rows.problem, "text": rows.problem.isnull().ifelse(None, rows.text)}
     if "sent_at" in cells:
-        columns |= _moments(engine, rows, as_read)
+        local = rows.wall.fill_null(engine.to_wall_clock(rows["at"], as_read.zone or "UTC"))
+        text = local.cast("string") + rows.zoned.ifelse("+00:00", "")
+        columns |= {"sent_at": rows["at"], "local_at": local} if as_read.zone else {"sent_at": text}
+        said = (rows.problem == checks.NO_DATE).ifelse(rows.sent_at, None)
+        told |= {"said": said, "shape": rows["shape"], "late": rows.late}
     elif "sent_at" in columns:
         columns["sent_at"] = ibis.null("timestamp('UTC')")
         columns |= {"local_at": ibis.null("timestamp")} if as_read.zone else {}
-    columns |= _no_channel(columns) if as_read.zone else {}
-    told = {"problem": rows.problem, "text": rows.problem.isnull().ifelse(None, rows.text)}
-    if "sent_at" in cells:
-        told["said"] = (rows.problem == checks.NO_DATE).ifelse(rows.sent_at, None)
-        told |= {name: rows[name] for name in ("shape", "late")}
-    return rows.select(**_numbered(columns), **told, **{n: rows[n] for n in places})
+    columns = _numbered(columns, as_read.zone)
+    return rows.select(**columns, **told, **{n: rows[n] for n in places})
 
 
 def _problem(rows: "ibis.Table", names: set[str]) -> "ibis.Value":
     """Why a row cannot be used, by its cells of these names; null for a good one."""
-    ids = {n: rows[n] for n in IDS if n in names}
-    problems = _id_problems(ids)
+    problems = _id_problems({n: rows[n] for n in IDS if n in names})
     if "sent_at" in names:
         problems.append((rows["at"].isnull(), checks.NO_DATE))
     if {"phone", "email"} <= names:
@@ -585,22 +557,10 @@ def _problem(rows: "ibis.Table", names: set[str]) -> "ibis.Value":
 def _places(raw: "ibis.Table", source: Source, offset: int) -> "dict[str, ibis.Value]":
     """In which file and row a record is, in Parquet on which line, and its `row_id`."""
     row = raw["file_row_number"]
-    if not source.delimiter:  # Parquet
-        row_id = raw.rows_before + row + offset
-        return {"source_file": raw.file_name, "row": row + 1, "line": row + 2, "row_id": row_id}
-    return {"source_file": ibis.literal(source.name), "row": row + 1, "row_id": row + offset}
-
-
-def _moments(engine: Engine, raw: "ibis.Table", as_read: _As) -> "dict[str, ibis.Value]":
-    local = raw.wall.fill_null(engine.to_wall_clock(raw["at"], as_read.zone or "UTC"))
-    if as_read.zone:
-        return {"sent_at": raw["at"], "local_at": local}
-    return {"sent_at": local.cast("string") + raw.zoned.ifelse("+00:00", "")}
-
-
-def _no_channel(columns: "dict[str, ibis.Value]") -> "dict[str, ibis.Value]":
-    """Where no channel is said, "" stands for it: what is null is equal to nothing in a join."""
-    return {n: c.fill_null("") for n, c in columns.items() if n == "channel_id"}
+    if source.delimiter:
+        return {"source_file": ibis.literal(source.name), "row": row + 1, "row_id": row + offset}
+    own = {"source_file": raw.file_name, "row": row + 1, "line": row + 2}
+    return own | {"row_id": raw.rows_before + row + offset}
 
 
 def _id_problems(ids: "dict[str, ibis.Value]") -> "list[tuple[ibis.Value, str]]":
@@ -635,13 +595,13 @@ def _converted(
         zoned = text.endswith("+00:00")
         at = zoned.ifelse(text.try_cast("timestamp('UTC')"), engine.to_utc(wall, as_read.zone))
         problems.append((text.notnull() & ~dates.real(at).fill_null(False), checks.NO_DATE))
-        local = zoned.ifelse(engine.to_wall_clock(at, as_read.zone), wall)
-        columns |= {"sent_at": at, "local_at": local}
-    columns |= _no_channel(columns) if as_read.zone else {}
+        columns |= {
+            "sent_at": at,
+            "local_at": zoned.ifelse(engine.to_wall_clock(at, as_read.zone), wall),
+        }
     kept = {k: raw[k] for k in KEPT} | {"problem": ibis.cases(*problems)}
-    return raw.select(
-        **_numbered(columns), **kept, row_id=raw.rows_before + raw.file_row_number + offset
-    )
+    row_id = raw.rows_before + raw.file_row_number + offset
+    return raw.select(**_numbered(columns, as_read.zone), **kept, row_id=row_id)
 
 
 def _written(
@@ -685,8 +645,12 @@ def _heading(source: Source, line: int, text: str) -> str | None:
     return checks.HEADER_AGAIN
 
 
-def _rejected(source: Source, refused: "pd.DataFrame", bad: "pd.DataFrame") -> "pd.DataFrame":
-    """One frame of all rows of a file that cannot be used, in the order of the file."""
+def _rejected(
+    source: Source, refused: "pd.DataFrame", bad: "pd.DataFrame", total: int
+) -> tuple["pd.DataFrame", tuple[int, str] | None, list[Doubt]]:
+    """One frame of all rows of a file that cannot be used, in the order of the file; the line and
+    cell of the first date that is none; and what to say of all that.
+    """
     refused = refused[refused.reason != ""]
     rows = [
         *refused[["line", "reason", "text"]].itertuples(index=False, name=None),
@@ -695,4 +659,5 @@ def _rejected(source: Source, refused: "pd.DataFrame", bad: "pd.DataFrame") -> "
     rows = [(line, _heading(source, line, text) or reason, text) for line, reason, text in rows]
     frame = pd.DataFrame(sorted(rows, key=lambda r: r[0]), columns=["line", "reason", "text"])
     frame.insert(0, "file", source.name)
-    return frame
+    first, doubts = checks.dates_refused(source, bad)
+    return frame, first, doubts + checks.lacking(source, frame, total - len(bad))

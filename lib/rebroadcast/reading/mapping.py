@@ -13,7 +13,6 @@ from ..engine.engine import Engine
 from ..sources.files import Source
 from ..sources.profile import STATES, Form, key
 from . import checks, dates
-from .checks import NO_DATE
 from .scan import IDS
 
 NO_STATE = "a state that its profile does not know"
@@ -21,8 +20,11 @@ RANK, FILE = 60, 40  # bits: a record's state, file and place, as one number tha
 NUMBERS = {*IDS, "phone", "code"}
 DRESSED = {*NUMBERS, "sent_at"}  # what spreadsheets keep as text by a sign before it
 BETWEEN = " _.'’-\u0300\u0301\u0302\u0303\u0308\u0327"  # signs that words of a state go without
-ACCENTS = {c: folded(c) for c in map(chr, range(0xE0, 0x180)) if c.islower()}
-ACCENTS = {c: plain for c, plain in ACCENTS.items() if len(plain) == 1 and plain != c}
+ACCENTS = {
+    c: folded(c)
+    for c in map(chr, range(0xE0, 0x180))
+    if c.islower() and len(folded(c)) == 1 and folded(c) != c
+}
 ALIKE_IN = ("contact_id", "sent_at", "channel_id", "sender_id", "content")  # of one message
 # As people and APIs write a phone number: what is between the digits is dropped after a "+" only.
 PHONE = r"^'?(?:[a-z_]+:)?(?:[+][0-9][0-9 ().-]*|[0-9]+)$"
@@ -90,8 +92,10 @@ def _rows(
         if ours in said
     ]
     signs.sort(key=lambda sign: sign[1] == ["*"])  # what is filled tells less than what it says
-    named = {state: ibis.literal(state).nullif("unknown") for *_, state in signs}
-    tests = [(_says(said[ours], values), named[state]) for ours, values, state in signs]
+    tests = [
+        (_says(said[ours], values), ibis.literal(state).nullif("unknown"))
+        for ours, values, state in signs
+    ]
     place = raw.file_row_number.cast("int64") + 1
     code, why = (said.get(n, ibis.null("string")) for n in ("code", "reason"))
     own = ibis.literal(f"{source.sha256[:8]} {source.name}:") + place.cast("string")
@@ -135,8 +139,7 @@ def _named(said: "dict[str, ibis.Value]", place: "ibis.Value") -> "ibis.Value":
 
 def _forms(rows: "ibis.Table", times: "ibis.Table") -> "pd.DataFrame":
     """How many dates are written in which form, where some are in figures that may be turned."""
-    figures = times.filter(times.shape.contains("|"))
-    if not figures.limit(1).count().execute():
+    if not times.filter(times.shape.contains("|")).limit(1).count().execute():
         return pd.DataFrame({"shape": [], "late": [], "n": []}, dtype="string")
     told = rows.filter(rows.shape.notnull()).group_by("shape", "late")
     return told.aggregate(n=ibis._.count()).to_pandas()
@@ -248,5 +251,5 @@ def _problem(rows: "ibis.Table", form: Form) -> "ibis.Value":
         *(checks.damage(name, cell) for name, cell in ids.items()),
         (~ibis.cases(*((to.re_search(one), True) for one in patterns), else_=False), words),
         *((cell.contains('"'), "a stray quote") for cell in ids.values()),
-        (rows.said.notnull(), NO_DATE),
+        (rows.said.notnull(), checks.NO_DATE),
     )

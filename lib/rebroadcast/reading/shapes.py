@@ -2,7 +2,6 @@
 
 import csv
 import re
-from collections.abc import Callable
 from itertools import islice, repeat
 
 import numpy as np
@@ -39,9 +38,32 @@ class Shapes:
         # A value that began on a line before.
         self.closes = re.compile(rf'[^"]++(?<!{d})(?:""[^"]*+)*+" *+(?:{d}|[\r\n]*+$)')
         self.starts = re.compile(rf"[\r\n]{starts(source)}")
-        self.plain, self.long = plain(source, row_end), _long(source)
+        self.plain = plain(source, row_end)
+        # One record of as many cells as the header, whatever they hold.
+        one = rf'(?: *"(?:[^"]|"")*" *|[^{d}\r\n"]*)'
+        self.long = _compiled(
+            rf"{one}(?:{d}{one}){{{self.count - 1}}}(?:[\r\n]|$)" if self.count <= WIDEST else ""
+        )
         self.may_begin = re.compile(_may_begin(source))
-        self.begins = begins(source)
+        self.typed = [
+            (i, re.compile(TYPED[c] + r"(?![ \w])" * (c == "contact_id")))
+            for i, c in enumerate(source.columns)
+            if c in TYPED
+        ]
+
+    def begins(self, line: str) -> bool:
+        """Whether a date or contact ID of a line is in its place, or any line where a file has
+        neither.
+        """
+        try:
+            found = next(csv.reader([line[:KEPT]], delimiter=self.delimiter))
+        except (csv.Error, StopIteration):
+            return False
+        # The start of an ID, or a short row.
+        alone = len(found) == 1 and re.fullmatch(TYPED["contact_id"], found[0])
+        return not self.typed or (
+            not alone and any(i < len(found) and p.match(found[i]) for i, p in self.typed)
+        )
 
     def ends_of_plain(self, text: str) -> "np.ndarray":
         """Where each of the first plain records ends that has no line within its values that may
@@ -69,9 +91,6 @@ class Shapes:
             return text.split(self.delimiter)[: self.count]
         cells = (c.strip(" ") if '"' in c else c for c in self.cells.findall(text)[: self.count])
         return [c[1:-1].replace('""', '"') if c[:1] == '"' else c for c in cells]
-
-    def is_row(self, line: str) -> bool:
-        return bool(self.whole.fullmatch(line)) and self.begins(line)
 
     def columns(self, text: str) -> str:
         """What is wrong with the columns of a record of whole cells, none of which holds another
@@ -114,31 +133,6 @@ class Shapes:
         return not re.match(r'[ "]*([-=*_]|#(?!\d))', line)
 
 
-def begins(source: Source) -> Callable[[str], bool]:
-    """A test of a line: whether a date or contact ID is in its place, or any line where a file has
-    neither.
-    """
-    typed = [
-        (i, re.compile(TYPED[c] + r"(?![ \w])" * (c == "contact_id")))
-        for i, c in enumerate(source.columns)
-        if c in TYPED
-    ]
-
-    def test(text: str) -> bool:
-        try:
-            found = next(csv.reader([text[:KEPT]], delimiter=source.delimiter))
-        except (csv.Error, StopIteration):
-            return False
-        alone = len(found) == 1 and re.fullmatch(
-            TYPED["contact_id"], found[0]
-        )  # the start of an ID, or a short row
-        return not typed or (
-            not alone and any(i < len(found) and p.match(found[i]) for i, p in typed)
-        )
-
-    return test
-
-
 def starts(source: Source) -> str:
     """A pattern for the start of a row, up to its date and contact ID; one that fits nothing where
     it has neither.
@@ -158,14 +152,6 @@ def plain(source: Source, row_end: str) -> "re2._Regexp":
     return _compiled(f"(?:{row if count <= WIDEST else ''})*")
 
 
-def _long(source: Source) -> "re2._Regexp":
-    """A pattern of bytes for one record of as many cells as the header, whatever they hold."""
-    d, count = re.escape(source.delimiter), len(source.header)
-    cell = rf'(?: *"(?:[^"]|"")*" *|[^{d}\r\n"]*)'
-    row = rf"{cell}(?:{d}{cell}){{{count - 1}}}(?:[\r\n]|$)"
-    return _compiled(row if count <= WIDEST else "")
-
-
 def _compiled(pattern: str) -> "re2._Regexp":
     options = re2.Options()
     options.encoding, options.log_errors = re2.Options.Encoding.LATIN1, False
@@ -178,5 +164,4 @@ def _may_begin(source: Source) -> str:
     first = [BEGUN[source.columns[i] or ""] for i in places if not i]
     own = rf'[^{re.escape(source.delimiter)}\n"]*+'
     cell = rf'{own}(?:""{own})*+{re.escape(source.delimiter)}'
-    later = [rf"(?:{cell}){{{i}}}" for i in places if i][:1]
-    return "|".join(first + later)
+    return "|".join(first + [rf"(?:{cell}){{{i}}}" for i in places if i][:1])

@@ -51,8 +51,7 @@ def sift(
 
 def _shown(text: str) -> str:
     """A refused record for a list: bytes that are no UTF-8 are written out."""
-    data = text.rstrip("\r\n").encode("utf-8", "surrogateescape")
-    return data.decode("utf-8", "backslashreplace")
+    return text.rstrip("\r\n").encode(errors="surrogateescape").decode(errors="backslashreplace")
 
 
 def listed(rows: list[tuple[int, str, str, int]]) -> "pd.DataFrame":
@@ -161,10 +160,10 @@ class _Sieve:
             text = "".join(part for _, part in taken)
             if text.strip():
                 self._sort(taken, text)
-                continue
-            if self.lost:
-                self._refuse(taken[0][0], text, "", True)
-            self._interrupt()
+            else:
+                if self.lost:
+                    self._refuse(taken[0][0], text, "", True)
+                self._interrupt()
         if self.last and not self.lost and not self.last[2].endswith(("\n", "\r")):
             self.ends.append((*self.last[:2], ""))
 
@@ -201,8 +200,7 @@ class _Sieve:
         return taken
 
     def _sort(self, taken: list[tuple[int, str]], text: str) -> None:
-        judged = self._judge(taken, text)
-        if judged is None:
+        if not (judged := self._judge(taken, text)):
             return
         taken, reason, as_one = judged
         number, first = taken[0]
@@ -258,7 +256,8 @@ class _Sieve:
         """
         first, shapes = taken[0][1], self.shapes
         others, text = [part for _, part in taken[1:]], "".join(part for _, part in taken)
-        if others and not any(map(shapes.is_row, others)) and (wrong := shapes.columns(text)):
+        rows = (part for part in others if shapes.whole.fullmatch(part) and shapes.begins(part))
+        if others and not any(rows) and (wrong := shapes.columns(text)):
             return taken, reason or wrong, True
         for _ in range(0 if len(taken) > 1 or shapes.legal.fullmatch(first) else AHEAD):
             if not (item := self.lines.take()):

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import IO, NamedTuple
-from xml.etree import ElementTree
 
 from ..common.doubts import Doubt, n_
 from ..common.exceptions import InputError, sentence
@@ -90,11 +89,10 @@ def unpack(path: Path, target: Path, headings: Callable[[list[str]], int]) -> li
 
 
 def _unpack(packed: io.BufferedIOBase | IO[bytes], target: Path, path: Path) -> Path:
-    written = 0
     with target.open("wb") as file:
         while block := packed.read(2**20):
             file.write(block)
-            _fits(written := written + len(block), path)
+            _fits(file.tell(), path)
     return target
 
 
@@ -165,7 +163,7 @@ def _sheets(path: Path, target: Path, headings: Callable[[list[str]], int]) -> l
         for number, name in enumerate(chosen):
             place = target.with_stem(f"{target.stem}-{number}")
             _write_sheet(book[name], place, path)
-            doubts = tuple(_sheet_doubts(path, name, left if not number else []))
+            doubts = tuple(_sheet_doubts(path, book[name], left if not number else []))
             found.append(Unpacked(f"/{name}" if len(chosen) > 1 else "", place, doubts))
     return found
 
@@ -184,8 +182,8 @@ def _write_sheet(sheet, target: Path, path: Path) -> None:
                 blank = 0  # empty rows count as lines where rows follow them
 
 
-def _sheet_doubts(path: Path, name: str, left: list[str]) -> Iterator[Doubt]:
-    if hidden := _hidden_rows(path, name):
+def _sheet_doubts(path: Path, sheet, left: list[str]) -> Iterator[Doubt]:
+    if hidden := _hidden_rows(sheet):
         yield Doubt(
             "hidden rows",
             n_(
@@ -205,30 +203,21 @@ def _sheet_doubts(path: Path, name: str, left: list[str]) -> Iterator[Doubt]:
                 "{file} has {n} more sheets, which are not read; the data were taken from"
                 " '{sheet}'.",
             ),
-            {"file": path.name, "n": len(left), "sheet": name},
+            {"file": path.name, "n": len(left), "sheet": sheet.title},
             len(left),
         )
 
 
-def _hidden_rows(path: Path, name: str) -> int:
+def _hidden_rows(sheet) -> int:
     """How many rows of a sheet are hidden (all of a hidden one's): openpyxl tells that of workbooks
     only which it holds in memory.
     """
-    with zipfile.ZipFile(path) as archive:
-        book, links = (
-            ElementTree.fromstring(archive.read(part))
-            for part in ("xl/workbook.xml", "xl/_rels/workbook.xml.rels")
-        )
-        sheet = next(s for s in book.iter() if s.tag.endswith("}sheet") and s.get("name") == name)
-        key = next(value for attribute, value in sheet.items() if attribute.endswith("}id"))
-        place = next(link.get("Target", "") for link in links if link.get("Id") == key)
-        member = place.lstrip("/") if place.startswith("/") else f"xl/{place}"
-        hidden = HIDDEN if sheet.get("state", "visible") == "visible" else ROW
-        found, rest = 0, b""
-        with archive.open(member) as packed:
-            while block := packed.read(2**20):
-                text = rest + block
-                ends = text.rfind(b"<")
-                found += len(hidden.findall(text[:ends]))
-                rest = text[ends:]
-        return found
+    hidden = HIDDEN if sheet.sheet_state == "visible" else ROW
+    found, rest = 0, b""
+    with sheet._get_source() as packed:
+        while block := packed.read(2**20):
+            text = rest + block
+            ends = text.rfind(b"<")
+            found += len(hidden.findall(text[:ends]))
+            rest = text[ends:]
+    return found

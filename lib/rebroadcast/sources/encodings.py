@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from ..common.exceptions import InputError
-from ..common.masking import utf8
 
 # What is no letter in Windows-1252, or none that stands so; œ before u is French.
 STRANGE = re.compile(
@@ -137,8 +136,3 @@ def _counted(file: BinaryIO) -> tuple[int, int, int, int]:
                     strange += bool(STRANGE.search(line))
                     telling += bool(TELLING.search(line))
     return good, bad, strange, telling
-
-
-def clean(text: str) -> bool:
-    """Whether a text can be written as UTF-8: it holds no half characters."""
-    return utf8(text) == text

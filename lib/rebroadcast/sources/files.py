@@ -18,9 +18,9 @@ from urllib.request import url2pathname
 
 from ..common.doubts import Doubt
 from ..common.exceptions import ColumnError, InputError, did_you_mean, reason, sentence
-from ..common.masking import mask
+from ..common.masking import mask, utf8
 from . import archives, profile, share
-from .encodings import Survey, clean, encoding, survey
+from .encodings import Survey, encoding, survey
 from .profile import Fit, Profile, key
 
 # What stands on the line of a JSON object: a log's time and name before it, a sign between objects.
@@ -143,9 +143,8 @@ def find(patterns: str | list[str], export: str = "failed") -> list[Path]:
     Names are relative to one of the `bases`; "sample" is the made-up export, unless a file has that
     name. Raises InputError where nothing is found.
     """
-    wanted = [patterns] if isinstance(patterns, (str, Path)) else list(patterns)
     found: dict[Path, None] = {}
-    for pattern in map(str, wanted):
+    for pattern in map(str, [patterns] if isinstance(patterns, (str, Path)) else patterns):
         if not pattern.strip():
             raise InputError("A file name is empty; expected the path of an export.")
         if share.asked(pattern):
@@ -168,7 +167,7 @@ def find(patterns: str | list[str], export: str = "failed") -> list[Path]:
                 pattern=pattern,
                 hint=did_you_mean(Path(pattern).name, names),
             )
-        if odd := next((h for h in hits if not str(h).isprintable() and not clean(str(h))), None):
+        if odd := next((h for h in hits if utf8(str(h)) != str(h)), None):
             raise InputError(
                 "The name of {file} is not text (UTF-8); rename the file.", odd, file=odd
             )
@@ -284,8 +283,8 @@ def open_source(path: Path, export: str, scratch: Path, wanted: str = "") -> lis
             what=sentence(foreign),
         )
     if seen.start.startswith(b"PAR1"):
-        home = [profile.packaged()[profile.HOME]]
-        return [_match(replace(source, delimiter=""), _parquet_header(path), export, home)]
+        source, home = replace(source, delimiter=""), profile.asked(profile.HOME)
+        return [_match(source, _parquet_header(path), export, home)]
     if seen.start.startswith((b"PK\x03\x04", b"\x1f\x8b")):
         packed = archives.unpack(
             path, scratch / f"{seen.sha256}.csv", lambda cells: _known(profiles, cells)
@@ -300,7 +299,7 @@ def open_source(path: Path, export: str, scratch: Path, wanted: str = "") -> lis
             )
             for one in packed
         ]
-        return [_open_text(member, export, scratch, profiles) for member in members]
+        return [_open_text(one, export, scratch, profiles, survey(one.path)) for one in members]
     return [_open_text(source, export, scratch, profiles, seen)]
 
 
@@ -316,14 +315,17 @@ def _parquet_header(path: Path) -> list[str]:
 
 
 def _open_text(
-    source: Source,
-    export: str,
-    scratch: Path,
-    profiles: list[Profile],
-    seen: Survey | None = None,
+    source: Source, export: str, scratch: Path, profiles: list[Profile], seen: Survey
 ) -> Source:
-    seen = seen or survey(source.path)
-    source = replace(source, doubts=source.doubts + _garbled(source, seen))
+    garbled = Doubt(  # it was saved after its letters had been taken for others
+        "garbled letters",
+        "{file}: at least {n} letters with accents are garbled (as Ã© for é), because a program"
+        " opened the file in another encoding and saved it: its texts, names and tags are not"
+        " what they were. Export it again, and do not open it in a spreadsheet before.",
+        {"file": source.name, "n": seen.garbled},
+        seen.garbled,
+    )
+    source = replace(source, doubts=(*source.doubts, *[garbled] * bool(seen.garbled)))
     code = "utf-8-sig" if seen.utf8 else encoding(source.path)
     if MARKED.match(seen.start) or not code.startswith("utf-8"):  # else the engine reads it
         decoded = scratch / f"{source.path.stem}-{source.sha256[:12]}.utf8.csv"
@@ -363,20 +365,6 @@ def _open_text(
     if start.lstrip()[0] in "{[":
         return _match_document(source, start, export, profiles)
     return _open_csv(source, start[: 2**16], export, profiles)
-
-
-def _garbled(source: Source, seen: Survey) -> tuple[Doubt, ...]:
-    """Say that a file was saved after its letters had been taken for others."""
-    return (
-        Doubt(
-            "garbled letters",
-            "{file}: at least {n} letters with accents are garbled (as Ã© for é), because a program"
-            " opened the file in another encoding and saved it: its texts, names and tags are not"
-            " what they were. Export it again, and do not open it in a spreadsheet before.",
-            {"file": source.name, "n": seen.garbled},
-            seen.garbled,
-        ),
-    ) * bool(seen.garbled)
 
 
 def _around(start: str, profiles: list[Profile]) -> re.Pattern | None:
@@ -425,8 +413,7 @@ def _open_csv(source: Source, start: str, export: str, profiles: list[Profile]) 
             rows = [cells for _, cells, _ in _rows(start, delimiter) if cells]
             if bare := profile.fits_cells(profiles, rows):
                 cells = [str(n) for n, _ in enumerate(rows[0], 1)]
-                source = replace(source, delimiter=delimiter, skip=0)
-                return _accept(source, cells, export, bare)
+                return _accept(replace(source, delimiter=delimiter, skip=0), cells, export, bare)
         raise _no_header(source, start, profiles)
     below = [row for _, row, lines in _rows(start, delimiter) if lines > skip and row]
     if below and all(len(row) == len(cells) + 1 and not row[-1] for row in below):
@@ -707,8 +694,7 @@ def _match(source: Source, header: list[str], export: str, profiles: list[Profil
     if form is None or (not fits and others):
         raise _unknown(source, header, profiles)
     names = profile.places(form, header)
-    missing = next(name for name in form.required if name not in names)
-    label = _label(missing)
+    label = _label(next(name for name in form.required if name not in names))
     extra = [cell for cell, n in zip(header, names, strict=True) if n is None]
     hint = _other(fits) or did_you_mean(label, extra)
     raise ColumnError(
@@ -775,8 +761,12 @@ def _accept(source: Source, header: list[str], export: str, fits: list[Fit]) -> 
                 column=_label(name),
                 columns=_listed(both),
             )
-    other = fit.profile.name != profile.HOME
-    return replace(source, header=tuple(header), columns=tuple(names), fit=fit if other else None)
+    return replace(
+        source,
+        header=tuple(header),
+        columns=tuple(names),
+        fit=fit if fit.profile.name != profile.HOME else None,
+    )
 
 
 def stub(path: Path) -> str:

@@ -11,7 +11,7 @@ from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
 from ..common import tomlfile
 from ..common.exceptions import InputError, did_you_mean, folded, reason, sentence
@@ -24,11 +24,7 @@ INDEX = re.compile(r"\[\d+\]")
 TOKEN = re.compile(r'"((?:[^"\\]|\\.)*+)"(\s*+:)?|[{}\[\]]')
 
 
-class _Data(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Form(_Data):
+class Form(BaseModel, extra="forbid", frozen=True):
     """One kind of file of a vendor's.
 
     `columns`: our name → the file's names for it (of a JSON document: paths from the record, or
@@ -78,7 +74,7 @@ class Form(_Data):
         }
 
 
-class Target(_Data):
+class Target(BaseModel, extra="forbid", frozen=True):
     """What a vendor's import of contacts takes: `columns` by the kind of recipient, heading →
     text with {contact}, {phone}, {country}, {national}, {address}, {tag} or {tags}; and its limits.
     """
@@ -89,7 +85,7 @@ class Target(_Data):
     steps: dict[str, list[str]] = {}  # language → what to click, where that is known
 
 
-class Profile(_Data):
+class Profile(BaseModel, extra="forbid", frozen=True):
     """One vendor's files: see profiles/ for examples. `grade`: A the vendor's own page or code, B
     two independent sources, C one. `values`: our column → what it may say → what that is called in
     other languages.
@@ -234,12 +230,13 @@ def fits_cells(profiles: Iterable[Profile], rows: list[list[str]]) -> list[Fit]:
         Fit(profile, form, len(form.cells))
         for profile in profiles
         for form in profile.form
-        if form.cells and sum(_alike(form.cells, row) for row in rows) * 2 > len(rows)
+        if form.cells
+        and 2
+        * sum(
+            len(row) == len(form.cells) and all(map(re.fullmatch, form.cells, row)) for row in rows
+        )
+        > len(rows)
     ]
-
-
-def _alike(patterns: list[str], row: list[str]) -> bool:
-    return len(row) == len(patterns) and all(map(re.fullmatch, patterns, row))
 
 
 def fits_paths(profiles: Iterable[Profile], known: set[str]) -> list[Fit]:
@@ -248,9 +245,7 @@ def fits_paths(profiles: Iterable[Profile], known: set[str]) -> list[Fit]:
     """
     found = []
     for profile in profiles:
-        for form in profile.form:
-            if form.cells:
-                continue
+        for form in (form for form in profile.form if not form.cells):
             first = [f".{_key(full(p, form.rows))}" for p in form.columns[form.required[0]]]
             ends = [(f".{key}", end) for key in known for end in first]
             for inside in {k.removesuffix(end)[1:] for k, end in ends if k.endswith(end)}:
