@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pandas as pd
 
-from ..common.doubts import ALL, Doubt, n_
+from ..common.doubts import ALL, Doubt, concerning, n_
 from ..engine.engine import distinct_ids
 from ..reading import checks
 from .tables import Tables
@@ -39,9 +39,10 @@ def _zone(tables: Tables) -> list[Doubt]:
     """How a time zone was understood that is not called so."""
     settings = tables.settings
     word = str(settings.stated.get("timezone") or settings.channels.timezone or settings.zone)
+    if word.lower() == settings.zone.lower():
+        return []
     text = _("The time zone '{word}' is taken to be {zone}.")
-    values = {"word": word, "zone": settings.zone}
-    return [Doubt("zone", text, values)] if word.lower() != settings.zone.lower() else []
+    return [Doubt("zone", text, {"word": word, "zone": settings.zone})]
 
 
 def of_files(tables: Tables) -> list[Doubt]:
@@ -58,8 +59,8 @@ def _too_early(tables: Tables) -> list[Doubt]:
         "The newest failure is {age} old, and failures on these channels may arrive for {settling}."
         " Export again later, or more contacts may turn out to have failed."
     )
-    age = max(age, timedelta())
-    return [Doubt("too early", text, {"age": age, "settling": tables.settling}, ALL)]
+    values = {"age": max(age, timedelta()), "settling": tables.settling}
+    return [Doubt("too early", text, values, ALL)]
 
 
 def _cut(tables: Tables) -> list[Doubt]:
@@ -75,17 +76,15 @@ def _cut(tables: Tables) -> list[Doubt]:
         "Broadcasts only partly within the dates that were asked for: {n}. Widen them to see all of"
         " each."
     )
-    return [Doubt("cut by dates", text, {"n": cut}, cut)] if cut else []
+    return concerning("cut by dates", text, cut)
 
 
 def _midnight(tables: Tables) -> list[Doubt]:
     """Whether broadcast messages failed near midnight on the first or last day of the export."""
     first, last = tables.seen[["first", "last"]]
-    if pd.isna(first):
+    if pd.isna(first) or first.time() == last.time():
         return []
-    from_midnight = first - datetime(first.year, first.month, first.day)
-    to_midnight = datetime(last.year, last.month, last.day) + timedelta(days=1) - last
-    if first.time() == last.time() or min(from_midnight, to_midnight) > NIGHT:
+    if min(first - first.normalize(), last.normalize() + timedelta(days=1) - last) > NIGHT:
         return []
     text = _(
         "Broadcast messages failed within minutes of midnight at the edge of the export: its dates"
@@ -96,12 +95,11 @@ def _midnight(tables: Tables) -> list[Doubt]:
 
 def _one_day(tables: Tables) -> list[Doubt]:
     """Whether all failures are on the same day of three months or more."""
-    seen = tables.seen
     text = _(
         "All failures are on the same day of different months: see whether day and month are read"
         " in the right order (date_format)."
     )
-    one_day = seen["days"] == 1 and seen["months"] > 2
+    one_day = tables.seen["days"] == 1 and tables.seen["months"] > 2
     return [Doubt("day and month", text, {}, ALL)] if one_day else []
 
 
@@ -141,7 +139,7 @@ def _no_channel(tables: Tables) -> list[Doubt]:
         "{n} failed messages name no channel, unlike the others (a sheet may have had merged"
         " cells): they are in no channel's numbers, and count as broadcasts of their own.",
     )
-    return [Doubt("no channel", text, {"n": n}, n)] if n else []
+    return concerning("no channel", text, n)
 
 
 def _other_channels(tables: Tables) -> list[Doubt]:
@@ -169,9 +167,8 @@ def _shared_ids(tables: Tables) -> list[Doubt]:
         " spreadsheet may have rounded it). Messages cannot be compared by ID; export again, and"
         " do not open the file in a spreadsheet before.",
     )
-    _counted = tables.failed  # tells which IDs are shared
-    n = tables.sharing
-    return [Doubt("ids are shared", text, {"n": n}, n)] if n else []
+    _known = tables.failed  # tells which IDs are shared
+    return concerning("ids are shared", text, tables.sharing)
 
 
 def _unmatched(tables: Tables) -> list[Doubt]:
@@ -233,8 +230,7 @@ def _restricted(tables: Tables) -> list[Doubt]:
         " limit. If people reported the number, mend that first.",
     )
     reached = ", ".join(map(tables.settings.reader.number, sorted({*seen["reached"]})))
-    n = int(seen["failed"].sum())
-    return [Doubt("restriction", text, {"n": n, "reached": reached}, n)] if n else []
+    return concerning("restriction", text, int(seen["failed"].sum()), reached=reached)
 
 
 def _unlimited(tables: Tables) -> list[Doubt]:
@@ -250,7 +246,7 @@ def _unlimited(tables: Tables) -> list[Doubt]:
         "{n} failures say that a limit was reached, on channels that the channels file calls"
         " unlimited: no overflow and no waves are worked out for them. Correct the file.",
     )
-    return [Doubt("unlimited", text, {"n": n}, n)] if n else []
+    return concerning("unlimited", text, n)
 
 
 def _other_sizes(tables: Tables) -> list[Doubt]:
@@ -276,25 +272,27 @@ def _attempted(tables: Tables) -> list[Doubt]:
     not known, and what the messages export says otherwise.
     """
     sent, stated = tables.sent, tables.settings.attempted
-    channels, found = tables.inputs.groups.found["channel_id"].tolist(), []
-    for key, count in stated.items():
-        name = tables.settings.reader.channel(key)
-        if sent is not None:
-            rows = sent.filter((sent.channel_id == key) | (sent.broadcast == key))
-            measured = int(rows.message_id.nunique().execute())
-            text = _(
-                "{name}: {given} attempted were given, {measured} are in the messages export. The"
-                " export is used here."
-            )
-            values = {"name": name, "given": count, "measured": measured}
-            if count != measured:
-                found.append(Doubt("attempted", text, values, abs(count - measured)))
-        elif (n := channels.count(key)) > 1:
-            text = _(
-                "{name}: {given} attempted were given for the channel, but it has {several}"
-                " broadcasts, and what was attempted in each is not known. Give the count of each"
-                " by its key (see the command broadcasts)."
-            )
-            values = {"name": name, "given": count, "several": n}
-            found.append(Doubt("attempted", text, values, count))
-    return found
+    name = tables.settings.reader.channel
+    if sent is None:
+        text = _(
+            "{name}: {given} attempted were given for the channel, but it has {several}"
+            " broadcasts, and what was attempted in each is not known. Give the count of each"
+            " by its key (see the command broadcasts)."
+        )
+        several = tables.inputs.groups.found["channel_id"].value_counts()
+        return [
+            Doubt("attempted", text, {"name": name(c), "given": n, "several": int(several[c])}, n)
+            for c, n in stated.items()
+            if several.get(c, 0) > 1
+        ]
+    text = _(
+        "{name}: {given} attempted were given, {measured} are in the messages export. The"
+        " export is used here."
+    )
+    own = [sent.filter((sent.channel_id == key) | (sent.broadcast == key)) for key in stated]
+    measured = [int(rows.message_id.nunique().execute()) for rows in own]
+    return [
+        Doubt("attempted", text, {"name": name(key), "given": n, "measured": seen}, abs(n - seen))
+        for (key, n), seen in zip(stated.items(), measured, strict=True)
+        if n != seen
+    ]

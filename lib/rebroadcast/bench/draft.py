@@ -100,9 +100,13 @@ def _limits(kind: Kind, said: pd.Series, _: Callable[..., str]) -> Iterator[str]
     if kind.size:
         yield f"# limit = {json.dumps(kind.size)}"
     else:
-        why = _("depends on the account or its plan")
-        why = _("one of: {known}", known=", ".join(map(str, sizes))) if sizes else why
-        why = _("as its errors say") if stated else why
+        why = (
+            _("as its errors say")
+            if stated
+            else _("one of: {known}", known=", ".join(map(str, sizes)))
+            if sizes
+            else _("depends on the account or its plan")
+        )
         yield f"# limit = {[*stated, *sizes, 1000][0]}  # {why}"
         yield f'# window = "{kind.window or "24h"}"'
     if kind.pace:

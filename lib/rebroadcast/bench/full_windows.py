@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from .tables import Tables
 
 KEYS = ["channel_id", "broadcast"]
-MARKS = ("sent", "tried", "reached", "taken", "quota", "after", "early")
 COUNTS = {  # who counts in a window, as tests of a contact's marks
     "attempted": lambda t: t.tried | t.reached | t.taken,
     "delivered": lambda t: t.reached | t.taken,
@@ -56,17 +55,15 @@ def full_windows(tables: Tables) -> pd.DataFrame:
     of = ibis.memtable(spans.drop(columns=["size", "last"]).reset_index(names="n"))
     rows = _in_windows(of, _events(tables, near), places)
     own, counts, kind = rows.own, rows.counts, rows.kind
-    rows = rows.mutate(
-        sent=~counts & (kind == own.ifelse("sent", "reached")),
-        tried=counts & own & (kind != "reached"),
-        reached=counts & own & (kind == "reached"),
-        taken=counts & ~own,
-        quota=~counts & own & rows.quota,
-        after=~counts & own & (kind == "failed") & (rows["at"] >= rows.first),
-        early=counts & (kind == "reached") & (rows["at"] <= rows.until),
-    )
     each = rows.group_by("n", "contact_id").aggregate(
-        **{mark: rows[mark].any() for mark in MARKS}, begin=rows["at"].min(where=counts)
+        sent=(~counts & (kind == own.ifelse("sent", "reached"))).any(),
+        tried=(counts & own & (kind != "reached")).any(),
+        reached=(counts & own & (kind == "reached")).any(),
+        taken=(counts & ~own).any(),
+        quota=(~counts & own & rows.quota).any(),
+        after=(~counts & own & (kind == "failed") & (rows["at"] >= rows.first)).any(),
+        early=(counts & (kind == "reached") & (rows["at"] <= rows.until)).any(),
+        begin=rows["at"].min(where=counts),
     )
     numbers = {name: each.count(where=test(each)) for name, test in COUNTS.items()}
     seen = each.group_by("n").aggregate(begin=each.begin.min(), **numbers)
@@ -119,31 +116,6 @@ def _compared(full: pd.DataFrame) -> pd.DataFrame:
     observed = full[["delivered", "size"]].min(axis=1).clip(lower=full["load"])
     agrees = ((observed - size).abs() <= size * overflow.WITHIN).fillna(True)
     return full.assign(observed=observed, agrees=agrees.astype(bool))
-
-
-def _own(of: ibis.Table, rows: ibis.Table, **marks: bool | ibis.Value) -> ibis.Table:
-    """The messages of the broadcasts themselves."""
-    rows = rows.select("contact_id", *KEYS, at="sent_at", **_marks(marks))
-    same = [of.channel_id == rows.channel_id, of.broadcast.identical_to(rows.broadcast)]
-    both = of.join(rows, [*same, rows["at"] > of.own_since, rows["at"] <= of.end])
-    return both.select("n", "contact_id", "at", "first", "until", *MARKS)
-
-
-def _others(
-    of: ibis.Table, delivered: ibis.Table, places: dict[str, str], **marks: bool
-) -> ibis.Table:
-    """Whom others had reached under the same limit before the first failure at it."""
-    rows = delivered.select("contact_id", *KEYS, at="sent_at", **_marks(marks))
-    rows = rows.mutate(under=rows.channel_id.substitute(places))
-    both = of.join(rows, [of["limit"] == rows.under, rows["at"] > of.since, rows["at"] <= of.until])
-    own = (both.channel_id == both.channel_id_right) & both.broadcast.identical_to(
-        both.broadcast_right
-    )
-    return both.filter(~own).select("n", "contact_id", "at", "first", "until", *MARKS)
-
-
-def _marks(stated: dict) -> dict:
-    return {mark: stated.get(mark, ibis.literal(False)) for mark in MARKS}
 
 
 def _spans(tables: Tables) -> pd.DataFrame:

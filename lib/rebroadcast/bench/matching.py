@@ -40,9 +40,9 @@ def match(log: ibis.Table, people: ibis.Table | None, channels: Channels) -> ibi
         )
     )
     people_by = people_by.filter(people_by.key != "").distinct()
-    log = log.mutate(name=fold(log.contact_name.fill_null("")), on=fold(log.channel.fill_null("")))
     phone = _digits(log.contact_name)
-    log = log.mutate(key=(phone != "").ifelse(phone, log.name))
+    key = (phone != "").ifelse(phone, fold(log.contact_name.fill_null("")))
+    log = log.mutate(key=key, on=fold(log.channel.fill_null("")))
     pairs = log.select("row_id", "key", "on").join(people_by, "key")
     pairs = pairs.mutate(here=(pairs.on != "") & pairs.channels.contains(pairs.on))
     found = pairs.group_by("row_id").aggregate(
@@ -57,7 +57,7 @@ def match(log: ibis.Table, people: ibis.Table | None, channels: Channels) -> ibi
     ids = {" ".join(c.name.lower().split()): c.id for c in channels.channels}  # as `fold` does
     channel = log.on.substitute(ids, else_=log.channel) if ids else log.channel
     return log.mutate(contact_id=sure, problem=problem, channel_id=channel).drop(
-        "name", "on", "key", *found.columns[1:]
+        "on", "key", *found.columns[1:]
     )
 
 
@@ -80,15 +80,12 @@ def export(
     channel, error, problem).
     """
     rows = engine.keep(match(log.table, people, channels))
-    good, bad = (
-        rows.filter(rows.problem.isnull()),
-        rows.filter(rows.problem.notnull()).order_by("row_id"),
-    )
+    good = rows.filter(rows.problem.isnull())
     columns = known()["exports"]["failed"]["columns"] + ["local_at", "source_file", "row", "row_id"]
     table = good.select(
         **{c: good[c] if c in good.columns else ibis.null("string") for c in columns}
     )
-    unsure = bad.to_pandas()
+    unsure = rows.filter(rows.problem.notnull()).order_by("row_id").to_pandas()
     skips = {s.name: s.skip for s in log.sources}
     lines = [int(r) + skips[f] for r, f in zip(unsure["row"], unsure["source_file"], strict=True)]
     frame = pd.DataFrame(

@@ -96,12 +96,11 @@ class Selection:
 @dataclass(frozen=True)
 class Sending:
     """When a resend may go out: from `start` (UTC; None: now), not in the `quiet` hours of the wall
-    clock of `zone`, all of it by `deadline` (UTC)."""
+    clock, all of it by `deadline` (UTC)."""
 
     start: datetime | None
     quiet: tuple[tuple[str, str], ...]
     deadline: datetime | None
-    zone: str
 
 
 @dataclass(frozen=True)
@@ -176,7 +175,6 @@ class Settings:
                 parameters.instant(asked.text("start"), "start", zone),
                 parse_quiet(asked.text("quiet")),
                 parameters.instant(asked.text("deadline"), "deadline", zone),
-                zone,
             ),
             reached=cast(Literal["message", "any"], asked.choice("reached", REACHED)),
             ledger=asked.text("ledger"),
@@ -278,9 +276,12 @@ def check(given: Mapping[str, object]) -> None:
     need be read.
     """
     settings = Settings.parse({k: v for k, v in given.items() if k in NAMES})
-    kinds = {"exports": "failed", "messages": "messages", "contacts": "contacts"}
-    for name, kind in kinds.items():
-        if paths := getattr(settings, name):
+    for paths, kind in (
+        (settings.exports, "failed"),
+        (settings.messages, "messages"),
+        (settings.contacts, "contacts"),
+    ):
+        if paths:
             files.find(list(paths), kind)
 
 

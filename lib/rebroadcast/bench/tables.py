@@ -59,14 +59,13 @@ class Inputs:
         return self.stack.enter_context(connect(self.settings.engine))
 
     def _read(self, paths: tuple[str, ...], kind: str) -> exports.Export:
-        asked = self.settings
         return exports.read(
             self.engine,
             list(paths),
             kind,
-            asked.zone,
-            asked.date_format,
-            profile=asked.profile,
+            self.settings.zone,
+            self.settings.date_format,
+            profile=self.settings.profile,
         )
 
     @cached_property
@@ -112,14 +111,12 @@ class Inputs:
     @cached_property
     def contacts(self) -> exports.Export | None:
         """The contacts export, or None where none was given."""
-        paths = self.settings.contacts
-        return self._read(paths, "contacts") if paths else None
+        return self._read(self.settings.contacts, "contacts") if self.settings.contacts else None
 
     @cached_property
     def people(self) -> people_.People | None:
         """Which contacts are one person; None without a contacts export."""
-        contacts = self.contacts
-        return people_.people(contacts.table, self.engine.keep) if contacts else None
+        return people_.people(self.contacts.table, self.engine.keep) if self.contacts else None
 
     @cached_property
     def recipient(self) -> str:
@@ -135,8 +132,11 @@ class Inputs:
     @property
     def all_read(self) -> dict[str, exports.Export]:
         """All files that were named, read, by the parameter that names them."""
-        failed = self.export if self.settings.exports else None
-        read = {"exports": failed, "messages": self.messages, "contacts": self.contacts}
+        read = {
+            "exports": self.export if self.settings.exports else None,
+            "messages": self.messages,
+            "contacts": self.contacts,
+        }
         return {name: export for name, export in read.items() if export is not None}
 
     @cached_property
@@ -155,18 +155,18 @@ class Inputs:
         path = Path(self.settings.ledger or "")
         if not self.settings.ledger or not path.exists():
             return None
-        listed = open_ledger(path, self.settings.channels.workspace, create=False).broadcasts()
-        zone = ZoneInfo(self.settings.zone)
+        ledger = open_ledger(path, self.settings.channels.workspace, create=False)
+        wall_clock = self.settings.reader.wall_clock
         rows = [
             {
                 "broadcast": told.key,
                 "channel_id": told.channel or "",
                 "sender_id": told.sender or "",
                 "shape": told.shape or "",
-                "first": pd.Timestamp(told.first.astimezone(zone).replace(tzinfo=None)),
-                "last": pd.Timestamp(told.last.astimezone(zone).replace(tzinfo=None)),
+                "first": pd.Timestamp(wall_clock(told.first)),
+                "last": pd.Timestamp(wall_clock(told.last)),
             }
-            for told in listed
+            for told in ledger.broadcasts()
             if told.first and told.last
         ]
         return pd.DataFrame(rows) if rows else None
@@ -436,8 +436,8 @@ class Tables:
         failed = self.failed
         if not self.repeats:
             return self.seen
-        found = failed.aggregate(**_facts(failed, self.selected(failed), self.counted(failed)))
-        return found.execute().iloc[0]
+        facts = _facts(failed, self.selected(failed), self.counted(failed))
+        return failed.aggregate(**facts).execute().iloc[0]
 
     @property
     def newest(self) -> datetime | None:
@@ -448,10 +448,17 @@ class Tables:
     @cached_property
     def failed(self) -> ibis.Table:
         """The classified messages that were selected, each message once."""
-        present, asked = self.inputs.groups.channels, self.settings.selection
-        for channel in asked.channel:
+        present, channels = self.inputs.groups.channels, self.settings.channels
+        for channel in self.settings.selection.channel:
             if channel not in present:
-                raise self._no_channel(channel)
+                names = [f"{c} ({channels.name(c)})" if channels.get(c) else c for c in present]
+                raise ParameterError(
+                    "No failed message has channel ID '{asked}'.{hint} Present: {present}.",
+                    "channel",
+                    asked=channel,
+                    hint=did_you_mean(channel, [*present, *(c.name for c in channels.channels)]),
+                    present=", ".join(names) or sentence("none"),
+                )
         seen, rows = self.seen, self.inputs.all_failed
         if not seen["failed"]:
             raise self._nothing_left()
@@ -468,17 +475,6 @@ class Tables:
         self.sharing = single - int(seen["unique"])
         unnamed = rows.filter(rows.message_id.isnull())
         return self.engine.view(unnamed.union(rows.semi_join(once, "row_id")))
-
-    def _no_channel(self, channel: str) -> ParameterError:
-        present, channels = self.inputs.groups.channels, self.settings.channels
-        names = [f"{c} ({channels.name(c)})" if channels.get(c) else c for c in present]
-        return ParameterError(
-            "No failed message has channel ID '{asked}'.{hint} Present: {present}.",
-            "channel",
-            asked=channel,
-            hint=did_you_mean(channel, [*present, *(c.name for c in channels.channels)]),
-            present=", ".join(names) or sentence("none"),
-        )
 
     def check_left(self) -> None:
         """Raise ParameterError where cause, verdict or text asked for leave nothing to recover."""
@@ -681,8 +677,9 @@ class Tables:
         """
         if not self.inputs.resends:
             return 0
-        kinds = {"later": "string", "audience": "string"}
-        pairs = ibis.memtable(list(self.inputs.resends.items()), schema=kinds)
+        pairs = ibis.memtable(
+            list(self.inputs.resends.items()), schema={"later": "string", "audience": "string"}
+        )
         later = self.fates.select("contact_id", later="audience").join(pairs, "later")
         again = self.audience.semi_join(later, ["contact_id", "audience"])
         return int(again.contact_id.nunique().execute())

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from contextlib import ExitStack
+from typing import Any
 
 from ..common.doubts import loudest_first
 from ..ledger import record
@@ -35,14 +36,32 @@ class Workbench:
 
         found are what the verbs returned: each has `recorded`, a part of the record, and `doubts`.
         """
-        content = self._record()
+        settings, folder = self.settings, self.results.folder
+        content: dict[str, Any] = {
+            "notebook": settings.notebook,
+            "status": "ok",
+            "started": self.results.started,
+            "finished": record.now(),
+            "parameters": dict(settings.stated),
+            "timezone": settings.zone,
+            "overrides": [{"rule": own, "replaces": old} for own, old in settings.rules.overrides],
+            "inputs": [
+                {"as": kind, "name": s.name, "bytes": s.size, "sha256": s.sha256}
+                for kind, sources in self.inputs.sources.items()
+                for s in sources
+            ],
+            "counts": {},
+            "totals": {},
+            "waves": [],
+        }
+        if settings.fixed:
+            content["fixed"] = {"causes": sorted(settings.fixed), "decided_by": settings.decider}
         doubts = loudest_first(doubt for part in found for doubt in part.doubts)
         content["warnings"] = [self.reader.said(doubt) for doubt in doubts]
         for part in found:
             for name, value in part.recorded.items():
                 old = content.get(name)
                 content[name] = old | value if isinstance(old, dict) else value
-        folder = self.results.folder
         content["subject"] = self._subject(found)
         content["outputs"] = record.outputs(folder) if folder else []
         if folder:
@@ -66,29 +85,6 @@ class Workbench:
     def close(self) -> None:
         """Close the engine; publish results that are complete."""
         self.stack.close()
-
-    def _record(self) -> dict:
-        settings = self.settings
-        content = {
-            "notebook": settings.notebook,
-            "status": "ok",
-            "started": self.results.started,
-            "finished": record.now(),
-            "parameters": dict(settings.stated),
-            "timezone": settings.zone,
-            "overrides": [{"rule": own, "replaces": old} for own, old in settings.rules.overrides],
-            "inputs": [
-                {"as": kind, "name": s.name, "bytes": s.size, "sha256": s.sha256}
-                for kind, sources in self.inputs.sources.items()
-                for s in sources
-            ],
-            "counts": {},
-            "totals": {},
-            "waves": [],
-        }
-        if settings.fixed:
-            content["fixed"] = {"causes": sorted(settings.fixed), "decided_by": settings.decider}
-        return content
 
 
 def open(namespace: Mapping[str, object], notebook: str = "") -> Workbench:

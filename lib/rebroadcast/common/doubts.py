@@ -44,6 +44,15 @@ class Doubt:
         return lang.ngettext(*self.template, count, **{k: v for k, v in said.items() if k != "n"})
 
 
+def concerning(kind: str, template: str | tuple[str, str], n: int, **values: object) -> list[Doubt]:
+    """The doubt about n rows or contacts; none where there is none of them.
+
+    >>> concerning("hidden", "{n} rows are hidden.", 0)
+    []
+    """
+    return [Doubt(kind, template, {"n": n} | values, n)] if n else []
+
+
 def loudest_first(doubts: Iterable[Doubt]) -> tuple[Doubt, ...]:
     """Each doubt once, those that concern most first.
 

@@ -220,12 +220,11 @@ class Face:
             _("Causes mended"), self.text("fixed"), placeholder=_("template, window, token")
         )
         self.folder = self._field(_("Folder"), self.text("out") or RESULTS)
-        vendors = {one.title: name for name, one in profile.packaged().items() if one.target}
-        vendors[_("The export's vendor")] = ""
+        vendors = {name: one.title for name, one in profile.packaged().items() if one.target}
         own = self.text("for_")
-        vendors |= {} if own in vendors.values() else {own: own}
+        vendors = {own: own} | vendors | {"": _("The export's vendor")}
         self.for_ = w.Dropdown(
-            options=sorted(vendors.items(), key=lambda one: one[1]),
+            options=[(title, name) for name, title in sorted(vendors.items())],
             value=own,
             description=_("Import into"),
             **LOOKS,

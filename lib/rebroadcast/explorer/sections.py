@@ -86,11 +86,12 @@ def audience(reader: Reader, filters: Filters, found: Audience) -> Markup:
     lead = reader.ngettext(
         "{n} contact can be reached again", "{n} contacts can be reached again", found.people
     )
-    notes = []
-    if filters.cause or filters.verdict or filters.text:
-        notes.append(_("All failures of the contacts in view count, also those of other causes."))
-    if found.only_broadcasts:
-        notes.append(_("Broadcast messages only; choose a sender type for others."))
+    notes = {
+        _("All failures of the contacts in view count, also those of other causes."): (
+            filters.cause or filters.verdict or filters.text
+        ),
+        _("Broadcast messages only; choose a sender type for others."): found.only_broadcasts,
+    }
     counts = {name: n for name, n in found.counts.items() if n}
     rows = pd.DataFrame(
         {
@@ -102,7 +103,7 @@ def audience(reader: Reader, filters: Filters, found: Audience) -> Markup:
     )
     return (
         said(lead, "lead")
-        + said(" ".join(notes))
+        + said(" ".join(note for note, holds in notes.items() if holds))
         + Markup("").join(said(reader.said(doubt), "warning") for doubt in found.doubts)
         + table(rows, rows.columns[1:], (75, 25), "rb-table")
     )
@@ -120,19 +121,17 @@ def waves(reader: Reader, frame: pd.DataFrame, beyond: int) -> Markup:
             contacts: [reader.number(count) for count in shown["contacts"]],
         }
     )
-    rest, more = len(frame) - len(shown), []
-    if rest:
-        more.append(reader.ngettext("{n} more wave follows.", "{n} more waves follow.", rest))
-    if beyond:
-        more.append(
-            reader.ngettext(
-                "{n} contact is on a channel without a known limit.",
-                "{n} contacts are on channels without a known limit.",
-                beyond,
-            )
-        )
+    rest = len(frame) - len(shown)
+    more = {
+        reader.ngettext("{n} more wave follows.", "{n} more waves follow.", rest): rest,
+        reader.ngettext(
+            "{n} contact is on a channel without a known limit.",
+            "{n} contacts are on channels without a known limit.",
+            beyond,
+        ): beyond,
+    }
     listed = table(rows, [contacts], (18, 32, 27, 23), "rb-table")
-    return Markup("<br>") + listed + said(" ".join(more))
+    return Markup("<br>") + listed + said(" ".join(text for text, n in more.items() if n))
 
 
 def files(reader: Reader, written: list[dict], folder: Path, dry: bool) -> Markup:

@@ -107,14 +107,17 @@ class Prepared:
 
 def prepare(bench: Workbench, step: Callable[[str], None] = lambda _text: None) -> Prepared:
     """Read and classify a workbench's export, and count it; step is told what begins."""
-    _, inputs, first = bench.reader.gettext, bench.inputs, bench.settings.selection
+    _, inputs, settings = bench.reader.gettext, bench.inputs, bench.settings
     step(_("Reading the export"))
     _read = inputs.sources
     step(_("Saying why each message failed"))
     _classified = inputs.all_failed
     step(_("Counting"))
-    key = bench.tables.chosen
-    tables = _whole(bench, first.broadcast if not key else "")
+    key, first = bench.tables.chosen, settings.selection
+    stated = {k: v for k, v in settings.stated.items() if k not in NAMES}
+    if first.broadcast and not key:  # what the ledger calls it
+        stated["broadcast"] = first.broadcast
+    tables = bench.tables.over(replace(settings, selection=Selection(), stated=stated))
     rows = tables.failed.select(
         "row_id",
         "local_at",
@@ -137,14 +140,6 @@ def prepare(bench: Workbench, step: Callable[[str], None] = lambda _text: None) 
         options={name.removesuffix("_id"): _options(cells, name) for name in CELL[1:]},
         first=replace(first, broadcast=key),
     )
-
-
-def _whole(bench: Workbench, label: str) -> Tables:
-    """A workbench's tables with nothing selected; label is what the ledger calls the broadcast."""
-    settings = bench.settings
-    stated = {k: v for k, v in settings.stated.items() if k not in NAMES}
-    stated |= {"broadcast": label} if label else {}
-    return bench.tables.over(replace(settings, selection=Selection(), stated=stated))
 
 
 def _options(cells: ibis.Table, name: str) -> dict[str, int]:

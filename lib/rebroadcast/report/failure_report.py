@@ -48,8 +48,7 @@ REPEATED = (  # parameters that the recovery of this report needs too
 
 def overview(reader: Reader, found: Summary) -> HTML:
     """The first screen: one sentence, the broadcasts, warnings, and what to do now."""
-    _, facts = reader.gettext, found.facts
-    others = facts.failed - facts.counted
+    facts, others = found.facts, found.facts.failed - found.facts.counted
     apart = reader.ngettext(
         "{n} failed message belongs to no broadcast, such as an agent's. It does not count against"
         " limits or among the contacts to reach again; name a sender type (sender_type) for it.",
@@ -72,8 +71,8 @@ def overview(reader: Reader, found: Summary) -> HTML:
 
 def headline(reader: Reader, found: Summary) -> str:
     """What happened, in one sentence with its numbers."""
-    _, n, number = reader.gettext, reader.ngettext, reader.number
-    errors, listed, failed = found.errors, found.broadcasts, found.facts.failed
+    _, number = reader.gettext, reader.number
+    listed, failed = found.broadcasts, found.facts.failed
     if len(listed) and listed["attempted"].notna().all():
         facts = {k: number(listed[k].sum()) for k in ("attempted", "delivered", "failed")}
         if len(listed) == 1:
@@ -94,8 +93,8 @@ def headline(reader: Reader, found: Summary) -> str:
                 said + " " + _("The limit explains {quota} of the failures.", quota=number(quota))
             )
     else:
-        said = n("{n} message failed.", "{n} messages failed.", failed)
-    top = ranked(errors, "cause").iloc[0]  # as the figure has it, also where causes tie
+        said = reader.ngettext("{n} message failed.", "{n} messages failed.", failed)
+    top = ranked(found.errors, "cause").iloc[0]  # as the figure has it, also where causes tie
     most = _(
         "The most frequent cause is “{cause}”: {count} ({share}).",
         cause=cause_name(top["cause"], reader.lang),
@@ -174,9 +173,8 @@ def advice(reader: Reader, found: Summary) -> HTML:
     """The table of meanings, most frequent first: verdict and how long, what to do, and behind a
     click the errors' own words and the source; and how sure the meanings are.
     """
-    _, errors = reader.gettext, found.errors
     keys = ["rule", "cause", "verdict", "title", "fix", "source"]
-    groups = errors.groupby(keys, dropna=False, sort=False)
+    groups = found.errors.groupby(keys, dropna=False, sort=False)
     shown = groups.agg(error=("error", list), failed=("failed", "sum"), wait_s=("wait_s", "max"))
     shown = shown.reset_index().sort_values("failed", ascending=False, kind="stable")
     first, rest = shown.head(MEANINGS), shown[MEANINGS:SAFE_ROWS]

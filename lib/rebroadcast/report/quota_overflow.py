@@ -15,6 +15,20 @@ from .frame import broadcasts, status, warnings
 
 _ = str  # marks a message for the catalogue; it is translated where it is shown
 COUNTS = ("attempted", "delivered", "failed", "size", "overflow", "explained", "other", "after")
+COUNTED = {  # the limit that was configured, against what was counted
+    "agrees": _(
+        "{name}: you configured {size}; at most {high} contacts were counted in a full window. They"
+        " agree."
+    ),
+    "a tier": _(
+        "{name}: you configured {size}, but at most {high} contacts were counted in a full window,"
+        " which fits the tier of {tier}. Check the limit."
+    ),
+    "no tier": _(
+        "{name}: you configured {size}, but at most {high} contacts were counted in a full window,"
+        " which fits no known tier. Check the limit."
+    ),
+}
 BASIS = {
     "measured": _("Measured: the failed and the messages export were compared contact by contact."),
     "computed": _("Computed from the failed export and the attempted counts that were given."),
@@ -30,11 +44,9 @@ def limit_overview(reader: Reader, found: Assessment, facts: Facts, listed: pd.D
     """The sentence of the fullest window, the broadcasts, what it rests on, and where sources
     disagree.
     """
-    _ = reader.gettext
-    windows = found.windows
-    again = windows.assign(dated=windows["limit"].duplicated(keep=False))
-    sentences = [limit_sentence(reader, row) for row in again.head(3).to_dict("records")]
-    first, *others = sentences or [_("No message failed at a limit.")]
+    windows = found.windows.assign(dated=found.windows["limit"].duplicated(keep=False))
+    sentences = [limit_sentence(reader, row) for row in windows.head(3).to_dict("records")]
+    first, *others = sentences or [reader.gettext("No message failed at a limit.")]
     return html(
         p(first, "headline"),
         *map(p, others),
@@ -49,11 +61,10 @@ def limit_overview(reader: Reader, found: Assessment, facts: Facts, listed: pd.D
 
 def shared_windows(reader: Reader, listed: pd.DataFrame) -> list[str]:
     """A sentence for each broadcast that found a part of its limit taken by others."""
-    _ = reader.gettext
     counts = ["attempted", "limit", "used", "over_limit", "explained", "failed"]
     full = listed[(listed["used"] > 0) & (listed["over_limit"] > 0)].dropna(subset=counts)
     return [
-        _(
+        reader.gettext(
             "{name}: {attempted} attempted, when others had taken {used} of the limit of {limit} in"
             " the same window (whom both reach counts once). {over_limit} were beyond it: the limit"
             " explains {explained} of the {failed} failures, {other} have other causes.",
@@ -75,29 +86,11 @@ def sources(reader: Reader, found: Assessment) -> list:
             "high": number(row.high),
             "tier": number(row.tier),
         }
-        if row.agrees:
-            text = _(
-                "{name}: you configured {size}; at most {high} contacts were counted in a full"
-                " window. They agree.",
-                **facts,
-            )
-        elif pd.notna(row.tier):
-            text = _(
-                "{name}: you configured {size}, but at most {high} contacts were counted in a full"
-                " window, which fits the tier of {tier}. Check the limit.",
-                **facts,
-            )
-        else:
-            text = _(
-                "{name}: you configured {size}, but at most {high} contacts were counted in a full"
-                " window, which fits no known tier. Check the limit.",
-                **facts,
-            )
-        parts.append(p(text, "" if row.agrees else "warning"))
+        known = "agrees" if row.agrees else "a tier" if pd.notna(row.tier) else "no tier"
+        parts.append(p(_(COUNTED[known], **facts), "" if row.agrees else "warning"))
     if found.uncounted:
         names = ", ".join(map(reader.channel, found.uncounted))
-        text = _("No attempted count was given for: {names}.", names=names)
-        parts.append(p(text, "warning"))
+        parts.append(p(_("No attempted count was given for: {names}.", names=names), "warning"))
     return parts
 
 

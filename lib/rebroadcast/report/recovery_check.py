@@ -23,35 +23,36 @@ HOW = {
 
 def checked(reader: Reader, found: Check) -> HTML:
     """How many were reached, in one sentence, and what that can and cannot tell."""
-    parts = [p(_headline(reader, found), "headline"), *warnings(reader, found.doubts)]
-    if not found.measured:
-        text = reader.gettext(
-            "Without the messages export of the days after the resend, only new failures"
-            " can be seen. Whether the others were reached or never sent to cannot be told:"
-            " export Messages for those days and name it (messages)."
-        )
-        parts.append(p(text, "warning"))
-    if no_sign := found.contacts("no_sign"):
-        text = reader.ngettext(
-            "{n} contact shows no message of this broadcast since it was due. Check that the import"
-            " succeeded, that the segment's tag is spelled as in the file, and that the broadcast"
-            " was sent to that segment.",
-            "{n} contacts show no message of this broadcast since they were due. Check that the"
-            " import succeeded, that the segment's tag is spelled as in the file, and that the"
-            " broadcast was sent to that segment.",
-            no_sign,
-        )
-        parts.append(p(text, "warning"))
-    if not_due := found.contacts("not_due"):
-        text = reader.ngettext(
-            "The exports end on {until}; {n} contact was not due by then.",
-            "The exports end on {until}; {n} contacts were not due by then.",
-            not_due,
-            until=reader.instant(found.horizon),
-        )
-        parts.append(p(text))
-    parts += [p(word(HOW, found.how, reader.lang), "fine"), status(reader, found.facts)]
-    return html(*parts)
+    no_sign, not_due = found.contacts("no_sign"), found.contacts("not_due")
+    unseen = reader.gettext(
+        "Without the messages export of the days after the resend, only new failures"
+        " can be seen. Whether the others were reached or never sent to cannot be told:"
+        " export Messages for those days and name it (messages)."
+    )
+    unsent = reader.ngettext(
+        "{n} contact shows no message of this broadcast since it was due. Check that the import"
+        " succeeded, that the segment's tag is spelled as in the file, and that the broadcast"
+        " was sent to that segment.",
+        "{n} contacts show no message of this broadcast since they were due. Check that the"
+        " import succeeded, that the segment's tag is spelled as in the file, and that the"
+        " broadcast was sent to that segment.",
+        no_sign,
+    )
+    early = reader.ngettext(
+        "The exports end on {until}; {n} contact was not due by then.",
+        "The exports end on {until}; {n} contacts were not due by then.",
+        not_due,
+        until=reader.instant(found.horizon),
+    )
+    return html(
+        p(_headline(reader, found), "headline"),
+        *warnings(reader, found.doubts),
+        *([] if found.measured else [p(unseen, "warning")]),
+        *([p(unsent, "warning")] if no_sign else []),
+        *([p(early)] if not_due else []),
+        p(word(HOW, found.how, reader.lang), "fine"),
+        status(reader, found.facts),
+    )
 
 
 def _headline(reader: Reader, found: Check) -> str:

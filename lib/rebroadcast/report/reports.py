@@ -76,11 +76,10 @@ def run(
     lang = language(str(checked.get("language") or "en"))
     _check_place(checked, out)
     started = record.now()
-    failed_before = record.read(out).get("status") == "failed"
     made = [parent for parent in reversed(out.absolute().parents) if not parent.exists()]
     make(out.absolute().parent)
     try:
-        with staged(out, overwrite or failed_before) as staging:
+        with staged(out, overwrite or record.read(out).get("status") == "failed") as staging:
             target = staging / f"{path.stem}.ipynb"
             place = {settings_.STAGING: str(staging), settings_.RESULTS: str(out.absolute())}
             failure = execute(path, checked, target, place, **options)
@@ -95,8 +94,14 @@ def run(
                 )
             if failure:
                 content = _failed(staging, failure.said_in(lang.code), failure)
-            subject = content.get("subject") or ""
-            _write(staging, path.stem, executed, lang, subject, bool(checked.get("light")))
+            _write(
+                staging,
+                path.stem,
+                executed,
+                lang,
+                content.get("subject") or "",
+                bool(checked.get("light")),
+            )
             content = {
                 "started": started,
                 "status": "ok",
@@ -114,7 +119,10 @@ def run(
                 folder.rmdir()
         _take_back(checked)
         raise
-    _confirm(content)
+    if claim := content.get("ledger"):  # what the run claimed is published
+        from ..ledger.ledger import open_ledger
+
+        open_ledger(claim["path"]).confirm(claim["run_id"])
     if failure:
         _take_back(checked)
         raise RunError(
@@ -135,14 +143,6 @@ def _failed(staging: Path, message: str, failure: Exception) -> dict:
         "cell": getattr(failure, "cell", None),
         "died": getattr(failure, "died", False),
     }
-
-
-def _confirm(content: Mapping[str, Any]) -> None:
-    """Have the ledger know that what a run claimed is published, as its record says."""
-    if claim := content.get("ledger"):
-        from ..ledger.ledger import open_ledger
-
-        open_ledger(claim["path"]).confirm(claim["run_id"])
 
 
 def _take_back(checked: Mapping[str, object]) -> None:

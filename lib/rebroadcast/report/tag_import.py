@@ -91,18 +91,22 @@ def sends(reader: Reader, found: Recovery) -> Markup:
         return Markup("")
     columns = {}
     if planned:
-        columns[_("Wave")] = [reader.number(wave["wave"]) for wave in waves]
-        columns[_("Send from ({zone})", zone=reader.lang.zone(reader.zone))] = [
-            reader.instant(datetime.fromisoformat(wave["start"])) for wave in waves
-        ]
+        columns = {
+            _("Wave"): [reader.number(wave["wave"]) for wave in waves],
+            _("Send from ({zone})", zone=reader.lang.zone(reader.zone)): [
+                reader.instant(datetime.fromisoformat(wave["start"])) for wave in waves
+            ],
+        }
     if len({wave["broadcast"] for wave in waves}) > 1:
         columns[_("Broadcast")] = [wave["broadcast"] for wave in waves]
-    columns[_("Tag")] = [wave["tag"] for wave in waves]
-    columns[_("File")] = [
-        ", ".join(file["file"] for file in found.files if file["tag"] == wave["tag"])
-        for wave in waves
-    ]
-    columns[_("Contacts")] = [reader.number(wave["contacts"]) for wave in waves]
+    columns |= {
+        _("Tag"): [wave["tag"] for wave in waves],
+        _("File"): [
+            ", ".join(file["file"] for file in found.files if file["tag"] == wave["tag"])
+            for wave in waves
+        ],
+        _("Contacts"): [reader.number(wave["contacts"]) for wave in waves],
+    }
     return table(grid(columns), numbers=[_("Contacts")])
 
 
@@ -190,16 +194,12 @@ def fix_first(reader: Reader, found: Recovery, settings: Settings) -> HTML:
         parts.append(p(text))
     if found.fix.empty:
         return html(*parts, p(_("Nothing has to be changed first.")))
-    parts.append(
-        p(
-            reader.ngettext(
-                "{n} contact can be reached once something is changed. Change it, then run again"
-                " with the words in the last column.",
-                "{n} contacts can be reached once something is changed. Change it, then run again"
-                " with the words in the last column.",
-                int(found.fix["contacts"].sum()),
-            )
-        )
+    lead = reader.ngettext(
+        "{n} contact can be reached once something is changed. Change it, then run again"
+        " with the words in the last column.",
+        "{n} contacts can be reached once something is changed. Change it, then run again"
+        " with the words in the last column.",
+        int(found.fix["contacts"].sum()),
     )
     fix = found.fix.head(SAFE_ROWS)
     frame = grid(
@@ -211,7 +211,7 @@ def fix_first(reader: Reader, found: Recovery, settings: Settings) -> HTML:
             _("Then add"): [f"--fixed {cause}" for cause in fix["cause"]],
         }
     )
-    return html(*parts, table(frame, numbers=[_("Contacts")]))
+    return html(*parts, p(lead), table(frame, numbers=[_("Contacts")]))
 
 
 def checklist(reader: Reader, found: Recovery, folder: Path | None) -> None:

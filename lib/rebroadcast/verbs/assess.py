@@ -9,7 +9,7 @@ import pandas as pd
 from ..bench.full_windows import counting
 from ..bench.settings import Settings
 from ..bench.tables import Tables
-from ..common.doubts import Doubt, n_
+from ..common.doubts import Doubt, concerning, n_
 from ..common.exceptions import ParameterError
 from ..engine.engine import distinct_ids
 from ..limits import load as loads
@@ -84,19 +84,18 @@ def _doubts(tables: Tables, found: Assessment) -> tuple[Doubt, ...]:
     )
     names = sorted(map(tables.settings.reader.channel, left["channel_id"].fillna("")))
     n = int(left["n"].sum()) if known else 0
-    values = {"n": n, "channels": ", ".join(names)}
-    return (*doubts, *([Doubt("no wave", left_out, values, n)] if n else []))
+    return (*doubts, *concerning("no wave", left_out, n, channels=", ".join(names)))
 
 
 def _computed(settings: Settings, tables: Tables, limits: tuple[Limit, ...]) -> Assessment:
     rows = tables.broadcasts
-    per = rows.group_by("channel_id").aggregate(
+    counts = rows.group_by("channel_id").aggregate(
         failed=rows.contact_id.nunique(),
         quota=rows.contact_id.nunique(where=rows.cause == "quota"),
         begin=rows.sent_at.min(),
         end=rows.sent_at.max(),
     )
-    per = per.to_pandas().fillna({"channel_id": ""})
+    per = counts.to_pandas().fillna({"channel_id": ""})
     stated = {c: n for c, n in settings.attempted.items() if c in set(per["channel_id"])}
     if not stated:
         raise ParameterError(
@@ -111,7 +110,11 @@ def _computed(settings: Settings, tables: Tables, limits: tuple[Limit, ...]) -> 
         return _inferred(tables, limits)
     per["attempted"] = per["channel_id"].map(stated).astype("Int64")
     uncounted = per.loc[per["attempted"].isna(), "channel_id"]
-    windows = _overflow(per.dropna(subset=["attempted"]), limits)
+    per = per.dropna(subset=["attempted"])
+    each = pd.concat(overflows.overflow(per[n : n + 1], limits) for n in range(len(per)))
+    windows = each.assign(begin=per["begin"].array, end=per["end"].array).sort_values(
+        ["overflow", "limit"], ascending=[False, True], ignore_index=True
+    )
     return Assessment("computed", limits, windows, uncounted=tuple(uncounted))
 
 
@@ -122,8 +125,9 @@ def _inferred(tables: Tables, limits: tuple[Limit, ...]) -> Assessment:
     under = {c: x for x in limits for c in x.channels}
     names = [under[c].name if c in under else c for c in windows["channel_id"]]
     sizes = [under[c].size if c in under else None for c in windows["channel_id"]]
-    windows = windows.assign(limit=names, size=pd.array(sizes, dtype="Int64"))
-    windows = windows.sort_values(["overflow", "begin"], ascending=[False, True], ignore_index=True)
+    windows = windows.assign(limit=names, size=pd.array(sizes, dtype="Int64")).sort_values(
+        ["overflow", "begin"], ascending=[False, True], ignore_index=True
+    )
     return Assessment("inferred", limits, windows)
 
 
@@ -161,19 +165,15 @@ def over_limit(settings: Settings, tables: Tables, frame: pd.DataFrame) -> pd.Da
 def _measured(tables: Tables, limits: tuple[Limit, ...]) -> Assessment:
     tables.check_coverage(start=True)
     load = tables.engine.keep(loads.load(counted(tables, tables.delivered), limits))
-    full = tables.full_windows
+    full = tables.full_windows.drop(columns=["since", "own_since", "until", "last"])
     full = full[full["limit"].isin([limit.name for limit in limits])]
-    full = full.drop(columns=["since", "own_since", "until", "last"])
     size = full["size"].where(full["agrees"])  # else it says nothing
     over = (full["attempted"] - size).clip(lower=0)
     explained = over.fillna(full["quota"]).clip(upper=full["quota"])
     failed = full["attempted"] - full["delivered"]
     windows = full.assign(
         size=size, failed=failed, overflow=over, explained=explained, other=failed - explained
-    )
-    windows = windows.sort_values(
-        ["overflow", "limit", "begin"], ascending=[False, True, True], ignore_index=True
-    )
+    ).sort_values(["overflow", "limit", "begin"], ascending=[False, True, True], ignore_index=True)
     return Assessment("measured", limits, windows, load, loads.reached(load, limits), _tiers(full))
 
 
@@ -185,19 +185,6 @@ def _tiers(full: pd.DataFrame) -> pd.DataFrame:
         one = overflows.compare_tiers([max(seen, key=lambda n: abs(n - size))], size)
         rows.append((name, size, one.high, one.tier, one.agrees))
     return pd.DataFrame(rows, columns=["limit", "size", "high", "tier", "agrees"])
-
-
-def _overflow(counts: pd.DataFrame, limits: tuple[Limit, ...]) -> pd.DataFrame:
-    """One row per window, with the overflow and the failures that it explains; fullest first."""
-    aside = [c for c in ("begin", "end", "first", "after", "open") if c in counts]
-    rows = []
-    for place in range(len(counts)):
-        one = counts.iloc[[place]]
-        beyond = overflows.overflow(one.drop(columns=aside), limits).iloc[0].to_dict()
-        rows.append(beyond | one[aside].iloc[0].to_dict())
-    return pd.DataFrame(rows).sort_values(
-        ["overflow", "limit"], ascending=[False, True], ignore_index=True
-    )
 
 
 def load_line(tables: Tables, load: ibis.Table) -> pd.DataFrame:

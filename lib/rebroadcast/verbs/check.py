@@ -12,7 +12,7 @@ from ..bench import parameters
 from ..bench.results import Results
 from ..bench.settings import Selection, Settings
 from ..bench.tables import Inputs, Tables
-from ..common.doubts import ALL, Doubt, n_
+from ..common.doubts import ALL, Doubt, concerning, n_
 from ..common.exceptions import LedgerError, ParameterError, did_you_mean, sentence
 from ..ledger.ledger import Broadcast, Ledger, open_ledger
 from ..recovery import broadcasts
@@ -132,12 +132,11 @@ def _asked(settings: Settings, tables: Tables, ledger: Ledger) -> tuple[ibis.Tab
     except ParameterError:
         key = None
     if key is None or not len(listed):
-        known = [*names.values()]
         raise LedgerError(
             "The ledger knows no run for '{broadcast}'.{hint} Known: {known}.",
-            hint=did_you_mean(asked, [*names, *known]),
+            hint=did_you_mean(asked, [*names, *names.values()]),
             broadcast=asked or sentence("any broadcast"),
-            known=", ".join(known) or sentence("none"),
+            known=", ".join(names.values()) or sentence("none"),
         )
     rows = ledger.tagged(tables.engine.con)
     if key:
@@ -189,16 +188,18 @@ def _resends(
 
     Where either has no content to compare, every broadcast on the channel may be the resend.
     """
-    pairs, unread = [], 0
-    for told in known:
-        for row in tables.inputs.groups.found.itertuples():
-            if not told.shape or not row.shape:
-                same = told.channel in (None, "", row.channel_id)
-                unread += same
-            else:
-                same = broadcasts.same_shape(told.shape, row.shape)
-            if same:
-                pairs.append((told.key, row.broadcast))
+    every = [(told, row) for told in known for row in tables.inputs.groups.found.itertuples()]
+    same = [
+        (told, row)
+        for told, row in every
+        if told.shape and row.shape and broadcasts.same_shape(told.shape, row.shape)
+    ]
+    unread = [
+        (told, row)
+        for told, row in every
+        if not (told.shape and row.shape) and told.channel in (None, "", row.channel_id)
+    ]
+    pairs = [(told.key, row.broadcast) for told, row in same + unread]
     if settings.reached == "any" or not unread:
         return pairs, []
     text = _(
@@ -224,12 +225,10 @@ def _fates(
 ) -> ibis.Table:
     """The outcome of each contact that was tagged."""
     rows = tagged.mutate(channel_id=tagged.channel_id.fill_null(""))
-    events = _events(settings, tables.inputs.all_failed, pairs)
-    failed = events.select(
-        "to", "on", "of", "sent_at", rule_="rule", new_cause="cause", new_verdict="verdict"
-    )
-    since = [failed.sent_at >= rows.due_at, *_same(settings, rows, failed)]
-    latest = rows.join(failed, since).group_by(KEYS)
+    failed = tables.inputs.all_failed
+    told = {"rule_": failed.rule, "new_cause": failed.cause, "new_verdict": failed.verdict}
+    failed = _with_resends(settings, rows, failed, pairs, **told)
+    latest = failed.filter(failed.sent_at >= failed.due_at).group_by(KEYS)
     latest = latest.aggregate(
         new_cause=lambda t: t.new_cause.argmax(t.sent_at),
         new_verdict=lambda t: t.new_verdict.argmax(t.sent_at),
@@ -240,9 +239,8 @@ def _fates(
     tests = [(rows.new_cause.notnull(), "failed_again"), (rows.due_at > newest, "not_due")]
     other, sure = "not_known", ibis.null("boolean")
     if tables.delivered is not None and tables.inputs.messages:
-        sent = _events(settings, tables.delivered, pairs).select("to", "on", "of", "sent_at")
-        since = [sent.sent_at >= rows.due_at, *_same(settings, rows, sent)]
-        arrived = rows.join(sent, since).group_by(KEYS)
+        arrived = _with_resends(settings, rows, tables.delivered, pairs)
+        arrived = arrived.filter(arrived.sent_at >= arrived.due_at).group_by(KEYS)
         arrived = arrived.aggregate(sure=lambda t: _covered(settings, tables, t).any())
         rows = rows.left_join(arrived, KEYS, rname="{name}_arrived")
         begin = _midnight(tables.inputs.messages.span[0] or NEVER, settings.zone)
@@ -269,22 +267,24 @@ def _covered(settings: Settings, tables: Tables, rows: ibis.Table) -> ibis.Value
     return inside & (rows.due_at <= _instant(end, zone))
 
 
-def _events(settings: Settings, messages: ibis.Table, pairs: list[tuple[str, str]]) -> ibis.Table:
-    """Messages with to, on, and `of`: the ledger's broadcast that they may be the resend of."""
-    to, on = messages.contact_id, messages.channel_id.fill_null("")
+def _with_resends(
+    settings: Settings,
+    rows: ibis.Table,
+    messages: ibis.Table,
+    pairs: list[tuple[str, str]],
+    **more: ibis.Value,
+) -> ibis.Table:
+    """Contacts beside each message to them that may be the resend of the ledger's broadcast: when
+    it was sent (`sent_at`), and more of its columns.
+    """
+    events = messages.select(
+        "sent_at", to="contact_id", key=messages.channel_id.fill_null(""), of="broadcast", **more
+    )
     if settings.reached == "any":
-        return messages.mutate(to=to, on=on, of=ibis.literal(""))
-    schema = {"of": "string", "resend_": "string"}
-    resends = ibis.memtable([dict(zip(schema, pair, strict=True)) for pair in pairs], schema=schema)
-    rows = messages.mutate(to=to, on=on)
-    return rows.join(resends, rows.broadcast == resends.resend_)
-
-
-def _same(settings: Settings, rows: ibis.Table, events: ibis.Table) -> list[ibis.Value]:
-    """Whether a message is one of a contact's."""
-    anything = settings.reached == "any"
-    same = rows.channel_id == events.on if anything else rows.broadcast == events.of
-    return [rows.contact_id == events.to, same]
+        return rows.join(events, [rows.contact_id == events.to, rows.channel_id == events.key])
+    resends = ibis.memtable(pairs, schema={"resent": "string", "resend": "string"})
+    events = events.join(resends, events.of == resends.resend)
+    return rows.join(events, [rows.contact_id == events.to, rows.broadcast == events.resent])
 
 
 def _zones(settings: Settings, known: Sequence[Broadcast]) -> list[Doubt]:
@@ -314,22 +314,18 @@ def _early(
     """How many contacts without an outcome a resend went to before they were due: after all of
     their broadcast that the recovery saw, by the clock that it read.
     """
-    zone, seen = ZoneInfo(settings.zone), []
-    for told in known:
-        if told.last:
-            clock = told.last.astimezone(ZoneInfo(told.zone or settings.zone))
-            seen.append((told.key, int(clock.replace(tzinfo=zone).timestamp())))
+    zone = ZoneInfo(settings.zone)
+    clocks = [
+        (b.key, b.last.astimezone(ZoneInfo(b.zone or settings.zone))) for b in known if b.last
+    ]
+    seen = [(key, int(at.replace(tzinfo=zone).timestamp())) for key, at in clocks]
     last = ibis.memtable(seen, schema={"known_": "string", "last": "int64"})
     waiting = fates.filter(~fates.outcome.isin(["reached", "failed_again"]))
     rows = waiting.join(last, waiting.broadcast == last.known_)
-    columns = ("to", "on", "of", "sent_at")
-    events = _events(settings, tables.inputs.all_failed, pairs).select(*columns)
-    if tables.delivered is not None:
-        events = events.union(_events(settings, tables.delivered, pairs).select(*columns))
-    later = events.sent_at.epoch_seconds().cast("int64") > rows["last"]
-    tests = [*_same(settings, rows, events), later, events.sent_at < rows.due_at]
-    early = rows.join(events, tests).select(KEYS).distinct()
-    n = int(early.count().execute())
+    messages = [t for t in (tables.inputs.all_failed, tables.delivered) if t is not None]
+    sent = ibis.union(*(_with_resends(settings, rows, table, pairs) for table in messages))
+    later = sent.sent_at.epoch_seconds().cast("int64") > sent["last"]
+    early = sent.filter(later, sent.sent_at < sent.due_at).select(KEYS).distinct()
     text = n_(
         "What would count as the resend went to {n} contact after its failure and before it was"
         " due, so that it does not count. See whether the resend went out before its start, and"
@@ -338,12 +334,12 @@ def _early(
         " were due, so that it does not count. See whether the resend went out before its start,"
         " and whether the time zone is that of the exports.",
     )
-    return [Doubt("sent early", text, {"n": n}, n)] if n else []
+    return concerning("sent early", text, int(early.count().execute()))
 
 
 def _unseen(tables: Tables, fates: ibis.Table) -> list[Doubt]:
     """How many contacts the exports tell too little of, since they are not of all days."""
-    failed, messages = tables.inputs.export, tables.inputs.messages
+    messages = tables.inputs.messages
     if messages is None:
         return []
     counts = fates.aggregate(
@@ -351,7 +347,7 @@ def _unseen(tables: Tables, fates: ibis.Table) -> list[Doubt]:
         before=fates.count(where=fates.outcome == "not_known"),
     )
     unsure, before = map(int, counts.execute().iloc[0])
-    begin, end = failed.span
+    begin, end = tables.inputs.export.span
     failures = n_(
         "{n} contact counts as reached by a message that may have failed: the failed-messages"
         " export ({begin} to {end}) tells of none of its day, or of none since the contact was due."
@@ -368,12 +364,10 @@ def _unseen(tables: Tables, fates: ibis.Table) -> list[Doubt]:
         "{n} contacts were due before the messages export begins ({begin}), so what became of them"
         " is not known. Export the messages of all days since then.",
     )
-    first = messages.span[0]
-    found = [
-        Doubt("failures not exported", failures, {"n": unsure, "begin": begin, "end": end}, unsure),
-        Doubt("messages not exported", days, {"n": before, "begin": first}, before),
+    return [
+        *concerning("failures not exported", failures, unsure, begin=begin, end=end),
+        *concerning("messages not exported", days, before, begin=messages.span[0]),
     ]
-    return [doubt for doubt in found if doubt.weight]
 
 
 def _again(settings: Settings, fates: ibis.Table) -> pd.DataFrame:

@@ -47,7 +47,7 @@ def _asked(
     load = assumed(found.limits, tables.newest) if found.load is None else found.load
     given = {
         "quiet": sending.quiet,
-        "zone": sending.zone,
+        "zone": settings.zone,
         "deadline": sending.deadline,
         "traffic": _with_planned(tables, found, load),
     }
@@ -56,8 +56,7 @@ def _asked(
         other = set(found.windows.loc[~found.windows["agrees"], "limit"])
         sure = [c for x in found.limits if x.name not in other for c in x.channels]
         known = (audience.cause == "quota") & audience.channel_id.isin(sure)
-        room = known.ifelse(None, audience.earliest)
-        audience = audience.mutate(earliest=room)
+        audience = audience.mutate(earliest=known.ifelse(None, audience.earliest))
     people = audience.group_by("contact_id", "channel_id").aggregate(
         waited_since=audience.waited_since.min(), earliest=audience.earliest.max()
     )

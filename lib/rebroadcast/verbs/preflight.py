@@ -81,8 +81,9 @@ def preflight(settings: Settings, tables: Tables) -> Preflight:
     for name, marked in known.items():
         rows = rows.left_join(marked, "contact_id", rname=f"{name}_{{name}}")
     rows = rows.mutate(**{name: rows[name].fill_null(False) for name in known})
-    ids = persons.table.select("contact_id", "person")
-    rows = rows.left_join(ids, "contact_id", rname="person_{name}")
+    rows = rows.left_join(
+        persons.table.select("contact_id", "person"), "contact_id", rname="person_{name}"
+    )
     rows = rows.mutate(good=rows.known & ~rows.refused & ~rows.planned)
     one = {"group_by": [rows.person.fill_null(rows.contact_id), rows.good]}
     place = ibis.row_number().over(ibis.window(**one, order_by=rows.contact_id))
@@ -114,7 +115,6 @@ def preflight(settings: Settings, tables: Tables) -> Preflight:
 
 def _channel(settings: Settings) -> tuple[Channel, Kind]:
     asked, known = ",".join(settings.selection.channel), settings.reader.channels
-    listed = ", ".join(f"{i} ({n})" for i, n in known.items())
     channel = settings.channels.get(asked)
     if channel is None or asked not in known:
         raise ParameterError(
@@ -122,7 +122,8 @@ def _channel(settings: Settings) -> tuple[Channel, Kind]:
             "channel",
             asked=asked,
             hint=did_you_mean(asked, [*known, *known.values()]),
-            known=listed or sentence("none; name a channels file (channels)"),
+            known=", ".join(f"{i} ({n})" for i, n in known.items())
+            or sentence("none; name a channels file (channels)"),
         )
     if channel.kind is None:
         raise ParameterError(
@@ -132,13 +133,12 @@ def _channel(settings: Settings) -> tuple[Channel, Kind]:
             known=", ".join(kinds()),
         )
     if not channel.kind.can_broadcast:
-        reason = channel.kind.reason or ""
         raise ParameterError(
             "{name} ({kind}) cannot broadcast: {reason}",
             "channel",
             name=channel.name,
             kind=channel.kind.name,
-            reason=sentence(reason),
+            reason=sentence(channel.kind.reason or ""),
         )
     return channel, channel.kind
 

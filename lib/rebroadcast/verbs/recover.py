@@ -12,7 +12,7 @@ import pandas as pd
 from ..bench.results import Results
 from ..bench.settings import Settings
 from ..bench.tables import Tables
-from ..common.doubts import Doubt, n_
+from ..common.doubts import Doubt, concerning, n_
 from ..common.exceptions import ParameterError, RunError
 from ..engine.engine import PARQUET, id_parts, reader_path, same_ids, with_ids
 from ..ledger.ledger import Claim, open_ledger
@@ -74,8 +74,11 @@ class Recovery:
 
     @property
     def recorded(self) -> dict:
-        totals = {"recoverable": self.recoverable}
-        content = {"counts": self.counts, "totals": totals, "waves": self.waves}
+        content = {
+            "counts": self.counts,
+            "totals": {"recoverable": self.recoverable},
+            "waves": self.waves,
+        }
         if self.claim:
             content |= {"ledger": self.claim, "run_id": self.claim["run_id"]}
         return content
@@ -111,7 +114,10 @@ def recover(settings: Settings, tables: Tables, results: Results | None = None) 
     try:
         folder = published or Path(tempfile.mkdtemp(dir=tables.engine.scratch))
         kept = _keep(tables, fates, audience, sizes, folder)
-        counts = _counts(tables, kept)
+        counts = fates_.counts(
+            tables.engine.files.con.read_parquet(reader_path(kept)),
+            tables.inputs.export.rows + len(tables.inputs.export.rejected),
+        )
         files, missing = _files(tables, audience, sizes, folder / "import")
         told = _people(settings, tables, audience, folder)
     except BaseException:
@@ -133,8 +139,16 @@ def recover(settings: Settings, tables: Tables, results: Results | None = None) 
         folder=folder / "import",
         dispositions=kept,
         checklist=tables.inputs.checklist,
-        steps=_steps(settings, tables),
-        claim=_recorded(settings, tables, claim),
+        steps=profile.steps(tables.target, settings.lang.code)
+        if tables.target != profile.packaged()["respondio"].target
+        else None,
+        claim={
+            "path": settings.ledger,
+            "run_id": claim.run_id,
+            "broadcast": ", ".join(b.said for b in tables.known),
+        }
+        if claim
+        else None,
         doubts=(
             *facts.doubts,
             *summarise.failed_again(tables),
@@ -167,13 +181,14 @@ def _as_before(settings: Settings, tables: Tables) -> tuple[ibis.Table | None, P
     if not settings.waves:
         return audience.drop("due_at"), None
     names = {c: x.name for x in settings.limits for c in x.channels}
-    frame = audience.group_by("wave", "channel_id")
-    frame = frame.aggregate(start=audience.due_at.min(), size=audience.contact_id.nunique())
-    frame = frame.order_by("wave").to_pandas()
+    sent = audience.group_by("wave", "channel_id").aggregate(
+        start=audience.due_at.min(), size=audience.contact_id.nunique()
+    )
+    frame = sent.order_by("wave").to_pandas()
     frame = frame.assign(end=frame["start"], limit=frame["channel_id"].map(names))
     frame = frame[["wave", "start", "end", "size", "limit", "channel_id"]]
-    audience = audience.drop("due_at")
-    return audience, Plan(frame, audience.select("contact_id", "channel_id", "wave"))
+    assignment = audience.select("contact_id", "channel_id", "wave")
+    return audience.drop("due_at"), Plan(frame, assignment)
 
 
 def _people(
@@ -191,15 +206,15 @@ def _people(
     rows = rows.select("contact_id", "person", "audience", "disposition")
     if not (sharing := int(rows.contact_id.nunique().execute())):
         return doubts
-    order = ["person", "contact_id", "audience"]
-    tables.engine.to_csv(rows.order_by(order), folder / "data" / "same_person.csv")
+    rows = rows.order_by("person", "contact_id", "audience")
+    tables.engine.to_csv(rows, folder / "data" / "same_person.csv")
     text = n_(
         "{n} contact shares a phone number or an e-mail address with another one, and counts as"
         " one person with it (data/same_person.csv).",
         "{n} contacts share a phone number or an e-mail address with another one, and count as"
         " one person with it (data/same_person.csv).",
     )
-    return (*doubts, Doubt("people", text, {"n": sharing}, sharing))
+    return (*doubts, *concerning("people", text, sharing))
 
 
 def _no_tags(tables: Tables, audience: ibis.Table) -> list[Doubt]:
@@ -214,12 +229,7 @@ def _no_tags(tables: Tables, audience: ibis.Table) -> list[Doubt]:
         " contacts with their tags, or try one row first."
     )
     n = int(audience.contact_id.nunique().execute()) if asked and lacking else 0
-    return [Doubt(NO_TAGS, text, {"files": ", ".join(lacking)}, n)] * bool(n)
-
-
-def _steps(settings: Settings, tables: Tables) -> list[str] | None:
-    ours = profile.packaged()["respondio"].target
-    return profile.steps(tables.target, settings.lang.code) if tables.target != ours else None
+    return concerning(NO_TAGS, text, n, files=", ".join(lacking))
 
 
 def _in_waves(
@@ -339,13 +349,6 @@ def _claimed(
     return kept, tables.engine.keep(fates.drop("ours", "row_"))
 
 
-def _recorded(settings: Settings, tables: Tables, claim: Claim | None) -> dict | None:
-    if claim is None:
-        return None
-    said = ", ".join(b.said for b in tables.known)
-    return {"path": settings.ledger, "run_id": claim.run_id, "broadcast": said}
-
-
 def _begun(settings: Settings, tables: Tables, published: object) -> list[Doubt]:
     if not published or not settings.ledger or tables.ledger is not None:
         return []
@@ -396,8 +399,8 @@ def _contacts(settings: Settings, fates: ibis.Table) -> tuple[int, pd.DataFrame]
     recoverable, frame = int(frame.loc[tagged, "contacts"].sum()), frame[~tagged]
     frame = summarise.advised(frame, settings.rules, settings.lang.code)
     frame = frame.groupby(["cause", "title", "fix"], as_index=False)["contacts"].sum()
-    order = {"by": ["contacts", "title"], "ascending": [False, True]}
-    return recoverable, frame.sort_values(**order, ignore_index=True)
+    frame = frame.sort_values(["contacts", "title"], ascending=[False, True], ignore_index=True)
+    return recoverable, frame
 
 
 def _files(
@@ -409,8 +412,9 @@ def _files(
     contacts = tables.inputs.contacts and tables.inputs.contacts.table
     waves = {tag: wave for wave, tag, _n, _key in sizes}
     cells = tag_import.cells(audience, contacts)
-    own = tables.inputs.recipient
-    people = targets.recipients(tables.engine, cells, tables.target, own, contacts)
+    people = targets.recipients(
+        tables.engine, cells, tables.target, tables.inputs.recipient, contacts
+    )
     written = tag_import.write(tables.engine, people, folder, waves, tables.target)
     files = [file | {"wave": waves[file["tag"]]} for file in written]
     total, expected = (sum(ns) for ns in ([f["contacts"] for f in files], [s[2] for s in sizes]))
@@ -425,12 +429,6 @@ def _files(
         return files, 0
     lacking = audience.anti_join(contacts, same_ids(audience, contacts, "contact_id"))
     return files, int(lacking.count().execute())
-
-
-def _counts(tables: Tables, kept: Path) -> dict[str, int]:
-    export = tables.inputs.export
-    rows = tables.engine.files.con.read_parquet(reader_path(kept))
-    return fates_.counts(rows, export.rows + len(export.rejected))
 
 
 def _keep(

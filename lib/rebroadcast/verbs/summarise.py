@@ -12,7 +12,7 @@ from ..bench import doubts as bench_doubts
 from ..bench.settings import Settings
 from ..bench.tables import Tables
 from ..common import sheets
-from ..common.doubts import Doubt, n_
+from ..common.doubts import Doubt, concerning, n_
 from ..common.exceptions import InputError, ParameterError, QuotaError, sentence
 from ..engine.engine import distinct_ids
 from ..errors import Rules, advice
@@ -103,7 +103,7 @@ def summarise(settings: Settings, tables: Tables) -> Summary:
         facts=facts,
         broadcasts=broadcasts(settings, tables, with_fates=uncovered is None),
         errors=errors,
-        causes=by_cause(counts),
+        causes=summed(counts, "cause", "verdict"),
         channels=by_channel(counts, channels),
         where=where,
         times=times,
@@ -112,13 +112,13 @@ def summarise(settings: Settings, tables: Tables) -> Summary:
         compared=comparison(where, Path(settings.compare)) if settings.compare else None,
         fates=fates,
         recoverable=people,
-        confidence=by_confidence(counts),
+        confidence=summed(counts, "confidence"),
         uncovered=uncovered,
         doubts=(*facts.doubts, *(() if uncovered else failed_again(tables))),
     )
 
 
-def failed_again(tables: Tables) -> tuple[Doubt, ...]:
+def failed_again(tables: Tables) -> list[Doubt]:
     """Whether contacts of a broadcast failed in its resend, too."""
     text = n_(
         "{n} contact to be reached again for a broadcast failed in the one that repeats it, too:"
@@ -128,8 +128,7 @@ def failed_again(tables: Tables) -> tuple[Doubt, ...]:
         " who is tagged for both would get the message twice, and what failed there for another"
         " reason may fail again. Choose the later one (broadcast).",
     )
-    n = tables.failed_again
-    return (Doubt("failed again", text, {"n": n}, n),) if n else ()
+    return concerning("failed again", text, tables.failed_again)
 
 
 def look(tables: Tables) -> Facts:
@@ -315,8 +314,9 @@ def advised(frame: "pd.DataFrame", rules: Rules, language: str) -> "pd.DataFrame
     """Add title and fix: the advice of each row's rule, which is missing where none knows the
     error.
     """
-    known = [rule if isinstance(rule, str) else None for rule in frame["rule"]]
-    told = [advice(rule, language, rules) for rule in known]
+    told = [
+        advice(rule if isinstance(rule, str) else None, language, rules) for rule in frame["rule"]
+    ]
     return frame.join(pd.DataFrame(told, frame.index, ["title", "fix"], "str"))
 
 
@@ -335,29 +335,21 @@ def tally(failed: "ibis.Table") -> "pd.DataFrame":
     return frame.fillna({"channel_id": ""})
 
 
-def _summed(counts: "pd.DataFrame", *names: str) -> "pd.DataFrame":
-    return counts.groupby(list(names), dropna=False, as_index=False)["failed"].sum()
-
-
-def by_confidence(counts: "pd.DataFrame") -> "pd.DataFrame":
-    """confidence, failed, of what `tally` tells; most first."""
-    return _ranked(_summed(counts, "confidence"), "confidence")
-
-
-def by_cause(counts: "pd.DataFrame") -> "pd.DataFrame":
-    """cause, verdict, failed, of what `tally` tells; most first."""
-    return _ranked(_summed(counts, "cause", "verdict"), "cause", "verdict")
+def summed(counts: "pd.DataFrame", *names: str) -> "pd.DataFrame":
+    """The failed of what `tally` tells, by its columns of these names; most first."""
+    sums = counts.groupby(list(names), dropna=False, as_index=False)["failed"].sum()
+    return _ranked(sums, *names)
 
 
 def by_channel(counts: "pd.DataFrame", channels: Channels) -> "pd.DataFrame":
     """channel (its name), channel_id, verdict, failed, of what `tally` tells."""
-    frame = named(_summed(counts, "channel_id", "verdict"), channels)
+    frame = named(summed(counts, "channel_id", "verdict"), channels)
     return _ranked(frame, "channel", "verdict")
 
 
 def error_by_channel(counts: "pd.DataFrame", channels: Channels) -> "pd.DataFrame":
     """error (masked), channel (its name), failed, of what `tally` tells."""
-    frame = named(_summed(counts, "channel_id", "error"), channels)
+    frame = named(summed(counts, "channel_id", "error"), channels)
     return _ranked(frame, "error", "channel")
 
 
@@ -431,10 +423,8 @@ def comparison(now: "pd.DataFrame", folder: Path) -> "pd.DataFrame":
             folder=folder,
         )
     before = sheets.read(path, ("error", "channel"))
-    both = now.merge(
-        before, on=["error", "channel"], how="outer", suffixes=("_now", "_before")
-    ).fillna(0)
-    both = both.rename(columns={"failed_now": "now", "failed_before": "before"})
+    both = now.merge(before, on=["error", "channel"], how="outer", suffixes=("_now", "_before"))
+    both = both.rename(columns={"failed_now": "now", "failed_before": "before"}).fillna(0)
     return both.astype({"now": "int64", "before": "int64"})[["error", "channel", "before", "now"]]
 
 
