@@ -111,7 +111,9 @@ def _computed(settings: Settings, tables: Tables, limits: tuple[Limit, ...]) -> 
         return _inferred(tables, limits)
     per["attempted"] = per["channel_id"].map(stated).astype("Int64")
     uncounted = per.loc[per["attempted"].isna(), "channel_id"]
-    windows = _overflow(per.dropna(subset=["attempted"]), limits)
+    per = _under(per.dropna(subset=["attempted"]), limits)
+    windows = overflows.overflow(per.assign(delivered=per["attempted"] - per["failed"]))
+    windows = windows.sort_values(["overflow", "limit"], ascending=[False, True], ignore_index=True)
     return Assessment("computed", limits, windows, uncounted=tuple(uncounted))
 
 
@@ -119,12 +121,17 @@ def _inferred(tables: Tables, limits: tuple[Limit, ...]) -> Assessment:
     windows = overflows.infer(tables.broadcasts).rename(
         columns={"first": "begin", "last": "end", "overflow_at_least": "overflow"}
     )
+    windows = _under(windows, limits)
+    windows = windows.sort_values(["overflow", "begin"], ascending=[False, True], ignore_index=True)
+    return Assessment("inferred", limits, windows)
+
+
+def _under(windows: pd.DataFrame, limits: tuple[Limit, ...]) -> pd.DataFrame:
+    """Add limit (its name, else the channel's ID) and its size to rows of channels."""
     under = {c: x for x in limits for c in x.channels}
     names = [under[c].name if c in under else c for c in windows["channel_id"]]
     sizes = [under[c].size if c in under else None for c in windows["channel_id"]]
-    windows = windows.assign(limit=names, size=pd.array(sizes, dtype="Int64"))
-    windows = windows.sort_values(["overflow", "begin"], ascending=[False, True], ignore_index=True)
-    return Assessment("inferred", limits, windows)
+    return windows.assign(limit=names, size=pd.array(sizes, dtype="Int64"))
 
 
 def counted(tables: Tables, sent: ibis.Table) -> ibis.Table:
@@ -165,12 +172,8 @@ def _measured(tables: Tables, limits: tuple[Limit, ...]) -> Assessment:
     full = full[full["limit"].isin([limit.name for limit in limits])]
     full = full.drop(columns=["since", "own_since", "until", "last"])
     size = full["size"].where(full["agrees"])  # else it says nothing
-    over = (full["attempted"] - size).clip(lower=0)
-    explained = over.fillna(full["quota"]).clip(upper=full["quota"])
     failed = full["attempted"] - full["delivered"]
-    windows = full.assign(
-        size=size, failed=failed, overflow=over, explained=explained, other=failed - explained
-    )
+    windows = overflows.overflow(full.assign(size=size, failed=failed))
     windows = windows.sort_values(
         ["overflow", "limit", "begin"], ascending=[False, True, True], ignore_index=True
     )
@@ -181,23 +184,12 @@ def _tiers(full: pd.DataFrame) -> pd.DataFrame:
     """Of each limit the window that fits it least."""
     rows = []
     for name, own in full.dropna(subset=["size"]).groupby("limit"):
-        size, seen = int(own["size"].iloc[0]), own["observed"].astype("int64")
-        one = overflows.compare_tiers([max(seen, key=lambda n: abs(n - size))], size)
-        rows.append((name, size, one.high, one.tier, one.agrees))
+        worst = own.loc[(own["observed"] - own["size"]).abs().astype("int64").idxmax()]
+        high = int(worst["observed"])
+        rows.append(
+            (name, int(worst["size"]), high, overflows.tier_of(high), bool(worst["agrees"]))
+        )
     return pd.DataFrame(rows, columns=["limit", "size", "high", "tier", "agrees"])
-
-
-def _overflow(counts: pd.DataFrame, limits: tuple[Limit, ...]) -> pd.DataFrame:
-    """One row per window, with the overflow and the failures that it explains; fullest first."""
-    aside = [c for c in ("begin", "end", "first", "after", "open") if c in counts]
-    rows = []
-    for place in range(len(counts)):
-        one = counts.iloc[[place]]
-        beyond = overflows.overflow(one.drop(columns=aside), limits).iloc[0].to_dict()
-        rows.append(beyond | one[aside].iloc[0].to_dict())
-    return pd.DataFrame(rows).sort_values(
-        ["overflow", "limit"], ascending=[False, True], ignore_index=True
-    )
 
 
 def load_line(tables: Tables, load: ibis.Table) -> pd.DataFrame:
