@@ -16,7 +16,6 @@ from .rules import Rules, canonical_kind, packaged
 if TYPE_CHECKING:
     from ..engine.engine import Engine
 
-COLUMNS = ["rule", "code", "cause", "verdict", "scope", "confidence", "wait_s"]
 CODED = ["rule", "cause", "verdict", "scope", "confidence"]  # few texts, in many rows
 ASKED = ["masked", "of_kind_", "by_"]
 
@@ -72,7 +71,7 @@ def classify(
 TYPES = {
     "error_id": "int32",
     "masked": "string",
-    **dict.fromkeys(COLUMNS, "string"),
+    **dict.fromkeys(["rule", "code", "cause", "verdict", "scope", "confidence"], "string"),
     "wait_s": "float64",
 }
 

@@ -50,7 +50,17 @@ RAW = ["channel", "written", "minute"]  # the sender's ID as the export writes i
 KIND = ["sender_type", "traffic_type", "message_type"]
 # The rows of both exports are the same, as far as both have them.
 TOTALS = {"rows": "max", "first": "min", "last": "max", "begins": "min", "ends": "max"}
-COLUMNS = ("broadcast", "channel_id", "sender_id", "template", "shape", "first", "last", "rows")
+COLUMNS = [
+    "broadcast",
+    "channel_id",
+    "sender_id",
+    "template",
+    "shape",
+    "first",
+    "last",
+    "rows",
+    "message",
+]
 
 
 @dataclass(frozen=True)
@@ -78,24 +88,23 @@ class Broadcasts:
         traffic_type, message_type, local_at and, where there are `patterns`, content, as
         `exports.read` gives them; what else it has stays.
         """
+        none = ibis.null("string")
         if self.places is None:
-            none = ibis.null("string")
             return table.mutate(broadcast=none, message=none)
         columns, places = table.columns, self.places
         table = table.mutate(**{f"{name}_of_row": value for name, value in _place(table).items()})
         rows = table.left_join(places, [table[f"{n}_of_row"] == places[f"{n}_"] for n in RAW])
-        none, belongs = (
-            ibis.null("string"),
-            _kind(rows).isin(["broadcast", "none"] if self.untyped else ["broadcast"]),
-        )
+        belongs = _kind(rows).isin(["broadcast", "none"] if self.untyped else ["broadcast"])
         marks = {}
         for name in ("broadcast", "message"):
             tests = [
-                (rows.content.like(rows[f"pattern{i}_"]), rows[f"{name}{i}_"])
-                for i in range(self.patterns)
+                (~belongs, none),
+                *(
+                    (rows.content.like(rows[f"pattern{i}_"]), rows[f"{name}{i}_"])
+                    for i in range(self.patterns)
+                ),
             ]
-            value = ibis.cases(*tests, else_=rows[f"{name}_"]) if tests else rows[f"{name}_"]
-            marks[name] = belongs.ifelse(value, none)
+            marks[name] = ibis.cases(*tests, else_=rows[f"{name}_"])
         return rows.select(*(c for c in columns if c not in marks), **marks)
 
 
@@ -116,7 +125,12 @@ def find(
     key, see `keys`.
     """
     exports = [failed] if messages is None else [failed, messages]
-    rows = engine.view(ibis.union(*(_narrow(table, i) for i, table in enumerate(exports))))
+    columns = [*KIND, "sent_at", "local_at", "row_id", "content"]
+    rows = (
+        table.select(*columns, **_place(table), export=ibis.literal(number, "int64"))
+        for number, table in enumerate(exports)
+    )
+    rows = engine.view(ibis.union(*rows))
     counted = _totals(rows.mutate(kind=_kind(rows)), [*RAW, "kind", "export"])
     typed = set(counted[counted["kind"] != "none"]["export"])
     untyped = len(typed) < counted["export"].nunique()
@@ -127,7 +141,7 @@ def find(
     channels = tuple(sorted(filter(None, counted[counted["export"] == 0]["channel"].unique())))
     counted = counted[counted["kind"].isin(["broadcast", "none"] if untyped else ["broadcast"])]
     if counted.empty:
-        return Broadcasts(_frame([]), (), untyped=untyped, channels=channels)
+        return Broadcasts(pd.DataFrame(columns=COLUMNS), (), untyped=untyped, channels=channels)
     minutes = _grouped(counted, pause)
     rows = rows.filter(_kind(rows).isin(list(counted["kind"].unique())))
     contents = _Contents(rows, counted[[*RAW, "sender"]].drop_duplicates(RAW))
@@ -149,11 +163,7 @@ def find(
     places, patterns = _places(minutes, groups, found)
     places = contents.written(places).drop(columns="sender").rename(columns=lambda n: f"{n}_")
     places = engine.keep(_table(places))
-    return Broadcasts(_frame(found), basis, places, patterns, untyped, channels)
-
-
-def _frame(rows: object) -> "pd.DataFrame":
-    return pd.DataFrame(rows, columns=[*COLUMNS, "message"])
+    return Broadcasts(found[COLUMNS], basis, places, patterns, untyped, channels)
 
 
 # Which rows count, and where they are looked up
@@ -170,19 +180,6 @@ def _kind(table: "ibis.Table") -> "ibis.Value":
     )
 
 
-def _narrow(table: "ibis.Table", export: int) -> "ibis.Table":
-    """The columns of an export's rows that the search looks at."""
-    return table.select(
-        *KIND,
-        **_place(table),
-        export=ibis.literal(export, "int64"),
-        sent_at=table.sent_at,
-        local_at=table.local_at,
-        row_id=table.row_id,
-        content=table.content,
-    )
-
-
 def _place(table: "ibis.Table") -> "dict[str, ibis.Value]":
     """Where a row is looked up: wall clocks cost an engine less than instants with a zone."""
     minute = (table.local_at.epoch_seconds().cast("int64") / BUCKET).floor().cast("int64")
@@ -195,21 +192,14 @@ def _place(table: "ibis.Table") -> "dict[str, ibis.Value]":
 
 def _totals(rows: "ibis.Table", by: list[str]) -> "pd.DataFrame":
     """Rows, first and last (seconds), and begins and ends (wall clock) of each part."""
-    first, last = (
-        at.epoch_seconds().cast("int64").fill_null(-1)
-        for at in (rows.sent_at.min(), rows.sent_at.max())
+    totals = rows.group_by(by).aggregate(
+        rows=rows.count(),
+        first=rows.sent_at.min().epoch_seconds().cast("int64").fill_null(-1),
+        last=rows.sent_at.max().epoch_seconds().cast("int64").fill_null(-1),
+        begins=rows.local_at.min(),
+        ends=rows.local_at.max(),
     )
-    return (
-        rows.group_by(by)
-        .aggregate(
-            rows=rows.count(),
-            first=first,
-            last=last,
-            begins=rows.local_at.min(),
-            ends=rows.local_at.max(),
-        )
-        .to_pandas()
-    )
+    return totals.to_pandas()
 
 
 def _grouped(minutes: "pd.DataFrame", pause: timedelta) -> "pd.DataFrame":
@@ -234,10 +224,11 @@ def _stretches(minutes: "pd.DataFrame", by: list[str], most: timedelta) -> "pd.S
 
 
 class _Contents:
-    """The contents of the exports' broadcast messages (columns of `_narrow`), by place."""
+    """The contents of the exports' broadcast messages, by place."""
 
     def __init__(self, rows: "ibis.Table", senders: "pd.DataFrame"):
-        self.rows, self.senders = rows.drop(*KIND), senders
+        spread = rows.row_id * HASH % HASHES
+        self.rows, self.senders = rows.drop(*KIND).mutate(spread=spread), senders
 
     def written(self, places: "pd.DataFrame") -> "pd.DataFrame":
         """Places with the sender's ID as it is written: a spreadsheet can make a decimal of it."""
@@ -250,17 +241,14 @@ class _Contents:
     def drawn(self, places: "pd.DataFrame") -> "pd.DataFrame":
         """About SAMPLE contents of each run: group, run, content."""
         rows = self.at(places)
-        rows = rows.mutate(spread=rows.row_id * HASH % HASHES)
         rows = rows.filter(rows.spread * rows.run_rows < SAMPLE * HASHES, rows.content.notnull())
-        return _sample(rows)
+        return _sample(rows, "run")
 
     def strange(self, places: "pd.DataFrame", patterns: int) -> "pd.DataFrame":
         """Up to SAMPLE contents of each group that fit none of its patterns: group, content."""
         rows = self.at(places)
         rows = rows.filter(rows.content.notnull(), _pattern(rows, patterns) == 0)
-        rows = rows.mutate(spread=rows.row_id * HASH % HASHES)
-        window = ibis.window(group_by="group", order_by="spread")
-        rows = rows.mutate(rank=ibis.row_number().over(window))
+        rows = rows.mutate(rank=ibis.row_number().over(group_by="group", order_by="spread"))
         return _sample(rows.filter(rows["rank"] < SAMPLE))
 
     def totals(self, places: "pd.DataFrame", patterns: int) -> "pd.DataFrame":
@@ -275,9 +263,8 @@ def _pattern(rows: "ibis.Table", patterns: int) -> "ibis.Value":
     return ibis.cases(*tests, else_=0).cast("int64")
 
 
-def _sample(rows: "ibis.Table") -> "pd.DataFrame":
-    run = {"run": rows.run} if "run" in rows.columns else {}
-    sample = rows.select("group", "content", "spread", **run).to_pandas()
+def _sample(rows: "ibis.Table", *more: str) -> "pd.DataFrame":
+    sample = rows.select("group", "content", "spread", *more).to_pandas()
     sample["content"] = sample["content"].astype(object)  # is gone through faster
     return sample.sort_values(["group", "spread", "content"])
 
@@ -521,7 +508,7 @@ def keys(
         taken = set(known["broadcast"]) - (set(same) - set(told.values()))
     result = []
     for i, key in enumerate(made):
-        result.append(told[i] if i in told else unused(key, taken.__contains__))
+        result.append(told.get(i) or unused(key, taken.__contains__))
         taken.add(result[-1])
     return result
 
@@ -676,21 +663,6 @@ def _places(
 # What a reader is told
 
 
-SUMMARY = (
-    "broadcast",
-    "name",
-    "channel_id",
-    "first",
-    "last",
-    "attempted",
-    "delivered",
-    "failed",
-    "quota",
-    "message",
-    "resend_of",
-)
-
-
 def summary(
     found: "pd.DataFrame",
     failed: "ibis.Table",
@@ -719,17 +691,16 @@ def summary(
     frame = frame.assign(resend_of=[(resent or {}).get(key, "") for key in frame["broadcast"]])
     frame = frame.merge(counts.to_pandas(), on="broadcast", how="left")
     frame = frame.fillna({"failed": 0, "quota": 0}).astype({"failed": "int64", "quota": "int64"})
-    frame["attempted"] = frame["delivered"] = pd.array([pd.NA] * len(frame), dtype="Int64")
     if delivered is not None:
-        arrived = delivered.filter(delivered.broadcast.notnull()).group_by("broadcast")
-        arrived = arrived.aggregate(delivered=lambda t: t.count()).to_pandas()
+        arrived = delivered.broadcast.value_counts().to_pandas()
         arrived = dict(arrived.itertuples(index=False))
         frame["delivered"] = [int(arrived.get(key, 0)) for key in frame["broadcast"]]
         frame["attempted"] = frame["delivered"] + frame["failed"]
-    elif attempted:
-        _stated(frame, attempted)
-    frame.insert(1, "name", named(found, names or {}, lang or language()))
-    return frame[list(SUMMARY)]
+    else:
+        _stated(frame, attempted or {})
+    frame["name"] = named(found, names or {}, lang or language())
+    times, counts = ["first", "last"], ["attempted", "delivered", "failed", "quota"]
+    return frame[["broadcast", "name", "channel_id", *times, *counts, "message", "resend_of"]]
 
 
 def _stated(frame: "pd.DataFrame", attempted: Mapping[str, int]) -> None:
