@@ -220,8 +220,9 @@ class Engine:
         query = self.with_parameters(table, values)
 
         def write(texts: Mapping[str, str], path: Path) -> None:
-            copied = f"COPY ({query}) TO {quoted(path)} (FORMAT csv, HEADER)"
-            self.con.con.execute(copied, dict(texts)).fetchall()
+            self.con.con.execute(
+                f"COPY ({query}) TO {quoted(path)} (FORMAT csv, HEADER)", dict(texts)
+            ).fetchall()
 
         return write
 

@@ -80,9 +80,10 @@ def _explained(asked: "pd.DataFrame", rules: Rules) -> list[dict]:
     """What masked texts on channels of a kind mean, by number."""
     rows = []
     for number, text, of_kind, by in asked.itertuples(index=False):
-        found = rules.find(text, canonical_kind(of_kind), canonical_provider(by or of_kind))
-        rule = found.rule
+        rule, code, seconds, confidence = rules.find(
+            text, canonical_kind(of_kind), canonical_provider(by or of_kind)
+        )
         meaning = (rule.cause, rule.verdict, rule.scope) if rule else UNKNOWN
-        told = (rule and rule.id, found.code, *meaning, found.confidence, found.seconds)
+        told = (rule and rule.id, code, *meaning, confidence, seconds)
         rows.append(dict(zip(TYPES, (number, text, *told), strict=True)))
     return rows

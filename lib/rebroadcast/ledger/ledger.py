@@ -26,7 +26,7 @@ import pandas as pd
 from filelock import FileLock
 
 from ..common.doubts import Doubt, n_
-from ..common.exceptions import LedgerError, ParameterError, did_you_mean, reason
+from ..common.exceptions import LedgerError, ParameterError, did_you_mean, folded, reason
 from ..common.folder import busy, sync
 from ..engine.engine import reader_path
 from . import record as run_record
@@ -79,7 +79,7 @@ class Broadcast:
         >>> one.same(replace(one, key="b", sender="78"))
         False
         """
-        named = {_fold(self.label)} & other._names | {_fold(other.label)} & self._names
+        named = {folded(self.label)} & other._names | {folded(other.label)} & self._names
         if self.key == other.key or named - {""}:
             return True
         if not (self.first and self.last and other.first and other.last):
@@ -96,7 +96,7 @@ class Broadcast:
 
     @property
     def _names(self) -> set[str]:
-        return {_fold(self.label), _fold(self.name), _fold(self.key)}
+        return {folded(self.label), folded(self.name), folded(self.key)}
 
 
 @dataclass(frozen=True)
@@ -554,10 +554,6 @@ def open_ledger(path: str | Path, workspace: str | None = None, create: bool = T
     with ledger._store.locked():
         ledger.workspace = ledger._store.open(workspace)["workspace"]
     return ledger
-
-
-def _fold(name: str) -> str:
-    return " ".join(name.casefold().split())
 
 
 def _listed(broadcast: "str | Broadcast | Iterable[Broadcast]") -> list[Broadcast]:

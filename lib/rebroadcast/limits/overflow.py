@@ -56,14 +56,13 @@ def infer(failed: ibis.Table, gap: timedelta = timedelta(hours=24)) -> pd.DataFr
     failed = failed.mutate(broadcast=own)
     keys, length = ["channel_id", "broadcast"], int(gap.total_seconds())
     quota = failed.filter(failed.cause == "quota").select(*keys, "contact_id", "sent_at")
-    order = ["sent_at", "contact_id"]
-    mine = ibis.window(group_by=keys, order_by=order)
-    since = quota.sent_at.epoch_seconds() - quota.sent_at.lag().over(mine).epoch_seconds()
+    quota = quota.mutate(second=quota.sent_at.epoch_seconds())
+    mine = {"group_by": keys, "order_by": ["sent_at", "contact_id"]}
+    since = quota.second - quota.second.lag().over(**mine)
     quota = quota.mutate(new=(since.fill_null(0) > length).cast("int64"))
-    along = ibis.cumulative_window(group_by=keys, order_by=order)
-    quota = quota.mutate(chain=quota.new.sum().over(along))
-    begin = quota.sent_at.min().over(ibis.window(group_by=[*keys, "chain"]))
-    quota = quota.mutate(part=(quota.sent_at.epoch_seconds() - begin.epoch_seconds()) // length)
+    quota = quota.mutate(chain=quota.new.sum().over(ibis.cumulative_window(**mine)))
+    begin = quota.second.min().over(group_by=[*keys, "chain"])
+    quota = quota.mutate(part=(quota.second - begin) // length)
     runs = quota.group_by(*keys, "chain", "part").agg(
         first=quota.sent_at.min(),
         last=quota.sent_at.max(),
@@ -73,8 +72,7 @@ def infer(failed: ibis.Table, gap: timedelta = timedelta(hours=24)) -> pd.DataFr
     runs = runs.drop("chain", "part")
     others = failed.filter(failed.cause != "quota").select(*keys, "sent_at")
     between = [others.sent_at >= runs.first, others.sent_at <= runs.last]
-    same = [runs[key] == others[key] for key in keys]
-    beside = runs.join(others, [*same, *between]).group_by(*keys, "first")
+    beside = runs.join(others, [*keys, *between]).group_by(*keys, "first")
     found = runs.left_join(beside.agg(other=lambda t: t.count()), [*keys, "first"])
     found = found.select(*runs.columns, other=found.other.fill_null(0))
     found = found.order_by(*keys, "first").to_pandas()

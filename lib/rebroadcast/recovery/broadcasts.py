@@ -204,8 +204,7 @@ def _totals(rows: "ibis.Table", by: list[str]) -> "pd.DataFrame":
 
 def _grouped(minutes: "pd.DataFrame", pause: timedelta) -> "pd.DataFrame":
     """Number the groups and the runs of minutes, and count the rows of each run."""
-    minutes = minutes.groupby(PLACE, as_index=False).agg(TOTALS)
-    minutes = minutes.sort_values(PLACE, ignore_index=True)
+    minutes = minutes.groupby(PLACE, as_index=False).agg(TOTALS)  # sorted by the place
     minutes["group"] = _stretches(minutes, PLACE[:2], pause)
     minutes["run"] = _stretches(minutes, PLACE[:2], timedelta(seconds=RUN))
     minutes["run_rows"] = minutes.groupby("run")["rows"].transform("sum")
@@ -337,8 +336,9 @@ def _with_versions(
         return rest
     by = [*PLACE, "group", "version"]
     totals = totals.groupby([*by, "export"], as_index=False).agg(TOTALS | {"rows": "sum"})
-    totals = totals.groupby(by, as_index=False).agg(TOTALS)
-    totals = totals.merge(minutes[[*PLACE, "run"]], on=PLACE)
+    totals = (
+        totals.groupby(by, as_index=False).agg(TOTALS).merge(minutes[[*PLACE, "run"]], on=PLACE)
+    )
     rest = rest[~rest["run"].isin(set(totals["run"]))]
     return pd.concat([rest[totals.columns], totals], ignore_index=True)
 
@@ -453,9 +453,9 @@ def _described(minutes: "pd.DataFrame", groups: dict[int, Group]) -> "pd.DataFra
     said = []
     for number, group, versions in zip(found.index, found["group"], found["version"], strict=True):
         read = groups[group].versions if group in groups else []
-        sizes = by_version[number]
-        own = [(read[v], int(sizes[v])) for v in versions if v < len(read)]
-        said.append(_shape(own))
+        said.append(
+            _shape([(read[v], int(by_version[number, v])) for v in versions if v < len(read)])
+        )
     found["template"], found["hash"], found["shape"] = zip(*said, strict=True)
     order = ["first", "channel_id", "sender_id", "hash"]
     return found.reset_index().sort_values(order, ignore_index=True)
@@ -623,8 +623,8 @@ def _shared(rows: "list[ibis.Table]", later: "pd.DataFrame", drawn: int) -> "pd.
     sent = sent.select("broadcast", "message", *ids).distinct()
     failed = rows[0].select("message", *ids, earlier="broadcast")
     same = same_ids(sent, failed, "contact_id")
-    both = sent.join(failed, [sent.message == failed.message, *same])
-    both = both.filter(both["broadcast"] != both["earlier"])
+    other = sent.broadcast != failed.earlier
+    both = sent.join(failed, [sent.message == failed.message, *same, other])
     both = both.select("broadcast", *ids, "earlier").distinct()
     every = both.union(sent.select("broadcast", *ids, earlier=ibis.literal("")))
     counts = every.group_by("broadcast", "earlier").aggregate(contacts=every.count()).to_pandas()
@@ -676,8 +676,8 @@ def summary(
 
     failed has broadcast (as `Broadcasts.mark` adds it) and cause, each message once; delivered
     (broadcast) are the messages that arrived. attempted states how many messages were sent, per key
-    or channel ID, where there is no delivered. names are those of the channels, by ID; resent is
-    what `resends` tells.
+    or per ID of a channel that has one broadcast, where there is no delivered. names are those of
+    the channels, by ID; resent is what `resends` tells.
 
     Returns broadcast (the key), name (unlike all others), channel_id, first, last, attempted,
     delivered, failed, quota (failed by a limit), message and
@@ -692,26 +692,18 @@ def summary(
     frame = frame.merge(counts.to_pandas(), on="broadcast", how="left")
     frame = frame.fillna({"failed": 0, "quota": 0}).astype({"failed": "int64", "quota": "int64"})
     if delivered is not None:
-        arrived = delivered.broadcast.value_counts().to_pandas()
-        arrived = dict(arrived.itertuples(index=False))
+        arrived = dict(delivered.broadcast.value_counts().to_pandas().itertuples(index=False))
         frame["delivered"] = [int(arrived.get(key, 0)) for key in frame["broadcast"]]
         frame["attempted"] = frame["delivered"] + frame["failed"]
     else:
-        _stated(frame, attempted or {})
+        alone = ~frame["channel_id"].duplicated(keep=False)
+        of_channel = frame["channel_id"].where(alone).map(attempted or {})
+        stated = frame["broadcast"].map(attempted or {}).fillna(of_channel)
+        frame["attempted"] = stated.astype("Int64")
+        frame["delivered"] = (frame["attempted"] - frame["failed"]).clip(lower=0)
     frame["name"] = named(found, names or {}, lang or language())
     times, counts = ["first", "last"], ["attempted", "delivered", "failed", "quota"]
     return frame[["broadcast", "name", "channel_id", *times, *counts, "message", "resend_of"]]
-
-
-def _stated(frame: "pd.DataFrame", attempted: Mapping[str, int]) -> None:
-    """Fill in what was stated, a channel's number where the channel has one broadcast."""
-    single = ~frame["channel_id"].duplicated(keep=False)
-    stated = [
-        attempted.get(key, attempted.get(channel) if alone else None)
-        for key, channel, alone in zip(frame["broadcast"], frame["channel_id"], single, strict=True)
-    ]
-    frame["attempted"] = pd.array([pd.NA if n is None else n for n in stated], dtype="Int64")
-    frame["delivered"] = (frame["attempted"] - frame["failed"]).clip(lower=0)
 
 
 def named(found: "pd.DataFrame", names: Mapping[str, str], lang: Language) -> list[str]:
@@ -724,20 +716,11 @@ def named(found: "pd.DataFrame", names: Mapping[str, str], lang: Language) -> li
         where = ", ".join([channel, *at] if channel else at)
         said.append([template or where or key, ", ".join(filter(None, (template, where))), key])
     for more in (1, 2):
-        counts = Counter(fold_name(name[0]) for name in said)
+        counts = Counter(folded(name[0]) for name in said)
         for name in said:
-            if counts[fold_name(name[0])] > 1:
+            if counts[folded(name[0])] > 1:
                 name[0] = name[1] if more == 1 else f"{name[0]} ({name[2]})"
     return [name[0] for name in said]
-
-
-def fold_name(text: str) -> str:
-    """A name as names are compared: without case, accents and more than one space.
-
-    >>> fold_name(" WhatsApp  México ")
-    'whatsapp mexico'
-    """
-    return " ".join(folded(text).split())
 
 
 def choose(asked: str, summary: "pd.DataFrame") -> str:
@@ -751,13 +734,13 @@ def choose(asked: str, summary: "pd.DataFrame") -> str:
     'b12'
     """
     listed = dict(zip(summary["broadcast"], summary["name"], strict=True))
-    key, name = asked.strip(), fold_name(asked)
-    folded = {k: fold_name(n) for k, n in listed.items()}
+    key, name = asked.strip(), folded(asked)
+    names = {k: folded(n) for k, n in listed.items()}
     tests = (
         [k for k in listed if k == key.lower()],
         [k for k in listed if len(key) >= SHORTEST and k.startswith(key.lower())],
-        [k for k, n in folded.items() if n == name],
-        [k for k, n in folded.items() if len(name) >= SHORTEST and name in n],
+        [k for k, n in names.items() if n == name],
+        [k for k, n in names.items() if len(name) >= SHORTEST and name in n],
     )
     fitting = next((keys for keys in tests if keys), [])
     if len(fitting) == 1:
@@ -792,8 +775,8 @@ def reached(failed: "ibis.Table", delivered: "ibis.Table", how: str = "message")
         delivered = delivered.filter(delivered.message.notnull())
         of, of_row = delivered.message, failed.message
     rows, ids = failed.mutate(of_row_=of_row), shared_parts("contact_id", failed, delivered)
-    last = delivered.group_by(of_=of, **{f"to_{part}": delivered[part] for part in ids})
-    last = last.aggregate(delivered_at_=delivered.sent_at.max())
+    to = {f"to_{part}": delivered[part] for part in ids}
+    last = delivered.group_by(of_=of, **to).aggregate(delivered_at_=delivered.sent_at.max())
     same = [rows[part].identical_to(last[f"to_{part}"]) for part in ids]
     rows = rows.left_join(last, [*same, rows.of_row_ == last.of_])
     later = (rows.delivered_at_ > rows.sent_at).fill_null(False)

@@ -130,18 +130,17 @@ def doubts(
         for tag, mine, more in others.head(MOST_TAGS).itertuples(index=False)
     ]
     if len(others) > MOST_TAGS:
-        facts = {"n": len(others) - MOST_TAGS}
         found.append(
             Doubt(
                 "tag in use",
                 "Other contacts carry {n} more of these tags already.",
-                facts,
+                {"n": len(others) - MOST_TAGS},
                 int(others["n"].iloc[MOST_TAGS]),
             )
         )
     names = own.select("label").distinct()  # each is looked at once
-    against = own.semi_join(names.filter(names.label.re_search(OPT_OUT)), "label").distinct()
-    against = with_ids(against)
+    names = names.filter(names.label.re_search(OPT_OUT))
+    against = with_ids(own.semi_join(names, "label").distinct())
     against = (spread(against, people) if people else against).semi_join(tagged, "contact_id")
     if asked_out := int(against.contact_id.nunique().execute()):
         names = against.group_by("label").aggregate(n=against.count())
@@ -159,17 +158,9 @@ def doubts(
                 asked_out,
             )
         )
-    for tag in excluded:
-        if not carrying(contacts, [tag]).count().execute():
-            found.append(
-                Doubt(
-                    "exclude_tag",
-                    "No contact has the tag '{tag}', so that nobody was left out by it"
-                    " (exclude_tag).",
-                    {"tag": tag},
-                )
-            )
-    return tuple(found)
+    unknown = [tag for tag in excluded if not carrying(contacts, [tag]).count().execute()]
+    absent = "No contact has the tag '{tag}', so that nobody was left out by it (exclude_tag)."
+    return (*found, *(Doubt("exclude_tag", absent, {"tag": tag}) for tag in unknown))
 
 
 def write(

@@ -75,14 +75,14 @@ def country(digits: "ibis.Value") -> "ibis.Value":
 
 def _numbers(code: int) -> str:
     """A pattern of all national numbers that the regions of a calling code could have."""
-    from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, PhoneMetadata
+    from phonenumbers import COUNTRY_CODE_TO_REGION_CODE as CODES
+    from phonenumbers import PhoneMetadata
 
-    found = []
-    for region in COUNTRY_CODE_TO_REGION_CODE[code]:
-        known = PhoneMetadata.metadata_for_region_or_calling_code(code, region)
-        if known and (shape := known.general_desc) and shape.national_number_pattern:
-            found.append(shape.national_number_pattern)
-    return "|".join(re.sub(r"\s", "", pattern) for pattern in dict.fromkeys(found)) or r"\d+"
+    of_region, regions = PhoneMetadata.metadata_for_region_or_calling_code, CODES[code]
+    shapes = [known.general_desc for region in regions if (known := of_region(code, region))]
+    found = [shape.national_number_pattern for shape in shapes if shape]
+    patterns = dict.fromkeys(filter(None, found))
+    return "|".join(re.sub(r"\s", "", pattern) for pattern in patterns) or r"\d+"
 
 
 def filled(rows: "ibis.Table", columns: dict[str, str]) -> "dict[str, ibis.Value]":
