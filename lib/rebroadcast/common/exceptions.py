@@ -40,12 +40,12 @@ def visible(text: object) -> str:
 
 
 def folded(text: str) -> str:
-    """A text without case and accents.
+    """A text, or a name as names are compared: without case, accents and more than one space.
 
-    >>> folded("Español")
-    'espanol'
+    >>> folded("Español"), folded(" WhatsApp  México ")
+    ('espanol', 'whatsapp mexico')
     """
-    parts = unicodedata.normalize("NFKD", text)
+    parts = unicodedata.normalize("NFKD", " ".join(text.split()))
     return "".join(c for c in parts if not unicodedata.combining(c)).casefold()
 
 

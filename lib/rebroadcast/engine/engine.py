@@ -2,7 +2,6 @@
 otherwise.
 """
 
-import os
 import re
 import secrets
 import tempfile
@@ -21,9 +20,8 @@ if TYPE_CHECKING:
 
 
 MEMORY_LIMIT = "600MB"  # beyond it DuckDB spills to its temporary folder
-MEMORY_MOST = (
-    1500  # MB, where files are of gigabytes: a sort that spills needs some memory for each part
-)
+# MB, where files are of gigabytes: a sort that spills needs some memory for each part.
+MEMORY_MOST = 1500
 
 PARQUET = {"DICTIONARY_SIZE_LIMIT": 20_000}  # none is tried for IDs: it would be as long as they
 
@@ -82,10 +80,9 @@ class Engine:
         target = self.new_file(".parquet")
         table.to_parquet(target, **(PARQUET | options))
         kept = self.con.read_parquet(target)
+        # DuckDB's sums are wider than a Parquet integer, and become floats.
         wide = {n: t for n, t in table.schema().items() if t.is_integer() and kept[n].type() != t}
-        return (
-            kept.cast(wide) if wide else kept
-        )  # DuckDB's sums are wider than a Parquet integer, and become floats
+        return kept.cast(wide) if wide else kept
 
     def here(self, kept: "ibis.Table") -> "ibis.Table":
         """A table that was kept, for the engine on this machine (`files`)."""
@@ -100,16 +97,13 @@ class Engine:
         """Compute a small table of which the texts of some columns take a byte wherever it is
         joined to; to whoever asks they are texts.
         """
-        name, kept = f"coded_{secrets.token_hex(8)}", self.view(table).get_name()
-        for column in columns:
-            texts = f'SELECT DISTINCT "{column}" AS text FROM {kept} WHERE "{column}" IS NOT NULL'
-            self.con.raw_sql(
-                f"CREATE TYPE {name}_{column} AS ENUM (FROM ({texts} UNION SELECT '') ORDER BY"
-                f" text)"
-            )
-        types = ", ".join(f'"{column}"::{name}_{column} AS "{column}"' for column in columns)
-        self.con.raw_sql(f"CREATE TABLE {name} AS SELECT * REPLACE ({types}) FROM {kept}")
-        return self._table(name, table.schema())
+        kept = self.view(table).get_name()
+        texts = {
+            column: f"""FROM (SELECT DISTINCT "{column}" AS text FROM {kept}
+                WHERE "{column}" IS NOT NULL UNION SELECT '') ORDER BY text"""
+            for column in columns
+        }
+        return self._as_enums("TABLE", kept, table.schema(), texts)
 
     def in_order(
         self, table: "ibis.Table", key: str, few: Mapping[str, Iterable[str]]
@@ -118,16 +112,20 @@ class Engine:
         are sorted, and not the texts made of them; few has all values of columns of few texts,
         which take a byte or two while they are sorted.
         """
-        ordered, name = self.view(table), f"order_{secrets.token_hex(8)}"
-        for column, values in few.items():
-            texts = ", ".join(map(quoted, sorted(set(values))))
-            self.con.raw_sql(f"CREATE TYPE {name}_{column} AS ENUM ({texts})")
-        types = ", ".join(f'"{column}"::{name}_{column} AS "{column}"' for column in few)
-        self.con.raw_sql(
-            f"CREATE VIEW {name} AS SELECT * REPLACE ({types}) FROM {ordered.get_name()}"
-            f' ORDER BY "{key}"'
-        )
-        return self._table(name, table.schema())
+        rows = f'{self.view(table).get_name()} ORDER BY "{key}"'
+        texts = {column: ", ".join(map(quoted, sorted(set(of)))) for column, of in few.items()}
+        return self._as_enums("VIEW", rows, table.schema(), texts)
+
+    def _as_enums(
+        self, kind: str, rows: str, schema: "ibis.Schema", texts: Mapping[str, str]
+    ) -> "ibis.Table":
+        """A table or view of rows, with columns of few texts as types of these texts (in SQL)."""
+        name = f"coded_{secrets.token_hex(8)}"
+        for column, listed in texts.items():
+            self.con.raw_sql(f"CREATE TYPE {name}_{column} AS ENUM ({listed})")
+        types = ", ".join(f'"{column}"::{name}_{column} AS "{column}"' for column in texts)
+        self.con.raw_sql(f"CREATE {kind} {name} AS SELECT * REPLACE ({types}) FROM {rows}")
+        return self._table(name, schema)
 
     def view(self, table: "ibis.Table", joins: bool = False) -> "ibis.Table":
         """Name a table that is cheap to work out again: of Parquet's dictionaries DuckDB looks at
@@ -222,16 +220,15 @@ class Engine:
         query = self.with_parameters(table, values)
 
         def write(texts: Mapping[str, str], path: Path) -> None:
-            copied = f"COPY ({query}) TO {quoted(path)} (FORMAT csv, HEADER)"
-            self.con.con.execute(copied, dict(texts)).fetchall()
+            self.con.con.execute(
+                f"COPY ({query}) TO {quoted(path)} (FORMAT csv, HEADER)", dict(texts)
+            ).fetchall()
 
         return write
 
     def new_file(self, suffix: str) -> Path:
         """A name in the scratch folder that no other file has."""
-        handle, name = tempfile.mkstemp(suffix, dir=self.scratch)
-        os.close(handle)
-        return Path(name)
+        return self.scratch / f"{secrets.token_hex(8)}{suffix}"
 
 
 def id_parts(name: str, table: "ibis.Table | None" = None) -> list[str]:

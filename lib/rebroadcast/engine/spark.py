@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import ibis
@@ -34,7 +35,7 @@ SETTINGS = {
     "spark.sql.execution.arrow.pyspark.enabled": "true",
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
 }
-QUIET = {
+QUIET: dict[str, Any] = {
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
     "spark.log.level": "ERROR",
@@ -127,10 +128,8 @@ class _Backend(backend.Backend):
 
     def get_schema(self, table_name, *, catalog=None, database=None):
         kinds = {"timestamp": UTC, "timestamp_ntz": dt.Timestamp(scale=6)}
-        schema, fields = (
-            super().get_schema(table_name, catalog=catalog, database=database),
-            self._session.table(table_name).schema,
-        )
+        schema = super().get_schema(table_name, catalog=catalog, database=database)
+        fields = self._session.table(table_name).schema
         return ibis.schema(
             {f.name: kinds.get(f.dataType.typeName(), schema[f.name]) for f in fields}
         )
@@ -174,30 +173,22 @@ class _Backend(backend.Backend):
         return self.table(name)
 
     def to_parquet(self, expr, /, path, **kwargs) -> None:
-        path = Path(path)
-        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-        self._write(expr, path, lambda df: df.write.parquet)
+        self._run_pre_execute_hooks(expr)
+        self._session.sql(self.compile(expr)).write.parquet(_uri(path, literal=True))
+        written = sorted(Path(path).glob("*"))
+        parts = [part for part in written if part.name.startswith("part-")]
+        if not parts:
+            raise _unshared(Path(path).parent)
+        for part in parts:
+            part.rename(part.with_name(re.sub(r"^(part-\d+).*?([.]\w+)$", r"\1\2", part.name)))
+        for other in set(written).difference(parts):  # checksums, and the mark that all is there
+            other.unlink()
 
     def create_table(self, name, /, obj=None, *, temp=False, **kwargs) -> "ibis.Table":
         """Compute a table here and now, as the ledger asks."""
         target = Path(tempfile.mkdtemp(dir=self.scratch)) / "table"
         self.to_parquet(obj, target)
         return self.read_parquet(target)
-
-    def _write(self, expr, folder: Path, writer) -> list[Path]:
-        self._run_pre_execute_hooks(expr)
-        writer(self._session.sql(self.compile(expr)))(_uri(folder, literal=True))
-        parts = []
-        for path in sorted(folder.iterdir() if folder.is_dir() else ()):
-            if path.name.startswith("part-"):
-                parts.append(
-                    path.rename(folder / re.sub(r"^(part-\d+).*?([.]\w+)$", r"\1\2", path.name))
-                )
-            else:
-                path.unlink()  # checksums, and the mark that all is there
-        if not parts:
-            raise _unshared(folder.parent)
-        return parts
 
 
 def _unshared(folder: Path) -> RunError:
@@ -262,9 +253,7 @@ class SparkEngine(Engine):
         )
 
     def adopt(self, table: "ibis.Table") -> "ibis.Table":
-        target = self.new_file(".parquet")
-        table.to_parquet(target)
-        return self.con.read_parquet(target)
+        return self.keep(table)
 
     def read_parquet(self, paths: list[Path]) -> tuple["ibis.Table", dict[str, Path]]:
         frame = self.con._frame(paths)
@@ -356,9 +345,7 @@ def _session(url: str, log: Path):
                 url=url,
                 reason=reason,
             )
-    builder = SparkSession.builder.master(url).appName("rebroadcast")
-    for name, value in QUIET.items():
-        builder.config(name, value)
+    builder = SparkSession.builder.master(url).appName("rebroadcast").config(map=QUIET)
     try:
         with _told(log):
             return builder.getOrCreate(), True

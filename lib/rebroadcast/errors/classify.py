@@ -16,7 +16,6 @@ from .rules import Rules, canonical_kind, packaged
 if TYPE_CHECKING:
     from ..engine.engine import Engine
 
-COLUMNS = ["rule", "code", "cause", "verdict", "scope", "confidence", "wait_s"]
 CODED = ["rule", "cause", "verdict", "scope", "confidence"]  # few texts, in many rows
 ASKED = ["masked", "of_kind_", "by_"]
 
@@ -72,7 +71,7 @@ def classify(
 TYPES = {
     "error_id": "int32",
     "masked": "string",
-    **dict.fromkeys(COLUMNS, "string"),
+    **dict.fromkeys(["rule", "code", "cause", "verdict", "scope", "confidence"], "string"),
     "wait_s": "float64",
 }
 
@@ -81,9 +80,10 @@ def _explained(asked: "pd.DataFrame", rules: Rules) -> list[dict]:
     """What masked texts on channels of a kind mean, by number."""
     rows = []
     for number, text, of_kind, by in asked.itertuples(index=False):
-        found = rules.find(text, canonical_kind(of_kind), canonical_provider(by or of_kind))
-        rule = found.rule
+        rule, code, seconds, confidence = rules.find(
+            text, canonical_kind(of_kind), canonical_provider(by or of_kind)
+        )
         meaning = (rule.cause, rule.verdict, rule.scope) if rule else UNKNOWN
-        told = (rule and rule.id, found.code, *meaning, found.confidence, found.seconds)
+        told = (rule and rule.id, code, *meaning, confidence, seconds)
         rows.append(dict(zip(TYPES, (number, text, *told), strict=True)))
     return rows

@@ -124,8 +124,12 @@ class Tables:
         published text, `named` provider, `native` to the channel and long enough to be sure, or
         else how much the code alone tells: `own`, `long`, `short`, `weak`.
         """
-        rows = [(c, r) for c in codes for r in self.by_code.get(c, ())]
-        rows = [(c, r) for c, r in rows if not kind or not r.kinds or kind in r.kinds]
+        rows = [
+            (code, row)
+            for code in codes
+            for row in self.by_code.get(code, ())
+            if not kind or not row.kinds or kind in row.kinds
+        ]
         if not rows:
             return
         lower = plain.lower()

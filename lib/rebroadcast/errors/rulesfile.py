@@ -93,6 +93,21 @@ _File = create_model(
 )
 
 
+SAID = sentence("a text, or one for each of: {languages}", languages=", ".join(LANGUAGES))
+EXPECTED = {  # what a setting takes, by its name
+    "id": sentence('a text of its own, such as "my-rule"'),
+    "code": sentence('a list, such as ["131026", "200-299"]'),
+    "kind": sentence('a list, such as ["whatsapp", "sms"]'),
+    "wait": sentence("a number and one of {units}, such as 24h", units=", ".join(UNITS)),
+    "text": sentence(
+        "a pattern, or a list of patterns, of at most {most:,} characters each", most=LONGEST
+    ),
+    "source": sentence("an address, or the name of a table of [sources] with url and date"),
+    "title": SAID,
+    "fix": SAID,
+}
+
+
 def load(path: Path, known: Rules) -> Rules:
     """Return the rules of a file, and after them those that are known; RulesError says what is
     wrong, and in which rule and line.
@@ -100,12 +115,12 @@ def load(path: Path, known: Rules) -> Rules:
     n, name = -1, ""
     try:
         content = tomlfile.read(path, sentence("rules file"))
-        tomlfile.checked(_File, content, _expected())
+        tomlfile.checked(_File, content, EXPECTED)
         tables = content.get("rule", [])
         words = _merged(known.lexicon, content)
         for n, table in enumerate(tables):
             name = str(table.get("id") or f"rule {n + 1}")
-            tomlfile.checked(_Rule, table, _expected())
+            tomlfile.checked(_Rule, table, EXPECTED)
             if not {"cause", "like"} & table.keys():
                 raise ValueError(sentence("{key} is missing.", key="cause"))
         own = content.get("cause", {})
@@ -130,22 +145,6 @@ def load(path: Path, known: Rules) -> Rules:
         words,
         known.learned,
     )
-
-
-def _expected() -> dict[str, str]:
-    said = sentence("a text, or one for each of: {languages}", languages=", ".join(LANGUAGES))
-    return {
-        "id": sentence('a text of its own, such as "my-rule"'),
-        "code": sentence('a list, such as ["131026", "200-299"]'),
-        "kind": sentence('a list, such as ["whatsapp", "sms"]'),
-        "wait": sentence("a number and one of {units}, such as 24h", units=", ".join(UNITS)),
-        "text": sentence(
-            "a pattern, or a list of patterns, of at most {most:,} characters each", most=LONGEST
-        ),
-        "source": sentence("an address, or the name of a table of [sources] with url and date"),
-        "title": said,
-        "fix": said,
-    }
 
 
 def _contradictions(rule: Rule, words: Mapping, known: Rules, names: Collection[str]) -> None:

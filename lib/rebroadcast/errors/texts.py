@@ -139,14 +139,10 @@ def guess_kind(plain: str) -> str | None:
     return "email" if named or _EMAIL_CODES.search(plain) else next(signs, None)
 
 
-def find_words(plain: str) -> str:
+def find_words(plain: str) -> tuple[str, list[str]]:
     """Return a text for the patterns to search: without SMTP codes and what a program wraps around
-    an error, and with names split into words.
+    an error, and with names split into words; and these names.
     """
-    return _words_and_names(plain)[0]
-
-
-def _words_and_names(plain: str) -> tuple[str, list[str]]:
     if any(map(plain.__contains__, _WRAPPED)):
         for _ in range(2):  # also behind a path
             plain = _WRAPPING.sub(lambda m: m[1] or m[2] or m[3] or " ", plain)
@@ -165,7 +161,7 @@ class Read:
     def __init__(self, masked: str, kind: str | None):
         self.plain = plain_text(masked)
         self.codes = find_codes(self.plain)
-        self.words, self.names = _words_and_names(self.plain)
+        self.words, self.names = find_words(self.plain)
         self.both = f"{self.plain} {self.words}" if self.names else self.plain
         self.kind = kind or guess_kind(self.plain)
         self.lower = self.reason = self.words.lower()

@@ -26,7 +26,7 @@ import pandas as pd
 from filelock import FileLock
 
 from ..common.doubts import Doubt, n_
-from ..common.exceptions import LedgerError, ParameterError, did_you_mean, reason
+from ..common.exceptions import LedgerError, ParameterError, did_you_mean, folded, reason
 from ..common.folder import busy, sync
 from ..engine.engine import reader_path
 from . import record as run_record
@@ -79,7 +79,7 @@ class Broadcast:
         >>> one.same(replace(one, key="b", sender="78"))
         False
         """
-        named = {_fold(self.label)} & other._names | {_fold(other.label)} & self._names
+        named = {folded(self.label)} & other._names | {folded(other.label)} & self._names
         if self.key == other.key or named - {""}:
             return True
         if not (self.first and self.last and other.first and other.last):
@@ -96,7 +96,7 @@ class Broadcast:
 
     @property
     def _names(self) -> set[str]:
-        return {_fold(self.label), _fold(self.name), _fold(self.key)}
+        return {folded(self.label), folded(self.name), folded(self.key)}
 
 
 @dataclass(frozen=True)
@@ -175,15 +175,13 @@ class Ledger:
                 return self._taken(con, records, _listed(broadcast))
             return self._rows(con, records)
 
-    def planned(
-        self, con, without: str | None = None, results: str | Path | None = None
-    ) -> "ibis.Table":
+    def planned(self, con, without: str | None = None) -> "ibis.Table":
         """Return what the runs plan as traffic, for `quota.load`: at (UTC), contact_id, channel_id.
 
         Nobody knows whether a tagged contact was sent to, or when exactly: each counts from the
-        time for which it is due. `without` and `results` are as in `tagged`. Raises LedgerError.
+        time for which it is due. `without` is as in `tagged`. Raises LedgerError.
         """
-        rows = self.tagged(con, without=without, results=results)
+        rows = self.tagged(con, without=without)
         return rows.filter(rows.due_at.notnull()).select("contact_id", "channel_id", at="due_at")
 
     def claim(
@@ -226,10 +224,11 @@ class Ledger:
             rows = con.read_parquet(audience) if isinstance(audience, str | Path) else audience
             rows = _audience(rows, run_id, asked)
             rows = rows.anti_join(self._taken(con, records, asked), ["broadcast", "contact_id"])
+            known = (*records, *self._store.card()["released"])
             content: dict[str, Any] = {
                 "schema": SCHEMA,
                 "run_id": run_id,
-                "sequence": self._next(records),
+                "sequence": 1 + max((entry["sequence"] for entry in known), default=0),
                 "broadcast": ", ".join(b.said for b in asked),
                 "broadcasts": [_written(b) for b in asked],
                 "zone": next((b.zone for b in asked), None),
@@ -251,12 +250,12 @@ class Ledger:
         with self._store.locked():
             self._confirm(run_id)
 
-    def claimed(self, con, run_id: str, results: str | Path | None = None) -> "ibis.Table | None":
-        """Return what a run tagged (COLUMNS), where it was made and confirmed before, else None;
-        results as in `claim`. Raises LedgerError.
+    def claimed(self, con, run_id: str) -> "ibis.Table | None":
+        """Return what a run tagged (COLUMNS), where it was made and confirmed before, else None.
+        Raises LedgerError.
         """
         with self._store.locked():
-            records = self._settle(None, _place(results))
+            records = self._settle(None, None)
             mine = [r for r in records if r["run_id"] == run_id and r["state"] == "done"]
             return self._rows(con, mine) if mine else None
 
@@ -324,8 +323,11 @@ class Ledger:
         with self._store.locked():
             records, released = self._store.records(), self._store.card()["released"]
             rows = self._rows(con, records)
-            due = {"due_from": rows.due_at.min(), "due_to": rows.due_at.max()}
-            measures = {"contacts": rows.contact_id.nunique(), **due}
+            measures = {
+                "contacts": rows.contact_id.nunique(),
+                "due_from": rows.due_at.min(),
+                "due_to": rows.due_at.max(),
+            }
             by_run = rows.group_by("run_id").aggregate(waves=rows.wave.nunique(), **measures)
             by_broadcast = rows.group_by("broadcast").aggregate(
                 runs=rows.run_id.nunique(), **measures
@@ -333,9 +335,9 @@ class Ledger:
             by_run, by_broadcast = by_run.to_pandas(), by_broadcast.to_pandas()
         runs = pd.DataFrame(records, columns=["run_id", "state", "claimed_at", "broadcast"])
         known = {b.key: b for r in records for b in _known(r)}
-        by_broadcast.insert(1, "name", [known[key].said for key in by_broadcast["broadcast"]])
-        channels = [known[key].channel or "" for key in by_broadcast["broadcast"]]
-        by_broadcast.insert(2, "channel", channels)
+        of = [known[key] for key in by_broadcast["broadcast"]]
+        by_broadcast.insert(1, "name", [broadcast.said for broadcast in of])
+        by_broadcast.insert(2, "channel", [broadcast.channel or "" for broadcast in of])
         return Contents(
             self.workspace,
             by_broadcast.sort_values("broadcast", ignore_index=True),
@@ -369,10 +371,6 @@ class Ledger:
             raise
         return content
 
-    def _next(self, records: list[dict]) -> int:
-        given = [entry["sequence"] for entry in (*records, *self._store.card()["released"])]
-        return 1 + max(given, default=0)
-
     def _taken(self, con, records: list[dict], asked: Sequence[Broadcast]) -> "ibis.Table":
         """The rows of the records that are for one of the broadcasts, under the key asked for."""
         pairs = [
@@ -405,8 +403,7 @@ class Ledger:
             if files:
                 rows = con.read_parquet(files).select(*COLUMNS).cast({"wave": "int64"})
                 if state == "pending":
-                    name = f"pending_{secrets.token_hex(8)}"
-                    rows = con.create_table(name, rows, temp=True)
+                    rows = con.create_table(f"pending_{secrets.token_hex(8)}", rows, temp=True)
                 parts.append(rows)
         if parts:
             return ibis.union(*parts) if len(parts) > 1 else parts[0]
@@ -416,44 +413,46 @@ class Ledger:
         self, con, claimed: "ibis.Table", records: list[dict], asked: Sequence[Broadcast]
     ) -> tuple[Doubt, ...]:
         """What is not certain about entries of version 1, which have a name and nothing more."""
-        found, older = [], [r for r in records if r["schema"] == 1]
+        older = [r for r in records if r["schema"] == 1]
         taken = [
             r
             for r in older
             if any(b.same(k) and not b._names & k._names for b in asked for k in _known(r))
         ]
-        if taken:
-            names = ", ".join(sorted({r["broadcast"] for r in taken}))
-            found.append(
-                Doubt(
-                    "older ledger",
-                    n_(
-                        "By channel and date, this broadcast is taken to be what the ledger calls"
-                        " '{names}'; {n} contact tagged for that is not tagged again.",
-                        "By channel and date, this broadcast is taken to be what the ledger calls"
-                        " '{names}'; {n} contacts tagged for that are not tagged again.",
-                    ),
-                    {"names": names, "n": (before := sum(r["rows"] for r in taken))},
-                    before,
-                )
-            )
         others = [r for r in older if not any(b.same(k) for b in asked for k in _known(r))]
-        if others and (both := _shared(claimed, self._rows(con, others))):
-            names = ", ".join(sorted({r["broadcast"] for r in others}))
-            found.append(
-                Doubt(
-                    "older ledger",
-                    n_(
-                        "{n} contact tagged now was tagged before for '{names}'; if that is this"
-                        " broadcast, give it that name (broadcast).",
-                        "{n} contacts tagged now were tagged before for '{names}'; if that is"
-                        " this broadcast, give it that name (broadcast).",
-                    ),
-                    {"names": names, "n": both},
-                    both,
-                )
+        again = claimed.semi_join(self._rows(con, others), "contact_id").contact_id.nunique()
+        told = (
+            (
+                taken,
+                sum(r["rows"] for r in taken),
+                n_(
+                    "By channel and date, this broadcast is taken to be what the ledger calls"
+                    " '{names}'; {n} contact tagged for that is not tagged again.",
+                    "By channel and date, this broadcast is taken to be what the ledger calls"
+                    " '{names}'; {n} contacts tagged for that are not tagged again.",
+                ),
+            ),
+            (
+                others,
+                int(again.execute()) if others else 0,
+                n_(
+                    "{n} contact tagged now was tagged before for '{names}'; if that is this"
+                    " broadcast, give it that name (broadcast).",
+                    "{n} contacts tagged now were tagged before for '{names}'; if that is"
+                    " this broadcast, give it that name (broadcast).",
+                ),
+            ),
+        )
+        return tuple(
+            Doubt(
+                "older ledger",
+                text,
+                {"names": ", ".join(sorted({r["broadcast"] for r in of})), "n": n},
+                n,
             )
-        return tuple(found)
+            for of, n, text in told
+            if n
+        )
 
     def _lock_free(self, run_id: str) -> bool:
         path = self._store.pending / f"{run_id}.lock"
@@ -486,10 +485,9 @@ class Ledger:
                     )
             elif place and run_record.read(Path(place)).get("run_id") == name:
                 self._confirm(name)
+            # Others stay: it cannot be seen from here whether they were published.
             elif name == run_id or (record["host"] == socket.gethostname() and _visible(place)):
-                self._discard(
-                    name
-                )  # others stay: it cannot be seen from here whether they were published
+                self._discard(name)
         return self._store.records()
 
     def _confirm(self, run_id: str) -> None:
@@ -558,10 +556,6 @@ def open_ledger(path: str | Path, workspace: str | None = None, create: bool = T
     return ledger
 
 
-def _fold(name: str) -> str:
-    return " ".join(name.casefold().split())
-
-
 def _listed(broadcast: "str | Broadcast | Iterable[Broadcast]") -> list[Broadcast]:
     if isinstance(broadcast, str):
         return [Broadcast(broadcast, broadcast, broadcast)]
@@ -569,14 +563,11 @@ def _listed(broadcast: "str | Broadcast | Iterable[Broadcast]") -> list[Broadcas
 
 
 def _written(broadcast: Broadcast) -> dict:
-    times = {
-        name: at and at.astimezone(UTC).isoformat()
-        for name in ("first", "last")
-        for at in [getattr(broadcast, name)]
+    return {
+        name: value.astimezone(UTC).isoformat() if isinstance(value, datetime) else value
+        for name, value in asdict(broadcast).items()
+        if name != "zone"  # which is the record's, so that earlier versions can read it
     }
-    told = asdict(broadcast) | times
-    del told["zone"]  # the record's, so that earlier versions can read it
-    return told
 
 
 def _known(record: dict) -> list[Broadcast]:
@@ -612,10 +603,6 @@ def _audience(rows: "ibis.Table", run_id: str, asked: Sequence[Broadcast]) -> "i
             "The audience lacks the column {columns}.", "audience", columns=", ".join(missing)
         )
     return rows.select(**{name: rows[name].cast(kind) for name, kind in COLUMNS.items()})
-
-
-def _shared(rows: "ibis.Table", others: "ibis.Table") -> int:
-    return int(rows.semi_join(others, "contact_id").contact_id.nunique().execute())
 
 
 def _place(results: str | Path | None) -> str | None:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from .. import __version__
+from .store import digest
 
 SCHEMA = 1
 NAME = "run.json"
@@ -18,9 +19,7 @@ def now() -> str:
 
 def file_entry(path: Path, name: str) -> dict:
     """Name, size and SHA-256 of one file."""
-    with path.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    return {"name": name, "bytes": path.stat().st_size, "sha256": sha256}
+    return {"name": name, "bytes": path.stat().st_size, "sha256": digest(path)}
 
 
 def identity(asked: dict, *parts: object) -> str:

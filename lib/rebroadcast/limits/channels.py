@@ -156,7 +156,7 @@ class Channels:
         """Return the ID of the channel with this ID or name (however it is spelled); any other word
         is returned as it is. Raises ChannelsError where several have the name.
         """
-        named = [c.id for c in self.channels if folded(c.name.strip()) == folded(word.strip())]
+        named = [c.id for c in self.channels if folded(c.name) == folded(word)]
         if self.get(word) or word.isdigit() or not named:
             return word
         if len(named) > 1:
@@ -271,9 +271,9 @@ class Channels:
 def _limit(name: str, members: list[Channel], row: _Limit, kind: Kind | None, zone: str) -> Limit:
     size = row.limit or (kind.size if kind else None)
     span = row.window or (kind and kind.window) or "24h"
-    window = Window(span, None, zone)
-    if span not in ("day", "month"):
-        window = Window("moving", timedelta(hours=int(span[:-1])), zone)
+    calendar = span in ("day", "month")
+    length = None if calendar else timedelta(hours=int(span[:-1]))
+    window = Window(span if calendar else "moving", length, zone)
     pace = row.pace or min((c.pace for c in members if c.pace), default=None)
     count = size if isinstance(size, int) else None
     return Limit(name, tuple(c.id for c in members), count, window, row.reserve, pace)

@@ -25,19 +25,18 @@ def counting(messages: ibis.Table, received: ibis.Table, channels: Collection[st
 
     >>> counting(sent, received, ["1001"]).count()  # doctest: +SKIP
     """
-    wrote = received.filter(received.channel_id.isin(list(channels)))
     if not channels:
         return messages
+    wrote = received.filter(received.channel_id.isin(list(channels)))
     keys = ("contact_id", "channel_id", "sent_at")
     others = {c: ibis.null(t) for c, t in messages.schema().items() if c not in keys}
     wrote = wrote.select(*keys, **others, by_contact=ibis.literal(True)).select(
         *messages.columns, "by_contact"
     )
     both = messages.mutate(by_contact=ibis.literal(False)).union(wrote)
-    before = ibis.window(
-        group_by=["contact_id", "channel_id"], order_by=["sent_at", "by_contact"], rows=(None, 0)
-    )
-    both = both.mutate(wrote_at=ibis.cases((both.by_contact, both.sent_at)).max().over(before))
+    wrote_at = ibis.cases((both.by_contact, both.sent_at)).max()
+    before = {"group_by": keys[:2], "order_by": ["sent_at", "by_contact"], "rows": (None, 0)}
+    both = both.mutate(wrote_at=wrote_at.over(**before))
     since = both.sent_at.epoch_seconds() - both.wrote_at.epoch_seconds()
     inside = (since < int(SERVICE_WINDOW.total_seconds())).fill_null(False)
     return both.filter(~both.by_contact & ~inside).select(*messages.columns)
@@ -143,7 +142,7 @@ def reached(load: ibis.Table, limits: Sequence[Limit]) -> pd.DataFrame:
         .agg(peak=load["load"].max(), reached_at=load["at"].min(where=load["load"] >= full))
         .to_pandas()
     )
-    frame = pd.DataFrame({"limit": [x.name for x in limits], "size": [x.size for x in limits]})
+    frame = pd.DataFrame([(x.name, x.size) for x in limits], columns=["limit", "size"])
     frame = frame.astype({"limit": "object", "size": "Int64"}).merge(found, "left", on="limit")
     return frame.assign(peak=frame["peak"].fillna(0).astype("int64"))
 

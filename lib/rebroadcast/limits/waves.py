@@ -72,10 +72,8 @@ def plan(
     """
     begin, under = minute_of(start), _limit_of(limits)
     people = _people(audience, begin)
-    ready = people.group_by("channel_id", "ready").agg(
-        n=people.count(), first=people.waited_since.min()
-    )
-    ready = ready.to_pandas().sort_values(["first", "channel_id", "ready"])
+    ready = people.group_by(KEYS).agg(n=people.count(), first=people.waited_since.min())
+    ready = ready.to_pandas().sort_values(["first", *KEYS])
     if unknown := sorted(set(ready["channel_id"]) - set(under)):
         raise QuotaError(
             "Channel {channel} has no limit, so no plan can be checked against it. State its limit"

@@ -55,7 +55,6 @@ def load(
     rows = engine.new_file(".parquet")
     try:
         refused = pd.read_parquet(entry / "refused.parquet")
-        rows.unlink()
         try:
             os.link(entry / "rows.parquet", rows)
         except OSError:

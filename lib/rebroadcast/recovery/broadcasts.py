@@ -50,7 +50,17 @@ RAW = ["channel", "written", "minute"]  # the sender's ID as the export writes i
 KIND = ["sender_type", "traffic_type", "message_type"]
 # The rows of both exports are the same, as far as both have them.
 TOTALS = {"rows": "max", "first": "min", "last": "max", "begins": "min", "ends": "max"}
-COLUMNS = ("broadcast", "channel_id", "sender_id", "template", "shape", "first", "last", "rows")
+COLUMNS = [
+    "broadcast",
+    "channel_id",
+    "sender_id",
+    "template",
+    "shape",
+    "first",
+    "last",
+    "rows",
+    "message",
+]
 
 
 @dataclass(frozen=True)
@@ -78,24 +88,23 @@ class Broadcasts:
         traffic_type, message_type, local_at and, where there are `patterns`, content, as
         `exports.read` gives them; what else it has stays.
         """
+        none = ibis.null("string")
         if self.places is None:
-            none = ibis.null("string")
             return table.mutate(broadcast=none, message=none)
         columns, places = table.columns, self.places
         table = table.mutate(**{f"{name}_of_row": value for name, value in _place(table).items()})
         rows = table.left_join(places, [table[f"{n}_of_row"] == places[f"{n}_"] for n in RAW])
-        none, belongs = (
-            ibis.null("string"),
-            _kind(rows).isin(["broadcast", "none"] if self.untyped else ["broadcast"]),
-        )
+        belongs = _kind(rows).isin(["broadcast", "none"] if self.untyped else ["broadcast"])
         marks = {}
         for name in ("broadcast", "message"):
             tests = [
-                (rows.content.like(rows[f"pattern{i}_"]), rows[f"{name}{i}_"])
-                for i in range(self.patterns)
+                (~belongs, none),
+                *(
+                    (rows.content.like(rows[f"pattern{i}_"]), rows[f"{name}{i}_"])
+                    for i in range(self.patterns)
+                ),
             ]
-            value = ibis.cases(*tests, else_=rows[f"{name}_"]) if tests else rows[f"{name}_"]
-            marks[name] = belongs.ifelse(value, none)
+            marks[name] = ibis.cases(*tests, else_=rows[f"{name}_"])
         return rows.select(*(c for c in columns if c not in marks), **marks)
 
 
@@ -116,7 +125,12 @@ def find(
     key, see `keys`.
     """
     exports = [failed] if messages is None else [failed, messages]
-    rows = engine.view(ibis.union(*(_narrow(table, i) for i, table in enumerate(exports))))
+    columns = [*KIND, "sent_at", "local_at", "row_id", "content"]
+    rows = (
+        table.select(*columns, **_place(table), export=ibis.literal(number, "int64"))
+        for number, table in enumerate(exports)
+    )
+    rows = engine.view(ibis.union(*rows))
     counted = _totals(rows.mutate(kind=_kind(rows)), [*RAW, "kind", "export"])
     typed = set(counted[counted["kind"] != "none"]["export"])
     untyped = len(typed) < counted["export"].nunique()
@@ -127,7 +141,7 @@ def find(
     channels = tuple(sorted(filter(None, counted[counted["export"] == 0]["channel"].unique())))
     counted = counted[counted["kind"].isin(["broadcast", "none"] if untyped else ["broadcast"])]
     if counted.empty:
-        return Broadcasts(_frame([]), (), untyped=untyped, channels=channels)
+        return Broadcasts(pd.DataFrame(columns=COLUMNS), (), untyped=untyped, channels=channels)
     minutes = _grouped(counted, pause)
     rows = rows.filter(_kind(rows).isin(list(counted["kind"].unique())))
     contents = _Contents(rows, counted[[*RAW, "sender"]].drop_duplicates(RAW))
@@ -149,11 +163,7 @@ def find(
     places, patterns = _places(minutes, groups, found)
     places = contents.written(places).drop(columns="sender").rename(columns=lambda n: f"{n}_")
     places = engine.keep(_table(places))
-    return Broadcasts(_frame(found), basis, places, patterns, untyped, channels)
-
-
-def _frame(rows: object) -> "pd.DataFrame":
-    return pd.DataFrame(rows, columns=[*COLUMNS, "message"])
+    return Broadcasts(found[COLUMNS], basis, places, patterns, untyped, channels)
 
 
 # Which rows count, and where they are looked up
@@ -170,19 +180,6 @@ def _kind(table: "ibis.Table") -> "ibis.Value":
     )
 
 
-def _narrow(table: "ibis.Table", export: int) -> "ibis.Table":
-    """The columns of an export's rows that the search looks at."""
-    return table.select(
-        *KIND,
-        **_place(table),
-        export=ibis.literal(export, "int64"),
-        sent_at=table.sent_at,
-        local_at=table.local_at,
-        row_id=table.row_id,
-        content=table.content,
-    )
-
-
 def _place(table: "ibis.Table") -> "dict[str, ibis.Value]":
     """Where a row is looked up: wall clocks cost an engine less than instants with a zone."""
     minute = (table.local_at.epoch_seconds().cast("int64") / BUCKET).floor().cast("int64")
@@ -195,27 +192,19 @@ def _place(table: "ibis.Table") -> "dict[str, ibis.Value]":
 
 def _totals(rows: "ibis.Table", by: list[str]) -> "pd.DataFrame":
     """Rows, first and last (seconds), and begins and ends (wall clock) of each part."""
-    first, last = (
-        at.epoch_seconds().cast("int64").fill_null(-1)
-        for at in (rows.sent_at.min(), rows.sent_at.max())
+    totals = rows.group_by(by).aggregate(
+        rows=rows.count(),
+        first=rows.sent_at.min().epoch_seconds().cast("int64").fill_null(-1),
+        last=rows.sent_at.max().epoch_seconds().cast("int64").fill_null(-1),
+        begins=rows.local_at.min(),
+        ends=rows.local_at.max(),
     )
-    return (
-        rows.group_by(by)
-        .aggregate(
-            rows=rows.count(),
-            first=first,
-            last=last,
-            begins=rows.local_at.min(),
-            ends=rows.local_at.max(),
-        )
-        .to_pandas()
-    )
+    return totals.to_pandas()
 
 
 def _grouped(minutes: "pd.DataFrame", pause: timedelta) -> "pd.DataFrame":
     """Number the groups and the runs of minutes, and count the rows of each run."""
-    minutes = minutes.groupby(PLACE, as_index=False).agg(TOTALS)
-    minutes = minutes.sort_values(PLACE, ignore_index=True)
+    minutes = minutes.groupby(PLACE, as_index=False).agg(TOTALS)  # sorted by the place
     minutes["group"] = _stretches(minutes, PLACE[:2], pause)
     minutes["run"] = _stretches(minutes, PLACE[:2], timedelta(seconds=RUN))
     minutes["run_rows"] = minutes.groupby("run")["rows"].transform("sum")
@@ -234,10 +223,11 @@ def _stretches(minutes: "pd.DataFrame", by: list[str], most: timedelta) -> "pd.S
 
 
 class _Contents:
-    """The contents of the exports' broadcast messages (columns of `_narrow`), by place."""
+    """The contents of the exports' broadcast messages, by place."""
 
     def __init__(self, rows: "ibis.Table", senders: "pd.DataFrame"):
-        self.rows, self.senders = rows.drop(*KIND), senders
+        spread = rows.row_id * HASH % HASHES
+        self.rows, self.senders = rows.drop(*KIND).mutate(spread=spread), senders
 
     def written(self, places: "pd.DataFrame") -> "pd.DataFrame":
         """Places with the sender's ID as it is written: a spreadsheet can make a decimal of it."""
@@ -250,17 +240,14 @@ class _Contents:
     def drawn(self, places: "pd.DataFrame") -> "pd.DataFrame":
         """About SAMPLE contents of each run: group, run, content."""
         rows = self.at(places)
-        rows = rows.mutate(spread=rows.row_id * HASH % HASHES)
         rows = rows.filter(rows.spread * rows.run_rows < SAMPLE * HASHES, rows.content.notnull())
-        return _sample(rows)
+        return _sample(rows, "run")
 
     def strange(self, places: "pd.DataFrame", patterns: int) -> "pd.DataFrame":
         """Up to SAMPLE contents of each group that fit none of its patterns: group, content."""
         rows = self.at(places)
         rows = rows.filter(rows.content.notnull(), _pattern(rows, patterns) == 0)
-        rows = rows.mutate(spread=rows.row_id * HASH % HASHES)
-        window = ibis.window(group_by="group", order_by="spread")
-        rows = rows.mutate(rank=ibis.row_number().over(window))
+        rows = rows.mutate(rank=ibis.row_number().over(group_by="group", order_by="spread"))
         return _sample(rows.filter(rows["rank"] < SAMPLE))
 
     def totals(self, places: "pd.DataFrame", patterns: int) -> "pd.DataFrame":
@@ -275,9 +262,8 @@ def _pattern(rows: "ibis.Table", patterns: int) -> "ibis.Value":
     return ibis.cases(*tests, else_=0).cast("int64")
 
 
-def _sample(rows: "ibis.Table") -> "pd.DataFrame":
-    run = {"run": rows.run} if "run" in rows.columns else {}
-    sample = rows.select("group", "content", "spread", **run).to_pandas()
+def _sample(rows: "ibis.Table", *more: str) -> "pd.DataFrame":
+    sample = rows.select("group", "content", "spread", *more).to_pandas()
     sample["content"] = sample["content"].astype(object)  # is gone through faster
     return sample.sort_values(["group", "spread", "content"])
 
@@ -350,8 +336,9 @@ def _with_versions(
         return rest
     by = [*PLACE, "group", "version"]
     totals = totals.groupby([*by, "export"], as_index=False).agg(TOTALS | {"rows": "sum"})
-    totals = totals.groupby(by, as_index=False).agg(TOTALS)
-    totals = totals.merge(minutes[[*PLACE, "run"]], on=PLACE)
+    totals = (
+        totals.groupby(by, as_index=False).agg(TOTALS).merge(minutes[[*PLACE, "run"]], on=PLACE)
+    )
     rest = rest[~rest["run"].isin(set(totals["run"]))]
     return pd.concat([rest[totals.columns], totals], ignore_index=True)
 
@@ -466,9 +453,9 @@ def _described(minutes: "pd.DataFrame", groups: dict[int, Group]) -> "pd.DataFra
     said = []
     for number, group, versions in zip(found.index, found["group"], found["version"], strict=True):
         read = groups[group].versions if group in groups else []
-        sizes = by_version[number]
-        own = [(read[v], int(sizes[v])) for v in versions if v < len(read)]
-        said.append(_shape(own))
+        said.append(
+            _shape([(read[v], int(by_version[number, v])) for v in versions if v < len(read)])
+        )
     found["template"], found["hash"], found["shape"] = zip(*said, strict=True)
     order = ["first", "channel_id", "sender_id", "hash"]
     return found.reset_index().sort_values(order, ignore_index=True)
@@ -521,7 +508,7 @@ def keys(
         taken = set(known["broadcast"]) - (set(same) - set(told.values()))
     result = []
     for i, key in enumerate(made):
-        result.append(told[i] if i in told else unused(key, taken.__contains__))
+        result.append(told.get(i) or unused(key, taken.__contains__))
         taken.add(result[-1])
     return result
 
@@ -636,8 +623,8 @@ def _shared(rows: "list[ibis.Table]", later: "pd.DataFrame", drawn: int) -> "pd.
     sent = sent.select("broadcast", "message", *ids).distinct()
     failed = rows[0].select("message", *ids, earlier="broadcast")
     same = same_ids(sent, failed, "contact_id")
-    both = sent.join(failed, [sent.message == failed.message, *same])
-    both = both.filter(both["broadcast"] != both["earlier"])
+    other = sent.broadcast != failed.earlier
+    both = sent.join(failed, [sent.message == failed.message, *same, other])
     both = both.select("broadcast", *ids, "earlier").distinct()
     every = both.union(sent.select("broadcast", *ids, earlier=ibis.literal("")))
     counts = every.group_by("broadcast", "earlier").aggregate(contacts=every.count()).to_pandas()
@@ -676,21 +663,6 @@ def _places(
 # What a reader is told
 
 
-SUMMARY = (
-    "broadcast",
-    "name",
-    "channel_id",
-    "first",
-    "last",
-    "attempted",
-    "delivered",
-    "failed",
-    "quota",
-    "message",
-    "resend_of",
-)
-
-
 def summary(
     found: "pd.DataFrame",
     failed: "ibis.Table",
@@ -704,8 +676,8 @@ def summary(
 
     failed has broadcast (as `Broadcasts.mark` adds it) and cause, each message once; delivered
     (broadcast) are the messages that arrived. attempted states how many messages were sent, per key
-    or channel ID, where there is no delivered. names are those of the channels, by ID; resent is
-    what `resends` tells.
+    or per ID of a channel that has one broadcast, where there is no delivered. names are those of
+    the channels, by ID; resent is what `resends` tells.
 
     Returns broadcast (the key), name (unlike all others), channel_id, first, last, attempted,
     delivered, failed, quota (failed by a limit), message and
@@ -719,28 +691,19 @@ def summary(
     frame = frame.assign(resend_of=[(resent or {}).get(key, "") for key in frame["broadcast"]])
     frame = frame.merge(counts.to_pandas(), on="broadcast", how="left")
     frame = frame.fillna({"failed": 0, "quota": 0}).astype({"failed": "int64", "quota": "int64"})
-    frame["attempted"] = frame["delivered"] = pd.array([pd.NA] * len(frame), dtype="Int64")
     if delivered is not None:
-        arrived = delivered.filter(delivered.broadcast.notnull()).group_by("broadcast")
-        arrived = arrived.aggregate(delivered=lambda t: t.count()).to_pandas()
-        arrived = dict(arrived.itertuples(index=False))
+        arrived = dict(delivered.broadcast.value_counts().to_pandas().itertuples(index=False))
         frame["delivered"] = [int(arrived.get(key, 0)) for key in frame["broadcast"]]
         frame["attempted"] = frame["delivered"] + frame["failed"]
-    elif attempted:
-        _stated(frame, attempted)
-    frame.insert(1, "name", named(found, names or {}, lang or language()))
-    return frame[list(SUMMARY)]
-
-
-def _stated(frame: "pd.DataFrame", attempted: Mapping[str, int]) -> None:
-    """Fill in what was stated, a channel's number where the channel has one broadcast."""
-    single = ~frame["channel_id"].duplicated(keep=False)
-    stated = [
-        attempted.get(key, attempted.get(channel) if alone else None)
-        for key, channel, alone in zip(frame["broadcast"], frame["channel_id"], single, strict=True)
-    ]
-    frame["attempted"] = pd.array([pd.NA if n is None else n for n in stated], dtype="Int64")
-    frame["delivered"] = (frame["attempted"] - frame["failed"]).clip(lower=0)
+    else:
+        alone = ~frame["channel_id"].duplicated(keep=False)
+        of_channel = frame["channel_id"].where(alone).map(attempted or {})
+        stated = frame["broadcast"].map(attempted or {}).fillna(of_channel)
+        frame["attempted"] = stated.astype("Int64")
+        frame["delivered"] = (frame["attempted"] - frame["failed"]).clip(lower=0)
+    frame["name"] = named(found, names or {}, lang or language())
+    times, counts = ["first", "last"], ["attempted", "delivered", "failed", "quota"]
+    return frame[["broadcast", "name", "channel_id", *times, *counts, "message", "resend_of"]]
 
 
 def named(found: "pd.DataFrame", names: Mapping[str, str], lang: Language) -> list[str]:
@@ -753,20 +716,11 @@ def named(found: "pd.DataFrame", names: Mapping[str, str], lang: Language) -> li
         where = ", ".join([channel, *at] if channel else at)
         said.append([template or where or key, ", ".join(filter(None, (template, where))), key])
     for more in (1, 2):
-        counts = Counter(fold_name(name[0]) for name in said)
+        counts = Counter(folded(name[0]) for name in said)
         for name in said:
-            if counts[fold_name(name[0])] > 1:
+            if counts[folded(name[0])] > 1:
                 name[0] = name[1] if more == 1 else f"{name[0]} ({name[2]})"
     return [name[0] for name in said]
-
-
-def fold_name(text: str) -> str:
-    """A name as names are compared: without case, accents and more than one space.
-
-    >>> fold_name(" WhatsApp  México ")
-    'whatsapp mexico'
-    """
-    return " ".join(folded(text).split())
 
 
 def choose(asked: str, summary: "pd.DataFrame") -> str:
@@ -780,13 +734,13 @@ def choose(asked: str, summary: "pd.DataFrame") -> str:
     'b12'
     """
     listed = dict(zip(summary["broadcast"], summary["name"], strict=True))
-    key, name = asked.strip(), fold_name(asked)
-    folded = {k: fold_name(n) for k, n in listed.items()}
+    key, name = asked.strip(), folded(asked)
+    names = {k: folded(n) for k, n in listed.items()}
     tests = (
         [k for k in listed if k == key.lower()],
         [k for k in listed if len(key) >= SHORTEST and k.startswith(key.lower())],
-        [k for k, n in folded.items() if n == name],
-        [k for k, n in folded.items() if len(name) >= SHORTEST and name in n],
+        [k for k, n in names.items() if n == name],
+        [k for k, n in names.items() if len(name) >= SHORTEST and name in n],
     )
     fitting = next((keys for keys in tests if keys), [])
     if len(fitting) == 1:
@@ -821,8 +775,8 @@ def reached(failed: "ibis.Table", delivered: "ibis.Table", how: str = "message")
         delivered = delivered.filter(delivered.message.notnull())
         of, of_row = delivered.message, failed.message
     rows, ids = failed.mutate(of_row_=of_row), shared_parts("contact_id", failed, delivered)
-    last = delivered.group_by(of_=of, **{f"to_{part}": delivered[part] for part in ids})
-    last = last.aggregate(delivered_at_=delivered.sent_at.max())
+    to = {f"to_{part}": delivered[part] for part in ids}
+    last = delivered.group_by(of_=of, **to).aggregate(delivered_at_=delivered.sent_at.max())
     same = [rows[part].identical_to(last[f"to_{part}"]) for part in ids]
     rows = rows.left_join(last, [*same, rows.of_row_ == last.of_])
     later = (rows.delivered_at_ > rows.sent_at).fill_null(False)

@@ -53,7 +53,7 @@ def fates(
     cause of the failure that decides, `waited_since` and `earliest` (instants, UTC) and
     `disposition`.
     """
-    gone = failed.filter((failed.verdict == "never") & (failed.cause == "opted_out"))
+    gone = failed.filter(failed.verdict == "never", failed.cause == "opted_out")
     gone = gone.mutate(left_on=gone.channel_id.fill_null(""))
     gone = spread(gone.select("contact_id", "left_on"), people) if people else gone
     ids = id_parts("contact_id", gone)
@@ -62,13 +62,11 @@ def fates(
     own, rows = failed.filter(selected).mutate(audience=audience), failed.mutate(audience=audience)
     parts = id_parts("contact_id", failed)
     by_contact = own.group_by(*parts, "audience").aggregate(
-        decisive=_order(own).max(),
+        decisive=_order(own).max() & (2**ROW_BITS - 1),
         refused=(own.verdict == "never").any(),
         waited_since=own.sent_at.min(),
     )
-    by_contact = by_contact.select(
-        "refused", "waited_since", decisive=by_contact.decisive & (2**ROW_BITS - 1)
-    )
+    by_contact = by_contact.drop(*parts, "audience")
     rows = with_ids(rows.join(by_contact, rows.row_id == by_contact.decisive))
     same = [rows[part].identical_to(gone[f"left_{part}"]) for part in ids]
     rows = rows.left_join(gone, [*same, rows.channel_id.fill_null("") == gone.left_on])
@@ -107,8 +105,7 @@ def fates(
 
 def _order(rows: "ibis.Table") -> "ibis.Value":
     """One number that orders all rows: by instant, then by care, then by place."""
-    seconds = rows.sent_at.epoch_seconds().cast("int64").fill_null(0)
-    seconds = ibis.greatest(ibis.least(seconds, 2 * OLDEST - 1), 0)
+    seconds = rows.sent_at.epoch_seconds().cast("int64").fill_null(0).clip(0, 2 * OLDEST - 1)
     care = rows.verdict.substitute(CARE, else_=CARE["unknown"]).cast("int64")
     return ((seconds - OLDEST) * 2**CARE_BITS + care) * 2**ROW_BITS + rows.row_id
 
@@ -131,8 +128,7 @@ def counts(rows: "ibis.Table", expected: int) -> dict[str, int]:
 
     expected is the number of rows in the files, rejected ones included.
     """
-    frame = rows.group_by("disposition").aggregate(n=rows.count()).to_pandas()
-    found = dict(zip(frame["disposition"], frame["n"].astype(int), strict=True))
+    found = dict(rows.disposition.value_counts().to_pandas().itertuples(index=False))
     total = sum(found.values())
     if total != expected:
         raise RunError(

@@ -210,5 +210,4 @@ def _joined(shared: "ibis.Table", keep: "Callable[[ibis.Table], ibis.Table]") ->
             steps = keep(
                 steps.join(on, steps.to == on.person).select(person=steps.person, to=on.to)
             )
-        moved = labels.join(steps, "person")
-        labels = keep(moved.select("contact_id", person="to"))
+        labels = keep(labels.join(steps, "person").select("contact_id", person="to"))

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import ibis
 import pandas as pd
@@ -11,14 +10,10 @@ from ..common import sheets
 from ..common.doubts import Doubt, n_
 from ..common.exceptions import InputError
 from ..common.folder import slug, unused
-from ..engine.engine import id_parts, same_ids, shared_parts, with_ids
+from ..engine.engine import Engine, id_parts, same_ids, shared_parts, with_ids
+from ..sources.profile import Target
 from .people import People, spread
 from .targets import BY_HAND, filled, needed
-
-if TYPE_CHECKING:
-    from ..engine.engine import Engine
-    from ..sources.profile import Target
-
 
 # Tags that people give to whoever does not want to be written to, in English, Spanish, Portuguese
 # and French; a warning, no verdict.
@@ -52,8 +47,7 @@ def cells(tagged: "ibis.Table", contacts: "ibis.Table | None" = None) -> "ibis.T
     rows = rows.left_join(known, same_ids(rows, known, "contact_id")).select(*ids, "tag", "had")
     rows = rows.mutate(had=rows.had.fill_null(""))
     texts = rows.select("tag", "had").distinct()  # few, of many contacts
-    kept = texts.select("tag", "had", own=texts.had.split(",").unnest())
-    kept = kept.mutate(own=kept.own.strip())
+    kept = texts.mutate(own=texts.had.split(",").unnest()).mutate(own=ibis._.own.strip())
     kept = kept.filter((kept.own != "") & (kept.own != kept.tag)).distinct()
     # A tag that would start a formula goes behind the new one, which never does: so the cell never
     # does.
@@ -81,8 +75,8 @@ def labels(contacts: "ibis.Table") -> "ibis.Table":
     (its parts, where there are some), label (lower case; one that a contact has twice comes twice).
     """
     ids = id_parts("contact_id", contacts)
-    texts = contacts.select(all="tags").distinct()  # few, of many contacts
-    one = texts.select("all", label=texts["all"].split(",").unnest())
+    one = contacts.select(all="tags").distinct()  # few, of many contacts
+    one = one.mutate(label=one["all"].split(",").unnest())
     one = one.mutate(label=one.label.strip().lower())
     own = contacts.join(one, contacts.tags == one["all"]).select(*ids, "label")
     if "lifecycle" in contacts.columns:
@@ -136,18 +130,17 @@ def doubts(
         for tag, mine, more in others.head(MOST_TAGS).itertuples(index=False)
     ]
     if len(others) > MOST_TAGS:
-        facts = {"n": len(others) - MOST_TAGS}
         found.append(
             Doubt(
                 "tag in use",
                 "Other contacts carry {n} more of these tags already.",
-                facts,
+                {"n": len(others) - MOST_TAGS},
                 int(others["n"].iloc[MOST_TAGS]),
             )
         )
     names = own.select("label").distinct()  # each is looked at once
-    against = own.semi_join(names.filter(names.label.re_search(OPT_OUT)), "label").distinct()
-    against = with_ids(against)
+    names = names.filter(names.label.re_search(OPT_OUT))
+    against = with_ids(own.semi_join(names, "label").distinct())
     against = (spread(against, people) if people else against).semi_join(tagged, "contact_id")
     if asked_out := int(against.contact_id.nunique().execute()):
         names = against.group_by("label").aggregate(n=against.count())
@@ -165,21 +158,20 @@ def doubts(
                 asked_out,
             )
         )
-    for tag in excluded:
-        if not carrying(contacts, [tag]).count().execute():
-            found.append(
-                Doubt(
-                    "exclude_tag",
-                    "No contact has the tag '{tag}', so that nobody was left out by it"
-                    " (exclude_tag).",
-                    {"tag": tag},
-                )
-            )
+    unknown = [tag for tag in excluded if not carrying(contacts, [tag]).count().execute()]
+    found += [
+        Doubt(
+            "exclude_tag",
+            "No contact has the tag '{tag}', so that nobody was left out by it (exclude_tag).",
+            {"tag": tag},
+        )
+        for tag in unknown
+    ]
     return tuple(found)
 
 
 def write(
-    engine: "Engine", rows: "ibis.Table", folder: Path, tags: Iterable[str], target: "Target"
+    engine: Engine, rows: "ibis.Table", folder: Path, tags: Iterable[str], target: Target
 ) -> list[dict]:
     """Write import rows (`targets.recipients` of tag and tags) as CSV files, one per tag and kind
     of recipient, sorted, split where the target's limits ask for it.
@@ -215,12 +207,10 @@ def write(
             alone = len(kinds) == 1 and kind != BY_HAND
             of_kind = name if alone else f"{name}-{kind.replace(' ', '-')}"
             own_parts = split[split["kind"] == kind]
-            begins = own_parts["begin"].tolist()
-            ends = [*begins[1:], ""]
-            for number, (begin, end, contacts) in enumerate(
-                zip(begins, ends, own_parts["n"], strict=True), 1
-            ):
-                part = "" if len(begins) == 1 else f"-{number}of{len(begins)}"
+            ends = own_parts["begin"].shift(-1, fill_value="")
+            bounds = zip(own_parts["begin"], ends, own_parts["n"], strict=True)
+            for number, (begin, end, contacts) in enumerate(bounds, 1):
+                part = "" if len(ends) == 1 else f"-{number}of{len(ends)}"
                 file = f"{of_kind}{part}.csv"
                 writers[kind]({"of": tag, "begin": begin, "end": end}, folder / file)
                 (folder / file).chmod(0o600)
@@ -228,7 +218,7 @@ def write(
     return written
 
 
-def _parts(rows: "ibis.Table", target: "Target") -> "pd.DataFrame":
+def _parts(rows: "ibis.Table", target: Target) -> "pd.DataFrame":
     """The files of each tag and kind, so that each keeps to both limits of a target: tag, kind,
     begin (the first contact_id) and n (contacts), in the order of the contact IDs.
     """

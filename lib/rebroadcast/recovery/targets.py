@@ -4,24 +4,21 @@ is asked for.
 
 import re
 from string import Formatter
-from typing import TYPE_CHECKING
 
 import ibis
 
 from ..common.exceptions import InputError
-
-if TYPE_CHECKING:
-    from ..engine.engine import Engine
-    from ..sources.profile import Target
+from ..engine.engine import Engine
+from ..sources.profile import Target
 
 BY_HAND = "by hand"  # the kind of a recipient that a target cannot take
 E164 = r"^[1-9][0-9]{6,14}$"
 
 
 def recipients(
-    engine: "Engine",
+    engine: Engine,
     rows: "ibis.Table",
-    target: "Target",
+    target: Target,
     own: str,
     contacts: "ibis.Table | None" = None,
 ) -> "ibis.Table":
@@ -49,7 +46,7 @@ def recipients(
     rows = engine.keep(rows.mutate(phone=digits.re_search(E164).ifelse(digits, None)))
     rows = rows.mutate(country=country(rows.phone))
     address = rows.email_ if "email_" in rows.columns else rows.contact_id
-    address = (address.contains("@")).ifelse(address, None)
+    address = address.contains("@").ifelse(address, None)
     tests = {"phone": rows.country.notnull(), "address": address.notnull()}
     cases = [(test, kind) for kind, test in tests.items() if kind in target.columns]
     kind = ibis.cases(*cases, else_=BY_HAND) if cases else ibis.literal(BY_HAND)
@@ -78,25 +75,25 @@ def country(digits: "ibis.Value") -> "ibis.Value":
 
 def _numbers(code: int) -> str:
     """A pattern of all national numbers that the regions of a calling code could have."""
-    from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, PhoneMetadata
+    from phonenumbers import COUNTRY_CODE_TO_REGION_CODE as CODES
+    from phonenumbers import PhoneMetadata
 
-    found = []
-    for region in COUNTRY_CODE_TO_REGION_CODE[code]:
-        known = PhoneMetadata.metadata_for_region_or_calling_code(code, region)
-        if known and (shape := known.general_desc) and shape.national_number_pattern:
-            found.append(shape.national_number_pattern)
-    return "|".join(re.sub(r"\s", "", pattern) for pattern in dict.fromkeys(found)) or r"\d+"
+    of_region, regions = PhoneMetadata.metadata_for_region_or_calling_code, CODES[code]
+    shapes = [known.general_desc for region in regions if (known := of_region(code, region))]
+    found = [shape.national_number_pattern for shape in shapes if shape]
+    patterns = dict.fromkeys(filter(None, found))
+    return "|".join(re.sub(r"\s", "", pattern) for pattern in patterns) or r"\d+"
 
 
 def filled(rows: "ibis.Table", columns: dict[str, str]) -> "dict[str, ibis.Value]":
     """The cells of an import file: heading → text with what stands in braces filled in."""
-    cells = {}
-    for heading, template in columns.items():
-        cell = ibis.literal("")
-        for text, name, _, _ in Formatter().parse(template):
-            cell = cell + text + rows[name] if name else cell + text
-        cells[heading] = cell
-    return cells
+    return {
+        heading: sum(
+            (text + rows[name] if name else text for text, name, _, _ in Formatter().parse(of)),
+            ibis.literal(""),
+        )
+        for heading, of in columns.items()
+    }
 
 
 def needed(columns: dict[str, str]) -> set[str]:

@@ -89,13 +89,13 @@ def _doubts(tables: Tables, found: Assessment) -> tuple[Doubt, ...]:
 
 def _computed(settings: Settings, tables: Tables, limits: tuple[Limit, ...]) -> Assessment:
     rows = tables.broadcasts
-    counts = rows.group_by("channel_id").aggregate(
+    per = rows.group_by("channel_id").aggregate(
         failed=rows.contact_id.nunique(),
         quota=rows.contact_id.nunique(where=rows.cause == "quota"),
         begin=rows.sent_at.min(),
         end=rows.sent_at.max(),
     )
-    per = counts.to_pandas().fillna({"channel_id": ""})
+    per = per.to_pandas().fillna({"channel_id": ""})
     stated = {c: n for c, n in settings.attempted.items() if c in set(per["channel_id"])}
     if not stated:
         raise ParameterError(
@@ -110,11 +110,9 @@ def _computed(settings: Settings, tables: Tables, limits: tuple[Limit, ...]) -> 
         return _inferred(tables, limits)
     per["attempted"] = per["channel_id"].map(stated).astype("Int64")
     uncounted = per.loc[per["attempted"].isna(), "channel_id"]
-    per = per.dropna(subset=["attempted"])
-    each = pd.concat(overflows.overflow(per[n : n + 1], limits) for n in range(len(per)))
-    windows = each.assign(begin=per["begin"].array, end=per["end"].array).sort_values(
-        ["overflow", "limit"], ascending=[False, True], ignore_index=True
-    )
+    per = _under(per.dropna(subset=["attempted"]), limits)
+    windows = overflows.overflow(per.assign(delivered=per["attempted"] - per["failed"]))
+    windows = windows.sort_values(["overflow", "limit"], ascending=[False, True], ignore_index=True)
     return Assessment("computed", limits, windows, uncounted=tuple(uncounted))
 
 
@@ -122,13 +120,17 @@ def _inferred(tables: Tables, limits: tuple[Limit, ...]) -> Assessment:
     windows = overflows.infer(tables.broadcasts).rename(
         columns={"first": "begin", "last": "end", "overflow_at_least": "overflow"}
     )
+    windows = _under(windows, limits)
+    windows = windows.sort_values(["overflow", "begin"], ascending=[False, True], ignore_index=True)
+    return Assessment("inferred", limits, windows)
+
+
+def _under(windows: pd.DataFrame, limits: tuple[Limit, ...]) -> pd.DataFrame:
+    """Add limit (its name, else the channel's ID) and its size to rows of channels."""
     under = {c: x for x in limits for c in x.channels}
     names = [under[c].name if c in under else c for c in windows["channel_id"]]
     sizes = [under[c].size if c in under else None for c in windows["channel_id"]]
-    windows = windows.assign(limit=names, size=pd.array(sizes, dtype="Int64")).sort_values(
-        ["overflow", "begin"], ascending=[False, True], ignore_index=True
-    )
-    return Assessment("inferred", limits, windows)
+    return windows.assign(limit=names, size=pd.array(sizes, dtype="Int64"))
 
 
 def counted(tables: Tables, sent: ibis.Table) -> ibis.Table:
@@ -168,12 +170,11 @@ def _measured(tables: Tables, limits: tuple[Limit, ...]) -> Assessment:
     full = tables.full_windows.drop(columns=["since", "own_since", "until", "last"])
     full = full[full["limit"].isin([limit.name for limit in limits])]
     size = full["size"].where(full["agrees"])  # else it says nothing
-    over = (full["attempted"] - size).clip(lower=0)
-    explained = over.fillna(full["quota"]).clip(upper=full["quota"])
     failed = full["attempted"] - full["delivered"]
-    windows = full.assign(
-        size=size, failed=failed, overflow=over, explained=explained, other=failed - explained
-    ).sort_values(["overflow", "limit", "begin"], ascending=[False, True, True], ignore_index=True)
+    windows = overflows.overflow(full.assign(size=size, failed=failed))
+    windows = windows.sort_values(
+        ["overflow", "limit", "begin"], ascending=[False, True, True], ignore_index=True
+    )
     return Assessment("measured", limits, windows, load, loads.reached(load, limits), _tiers(full))
 
 
@@ -181,9 +182,11 @@ def _tiers(full: pd.DataFrame) -> pd.DataFrame:
     """Of each limit the window that fits it least."""
     rows = []
     for name, own in full.dropna(subset=["size"]).groupby("limit"):
-        size, seen = int(own["size"].iloc[0]), own["observed"].astype("int64")
-        one = overflows.compare_tiers([max(seen, key=lambda n: abs(n - size))], size)
-        rows.append((name, size, one.high, one.tier, one.agrees))
+        worst = own.loc[(own["observed"] - own["size"]).abs().astype("int64").idxmax()]
+        high = int(worst["observed"])
+        rows.append(
+            (name, int(worst["size"]), high, overflows.tier_of(high), bool(worst["agrees"]))
+        )
     return pd.DataFrame(rows, columns=["limit", "size", "high", "tier", "agrees"])
 
 

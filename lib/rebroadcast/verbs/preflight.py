@@ -115,6 +115,7 @@ def preflight(settings: Settings, tables: Tables) -> Preflight:
 
 def _channel(settings: Settings) -> tuple[Channel, Kind]:
     asked, known = ",".join(settings.selection.channel), settings.reader.channels
+    listed = ", ".join(f"{i} ({n})" for i, n in known.items())
     channel = settings.channels.get(asked)
     if channel is None or asked not in known:
         raise ParameterError(
@@ -122,8 +123,7 @@ def _channel(settings: Settings) -> tuple[Channel, Kind]:
             "channel",
             asked=asked,
             hint=did_you_mean(asked, [*known, *known.values()]),
-            known=", ".join(f"{i} ({n})" for i, n in known.items())
-            or sentence("none; name a channels file (channels)"),
+            known=listed or sentence("none; name a channels file (channels)"),
         )
     if channel.kind is None:
         raise ParameterError(
@@ -133,12 +133,13 @@ def _channel(settings: Settings) -> tuple[Channel, Kind]:
             known=", ".join(kinds()),
         )
     if not channel.kind.can_broadcast:
+        reason = channel.kind.reason or ""
         raise ParameterError(
             "{name} ({kind}) cannot broadcast: {reason}",
             "channel",
             name=channel.name,
             kind=channel.kind.name,
-            reason=sentence(channel.kind.reason or ""),
+            reason=sentence(reason),
         )
     return channel, channel.kind
 

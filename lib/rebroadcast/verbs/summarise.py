@@ -396,7 +396,7 @@ def suggested_rule(text_shape: str, example: str = "") -> str:
     example).
     """
     said = [
-        find_words(plain_text(text.partition("http")[0])).partition(" | ")[0]
+        find_words(plain_text(text.partition("http")[0]))[0].partition(" | ")[0]
         for text in (text_shape, example)
     ]
     parts = next(
