@@ -122,7 +122,8 @@ def without(dropped: set[tuple]) -> Rules:
                 for column, listed in lists.items()
             }
     rows = [r for r in known.tables.rows if ("code", r.provider, r.code) not in dropped]
-    return Rules(kept, known.causes, tables=providers.Tables(rows), lexicon=lexicon, learned=True)
+    tables = providers.Tables(rows)
+    return Rules(kept, known.causes, tables=tables, lexicon=lambda: lexicon, learned=True)
 
 
 def learn_without(left_out: set[str]) -> None:
@@ -173,7 +174,10 @@ def left_out_providers() -> list[str]:
         own = [r for r in known.tables.rows if r.provider == provider and r.text]
         rest = [r for r in known.tables.rows if r.provider != provider]
         rules = Rules(
-            known.by_id.values(), known.causes, tables=providers.Tables(rest), lexicon=known.lexicon
+            known.by_id.values(),
+            known.causes,
+            tables=providers.Tables(rest),
+            lexicon=lambda: known.lexicon,
         )
         counts = [0] * 6
         for row in own:

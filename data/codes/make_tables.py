@@ -104,7 +104,7 @@ def judged_of(row: dict[str, str], judged: list[dict[str, str]]) -> dict[str, st
 def tables() -> dict[str, list[dict[str, str]]]:
     """Return the rows of each provider's table."""
     known = load_rules()
-    words_only = Rules(known.by_id.values(), known.causes, lexicon=known.lexicon)
+    words_only = Rules(known.by_id.values(), known.causes, lexicon=lambda: known.lexicon)
     judged, made, met = judgements(), {}, []
     for row in published():
         said = judged_of(row, judged)
@@ -131,7 +131,7 @@ def coverage() -> str:
         known_rules.by_id.values(),
         known_rules.causes,
         tables=providers.load(TABLES),
-        lexicon=known_rules.lexicon,
+        lexicon=lambda: known_rules.lexicon,
     )
     told: dict[str, list[list[bool]]] = {}
     for row in published():

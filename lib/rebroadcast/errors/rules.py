@@ -3,7 +3,7 @@
 import functools
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -204,17 +204,15 @@ class Rules:
         causes: Mapping[str, dict],
         overrides: Iterable[tuple] = (),
         tables: providers.Tables | None = None,
-        lexicon: Mapping[str, Mapping] | None = None,
+        lexicon: Callable[[], Mapping[str, Mapping]] = dict,
         learned: bool = False,
     ):
         self.by_id = {r.id: r for r in rules}
         self.causes = causes
         self.overrides: list[tuple[str, str | None]] = list(overrides)
         self.tables = tables or providers.Tables(())
-        self.lexicon = lexicon or {}
+        self._read_lexicon = lexicon
         self.learned = learned
-        self._concepts = concepts.Lexicon(self.lexicon)
-        self._roles = {n: frozenset(v.split()) for n, v in self.lexicon.get("role", {}).items()}
         self._final = [name for name, own in causes.items() if own["verdict"] == "never"]
         self._by_code: dict[str, list[Rule]] = {}
         self._about: dict[concepts.Pair, list[Rule]] = {}
@@ -223,6 +221,19 @@ class Rules:
                 self._by_code.setdefault(code, []).append(rule)
             for pair in rule.about:
                 self._about.setdefault(pair, []).append(rule)
+
+    @functools.cached_property
+    def lexicon(self) -> Mapping[str, Mapping]:
+        """Words by what they mean; read for the first text that no code or pattern is sure of."""
+        return self._read_lexicon()
+
+    @functools.cached_property
+    def _concepts(self) -> concepts.Lexicon:
+        return concepts.Lexicon(self.lexicon)
+
+    @functools.cached_property
+    def _roles(self) -> dict[str, frozenset[str]]:
+        return {n: frozenset(v.split()) for n, v in self.lexicon.get("role", {}).items()}
 
     @functools.cached_property
     def _search(self) -> tuple[re2.Filter, list[Rule]]:
@@ -470,6 +481,14 @@ def packaged() -> Rules:
     each start.
     """
     content = tomllib.loads(PACKAGED.read_text(encoding="utf-8"))
-    lexicon = tomllib.loads(LEXICON.read_text(encoding="utf-8"))
     rules = completed(content, {}, content["cause"], 1)
     return Rules(rules, content["cause"], (), providers.load(), lexicon, learned=True)
+
+
+def lexicon() -> dict[str, dict]:
+    """The words of lexicon.toml: group → name → list → words.
+
+    >>> "number" in lexicon()["subject"]
+    True
+    """
+    return tomllib.loads(LEXICON.read_text(encoding="utf-8"))

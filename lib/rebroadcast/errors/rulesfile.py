@@ -142,7 +142,7 @@ def load(path: Path, known: Rules) -> Rules:
         causes,
         [(name, name if name in known.by_id else None) for name in rules],
         known.tables,
-        words,
+        lambda: words,
         known.learned,
     )
 
