@@ -532,6 +532,37 @@ def test_an_opt_out_is_of_one_contact_and_channel_however_its_id_is_written(tmp_
     assert recovery.counts["never"] == 4
 
 
+WROTE = [  # what a contact wrote, and whether that reads like an opt-out
+    ("BAJA", True),
+    ("Stop.", True),
+    ("UNSUBSCRIBE", True),
+    ("no molestar", True),
+    ("Sair", True),
+    ("Gracias", False),
+    ("¿Baja el precio en noviembre?", False),
+    ("Please tell me where the bus to the centre will stop", False),
+]
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["JSON", "text"])
+def test_contacts_to_tag_who_wrote_an_opt_out_are_told_and_listed(tmp_path, write, whole):
+    people = [str(100 + n) for n in range(len(WROTE))]
+    failed = write([row(person, f"90{person}") for person in people])
+    sent = [row(person, f"90{person}", None) for person in people]
+    for person, (text, _) in zip(people, WROTE, strict=True):
+        answer = row(person, f"95{person}", None, "2022-01-11 16:00:00", sender="contact")
+        answer[7] = json.dumps({"type": "text", "text": text}) if whole else text
+        sent.append(answer)
+    sent.append(row("999", "95999", None, "2022-01-11 16:00:00", sender="contact", content="STOP"))
+    messages = write(sent, "messages.csv", HEADER[:-1])
+    recovery, _ = recover(tmp_path / "out", exports=str(failed), messages=str(messages))
+    asked = [person for person, (_, out) in zip(people, WROTE, strict=True) if out]
+    [said] = [d.text() for d in recovery.doubts if d.kind == "asked out"]
+    assert said.startswith(f"{len(asked)} of the contacts to tag wrote")
+    listed = (tmp_path / "out" / "data" / "asked_out.csv").read_text("utf-8").split()
+    assert listed[1:] == asked
+
+
 @pytest.mark.parametrize("resaved", [False, True])
 def test_who_was_reached_and_whose_tags_stay_is_told_by_the_whole_id(tmp_path, resaved):
     """A later message to 7 does not reach 007, nor one to ...99 the contact ...98; the tags of 7

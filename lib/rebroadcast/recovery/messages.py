@@ -10,6 +10,7 @@ from ..engine.engine import id_parts, same_ids, with_ids
 IDS = ("message_id", "contact_id")
 MINUTE, DAY = 60, 24 * 60 * 60  # seconds
 INCOMING = ("incoming", "inbound", "received", "entrante")
+SHORT = 30  # characters: in a longer text the words of an opt-out may say something else
 
 
 def delivered(messages: ibis.Table, failed: ibis.Table, unmatched: ibis.Table) -> ibis.Table:
@@ -67,6 +68,17 @@ def received(messages: ibis.Table) -> ibis.Value:
         messages.message_type.lower().isin(INCOMING),
     )
     return ibis.or_(*(test.fill_null(False) for test in tests))
+
+
+def asked_out(messages: ibis.Table, words: str) -> ibis.Table:
+    """The contacts who wrote a short message that a pattern of opt-outs matches: contact_id (or its
+    parts), each once. Their words stand in the content as they are, or in JSON as "text".
+    """
+    wrote = messages.filter(received(messages))
+    said = wrote.content.re_extract(r'"text"\s*:\s*"([^"]*)"', 1).nullif("")
+    said = said.fill_null(wrote.content).strip().lower()
+    wrote = wrote.filter((said.length() <= SHORT) & said.re_search(words))
+    return with_ids(wrote.select(*id_parts("contact_id", wrote)).distinct())
 
 
 def at_limit(

@@ -19,7 +19,7 @@ from ..ledger.ledger import Claim, open_ledger
 from ..limits.waves import Plan
 from ..reading import checks
 from ..recovery import fates as fates_
-from ..recovery import tag_import, targets
+from ..recovery import messages, tag_import, targets
 from ..sources import profile
 from . import assess, plan, summarise
 
@@ -119,7 +119,7 @@ def recover(settings: Settings, tables: Tables, results: Results | None = None) 
             tables.inputs.export.rows + len(tables.inputs.export.rejected),
         )
         files, missing = _files(tables, audience, sizes, folder / "import")
-        told = _people(settings, tables, audience, folder)
+        told = (*_people(settings, tables, audience, folder), *_asked_out(tables, audience, folder))
     except BaseException:
         if claim and not claim.repeated:
             open_ledger(settings.ledger).take_back(claim.run_id)
@@ -215,6 +215,25 @@ def _people(
         " one person with it (data/same_person.csv).",
     )
     return (*doubts, *concerning("people", text, sharing))
+
+
+def _asked_out(tables: Tables, audience: ibis.Table, folder: Path) -> list[Doubt]:
+    """How many contacts to tag wrote that they want no messages; `data/asked_out.csv` lists them.
+    Twilio, for one, takes STOP for an opt-out (help.twilio.com/articles/223134027).
+    """
+    if tables.inputs.messages is None:
+        return []
+    asked = messages.asked_out(tables.inputs.messages.table, tag_import.OPT_OUT)
+    asked = asked.semi_join(audience, "contact_id").select("contact_id").order_by("contact_id")
+    if n := int(asked.count().execute()):
+        tables.engine.to_csv(asked, folder / "data" / "asked_out.csv")
+    text = n_(
+        "{n} of the contacts to tag wrote a message that reads like an opt-out, such as STOP or"
+        " BAJA (data/asked_out.csv); leave it out of what you import.",
+        "{n} of the contacts to tag wrote messages that read like an opt-out, such as STOP or BAJA"
+        " (data/asked_out.csv); leave them out of what you import.",
+    )
+    return concerning("asked out", text, n)
 
 
 def _no_tags(tables: Tables, audience: ibis.Table) -> list[Doubt]:
