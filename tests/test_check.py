@@ -69,6 +69,28 @@ def test_contacts_tagged_before_for_the_same_broadcast_are_left_out(write, tmp_p
     assert recover(ledger, tmp_path / "d", exports=str(write(rows, "d.csv")))[1] == {"1", "2"}
 
 
+@pytest.mark.parametrize(
+    ("tag", "contacts", "told"),
+    [
+        ("promo", ("8", "9"), "'promo' already: a segment of it will hold 6, not 2."),
+        ("Promo", ("1", "2", "9"), "'Promo' already: a segment of it will hold 5, not 3."),
+        ("promo", ("1", "2", "3", "4"), ""),
+        ("promo 2", ("8", "9"), ""),
+    ],
+)
+def test_a_tag_that_the_ledger_gave_to_others_is_told(write, tmp_path, tag, contacts, told):
+    ledger, first = tmp_path / "ledger", write([row(c, f"1{c}") for c in "1234"])
+    given = {"exports": str(first), "tag": "promo"}
+    for out in ("a", "again"):
+        record, _ = recover(ledger, tmp_path / out, **given)
+        assert "carry the tag" not in " ".join(record["warnings"])
+    rows = [row(c, f"2{c}", at="2022-02-02 10:00:00", content="Otra") for c in contacts]
+    given = {"exports": str(write(rows, "other.csv")), "tag": tag}
+    record, tagged = recover(ledger, tmp_path / "b", **given)
+    warned = " ".join(record["warnings"])
+    assert tagged == {*contacts} and ("carry the tag" in warned) == bool(told) and told in warned
+
+
 def test_full_circle_on_the_sample_equals_the_truth(tmp_path):
     given = SAMPLE | {"timezone": "", "start": "2022-01-31 09:00"}
     recover(tmp_path / "ledger", tmp_path / "recovery", **given)
