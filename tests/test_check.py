@@ -393,6 +393,34 @@ def test_a_resend_before_its_due_time_is_said(
     assert sums(found) == outcome and weights(found) == kinds
 
 
+@pytest.mark.parametrize(
+    ("gone", "days", "late"),
+    [
+        (FIRST[:3], ("11",), 3),
+        (FIRST[4:], ("11",), 1),  # after the newest failure, on its day
+        (FIRST[:3], ("13",), 0),  # another export of failures, which says nothing of that day
+        ((), ("11",), 0),
+    ],
+)
+@pytest.mark.parametrize("reached", ["message", "any"])
+def test_failures_that_arrived_late_are_told(write, tmp_path, gone, days, late, reached):
+    failed = [row(c, f"m{c}", at=f"2022-01-11 15:00:0{c[-1]}") for c in FIRST]
+    ledger, exports = tmp_path / "ledger", str(write(failed))
+    recover(ledger, tmp_path / "a", exports=exports, start="2022-01-13 09:00")
+    other = row("77", "m77", None, "2022-01-13 10:00:00", content="Otra")
+    newer = {"11": [r for r in failed if r[3] not in gone], "13": [[*other, CAP]]}
+    given = {
+        "exports": str(write([r for day in days for r in newer[day]], "f.csv")),
+        "messages": str(write([*(r[:-1] for r in failed), other], "m.csv", HEADER[:-1])),
+        "ledger": str(ledger),
+        "timezone": "UTC",
+        "reached": reached,
+    }
+    found = checked(given)
+    assert weights(found).get("arrived late", 0) == late
+    assert "sent early" not in weights(found) and sums(found) == {"no_sign": 5}
+
+
 def test_no_resend_at_all_is_not_said_to_be_early(write, tmp_path):
     failed = [row(c, f"m{c}") for c in FIRST]
     exports = str(write(failed))

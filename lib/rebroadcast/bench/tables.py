@@ -484,7 +484,19 @@ class Tables:
             raise self._nothing_left()
 
     def _nothing_left(self) -> ParameterError:
-        """Which filters left nothing."""
+        """Which filters left nothing, or a value that no failed message has."""
+        for name in ("sender_type", "cause", "verdict"):
+            known = self.inputs.all_failed[name].lower().collect(distinct=True).execute()
+            for value in getattr(self.settings.selection, name):
+                if profile.in_english(name, value).lower() not in known:
+                    return ParameterError(
+                        "No failed message has {name} '{value}'.{hint} Present: {known}.",
+                        name,
+                        name=name,
+                        value=value,
+                        hint=did_you_mean(value, known),
+                        known=", ".join(sorted(known)),
+                    )
         names = ("channel", "from_", "to", "sender_type", "broadcast", "cause", "verdict", "text")
         stated = {n: self.settings.stated[n] for n in names if n in self.settings.stated}
         filters = ", ".join(f"{n.strip('_')} {value}" for n, value in stated.items())

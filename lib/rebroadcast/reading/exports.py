@@ -321,6 +321,14 @@ def _nothing_good(source: Source, kind: str, part: _Part) -> InputError:
             n=messages,
             **facts,
         )
+    if open_ := sum(doubt.weight for doubt in part.doubts if doubt.kind == "under way"):
+        return InputError(
+            "{file}: no message of it has failed or arrived yet (on their way: {n}); export it"
+            " again later.",
+            source.path,
+            n=open_,
+            **facts,
+        )
     if not len(part.rejected):
         return InputError(
             "{file}: it has a header but no rows; expected the rows of a {title}.",
