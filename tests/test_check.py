@@ -353,9 +353,15 @@ def test_contacts_due_before_the_exports_begin_are_not_known(two_waves, tmp_path
     assert sums(found) == {"not_known": 5, "reached": 4, "failed_again": 1}
     assert weights(found) == {"messages not exported": 5}
     assert found.runs["share"].isna().all()
-    reports.run("recovery_check", given, tmp_path / "check")
+    record = reports.run("recovery_check", given, tmp_path / "check")
+    outcomes = {name: n for name, n in record["outcomes"].items() if n}
+    assert outcomes == {"reached": 4, "failed_again": 1, "not_known": 5}
     page = (tmp_path / "check" / "recovery_check.html").read_text()
     assert "0 without a sign of a send, 5 not known" in page and "Check that the" not in page
+    words = [word for n in ("messages", "ledger", "channels") for word in (f"--{n}", given[n])]
+    done = typed("check", given["exports"], *words, "--out", tmp_path / "said", "--light")
+    told = dict(line.strip().split("  ") for line in done.stdout.splitlines()[:3])
+    assert told == {"4": "reached", "1": "failed again", "5": "not known"}
 
 
 def test_contacts_due_after_the_messages_end_are_not_blamed(two_waves):

@@ -215,6 +215,8 @@ def _read_messages(engine: Engine, group: list[Source], as_read: _As, offset: in
     bad, frames, places, first = bad.to_pandas(), [], {}, None
     for number, (source, scanned, refused, total) in enumerate(parsed):
         own = bad[bad["file"] == number].drop(columns="file")
+        if (own["problem"] == mapping.NO_STATE).any():
+            doubts += mapping.unknown_states(source, cells[number][1])
         own = _told(engine.files, cells[number][1], source, scanned, refused, own)
         frame, no_date, more = _rejected(source, refused, own, total)
         frames.append(frame)

@@ -16,6 +16,7 @@ from ..common.doubts import ALL, Doubt, concerning, n_
 from ..common.exceptions import LedgerError, ParameterError, did_you_mean, sentence
 from ..ledger.ledger import Broadcast, Ledger, open_ledger
 from ..recovery import broadcasts
+from ..show.words import OUTCOMES
 from . import recover, summarise
 
 _ = str  # marks a message for the catalogue; it is translated where it is shown
@@ -55,7 +56,9 @@ class Check:
 
     @property
     def recorded(self) -> dict:
-        return {"totals": {"attempted": self.due, "failed": self.contacts("failed_again")}}
+        contacts = {name: self.contacts(name) for name in OUTCOMES}
+        totals = {"attempted": self.due, "failed": contacts["failed_again"]}
+        return {"totals": totals, "outcomes": contacts}
 
 
 def check(settings: Settings, tables: Tables) -> Check:
@@ -255,25 +258,18 @@ def _midnight(day: datetime, zone: str, later: int = 0) -> ibis.Value:
     return _instant(datetime.combine(day, time()) + timedelta(days=later), zone)
 
 
-def _shown(settings: Settings, tables: Tables, rows: ibis.Table) -> ibis.Value:
-    """Whether the failed-messages export has failures of the days before and after a message, so
-    that it would show that message, too.
+def _covered(
+    settings: Settings, tables: Tables, rows: ibis.Table, first: bool = False
+) -> ibis.Value:
+    """Whether the failed-messages export would show that a message to a contact failed: it has
+    failures of that day, and one since the contact was due, but where it is the first message.
     """
     begin, end = tables.inputs.export.span
     if not settings.messages or begin is None or end is None:  # the same file; no dates
         return ibis.literal(True)
     zone = settings.zone
-    return rows.sent_at.between(_midnight(begin, zone), _midnight(end, zone, later=1))
-
-
-def _covered(settings: Settings, tables: Tables, rows: ibis.Table) -> ibis.Value:
-    """Whether the failed-messages export would show that a message to a contact failed: it has
-    failures of that day, and one since the contact was due.
-    """
-    end, shown = tables.inputs.export.span[1], _shown(settings, tables, rows)
-    if not settings.messages or end is None:
-        return shown
-    return shown & (rows.due_at <= _instant(end, settings.zone))
+    inside = rows.sent_at.between(_midnight(begin, zone), _midnight(end, zone, later=1))
+    return inside if first else inside & (rows.due_at <= _instant(end, zone))
 
 
 def _with_resends(
@@ -342,7 +338,9 @@ def _before_due(
     later = sent.sent_at.epoch_seconds().cast("int64") > sent["last"]
     early = sent.filter(later, sent.sent_at < sent.due_at).select(KEYS).distinct()
     own = sent.filter(~later, sent.of == sent.broadcast)
-    own = own.mutate(arrived=~own.failed & _shown(settings, tables, own)).group_by(KEYS)
+    own = own.mutate(arrived=~own.failed & _covered(settings, tables, own, first=True)).group_by(
+        KEYS
+    )
     own = own.aggregate(late=lambda t: t.arrived.any() & ~t.failed.any())
     text = n_(
         "What would count as the resend went to {n} contact after its failure and before it was"

@@ -220,13 +220,13 @@ def _people(
 
 def _in_use(tables: Tables, audience: ibis.Table) -> tuple[Doubt, ...]:
     """Who else carries the tags, by the contacts export or by what other runs gave them."""
-    contacts, labelled = tables.inputs.contacts, []
-    if contacts:
-        labelled.append(tag_import.labels(contacts.table))
-    if tables.ledger:
-        given = tables.ledger.tagged(tables.engine.con, without=tables.run_id)
-        labelled.append(given.select("contact_id", label=given.tag.strip().lower()))
-    return tag_import.in_use(labelled, audience)
+    contacts, ledger = tables.inputs.contacts, tables.ledger
+    given = None if ledger is None else ledger.tagged(tables.engine.con, without=tables.run_id)
+    labelled = (
+        None if contacts is None else tag_import.labels(contacts.table),
+        None if given is None else given.select("contact_id", label=given.tag.strip().lower()),
+    )
+    return tag_import.in_use([own for own in labelled if own is not None], audience)
 
 
 def _no_tags(tables: Tables, audience: ibis.Table, missing: int) -> list[Doubt]:
