@@ -298,3 +298,15 @@ def test_a_channel_without_a_name_is_called_one_in_the_readers_language(name):
     }
     said = getattr(charts, name)(pd.DataFrame(frame), lang=Language("es")).to_json()
     assert "canal 7" in said and "Tienda" in said and "channel 7" not in said
+
+
+@pytest.mark.parametrize("rows", [150, 200, 201, 500, 4321])
+def test_the_table_of_a_load_line_keeps_its_peak_and_its_end(rows):
+    at = [START + timedelta(seconds=n) for n in range(rows)]
+    counts = [*range(rows - 9), rows * 2, *range(8)]
+    line = pd.DataFrame({"at": at, "load": counts})
+    meta = limits.load(line, limit=100, name="WA", reached_at=None).layout.meta
+    told = [int(re.sub("[^0-9]", "", str(cells[-1]))) for cells in meta["data"][1:]]
+    assert max(told) == rows * 2 and told[-1] == 7 and len(told) <= 200
+    assert (f"The data holds {len(told)} of" in meta["description"]) == (rows > 200)
+    assert sum(n > 100 for n in told) > len(told) / 4

@@ -69,6 +69,28 @@ def test_contacts_tagged_before_for_the_same_broadcast_are_left_out(write, tmp_p
     assert recover(ledger, tmp_path / "d", exports=str(write(rows, "d.csv")))[1] == {"1", "2"}
 
 
+@pytest.mark.parametrize(
+    ("tag", "contacts", "told"),
+    [
+        ("promo", ("8", "9"), "'promo' already: a segment of it will hold 6, not 2."),
+        ("Promo", ("1", "2", "9"), "'Promo' already: a segment of it will hold 5, not 3."),
+        ("promo", ("1", "2", "3", "4"), ""),
+        ("promo 2", ("8", "9"), ""),
+    ],
+)
+def test_a_tag_that_the_ledger_gave_to_others_is_told(write, tmp_path, tag, contacts, told):
+    ledger, first = tmp_path / "ledger", write([row(c, f"1{c}") for c in "1234"])
+    given = {"exports": str(first), "tag": "promo"}
+    for out in ("a", "again"):
+        record, _ = recover(ledger, tmp_path / out, **given)
+        assert "carry the tag" not in " ".join(record["warnings"])
+    rows = [row(c, f"2{c}", at="2022-02-02 10:00:00", content="Otra") for c in contacts]
+    given = {"exports": str(write(rows, "other.csv")), "tag": tag}
+    record, tagged = recover(ledger, tmp_path / "b", **given)
+    warned = " ".join(record["warnings"])
+    assert tagged == {*contacts} and ("carry the tag" in warned) == bool(told) and told in warned
+
+
 def test_full_circle_on_the_sample_equals_the_truth(tmp_path):
     given = SAMPLE | {"timezone": "", "start": "2022-01-31 09:00"}
     recover(tmp_path / "ledger", tmp_path / "recovery", **given)
@@ -331,9 +353,15 @@ def test_contacts_due_before_the_exports_begin_are_not_known(two_waves, tmp_path
     assert sums(found) == {"not_known": 5, "reached": 4, "failed_again": 1}
     assert weights(found) == {"messages not exported": 5}
     assert found.runs["share"].isna().all()
-    reports.run("recovery_check", given, tmp_path / "check")
+    record = reports.run("recovery_check", given, tmp_path / "check")
+    outcomes = {name: n for name, n in record["outcomes"].items() if n}
+    assert outcomes == {"reached": 4, "failed_again": 1, "not_known": 5}
     page = (tmp_path / "check" / "recovery_check.html").read_text()
     assert "0 without a sign of a send, 5 not known" in page and "Check that the" not in page
+    words = [word for n in ("messages", "ledger", "channels") for word in (f"--{n}", given[n])]
+    done = typed("check", given["exports"], *words, "--out", tmp_path / "said", "--light")
+    told = dict(line.strip().split("  ") for line in done.stdout.splitlines()[:3])
+    assert told == {"4": "reached", "1": "failed again", "5": "not known"}
 
 
 def test_contacts_due_after_the_messages_end_are_not_blamed(two_waves):
@@ -369,6 +397,34 @@ def test_a_resend_before_its_due_time_is_said(
     }
     found = checked(given | {"timezone": zone, "reached": reached})
     assert sums(found) == outcome and weights(found) == kinds
+
+
+@pytest.mark.parametrize(
+    ("gone", "days", "late"),
+    [
+        (FIRST[:3], ("11",), 3),
+        (FIRST[4:], ("11",), 1),  # after the newest failure, on its day
+        (FIRST[:3], ("13",), 0),  # another export of failures, which says nothing of that day
+        ((), ("11",), 0),
+    ],
+)
+@pytest.mark.parametrize("reached", ["message", "any"])
+def test_failures_that_arrived_late_are_told(write, tmp_path, gone, days, late, reached):
+    failed = [row(c, f"m{c}", at=f"2022-01-11 15:00:0{c[-1]}") for c in FIRST]
+    ledger, exports = tmp_path / "ledger", str(write(failed))
+    recover(ledger, tmp_path / "a", exports=exports, start="2022-01-13 09:00")
+    other = row("77", "m77", None, "2022-01-13 10:00:00", content="Otra")
+    newer = {"11": [r for r in failed if r[3] not in gone], "13": [[*other, CAP]]}
+    given = {
+        "exports": str(write([r for day in days for r in newer[day]], "f.csv")),
+        "messages": str(write([*(r[:-1] for r in failed), other], "m.csv", HEADER[:-1])),
+        "ledger": str(ledger),
+        "timezone": "UTC",
+        "reached": reached,
+    }
+    found = checked(given)
+    assert weights(found).get("arrived late", 0) == late
+    assert "sent early" not in weights(found) and sums(found) == {"no_sign": 5}
 
 
 def test_no_resend_at_all_is_not_said_to_be_early(write, tmp_path):

@@ -182,12 +182,13 @@ def test_a_tag_that_others_carry_is_told_with_the_number_that_the_segment_would_
         ("9", "", "", "", "failed broadcast 110122"),
         ("10",),
     )
-    (doubt,) = tag_import.doubts(export, tagged("9", "10", "11", "12"))
+    others = [tag_import.labels(export)]
+    (doubt,) = tag_import.in_use(others, tagged("9", "10", "11", "12"))
     assert doubt.text().startswith(
         "2 other contacts carry the tag 'failed broadcast 110122' already"
     )
     assert "will hold 6, not 4" in doubt.text() and doubt.weight == 2
-    assert tag_import.doubts(export, tagged("9", tag="another")) == ()
+    assert tag_import.in_use(others, tagged("9", tag="another")) == ()
 
 
 @pytest.mark.parametrize(

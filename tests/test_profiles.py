@@ -1633,3 +1633,32 @@ def test_a_phone_stands_in_import_and_data_only(engine, again):
             r'<script type="text/plain" id="plotly[^<]*</script>', "", path.read_text("utf-8")
         )
         assert not [who for who in people if who in text], path.name
+
+
+@pytest.mark.parametrize("kind", ["failed", "messages"])
+def test_a_log_of_messages_on_their_way_is_not_said_to_be_empty(engine, tmp_path, kind):
+    rows = [f"+4477009001{n},queued,2026-10-05 14:00:{n},,SM{n},outbound-api" for n in (10, 11, 12)]
+    (tmp_path / "log.csv").write_text(table(*rows))
+    with pytest.raises(InputError, match=r"log\.csv: no message .* \(on their way: 3\)"):
+        exports.read(engine, tmp_path / "log.csv", kind)
+
+
+@pytest.mark.parametrize(
+    ("states", "named"),
+    [
+        (["bounced_soft"] * 2, "the states bounced_soft."),
+        (["b"] * 2 + ["c"] * 3 + ["d"] * 4 + ["e"] * 5, "the states e, d, c."),
+        (["Ana García"], None),  # what one row alone has may be a person's
+        ([], None),
+    ],
+)
+def test_states_that_a_profile_does_not_know_are_named(engine, tmp_path, states, named):
+    rows = [
+        f"+4477009002{n},{state},2026-10-05 14:00:{n},,SN{n},outbound-api"
+        for n, state in enumerate(states, 10)
+    ]
+    (tmp_path / "log.csv").write_text(table(FAILED, SENT, *rows))
+    export = exports.read(engine, tmp_path / "log.csv")
+    told = [doubt.text() for doubt in export.doubts if doubt.kind == "unknown states"]
+    assert len(export.rejected) == len(states) and bool(told) == bool(named)
+    assert not named or named in told[0]

@@ -60,6 +60,14 @@ def test_encodings_and_delimiters_give_the_same_table(engine, write, encoding, d
     assert sorted(export.table.contact_id.execute()) == ["0200", "100", "300"]
 
 
+def test_an_opendocument_sheet_is_named_with_the_way_on(engine, tmp_path):
+    with zipfile.ZipFile(tmp_path / "failed.ods", "w") as file:
+        file.writestr("mimetype", "application/vnd.oasis.opendocument.spreadsheet")
+        file.writestr("content.xml", "<office/>")
+    with pytest.raises(InputError, match=r"failed\.ods is an OpenDocument file; save it as \.xlsx"):
+        exports.read(engine, tmp_path / "failed.ods")
+
+
 def test_gzip_zip_workbook_and_parquet_give_the_same_table(engine, write, tmp_path):
     path = write(ROWS)
     packed = tmp_path / "failed.csv.gz"

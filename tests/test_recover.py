@@ -282,6 +282,31 @@ def test_a_contacts_export_without_tags_is_not_said_to_keep_them(
     assert ("would take off those that contacts have" in steps) == told
 
 
+@pytest.mark.parametrize(
+    ("known", "missing", "said"),
+    [
+        ("123", 0, "Existing tags were kept in each cell"),
+        ("1", 2, "were kept in the cells of the contacts that the contacts export has"),
+        ("789", 3, "has no tags to keep in the cells"),
+    ],
+)
+def test_contacts_that_a_contacts_export_does_not_have_are_said(
+    write, tmp_path, known, missing, said
+):
+    # Each for two broadcasts: contacts are counted, not what is written of them.
+    at = {"": "2022-01-11 15:00:00", "Otra": "2022-02-11 15:00:00"}
+    path = write([row(c, c + text, at=at[text], content=text) for c in "123" for text in at])
+    contacts = write([[c, "vip"] for c in known], "contacts.csv", ["ContactID", "Tags"])
+    given = {"exports": str(path), "contacts": str(contacts), "tag": "t {date}"}
+    found, _ = recover(tmp_path / "a", **given)
+    doubts = {doubt.kind: doubt for doubt in found.doubts}
+    assert (recovering.NO_TAGS in doubts) == bool(missing)
+    if missing:
+        text = f"{missing} of the contacts to tag are not in the contacts export"
+        assert doubts[recovering.NO_TAGS].text().startswith(text)
+    assert said in import_steps(opened(given, "tag_import").reader, found, True).data
+
+
 def test_files_are_split_where_the_platform_asks_for_it(engine, tmp_path):
     platform = profile.target("respondio", None)
     assert (platform.rows, platform.bytes) == (199_999, 19_000_000)

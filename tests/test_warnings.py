@@ -208,3 +208,37 @@ def test_an_export_without_message_ids_is_not_said_to_be_cut_by_a_spreadsheet(wr
     [said] = [doubt for doubt in doubts(bench.tables) if doubt.kind == "ids do not match"]
     assert said.values == {"n": 3, "contacts": 3}
     assert ("spreadsheet" in said.text()) == (not columns)
+
+
+@pytest.mark.parametrize(
+    ("errors", "silent"),
+    [
+        (["", LIMIT, ""], 2),
+        (["-", "N/A", "null", "#NAME?", "#¿NOMBRE?", "#DIV/0!", "n/d"], 7),
+        ([LIMIT, "Línea dada de baja", "未送达", "#131026", "30003", "None of these"], 0),
+        (["", *[LIMIT] * 19], 1),
+        (["", *[LIMIT] * 20], 0),  # fewer than one in twenty
+    ],
+)
+def test_failures_without_a_reason_are_told_where_they_are_many(write, errors, silent):
+    path = write([row(str(n), f"m{n}", error) for n, error in enumerate(errors, 1)])
+    bench = opened({"exports": str(path), "timezone": "UTC"})
+    found = {doubt.kind: doubt for doubt in doubts(bench.tables)}
+    assert (found["no reason"].weight if "no reason" in found else 0) == silent
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"cause": "quotas"}, "has cause 'quotas'. Did you mean 'quota'? Present: quota, unreach"),
+        ({"cause": "media"}, "has cause 'media'. Present: quota, unreachable."),
+        ({"verdict": "retry"}, "has verdict 'retry'. Present: unknown, wait."),
+        ({"sender_type": "brodcast"}, "'brodcast'. Did you mean 'broadcast'? Present: broadcast."),
+        ({"cause": "quota", "from_": "2022-02-01"}, "is left for from 2022-02-01, cause quota"),
+    ],
+)
+def test_a_filter_that_no_failure_fits_is_answered_with_what_there_is(write, asked, said):
+    path = write([row("1", "m1"), row("2", "m2", "(#131026) Message undeliverable")])
+    words = [f"--{name.strip('_').replace('_', '-')}={value}" for name, value in asked.items()]
+    done = typed("recover", path, "--tag", "t", "--timezone", "UTC", "--dry-run", *words)
+    assert done.returncode == 2 and said in done.stderr

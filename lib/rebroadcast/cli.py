@@ -8,7 +8,7 @@ import runpy
 import shlex
 import sys
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
@@ -24,7 +24,14 @@ from .bench import parameters
 from .common.doubts import loudest_first
 from .common.exceptions import ParameterError, RebroadcastError, did_you_mean, speaking, visible
 from .common.language import Language, language
-from .show.words import cause_name, confidence_name, disposition_name, unnamed, verdict_name
+from .show.words import (
+    cause_name,
+    confidence_name,
+    disposition_name,
+    outcome_name,
+    unnamed,
+    verdict_name,
+)
 from .sources import share
 
 if TYPE_CHECKING:
@@ -243,6 +250,7 @@ def _run(
     content = reports.run(notebook, asked, out, overwrite, strict=strict)
     if not as_json:
         _counts(content.get("counts", {}), lang)
+        _counts(content.get("outcomes", {}), lang, outcome_name)
         _waves(content.get("waves", []), content.get("timezone") or "UTC", lang)
     _warn(content.get("warnings", []), lang)
     if as_json:
@@ -321,10 +329,10 @@ def _warn(warnings: Iterable[str], lang: Language) -> None:
         _say(lang.gettext("Warning: {text}", text=warning), err=True)
 
 
-def _counts(counts: dict[str, int], lang: Language) -> None:
+def _counts(counts: dict[str, int], lang: Language, called: Callable = disposition_name) -> None:
     for name, rows in counts.items():
         if rows:
-            _say(f"{lang.number(rows):>10}  {disposition_name(name, lang, rows)}")
+            _say(f"{lang.number(rows):>10}  {called(name, lang, rows)}")
 
 
 def _waves(waves: list[dict], zone: str, lang: Language) -> None:

@@ -11,6 +11,7 @@ from .tables import Tables
 
 _ = str  # marks a message for the catalogue; it is translated where it is shown
 LISTED = 5  # channels that are named
+FEW = 0.05  # so large a share of the failures may say no reason without a word
 NIGHT = timedelta(minutes=10)  # so near to midnight, an export's edge may cut a broadcast
 
 
@@ -24,6 +25,7 @@ def doubts(tables: Tables) -> tuple[Doubt, ...]:
         *_one_day(tables),
         *_grouping(tables),
         *_no_channel(tables),
+        *_no_reason(tables),
         *_other_channels(tables),
         *_shared_ids(tables),
         *_unmatched(tables),
@@ -140,6 +142,20 @@ def _no_channel(tables: Tables) -> list[Doubt]:
         " cells): they are in no channel's numbers, and count as broadcasts of their own.",
     )
     return concerning("no channel", text, n)
+
+
+def _no_reason(tables: Tables) -> list[Doubt]:
+    """How many failed messages say no reason, where they are more than a few."""
+    n = int(tables.seen["silent"])
+    text = n_(
+        "{n} failed message says no reason: its error is empty, or a spreadsheet broke it. So it is"
+        " not known whether its contact can be reached again. Export the failed messages again,"
+        " and do not save them in a spreadsheet.",
+        "{n} failed messages say no reason: their errors are empty, or a spreadsheet broke them. So"
+        " it is not known whether their contacts can be reached again. Export the failed messages"
+        " again, and do not save them in a spreadsheet.",
+    )
+    return concerning("no reason", text, n) if n >= FEW * tables.seen["failed"] else []
 
 
 def _other_channels(tables: Tables) -> list[Doubt]:

@@ -41,6 +41,8 @@ UNUSED = (
     "error",
     "kind",
 )
+# What an error says that is empty, but for a sign of that or for what a sheet made of it.
+NO_REASON = r"^[^\p{L}\p{N}]*$|^(n/?[ad]|null|none|nan|nil)$|^#[^ 1-9]+[!?]$"
 
 
 class Inputs:
@@ -405,13 +407,15 @@ class Tables:
         Of all: `newest` (UTC); `first` and `last` of broadcasts (wall clock), NaT where there is
         none; how many days of months (`days`) and months of years (`months`) have some; how many
         failures name no channel (`nowhere`). Of those selected: what `facts` shows, how many rows
-        are in another file, too (`again`), or have a message ID (`named`), how many IDs these are
-        (`unique`), and the channels of those that count (`counting`).
+        are in another file, too (`again`), say no reason (`silent`), or have a message ID
+        (`named`), how many IDs these are (`unique`), and the channels of those that count
+        (`counting`).
         """
         rows = self.inputs.all_failed
         at, sent, own = rows.local_at, rows.broadcast.notnull(), self.selected(rows)
         counted = self.counted(rows)
         parts = [rows[part] for part in id_parts("message_id", rows)]
+        silent = rows.masked.fill_null("").strip().lower().re_search(NO_REASON)
         found = rows.aggregate(
             newest=rows.sent_at.max(),
             first=at.min(where=sent),
@@ -420,6 +424,7 @@ class Tables:
             months=at.month().nunique(),
             nowhere=rows.count(where=rows.channel_id.fill_null("") == ""),
             again=rows.count(where=own & _again(rows)),
+            silent=rows.count(where=own & (rows.cause == "unknown") & silent),
             named=sum(part.count(where=own) for part in parts),
             unique=distinct_ids("message_id", rows, own),
             counting=rows.channel_id.collect(where=counted, distinct=True),
@@ -484,7 +489,20 @@ class Tables:
             raise self._nothing_left()
 
     def _nothing_left(self) -> ParameterError:
-        """Which filters left nothing."""
+        """Which filters left nothing, or a value that no failed message has."""
+        for name in ("sender_type", "cause", "verdict"):
+            known = self.inputs.all_failed[name].lower().collect(distinct=True).execute()
+            known = [] if known is None else sorted(known)
+            for value in getattr(self.settings.selection, name):
+                if profile.in_english(name, value).lower() not in known:
+                    return ParameterError(
+                        "No failed message has {name} '{value}'.{hint} Present: {known}.",
+                        name,
+                        name=name,
+                        value=value,
+                        hint=did_you_mean(value, known),
+                        known=", ".join(known) or sentence("none"),
+                    )
         names = ("channel", "from_", "to", "sender_type", "broadcast", "cause", "verdict", "text")
         stated = {n: self.settings.stated[n] for n in names if n in self.settings.stated}
         filters = ", ".join(f"{n.strip('_')} {value}" for n, value in stated.items())

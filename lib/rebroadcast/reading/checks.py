@@ -310,9 +310,9 @@ def doubts(
 REJECTED = {
     "failed": n_(
         "{n} row of failed messages could not be read and is in none of the numbers: {files},"
-        " line {line}. data/rejected.csv has it.",
+        " line {line}. A report has it in data/rejected.csv.",
         "{n} rows of failed messages could not be read and are in none of the numbers:"
-        " {files}, from line {line} on. data/rejected.csv lists them.",
+        " {files}, from line {line} on. A report lists them in data/rejected.csv.",
     ),
     "messages": n_(
         "{n} row of the messages export could not be read: {files}, line {line}. Its contact"

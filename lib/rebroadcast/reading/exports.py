@@ -215,6 +215,8 @@ def _read_messages(engine: Engine, group: list[Source], as_read: _As, offset: in
     bad, frames, places, first = bad.to_pandas(), [], {}, None
     for number, (source, scanned, refused, total) in enumerate(parsed):
         own = bad[bad["file"] == number].drop(columns="file")
+        if (own["problem"] == mapping.NO_STATE).any():
+            doubts += mapping.unknown_states(source, cells[number][1])
         own = _told(engine.files, cells[number][1], source, scanned, refused, own)
         frame, no_date, more = _rejected(source, refused, own, total)
         frames.append(frame)
@@ -319,6 +321,14 @@ def _nothing_good(source: Source, kind: str, part: _Part) -> InputError:
             "{file}: none of its {n} messages failed; there is nothing to report or to send again.",
             source.path,
             n=messages,
+            **facts,
+        )
+    if open_ := sum(doubt.weight for doubt in part.doubts if doubt.kind == "under way"):
+        return InputError(
+            "{file}: no message of it has failed or arrived yet (on their way: {n}); export it"
+            " again later.",
+            source.path,
+            n=open_,
             **facts,
         )
     if not len(part.rejected):

@@ -8,6 +8,7 @@ import pandas as pd
 
 from ..common.doubts import Doubt
 from ..common.exceptions import folded
+from ..common.masking import mask
 from ..common.sheets import NOTHING
 from ..engine.engine import Engine
 from ..sources.files import Source
@@ -16,6 +17,7 @@ from . import checks, dates
 from .scan import IDS
 
 NO_STATE = "a state that its profile does not know"
+MOST = 3  # states that are named
 RANK, FILE = 60, 40  # bits: a record's state, file and place, as one number that orders them
 NUMBERS = {*IDS, "phone", "code"}
 DRESSED = {*NUMBERS, "sent_at"}  # what spreadsheets keep as text by a sign before it
@@ -70,6 +72,41 @@ def messages(
     return engine.keep(rows.select(**ours, **more, problem=_problem(rows, form))), doubts
 
 
+def _states(form: Form, said: "dict[str, ibis.Value]") -> "list[tuple[ibis.Value, ibis.Value]]":
+    """What tells each state in the cells of a form, and the state; null for one that is unknown."""
+    signs = [
+        (ours, values, state)
+        for state in ("unknown", "incoming", "none", "reached", "failed", "open")
+        for ours, values in form.states.get(state, {}).items()
+        if ours in said
+    ]
+    signs.sort(key=lambda sign: sign[1] == ["*"])  # what is filled tells less than what it says
+    return [
+        (_says(said[ours], values), ibis.literal(state).nullif("unknown"))
+        for ours, values, state in signs
+    ]
+
+
+def unknown_states(source: Source, raw: "ibis.Table") -> list[Doubt]:
+    """Name the states of a file that its profile does not know, those of most rows first; what one
+    row alone has may be anything, and is not named.
+    """
+    form, raw = source.fitted.form, _said(source, raw)
+    said = {name: raw[name] for name in form.columns if name in raw.columns}
+    tells = {n: sum(len(own.get(n, ())) for own in form.states.values()) for n in said}
+    rows = raw.filter(ibis.cases(*_states(form, said)).isnull())
+    seen = rows.group_by(word=said[max(tells, key=tells.__getitem__)]).aggregate(n=rows.count())
+    seen = seen.filter(seen.word.notnull(), seen.n > 1).order_by(ibis.desc("n"), "word").to_pandas()
+    doubt = Doubt(
+        "unknown states",
+        "{file}: its profile does not know the states {states}. For a profile in which to name"
+        " them, run: rebroadcast profiles {file}",
+        {"file": source.name, "states": ", ".join(map(mask, seen["word"].head(MOST)))},
+        int(seen["n"].sum()),
+    )
+    return [doubt] * (len(seen) > 0)
+
+
 def _rows(
     engine: Engine,
     number: int,
@@ -85,17 +122,7 @@ def _rows(
     raw = raw.filter(~raw.broken) if source.document else raw
     form, raw = source.fitted.form, _said(source, raw)
     said = {name: raw[name] for name in form.columns if name in raw.columns}
-    signs = [
-        (ours, values, state)
-        for state in ("unknown", "incoming", "none", "reached", "failed", "open")
-        for ours, values in form.states.get(state, {}).items()
-        if ours in said
-    ]
-    signs.sort(key=lambda sign: sign[1] == ["*"])  # what is filled tells less than what it says
-    tests = [
-        (_says(said[ours], values), ibis.literal(state).nullif("unknown"))
-        for ours, values, state in signs
-    ]
+    tests = _states(form, said)
     place = raw.file_row_number.cast("int64") + 1
     code, why = (said.get(n, ibis.null("string")) for n in ("code", "reason"))
     own = ibis.literal(f"{source.sha256[:8]} {source.name}:") + place.cast("string")

@@ -95,24 +95,20 @@ def carrying(contacts: "ibis.Table", tags: Collection[str]) -> "ibis.Table":
     return with_ids(own.filter(own.label.isin(asked))).select("contact_id").distinct()
 
 
-def doubts(
-    contacts: "ibis.Table",
-    tagged: "ibis.Table",
-    excluded: Collection[str] = (),
-    people: People | None = None,
-) -> tuple[Doubt, ...]:
-    """What a contacts export says against a plan to tag (tagged: contact_id, tag, each once):
-    others that carry the tag already, so that the segment would hold them too, tags that read like
-    an opt-out (of any contact of the same person, where people are known), and tags to be left out
-    (excluded) that nobody has.
+def in_use(labelled: "Iterable[ibis.Table]", tagged: "ibis.Table") -> tuple[Doubt, ...]:
+    """Who else carries a tag that is to be given (tagged: contact_id, tag, each once), so that its
+    segment would hold them too: labelled are tables of contact_id and label, those of a contacts
+    export (`labels`), and what a ledger says was given.
 
-    >>> doubts(contacts, audience)  # doctest: +SKIP
+    >>> in_use([labels(contacts)], audience)  # doctest: +SKIP
     """
-    own = labels(contacts)
     sizes = tagged.group_by("tag").aggregate(mine=tagged.count())
     sizes = sizes.mutate(label=sizes.tag.strip().lower())
-    carriers = with_ids(own.join(sizes, "label"))
-    carriers = carriers.anti_join(tagged, ["contact_id", "tag"]).distinct()
+    each = [with_ids(own.join(sizes, "label")) for own in labelled]
+    if not each:
+        return ()
+    carriers = ibis.union(*(own.select("contact_id", "tag", "mine") for own in each), distinct=True)
+    carriers = carriers.anti_join(tagged, ["contact_id", "tag"])
     others = carriers.group_by("tag", "mine").aggregate(n=carriers.count())
     others = others.order_by(others.n.desc(), "tag").to_pandas()
     found = [
@@ -138,6 +134,22 @@ def doubts(
                 int(others["n"].iloc[MOST_TAGS]),
             )
         )
+    return tuple(found)
+
+
+def doubts(
+    contacts: "ibis.Table",
+    tagged: "ibis.Table",
+    excluded: Collection[str] = (),
+    people: People | None = None,
+) -> tuple[Doubt, ...]:
+    """What a contacts export says against a plan to tag (tagged: contact_id, tag, each once): tags
+    that read like an opt-out (of any contact of the same person, where people are known), and tags
+    to be left out (excluded) that nobody has.
+
+    >>> doubts(contacts, audience)  # doctest: +SKIP
+    """
+    own, found = labels(contacts), list[Doubt]()
     names = own.select("label").distinct()  # each is looked at once
     names = names.filter(names.label.re_search(OPT_OUT))
     against = with_ids(own.semi_join(names, "label").distinct())

@@ -133,10 +133,16 @@ def import_steps(reader: Reader, found: Recovery, with_contacts: bool) -> HTML:
         " platform."
     )
     kept = _("Give the contacts export (contacts) and existing tags are kept in each cell.")
-    if any(doubt.kind == NO_TAGS for doubt in found.doubts):
+    unknown = [doubt for doubt in found.doubts if doubt.kind == NO_TAGS]
+    if any(doubt.weight >= found.recoverable for doubt in unknown):
         kept = _(
             "The contacts export has no tags to keep in the cells: an import that replaces tags"
             " would take off those that contacts have."
+        )
+    elif unknown:
+        kept = _(
+            "Existing tags were kept in the cells of the contacts that the contacts export has: an"
+            " import that replaces tags would take off those of the others."
         )
     elif with_contacts:
         kept = _("Existing tags were kept in each cell, from the contacts export.")

@@ -98,6 +98,16 @@ class Figure(go.Figure):
         )
 
 
+def _few(frame: "pd.DataFrame") -> "pd.DataFrame":
+    """As many rows as a table shows: the first, or of a line some of each part, the peak and the
+    end.
+    """
+    if len(frame) <= ROWS or "load" not in frame:
+        return frame.head(ROWS)
+    places = {*range(0, len(frame), ceil(len(frame) / (ROWS - 2)))}
+    return frame.iloc[sorted(places | {int(frame["load"].argmax()), len(frame) - 1})]
+
+
 def chart(draw: Callable[..., go.Figure]) -> Callable[..., go.Figure]:
     """Hand draw a clean frame, answer one with nothing in it, and describe the figure in
     `layout.meta`.
@@ -121,12 +131,12 @@ def chart(draw: Callable[..., go.Figure]) -> Callable[..., go.Figure]:
         else:
             drawn, clean = figure([], _("There is nothing to show"), "", 1, lang), clean.head(0)
             drawn.update_xaxes(visible=False).update_yaxes(visible=False)
-        told, table = [*filter(None, drawn.layout.meta)], clean.head(ROWS).astype(object)
+        told, table = [*filter(None, drawn.layout.meta)], _few(clean).astype(object)
         if len(frame) > ROWS:
             told.append(
                 _(
-                    "The data holds the first {n} of {total} rows",
-                    n=lang.number(ROWS),
+                    "The data holds {n} of {total} rows",
+                    n=lang.number(len(table)),
                     total=lang.number(len(frame)),
                 )
             )

@@ -211,9 +211,9 @@ def word(words: Mapping[str, Said], key: object, lang: Language, n: int = 1) -> 
     return lang.gettext(said) if said else str(key)
 
 
-cause_name, verdict_name, disposition_name, meaning, reason_name, confidence_name = (
+cause_name, verdict_name, disposition_name, meaning, reason_name, confidence_name, outcome_name = (
     partial(word, words)
-    for words in (CAUSES, VERDICTS, DISPOSITIONS, MEANINGS, REASONS, CONFIDENCES)
+    for words in (CAUSES, VERDICTS, DISPOSITIONS, MEANINGS, REASONS, CONFIDENCES, OUTCOMES)
 )
 
 

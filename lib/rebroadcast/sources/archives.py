@@ -58,6 +58,10 @@ def unpack(path: Path, target: Path, headings: Callable[[list[str]], int]) -> li
         _fits(sum(member.file_size for member in archive.infolist()), path)
         if "[Content_Types].xml" in names:
             return _sheets(path, target, headings)
+        if "content.xml" in names:
+            raise InputError(
+                "{path} is an OpenDocument file; save it as .xlsx or CSV.", path, path=path
+            )
         members = [
             member
             for member in archive.infolist()

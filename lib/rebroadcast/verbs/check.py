@@ -16,6 +16,7 @@ from ..common.doubts import ALL, Doubt, concerning, n_
 from ..common.exceptions import LedgerError, ParameterError, did_you_mean, sentence
 from ..ledger.ledger import Broadcast, Ledger, open_ledger
 from ..recovery import broadcasts
+from ..show.words import OUTCOMES
 from . import recover, summarise
 
 _ = str  # marks a message for the catalogue; it is translated where it is shown
@@ -55,7 +56,9 @@ class Check:
 
     @property
     def recorded(self) -> dict:
-        return {"totals": {"attempted": self.due, "failed": self.contacts("failed_again")}}
+        contacts = {name: self.contacts(name) for name in OUTCOMES}
+        totals = {"attempted": self.due, "failed": contacts["failed_again"]}
+        return {"totals": totals, "outcomes": contacts}
 
 
 def check(settings: Settings, tables: Tables) -> Check:
@@ -97,7 +100,7 @@ def check(settings: Settings, tables: Tables) -> Check:
             *facts.doubts,
             *doubts,
             *_zones(settings, told),
-            *_early(settings, tables, fates, pairs, told),
+            *_before_due(settings, tables, fates, pairs, told),
             *_unseen(tables, fates),
         ),
     )
@@ -255,16 +258,18 @@ def _midnight(day: datetime, zone: str, later: int = 0) -> ibis.Value:
     return _instant(datetime.combine(day, time()) + timedelta(days=later), zone)
 
 
-def _covered(settings: Settings, tables: Tables, rows: ibis.Table) -> ibis.Value:
+def _covered(
+    settings: Settings, tables: Tables, rows: ibis.Table, first: bool = False
+) -> ibis.Value:
     """Whether the failed-messages export would show that a message to a contact failed: it has
-    failures of that day, and one since the contact was due.
+    failures of that day, and one since the contact was due, but where it is the first message.
     """
     begin, end = tables.inputs.export.span
     if not settings.messages or begin is None or end is None:  # the same file; no dates
         return ibis.literal(True)
     zone = settings.zone
     inside = rows.sent_at.between(_midnight(begin, zone), _midnight(end, zone, later=1))
-    return inside & (rows.due_at <= _instant(end, zone))
+    return inside if first else inside & (rows.due_at <= _instant(end, zone))
 
 
 def _with_resends(
@@ -304,7 +309,7 @@ def _zones(settings: Settings, known: Sequence[Broadcast]) -> list[Doubt]:
     return [Doubt("another zone", text, values, ALL)] if other else []
 
 
-def _early(
+def _before_due(
     settings: Settings,
     tables: Tables,
     fates: ibis.Table,
@@ -312,7 +317,8 @@ def _early(
     known: Sequence[Broadcast],
 ) -> list[Doubt]:
     """How many contacts without an outcome a resend went to before they were due: after all of
-    their broadcast that the recovery saw, by the clock that it read.
+    their broadcast that the recovery saw, by the clock that it read. And whose failures are none
+    any more: the broadcast itself has arrived late.
     """
     zone = ZoneInfo(settings.zone)
     clocks = [
@@ -322,10 +328,20 @@ def _early(
     last = ibis.memtable(seen, schema={"known_": "string", "last": "int64"})
     waiting = fates.filter(~fates.outcome.isin(["reached", "failed_again"]))
     rows = waiting.join(last, waiting.broadcast == last.known_)
-    messages = [t for t in (tables.inputs.all_failed, tables.delivered) if t is not None]
-    sent = ibis.union(*(_with_resends(settings, rows, table, pairs) for table in messages))
+    messages = ((tables.inputs.all_failed, True), (tables.delivered, False))
+    each = [
+        _with_resends(settings, rows, table, pairs, failed=ibis.literal(failed))
+        for table, failed in messages
+        if table is not None
+    ]
+    sent = ibis.union(*each)
     later = sent.sent_at.epoch_seconds().cast("int64") > sent["last"]
     early = sent.filter(later, sent.sent_at < sent.due_at).select(KEYS).distinct()
+    own = sent.filter(~later, sent.of == sent.broadcast)
+    own = own.mutate(arrived=~own.failed & _covered(settings, tables, own, first=True)).group_by(
+        KEYS
+    )
+    own = own.aggregate(late=lambda t: t.arrived.any() & ~t.failed.any())
     text = n_(
         "What would count as the resend went to {n} contact after its failure and before it was"
         " due, so that it does not count. See whether the resend went out before its start, and"
@@ -334,7 +350,18 @@ def _early(
         " were due, so that it does not count. See whether the resend went out before its start,"
         " and whether the time zone is that of the exports.",
     )
-    return concerning("sent early", text, int(early.count().execute()))
+    late = n_(
+        "The failure of {n} contact without a sign of a send is no longer in the failed-messages"
+        " export, though it covers its time, and its message is in the messages export: it seems"
+        " to have arrived late. Do not write to this contact again.",
+        "The failures of {n} contacts without a sign of a send are no longer in the failed-messages"
+        " export, though it covers their time, and their messages are in the messages export: they"
+        " seem to have arrived late. Do not write to these contacts again.",
+    )
+    return [
+        *concerning("sent early", text, int(early.count().execute())),
+        *concerning("arrived late", late, int(own.filter(own.late).count().execute())),
+    ]
 
 
 def _unseen(tables: Tables, fates: ibis.Table) -> list[Doubt]:

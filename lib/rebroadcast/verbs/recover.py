@@ -119,7 +119,9 @@ def recover(settings: Settings, tables: Tables, results: Results | None = None) 
             tables.inputs.export.rows + len(tables.inputs.export.rejected),
         )
         files, missing = _files(tables, audience, sizes, folder / "import")
-        told = (*_people(settings, tables, audience, folder), *_asked_out(tables, audience, folder))
+        told = _in_use(tables, audience)
+        told += (*_no_tags(tables, audience, missing), *_people(settings, tables, audience, folder))
+        told += (*_asked_out(tables, audience, folder),)
     except BaseException:
         if claim and not claim.repeated:
             open_ledger(settings.ledger).take_back(claim.run_id)
@@ -201,7 +203,7 @@ def _people(
     if contacts is None or people is None:
         return ()
     doubts = tag_import.doubts(contacts.table, audience, settings.exclude_tag, people)
-    doubts += (*_no_tags(tables, audience), *people.doubts())
+    doubts += people.doubts()
     rows = tables.fates.join(people.table, "contact_id")
     rows = rows.select("contact_id", "person", "audience", "disposition")
     if not (sharing := int(rows.contact_id.nunique().execute())):
@@ -236,19 +238,41 @@ def _asked_out(tables: Tables, audience: ibis.Table, folder: Path) -> list[Doubt
     return concerning("asked out", text, n)
 
 
-def _no_tags(tables: Tables, audience: ibis.Table) -> list[Doubt]:
-    """Whether the contacts exports do not tell which tags contacts have, where an import may
-    replace them.
+def _in_use(tables: Tables, audience: ibis.Table) -> tuple[Doubt, ...]:
+    """Who else carries the tags, by the contacts export or by what other runs gave them."""
+    contacts, ledger = tables.inputs.contacts, tables.ledger
+    given = None if ledger is None else ledger.tagged(tables.engine.con, without=tables.run_id)
+    labelled = (
+        None if contacts is None else tag_import.labels(contacts.table),
+        None if given is None else given.select("contact_id", label=given.tag.strip().lower()),
+    )
+    return tag_import.in_use([own for own in labelled if own is not None], audience)
+
+
+def _no_tags(tables: Tables, audience: ibis.Table, missing: int) -> list[Doubt]:
+    """Whether the contacts exports do not tell which tags the contacts have (missing: of how many
+    they say nothing), where an import may replace them.
     """
-    lacking = [s.name for s in tables.inputs.sources["contacts"] if checks.lacks(s, "tags")]
-    asked = any("tags" in targets.needed(own) for own in tables.target.columns.values())
+    if not any("tags" in targets.needed(own) for own in tables.target.columns.values()):
+        return []
+    sources = tables.inputs.sources.get("contacts", ())
+    lacking = [s.name for s in sources if checks.lacks(s, "tags")]
     text = _(
         "{files} has no Tags column, so the tags that contacts have already are not known and not"
         " in the import files: an import that replaces tags would take them off. Export the"
         " contacts with their tags, or try one row first."
     )
-    n = int(audience.contact_id.nunique().execute()) if asked and lacking else 0
-    return concerning(NO_TAGS, text, n, files=", ".join(lacking))
+    absent = n_(
+        "{n} of the contacts to tag is not in the contacts export, so the tags that it has already"
+        " are not known: an import that replaces tags would take them off. Export all contacts,"
+        " or try one row first.",
+        "{n} of the contacts to tag are not in the contacts export, so the tags that they have"
+        " already are not known: an import that replaces tags would take them off. Export all"
+        " contacts, or try one row first.",
+    )
+    n = int(audience.contact_id.nunique().execute()) if lacking else 0
+    told = concerning(NO_TAGS, text, n, files=", ".join(lacking))
+    return told or concerning(NO_TAGS, absent, missing)
 
 
 def _in_waves(
@@ -447,7 +471,7 @@ def _files(
     if contacts is None:
         return files, 0
     lacking = audience.anti_join(contacts, same_ids(audience, contacts, "contact_id"))
-    return files, int(lacking.count().execute())
+    return files, int(lacking.contact_id.nunique().execute())
 
 
 def _keep(
