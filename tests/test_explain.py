@@ -370,6 +370,42 @@ def test_what_passes_by_itself_never_leaves_a_contact_out(text, kind):
 
 
 @pytest.mark.parametrize(
+    ("text", "kind", "cause"),
+    [
+        ("131049, 131050", "whatsapp", "opted_out"),
+        ("131050; 131047", "whatsapp", "opted_out"),
+        ("(#131049) Healthy ecosystem (#131050) Stopped", "whatsapp", "opted_out"),
+        ("131048 Spam rate limit hit\n131050 User stopped marketing", "whatsapp", "opted_out"),
+        ('{"errors":[{"code":131049,"title":"x"},{"code":131050}]}', "whatsapp", "opted_out"),
+        ("30003 Unreachable; 21610 Attempt to send to unsubscribed", "sms", "opted_out"),
+        ("30003,30005", "sms", "invalid_recipient"),
+        ("EC_ABSENT_SUBSCRIBER, EC_UNKNOWN_SUBSCRIBER", "sms", "invalid_recipient"),
+        ("tooManyRequests, receiverNotSubscribed", "viber", "opted_out"),
+        ("Too Many Requests: retry after 9; bot was blocked by the user", "telegram", "opted_out"),
+        ('["bot was blocked by the user", "Too Many Requests"]', "telegram", "opted_out"),
+    ],
+)
+def test_of_two_errors_in_one_cell_the_more_careful_is_taken(text, kind, cause):
+    told = explain(text, kind)
+    assert (told.cause, told.verdict) == (cause, "never")
+    assert errors.reasons(text, kind)[0][2] == told.rule
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "cause"),
+    [
+        ("HTTP 400 Bad Request; (#131056) Pair rate limit hit", "whatsapp", "rate_limit"),
+        ("403 Forbidden; Too Many Requests: retry after 5", "telegram", "rate_limit"),
+        ("470 Re-engagement message (131047)", "whatsapp", "outside_window"),
+        ("63049 | Meta code 131049", "whatsapp", "recipient_cap"),
+        ('{"code": 429, "message": "Too Many Requests"}', "telegram", "rate_limit"),
+    ],
+)
+def test_a_status_beside_an_error_is_no_second_error(text, kind, cause):
+    assert explain(text, kind).cause == cause
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "The phone was off for more than 24 hours",

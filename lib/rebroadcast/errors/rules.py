@@ -31,6 +31,7 @@ _MILD = (
 )  # states that blame nobody, or a person
 # Where a published code stands among texts (2), concepts (4) and weak texts (5).
 _PLACES = {"agrees": 0.5, "named": 1, "native": 1, "own": 4.1, "long": 3.5, "short": 4.5, "weak": 6}
+_CAREFUL = ("never", "fix", "unknown", "wait")  # of two equally sure readings the first wins
 # Least shares of a cause, of all that the words of an unsure text speak for:
 LIKELY = 0.33  # for a cause that no rule names
 VOTE = 150  # what a short code counts beside words, in hundredths of the logarithm of the odds
@@ -372,7 +373,26 @@ class Rules:
                 if why in ("named", "native"):  # of two codes the longer says more
                     place -= len(row.code) / 1000
                 hits.append(self._hit(place, spoken, text, row.code, said))
-        return _borne_out(hits, 2, hits)
+        return self._more_careful(_borne_out(hits, 2, hits), text, provider)
+
+    def _more_careful(self, hits: list[Hit], text: texts.Read, provider: str | None) -> list[Hit]:
+        """Put first, of several errors in one text, that which asks for most care: of long codes
+        alike, or where there is none, of parts that each tell an error.
+        """
+        best = self._best(hits, text)
+        if not best or not best.order[0] or best.rule.verdict == "never":
+            return hits
+        ranked = sorted((h for h in hits if h.code), key=lambda h: -h.order[1])
+        told: Iterable[Hit | None] = {h.code: h for h in ranked if _alike(h, ranked[-1])}.values()
+        if not told and best.order[1] < 2.9 and text.kind != "email":
+            parts = [texts.Read(part, text.kind) for part in texts.errors_of(text.masked)]
+            told = [self._best(self._speaking(part, provider), part) for part in parts]
+        sure = [h for h in told if h and h.confidence != "guess" and h.rule.cause != "unknown"]
+        care = functools.partial(min, key=lambda h: (_CAREFUL.index(h.rule.verdict), h.order))
+        if len(sure) < 2 or care(sure).rule.verdict == best.rule.verdict:
+            return hits
+        place = min(0.6, best.order[1])  # so sure that the other's words do not deny it
+        return [care(sure)._replace(order=(1, place, False, -1)), *hits]
 
     def _concept_hits(self, text: texts.Read) -> list[Hit]:
         hits = []
@@ -462,6 +482,14 @@ class Rules:
         return passes or (
             blamed or not person if email and not text.kind else blamed and not person
         )
+
+
+def _alike(one: Hit, other: Hit) -> bool:
+    """Whether two hits rest on long codes of one form: 131049 and 131050, not 470 and 131047."""
+    sure = [hit.code or "" for hit in (one, other) if hit.order[0] and hit.order[1] < 4]
+    codes = [code for code in sure if len(code) > 4]
+    forms = {len(c) if c.isdecimal() else c.partition("_")[0] for c in codes}
+    return len(codes) == 2 and len(forms) == 1
 
 
 def _borne_out(hits: list[Hit], place: float, others: list[Hit]) -> list[Hit]:

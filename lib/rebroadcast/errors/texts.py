@@ -24,6 +24,13 @@ _CODE_ALONE = _ascii(
     r"(?:^[\s\"'(\[{]*|\()(?:[A-Z]{2}-)?(\d{1,7})(?:\.\d+)?(?:\s*[:)\],;|]|\s+[-(A-Z]|\s*$)"
 )
 _CODE_LONG = _ascii(r"(\d(?<!\w.)\d{4,6})\b")
+_CODE_NEXT = _ascii(  # a further code: of a list, or where a further error begins
+    r"[\d;|/&+]\s*[,;|/&+]?\s*[\"'(\[{#]*(\d(?<!\w.)\d{4,6})(?=[\s\"']*(?:[:)\],;|/&+]|$)|\s+[-(A-Z])"
+)
+_ERRORS = re.compile(  # what stands between two errors of one cell
+    r"[;|\n]|\\n|\s/\s|\s\+\s|\}\s*,\s*\{|(?<=[\"'])\s*,\s*(?=[\"'])(?![\"'][\w-]+[\"']\s*:)"
+    r"|,\s*(?=[a-z]+[A-Z]|[A-Z]+_)"
+)
 _CODE_HEX = _ascii(r"(?i)\b0x([0-9a-f]{2,8})\b")
 _CODE_SMTP = _ascii(r"([245](?<!\w.)\.\d{1,3}\.\d{1,3})\b")
 _REPLY = _ascii(r"42[12]|43[12]|4[45]\d|5[0-7]\d|[45]\.\d{1,3}\.\d{1,3}")
@@ -121,6 +128,7 @@ def find_codes(plain: str) -> dict[str, bool]:
         *(c for c, rest in _CODE_KEY.findall(plain) if not rest),
         *_CODE_ALONE.findall(plain),
         *_CODE_SMTP.findall(plain),
+        *_CODE_NEXT.findall(plain),
     ]
     found = {c.lstrip("0") or "0" if c[0] == "0" else c: True for c in told}
     if "0x" in plain:
@@ -137,6 +145,16 @@ def guess_kind(plain: str) -> str | None:
     named = (";" in plain or "smtp" in plain.lower()) and _EMAIL.search(plain)
     signs = (kind for sign, kind in _SIGNS.items() if sign in plain)
     return "email" if named or _EMAIL_CODES.search(plain) else next(signs, None)
+
+
+def errors_of(masked: str) -> list[str]:
+    """Return the parts of a text that may be errors of their own; none where it is but one.
+
+    >>> errors_of("Too many requests; Forbidden"), errors_of("Too many requests")
+    (['Too many requests', 'Forbidden'], [])
+    """
+    parts = [part.strip() for part in _ERRORS.split(masked, 6) if part.strip()]
+    return parts if len(parts) > 1 else []
 
 
 def find_words(plain: str) -> tuple[str, list[str]]:
@@ -159,7 +177,7 @@ class Read:
     """
 
     def __init__(self, masked: str, kind: str | None):
-        self.plain = plain_text(masked)
+        self.masked, self.plain = masked, plain_text(masked)
         self.codes = find_codes(self.plain)
         self.words, self.names = find_words(self.plain)
         self.both = f"{self.plain} {self.words}" if self.names else self.plain
