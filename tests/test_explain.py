@@ -370,6 +370,51 @@ def test_what_passes_by_itself_never_leaves_a_contact_out(text, kind):
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "Recipient may have blocked the business, or the phone is off",  # supposed
+        "Le destinataire a peut-être bloqué votre numéro",
+        "Der Empfänger hat Sie eventuell blockiert",
+        "O número talvez não exista",
+        "Possible reasons: invalid number, blocked, not on WhatsApp",
+        "Undeliverable. Causas comunes: número inválido, dado de baja",
+        "User has not blocked the bot but the message failed",  # denied
+        "Le destinataire n'a pas bloqué le numéro",
+        "Verify that the user has not blocked your number",  # advised
+        "Prüfen Sie, ob der Empfänger Sie blockiert hat",
+        "Verifica se l'utente ha bloccato il numero",
+        "If the recipient has blocked you, the message cannot be delivered",
+        "Could not verify whether the user has blocked the bot",  # not found out
+        "Failed to load list of unsubscribed users",
+        "Too many users blocked your number, sending paused for 24h",  # about others
+        "Blocked by user-defined workflow rule",
+        "User not found: agent 4402 was deleted",
+        "Número no válido: falta el código de país",  # can be mended
+        "Indicatif pays manquant : numéro invalide",
+    ],
+)
+@pytest.mark.parametrize("kind", ["sms", "whatsapp", "telegram"])
+def test_what_is_supposed_denied_or_advised_never_leaves_a_contact_out(text, kind):
+    assert explain(text, kind).verdict != "never"
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "cause"),
+    [
+        ("Recipient has opted out; make sure the contact opts in first", "sms", "opted_out"),
+        ("Number does not exist, please verify the number", "sms", "invalid_recipient"),
+        ("Este número no existe. Verifique que sea correcto.", "sms", "invalid_recipient"),
+        ("You may not send to this recipient because they opted out", "sms", "opted_out"),
+        ("User is on the list of unsubscribed users", "sms", "opted_out"),
+        ("131050: the user may have stopped marketing messages", "whatsapp", "opted_out"),
+    ],
+)
+def test_advice_beside_a_certain_word_takes_nothing_from_it(text, kind, cause):
+    told = explain(text, kind)
+    assert (told.cause, told.verdict) == (cause, "never")
+
+
+@pytest.mark.parametrize(
     ("text", "kind", "cause"),
     [
         ("131049, 131050", "whatsapp", "opted_out"),

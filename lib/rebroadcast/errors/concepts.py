@@ -82,7 +82,7 @@ class Lexicon:
         self._clause = functools.lru_cache(50_000)(lambda clause: self._told(self._known(clause)))
         self._told = functools.lru_cache(50_000)(self._read_known)
         for group, names in tables.items():
-            for name, lists in names.items() if group not in ("over", "role") else ():
+            for name, lists in names.items() if group not in ("over", "role", "doubt") else ():
                 for column, listed in lists.items():
                     positive = group == "state" and column == "not"
                     self._add(f"{'~' if positive else group[1]}{name}", listed.split())

@@ -237,6 +237,13 @@ class Rules:
         return {n: frozenset(v.split()) for n, v in self.lexicon.get("role", {}).items()}
 
     @functools.cached_property
+    def _doubts(self) -> tuple[re.Pattern[str], re.Pattern[str]]:
+        """What makes doubtful the rest of its sentence, and what the whole of its clause."""
+        told = self.lexicon.get("doubt", {})
+        after, whole = ("|".join(told.get(name, ["(?!)"])) for name in ("after", "whole"))
+        return re.compile(f"(?i)(?:{after})[^.;!?|]*"), re.compile(f"(?i){whole}")
+
+    @functools.cached_property
     def _search(self) -> tuple[re2.Filter, list[Rule]]:
         """All patterns in one filter, so that few of them search a text."""
         search, rules = re2.Filter(), [rule for rule in self.by_id.values() if rule.text]
@@ -457,6 +464,19 @@ class Rules:
             said,
         )
 
+    def _doubtful(self, text: texts.Read) -> bool:
+        """Whether nothing in a text says `never` but what it supposes, denies or advises."""
+        if text.doubtful is None:
+            after, whole = self._doubts
+            clauses = texts.CLAUSE.split(after.sub(" ... ", text.plain))
+            said = [clause for clause in clauses if not whole.search(clause)]
+            certain, text.doubtful = texts.Read(". ".join(said), text.kind), False
+            certain.doubtful = False
+            if len(said) < len(clauses) or after.search(text.plain):
+                best = self._best(self._speaking(certain, None), certain)
+                text.doubtful = not best or best.rule.verdict != "never"
+        return text.doubtful
+
     def _vetoed(self, hit: Hit, text: texts.Read) -> bool:
         """Whether the words that a `never` would rest upon are about the sender, not a person, or
         speak of what passes.
@@ -465,6 +485,9 @@ class Rules:
             return False
         if text.passing or hit.order[1] <= 1 or 2.9 < hit.order[1] <= 3:
             return text.passing
+        blames = hit.rule.scope == "recipient" and not (hit.code and hit.order[1] < 4)
+        if blames and self._doubtful(text):
+            return True
         said = self.said(text)
         told = {
             p[0] for p in said if p[0] and (p[1] not in _MILD or p == ("recipient", "opted_out"))

@@ -31,6 +31,7 @@ _ERRORS = re.compile(  # what stands between two errors of one cell
     r"[;|\n]|\\n|\s/\s|\s\+\s|\}\s*,\s*\{|(?<=[\"'])\s*,\s*(?=[\"'])(?![\"'][\w-]+[\"']\s*:)"
     r"|,\s*(?=[a-z]+[A-Z]|[A-Z]+_)"
 )
+CLAUSE = re.compile(r"[.;!?|()]+(?:\s+|$)|\s\(|,\s(?!(?:or|ou?|oder|und|and|y|e)\b)")
 _CODE_HEX = _ascii(r"(?i)\b0x([0-9a-f]{2,8})\b")
 _CODE_SMTP = _ascii(r"([245](?<!\w.)\.\d{1,3}\.\d{1,3})\b")
 _REPLY = _ascii(r"42[12]|43[12]|4[45]\d|5[0-7]\d|[45]\.\d{1,3}\.\d{1,3}")
@@ -185,6 +186,9 @@ class Read:
         self.lower = self.reason = self.words.lower()
         replies = self.codes if self.kind == "email" else ()  # RFC 5321 and 3463: 4 is try again
         self.passing = {c[0] for c in replies if _REPLY.fullmatch(c)} == {"4"}
+        self.doubtful: bool | None = (
+            None  # whether no `never` is said for certain, once that is asked
+        )
         self.said: dict | None = None  # and then reason is that part of the words which says why
 
 
