@@ -417,6 +417,43 @@ def test_advice_beside_a_certain_word_takes_nothing_from_it(text, kind, cause):
 @pytest.mark.parametrize(
     ("text", "kind", "cause"),
     [
+        ("Destinatario bloqueó la cuenta", "whatsapp", "opted_out"),
+        ("El cliente nos ha bloqueado", "whatsapp", "opted_out"),
+        ("O contato bloqueou a conta", "whatsapp", "opted_out"),
+        ("L'utente ha bloccato l'account", "whatsapp", "opted_out"),
+        ("Le client a bloqué le compte", "whatsapp", "opted_out"),
+        ("Der Nutzer hat den Bot blockiert", "telegram", "opted_out"),
+        ("Kunde hat unsere Nummer gesperrt", "whatsapp", "opted_out"),
+        ("Empfänger hat Widerspruch gegen Werbung eingelegt", "sms", "opted_out"),
+        ("Le destinataire s'est opposé à la prospection", "sms", "opted_out"),
+        ("Línea dada de baja por el operador", "sms", "invalid_recipient"),
+        ("Número cancelado pela operadora", "sms", "invalid_recipient"),
+        ("Ligne résiliée", "sms", "invalid_recipient"),
+        ("Numero disattivato dall'operatore", "sms", "invalid_recipient"),
+        ("Anschluss existiert nicht", "sms", "invalid_recipient"),
+        ("Rufnummer abgeschaltet", "sms", "invalid_recipient"),
+        ("Nummer ist nicht bei WhatsApp registriert", "whatsapp", "invalid_recipient"),
+        ("Il numero non è registrato su WhatsApp", "whatsapp", "invalid_recipient"),
+        ("El destinatario bloqueÃ³ a la empresa", "whatsapp", "opted_out"),  # read as Latin-1
+        ("NÃºmero inexistente", "sms", "invalid_recipient"),
+        ("EmpfÃ¤nger hat Sie blockiert", "whatsapp", "opted_out"),
+    ],
+)
+def test_who_blocked_and_what_ended_is_read_in_other_languages(text, kind, cause):
+    told = explain(text, kind)
+    assert (told.cause, told.verdict) == (cause, "never")
+
+
+@pytest.mark.parametrize("text", ["0", "Error code: 0", '{"code": 0}', "HTTP 200 OK", "200 OK"])
+@pytest.mark.parametrize("kind", ["whatsapp", "sms", None])
+def test_a_code_that_says_nothing_failed_is_no_error(text, kind):
+    told = explain(text, kind)
+    assert (told.cause, told.verdict) == ("unknown", "unknown")
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "cause"),
+    [
         ("131049, 131050", "whatsapp", "opted_out"),
         ("131050; 131047", "whatsapp", "opted_out"),
         ("(#131049) Healthy ecosystem (#131050) Stopped", "whatsapp", "opted_out"),

@@ -232,6 +232,9 @@ def _about(
     if here := [n for n in nouns if n.start <= at < n.end]:
         return here[0], None
     before = next((n for n in reversed(nouns) if n.end <= at and at - n.end <= REACH), None)
+    for actor in [n for n in nouns if before and n.end <= before.start][:1]:
+        if before and any("ohave" in tags for _, tags in tagged[actor.end : before.start]):
+            return before, actor  # "der Nutzer hat den Bot blockiert"
     after = next((n for n in nouns if n.start > at and n.start - at <= REACH), None)
     between = [t for _, tags in tagged[at + 1 : after.start] for t in tags] if after else []
     near = after and after.start - at <= 2 and "obefore" not in between

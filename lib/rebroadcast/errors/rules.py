@@ -29,6 +29,7 @@ _MILD = (
     "unreachable",
     "momentary",
 )  # states that blame nobody, or a person
+_ENDED = {("by-carrier", "unknown"), ("by-carrier", "suspended")}  # a line: nobody's fault
 # Where a published code stands among texts (2), concepts (4) and weak texts (5).
 _PLACES = {"agrees": 0.5, "named": 1, "native": 1, "own": 4.1, "long": 3.5, "short": 4.5, "weak": 6}
 _CAREFUL = ("never", "fix", "unknown", "wait")  # of two equally sure readings the first wins
@@ -490,7 +491,9 @@ class Rules:
             return True
         said = self.said(text)
         told = {
-            p[0] for p in said if p[0] and (p[1] not in _MILD or p == ("recipient", "opted_out"))
+            p[0]
+            for p in said
+            if p[0] and (p[1] not in _MILD or p == ("recipient", "opted_out")) and p not in _ENDED
         }
         email = hit.rule.kind == {"email"}
         sender = self._roles.get(

@@ -1,5 +1,6 @@
 """What an error text says: its words and its codes, without what identifies a person."""
 
+import contextlib
 import functools
 import html
 import re
@@ -32,6 +33,8 @@ _ERRORS = re.compile(  # what stands between two errors of one cell
     r"|,\s*(?=[a-z]+[A-Z]|[A-Z]+_)"
 )
 CLAUSE = re.compile(r"[.;!?|()]+(?:\s+|$)|\s\(|,\s(?!(?:or|ou?|oder|und|and|y|e)\b)")
+_FINE = _ascii(r"(?i)\bhttp\S*\W+(?:status\W+)?(?:code\W+)?2\d\d\b|\b2\d\d ok\b")  # is no error
+_GARBLED = re.compile("[\u00c2-\u00f4][^\\x00-\\x7f]+")
 _CODE_HEX = _ascii(r"(?i)\b0x([0-9a-f]{2,8})\b")
 _CODE_SMTP = _ascii(r"([245](?<!\w.)\.\d{1,3}\.\d{1,3})\b")
 _REPLY = _ascii(r"42[12]|43[12]|4[45]\d|5[0-7]\d|[45]\.\d{1,3}\.\d{1,3}")
@@ -49,7 +52,7 @@ _SMTP_PREFIX = _ascii(
     r"(?:[ =:]|\b)"
 )
 _NAMES = _ascii(  # of errors: not those of values
-    r"\b(?:[A-Za-z]+(?:_[A-Za-z]+)+|[A-Za-z][a-z]+(?:[A-Z][a-z]+)+)\b(?!['\"]\s*(?::|=>))"
+    r"\b(?!WhatsApp|WeChat)(?:[A-Za-z]+(?:_[A-Za-z]+)+|[A-Za-z][a-z]+(?:[A-Z][a-z]+)+)\b(?!['\"]\s*(?::|=>))"
 )
 _NAMED = _ascii("[A-Z](?<=[a-z].)")
 NAME_FIRST = _ascii(r"^(\W*(?:\d+\W+)?[A-Z]+(?:_[A-Z]+)+)\s(?=\w)")  # a clause of its own
@@ -107,6 +110,14 @@ def fold(text: str) -> str:
     return unicodedata.normalize("NFC", re.sub("[\u0300-\u036f]", "", apart))
 
 
+def _repaired(garbled: re.Match[str]) -> str:
+    """Text that is UTF-8 read as Latin-1 or Windows-1252, read rightly; any other as it is."""
+    for encoding in ("latin-1", "cp1252"):
+        with contextlib.suppress(UnicodeError):
+            return garbled[0].encode(encoding).decode()
+    return garbled[0]
+
+
 def plain_text(masked: str) -> str:
     """Undo what transport did to a text: escapes (also repeated ones), entities, line breaks,
     accents.
@@ -118,11 +129,12 @@ def plain_text(masked: str) -> str:
             ' "', '"'
         )
     text = re.sub(r"=\r?\n", "", html.unescape(text)) if "&" in text or "=" in text else text
-    return " ".join((text if text.isascii() else fold(utf8(text))).split())
+    return " ".join((text if text.isascii() else fold(_GARBLED.sub(_repaired, utf8(text)))).split())
 
 
 def find_codes(plain: str) -> dict[str, bool]:
     """Return the codes that a text holds, and whether it calls them codes (Meta's need no name)."""
+    plain = _FINE.sub(" ", plain)
     if not _DIGIT.search(plain):
         return {}
     told = [
