@@ -372,6 +372,124 @@ def test_what_passes_by_itself_never_leaves_a_contact_out(text, kind):
 @pytest.mark.parametrize(
     "text",
     [
+        "Recipient may have blocked the business, or the phone is off",  # supposed
+        "Le destinataire a peut-être bloqué votre numéro",
+        "Der Empfänger hat Sie eventuell blockiert",
+        "O número talvez não exista",
+        "Possible reasons: invalid number, blocked, not on WhatsApp",
+        "Undeliverable. Causas comunes: número inválido, dado de baja",
+        "User has not blocked the bot but the message failed",  # denied
+        "Le destinataire n'a pas bloqué le numéro",
+        "Verify that the user has not blocked your number",  # advised
+        "Prüfen Sie, ob der Empfänger Sie blockiert hat",
+        "Verifica se l'utente ha bloccato il numero",
+        "If the recipient has blocked you, the message cannot be delivered",
+        "Could not verify whether the user has blocked the bot",  # not found out
+        "Failed to load list of unsubscribed users",
+        "Too many users blocked your number, sending paused for 24h",  # about others
+        "Blocked by user-defined workflow rule",
+        "User not found: agent 4402 was deleted",
+        "Número no válido: falta el código de país",  # can be mended
+        "Indicatif pays manquant : numéro invalide",
+    ],
+)
+@pytest.mark.parametrize("kind", ["sms", "whatsapp", "telegram"])
+def test_what_is_supposed_denied_or_advised_never_leaves_a_contact_out(text, kind):
+    assert explain(text, kind).verdict != "never"
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "cause"),
+    [
+        ("Recipient has opted out; make sure the contact opts in first", "sms", "opted_out"),
+        ("Number does not exist, please verify the number", "sms", "invalid_recipient"),
+        ("Este número no existe. Verifique que sea correcto.", "sms", "invalid_recipient"),
+        ("You may not send to this recipient because they opted out", "sms", "opted_out"),
+        ("User is on the list of unsubscribed users", "sms", "opted_out"),
+        ("131050: the user may have stopped marketing messages", "whatsapp", "opted_out"),
+    ],
+)
+def test_advice_beside_a_certain_word_takes_nothing_from_it(text, kind, cause):
+    told = explain(text, kind)
+    assert (told.cause, told.verdict) == (cause, "never")
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "cause"),
+    [
+        ("Destinatario bloqueó la cuenta", "whatsapp", "opted_out"),
+        ("El cliente nos ha bloqueado", "whatsapp", "opted_out"),
+        ("O contato bloqueou a conta", "whatsapp", "opted_out"),
+        ("L'utente ha bloccato l'account", "whatsapp", "opted_out"),
+        ("Le client a bloqué le compte", "whatsapp", "opted_out"),
+        ("Der Nutzer hat den Bot blockiert", "telegram", "opted_out"),
+        ("Kunde hat unsere Nummer gesperrt", "whatsapp", "opted_out"),
+        ("Empfänger hat Widerspruch gegen Werbung eingelegt", "sms", "opted_out"),
+        ("Le destinataire s'est opposé à la prospection", "sms", "opted_out"),
+        ("Línea dada de baja por el operador", "sms", "invalid_recipient"),
+        ("Número cancelado pela operadora", "sms", "invalid_recipient"),
+        ("Ligne résiliée", "sms", "invalid_recipient"),
+        ("Numero disattivato dall'operatore", "sms", "invalid_recipient"),
+        ("Anschluss existiert nicht", "sms", "invalid_recipient"),
+        ("Rufnummer abgeschaltet", "sms", "invalid_recipient"),
+        ("Nummer ist nicht bei WhatsApp registriert", "whatsapp", "invalid_recipient"),
+        ("Il numero non è registrato su WhatsApp", "whatsapp", "invalid_recipient"),
+        ("El destinatario bloqueÃ³ a la empresa", "whatsapp", "opted_out"),  # read as Latin-1
+        ("NÃºmero inexistente", "sms", "invalid_recipient"),
+        ("EmpfÃ¤nger hat Sie blockiert", "whatsapp", "opted_out"),
+    ],
+)
+def test_who_blocked_and_what_ended_is_read_in_other_languages(text, kind, cause):
+    told = explain(text, kind)
+    assert (told.cause, told.verdict) == (cause, "never")
+
+
+@pytest.mark.parametrize("text", ["0", "Error code: 0", '{"code": 0}', "HTTP 200 OK", "200 OK"])
+@pytest.mark.parametrize("kind", ["whatsapp", "sms", None])
+def test_a_code_that_says_nothing_failed_is_no_error(text, kind):
+    told = explain(text, kind)
+    assert (told.cause, told.verdict) == ("unknown", "unknown")
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "cause"),
+    [
+        ("131049, 131050", "whatsapp", "opted_out"),
+        ("131050; 131047", "whatsapp", "opted_out"),
+        ("(#131049) Healthy ecosystem (#131050) Stopped", "whatsapp", "opted_out"),
+        ("131048 Spam rate limit hit\n131050 User stopped marketing", "whatsapp", "opted_out"),
+        ('{"errors":[{"code":131049,"title":"x"},{"code":131050}]}', "whatsapp", "opted_out"),
+        ("30003 Unreachable; 21610 Attempt to send to unsubscribed", "sms", "opted_out"),
+        ("30003,30005", "sms", "invalid_recipient"),
+        ("EC_ABSENT_SUBSCRIBER, EC_UNKNOWN_SUBSCRIBER", "sms", "invalid_recipient"),
+        ("tooManyRequests, receiverNotSubscribed", "viber", "opted_out"),
+        ("Too Many Requests: retry after 9; bot was blocked by the user", "telegram", "opted_out"),
+        ('["bot was blocked by the user", "Too Many Requests"]', "telegram", "opted_out"),
+    ],
+)
+def test_of_two_errors_in_one_cell_the_more_careful_is_taken(text, kind, cause):
+    told = explain(text, kind)
+    assert (told.cause, told.verdict) == (cause, "never")
+    assert errors.reasons(text, kind)[0][2] == told.rule
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "cause"),
+    [
+        ("HTTP 400 Bad Request; (#131056) Pair rate limit hit", "whatsapp", "rate_limit"),
+        ("403 Forbidden; Too Many Requests: retry after 5", "telegram", "rate_limit"),
+        ("470 Re-engagement message (131047)", "whatsapp", "outside_window"),
+        ("63049 | Meta code 131049", "whatsapp", "recipient_cap"),
+        ('{"code": 429, "message": "Too Many Requests"}', "telegram", "rate_limit"),
+    ],
+)
+def test_a_status_beside_an_error_is_no_second_error(text, kind, cause):
+    assert explain(text, kind).cause == cause
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
         "The phone was off for more than 24 hours",
         "El teléfono estuvo apagado más de 48 horas",
         "O aparelho ficou desligado por mais de 24 horas",

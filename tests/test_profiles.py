@@ -1358,6 +1358,24 @@ def test_columns_that_were_renamed_by_hand_keep_their_states(engine, tmp_path):
     assert reached(export) == ["+15005550102"]
 
 
+@pytest.mark.parametrize(
+    ("header", "row", "error"),
+    [
+        ("Error Code,Error Message,Error Details", "131050,Failed,Stopped", "131050: Failed"),
+        ("Código de error,Motivo", "131047,Pasaron 24 horas", "131047: Pasaron 24 horas"),
+        ("Error,Error Code", ",131049", "131049"),
+    ],
+)
+def test_a_code_in_a_column_of_its_own_is_part_of_the_error(engine, tmp_path, header, row, error):
+    path = tmp_path / "failed.csv"
+    path.write_text(
+        f"Date & Time,Contact ID,Message ID,Channel ID,{header}\n"
+        f"2026-11-05 10:00:00,500,1793872800380125,1001,{row}\n"
+    )
+    [told] = exports.read(engine, path).table.error.to_pandas()
+    assert told.startswith(error)
+
+
 STATES = {
     "reached": [
         *("delivered", "READ", "Delivered to handset", "clicked", "replied", "opened", "success"),

@@ -173,6 +173,9 @@ def test_what_has_been_mended_moves_to_the_audience(write, tmp_path):
     assert tagged(path, tmp_path / "c", fixed="plantilla, ventana") == ["1", "2"]
     with pytest.raises(ParameterError, match="Did you mean 'template'"):
         recover(exports=str(path), fixed="tempalte")
+    with pytest.raises(ParameterError, match="no cause that can be fixed") as refused:
+        recover(exports=str(path), fixed="opted_out")
+    assert "opted_out," not in str(refused.value)
 
 
 def test_who_decided_that_a_cause_is_mended_is_kept_and_shown(write, tmp_path):

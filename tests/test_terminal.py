@@ -84,3 +84,8 @@ def test_json_and_warnings_go_two_ways(write, tmp_path, command):
     warnings = [line for line in said.stderr.splitlines() if line.startswith("Warning: ")]
     assert len(warnings) > 1 and json.loads(told.stdout)
     assert [line for line in told.stderr.splitlines() if line.startswith("Warning: ")] == warnings
+
+
+def test_a_provider_that_nobody_knows_is_refused_with_the_nearest():
+    ran = typed("explain", "30003", "--provider", "twillio")
+    assert ran.returncode and "Did you mean 'twilio'?" in ran.stdout + ran.stderr

@@ -583,6 +583,14 @@ def explain(
                 known=", ".join(kinds()),
             )
     known = errors.load_rules(rules)
+    if provider and not errors.canonical_provider(provider) and not errors.canonical_kind(provider):
+        raise ParameterError(
+            "'{provider}' is no provider whose codes are known.{hint} Known: {known}.",
+            "provider",
+            provider=provider,
+            hint=did_you_mean(provider, errors.FORMS),
+            known=", ".join(sorted(errors.FORMS)),
+        )
     found = errors.explain(text, kind, known, lang.code, provider)
     reasons = errors.reasons(text, kind, known, provider) if why else []
     if as_json:

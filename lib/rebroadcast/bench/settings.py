@@ -167,7 +167,7 @@ class Settings:
             target=asked.text("for_"),
             compare=asked.text("compare"),
             tag=asked.tag(),
-            fixed=fixed_causes(asked.list("fixed"), rules.causes),
+            fixed=fixed_causes(asked.list("fixed"), _mendable(rules)),
             exclude_tag=asked.list("exclude_tag"),
             decided_by=asked.text("decided_by"),
             waves=bool(asked.given.get("waves")),
@@ -321,6 +321,16 @@ def parse_quiet(text: str) -> tuple[tuple[str, str], ...]:
             ) from None
         spans.append((f"{begin:%H:%M}", f"{end:%H:%M}"))
     return tuple(spans)
+
+
+def _mendable(rules: Rules) -> list[str]:
+    """The causes but those of which even an unsure failure is none to mend: opt-outs."""
+    likely = {name: rules.by_id.get(f"likely-{name}") for name in rules.causes}
+    return [
+        name
+        for name, own in rules.causes.items()
+        if own["verdict"] != "never" or getattr(likely[name], "verdict", "") == "fix"
+    ]
 
 
 def fixed_causes(words: Collection[str], known: Collection[str]) -> frozenset[str]:

@@ -5,15 +5,18 @@ lexicon.toml and the tables in codes/.
 from pathlib import Path
 
 from .explain import Explanation, advice, explain, reasons
+from .providers import FORMS, canonical_provider
 from .rules import PACKAGED, Rule, Rules, canonical_kind, packaged
 
 __all__ = [
+    "FORMS",
     "PACKAGED",
     "Explanation",
     "Rule",
     "Rules",
     "advice",
     "canonical_kind",
+    "canonical_provider",
     "explain",
     "load_rules",
     "reasons",

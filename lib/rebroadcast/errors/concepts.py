@@ -82,7 +82,7 @@ class Lexicon:
         self._clause = functools.lru_cache(50_000)(lambda clause: self._told(self._known(clause)))
         self._told = functools.lru_cache(50_000)(self._read_known)
         for group, names in tables.items():
-            for name, lists in names.items() if group not in ("over", "role") else ():
+            for name, lists in names.items() if group not in ("over", "role", "doubt") else ():
                 for column, listed in lists.items():
                     positive = group == "state" and column == "not"
                     self._add(f"{'~' if positive else group[1]}{name}", listed.split())
@@ -232,6 +232,9 @@ def _about(
     if here := [n for n in nouns if n.start <= at < n.end]:
         return here[0], None
     before = next((n for n in reversed(nouns) if n.end <= at and at - n.end <= REACH), None)
+    for actor in [n for n in nouns if before and n.end <= before.start][:1]:
+        if before and any("ohave" in tags for _, tags in tagged[actor.end : before.start]):
+            return before, actor  # "der Nutzer hat den Bot blockiert"
     after = next((n for n in nouns if n.start > at and n.start - at <= REACH), None)
     between = [t for _, tags in tagged[at + 1 : after.start] for t in tags] if after else []
     near = after and after.start - at <= 2 and "obefore" not in between

@@ -157,6 +157,8 @@ class Tables:
 
 def _standing(row: Row, code: str, kind: str | None, theirs: bool, alone: bool) -> str | None:
     """Why a code speaks whose text is not the published one, None where it does not."""
+    if not code.strip("0"):
+        return None  # says that nothing failed, as a rule
     if theirs:
         return "named"
     native = NATIVE.get(kind or "") == row.provider or (

@@ -29,8 +29,10 @@ _MILD = (
     "unreachable",
     "momentary",
 )  # states that blame nobody, or a person
+_ENDED = {("by-carrier", "unknown"), ("by-carrier", "suspended")}  # a line: nobody's fault
 # Where a published code stands among texts (2), concepts (4) and weak texts (5).
 _PLACES = {"agrees": 0.5, "named": 1, "native": 1, "own": 4.1, "long": 3.5, "short": 4.5, "weak": 6}
+_CAREFUL = ("never", "fix", "unknown", "wait")  # of two equally sure readings the first wins
 # Least shares of a cause, of all that the words of an unsure text speak for:
 LIKELY = 0.33  # for a cause that no rule names
 VOTE = 150  # what a short code counts beside words, in hundredths of the logarithm of the odds
@@ -236,6 +238,13 @@ class Rules:
         return {n: frozenset(v.split()) for n, v in self.lexicon.get("role", {}).items()}
 
     @functools.cached_property
+    def _doubts(self) -> tuple[re.Pattern[str], re.Pattern[str]]:
+        """What makes doubtful the rest of its sentence, and what the whole of its clause."""
+        told = self.lexicon.get("doubt", {})
+        after, whole = ("|".join(told.get(name, ["(?!)"])) for name in ("after", "whole"))
+        return re.compile(f"(?i)(?:{after})[^.;!?|]*"), re.compile(f"(?i){whole}")
+
+    @functools.cached_property
     def _search(self) -> tuple[re2.Filter, list[Rule]]:
         """All patterns in one filter, so that few of them search a text."""
         search, rules = re2.Filter(), [rule for rule in self.by_id.values() if rule.text]
@@ -372,7 +381,26 @@ class Rules:
                 if why in ("named", "native"):  # of two codes the longer says more
                     place -= len(row.code) / 1000
                 hits.append(self._hit(place, spoken, text, row.code, said))
-        return _borne_out(hits, 2, hits)
+        return self._more_careful(_borne_out(hits, 2, hits), text, provider)
+
+    def _more_careful(self, hits: list[Hit], text: texts.Read, provider: str | None) -> list[Hit]:
+        """Put first, of several errors in one text, that which asks for most care: of long codes
+        alike, or where there is none, of parts that each tell an error.
+        """
+        best = self._best(hits, text)
+        if not best or not best.order[0] or best.rule.verdict == "never":
+            return hits
+        ranked = sorted((h for h in hits if h.code), key=lambda h: -h.order[1])
+        told: Iterable[Hit | None] = {h.code: h for h in ranked if _alike(h, ranked[-1])}.values()
+        if not told and best.order[1] < 2.9 and text.kind != "email":
+            parts = [texts.Read(part, text.kind) for part in texts.errors_of(text.masked)]
+            told = [self._best(self._speaking(part, provider), part) for part in parts]
+        sure = [h for h in told if h and h.confidence != "guess" and h.rule.cause != "unknown"]
+        care = functools.partial(min, key=lambda h: (_CAREFUL.index(h.rule.verdict), h.order))
+        if len(sure) < 2 or care(sure).rule.verdict == best.rule.verdict:
+            return hits
+        place = min(0.6, best.order[1])  # so sure that the other's words do not deny it
+        return [care(sure)._replace(order=(1, place, False, -1)), *hits]
 
     def _concept_hits(self, text: texts.Read) -> list[Hit]:
         hits = []
@@ -437,6 +465,19 @@ class Rules:
             said,
         )
 
+    def _doubtful(self, text: texts.Read) -> bool:
+        """Whether nothing in a text says `never` but what it supposes, denies or advises."""
+        if text.doubtful is None:
+            after, whole = self._doubts
+            clauses = texts.CLAUSE.split(after.sub(" ... ", text.plain))
+            said = [clause for clause in clauses if not whole.search(clause)]
+            certain, text.doubtful = texts.Read(". ".join(said), text.kind), False
+            certain.doubtful = False
+            if len(said) < len(clauses) or after.search(text.plain):
+                best = self._best(self._speaking(certain, None), certain)
+                text.doubtful = not best or best.rule.verdict != "never"
+        return text.doubtful
+
     def _vetoed(self, hit: Hit, text: texts.Read) -> bool:
         """Whether the words that a `never` would rest upon are about the sender, not a person, or
         speak of what passes.
@@ -445,9 +486,14 @@ class Rules:
             return False
         if text.passing or hit.order[1] <= 1 or 2.9 < hit.order[1] <= 3:
             return text.passing
+        blames = hit.rule.scope == "recipient" and not (hit.code and hit.order[1] < 4)
+        if blames and self._doubtful(text):
+            return True
         said = self.said(text)
         told = {
-            p[0] for p in said if p[0] and (p[1] not in _MILD or p == ("recipient", "opted_out"))
+            p[0]
+            for p in said
+            if p[0] and (p[1] not in _MILD or p == ("recipient", "opted_out")) and p not in _ENDED
         }
         email = hit.rule.kind == {"email"}
         sender = self._roles.get(
@@ -462,6 +508,14 @@ class Rules:
         return passes or (
             blamed or not person if email and not text.kind else blamed and not person
         )
+
+
+def _alike(one: Hit, other: Hit) -> bool:
+    """Whether two hits rest on long codes of one form: 131049 and 131050, not 470 and 131047."""
+    sure = [hit.code or "" for hit in (one, other) if hit.order[0] and hit.order[1] < 4]
+    codes = [code for code in sure if len(code) > 4]
+    forms = {len(c) if c.isdecimal() else c.partition("_")[0] for c in codes}
+    return len(codes) == 2 and len(forms) == 1
 
 
 def _borne_out(hits: list[Hit], place: float, others: list[Hit]) -> list[Hit]:

@@ -1,5 +1,6 @@
 """What an error text says: its words and its codes, without what identifies a person."""
 
+import contextlib
 import functools
 import html
 import re
@@ -24,6 +25,16 @@ _CODE_ALONE = _ascii(
     r"(?:^[\s\"'(\[{]*|\()(?:[A-Z]{2}-)?(\d{1,7})(?:\.\d+)?(?:\s*[:)\],;|]|\s+[-(A-Z]|\s*$)"
 )
 _CODE_LONG = _ascii(r"(\d(?<!\w.)\d{4,6})\b")
+_CODE_NEXT = _ascii(  # a further code: of a list, or where a further error begins
+    r"[\d;|/&+]\s*[,;|/&+]?\s*[\"'(\[{#]*(\d(?<!\w.)\d{4,6})(?=[\s\"']*(?:[:)\],;|/&+]|$)|\s+[-(A-Z])"
+)
+_ERRORS = re.compile(  # what stands between two errors of one cell
+    r"[;|\n]|\\n|\s/\s|\s\+\s|\}\s*,\s*\{|(?<=[\"'])\s*,\s*(?=[\"'])(?![\"'][\w-]+[\"']\s*:)"
+    r"|,\s*(?=[a-z]+[A-Z]|[A-Z]+_)"
+)
+CLAUSE = re.compile(r"[.;!?|()]+(?:\s+|$)|\s\(|,\s(?!(?:or|ou?|oder|und|and|y|e)\b)")
+_FINE = _ascii(r"(?i)\bhttp\S*\W+(?:status\W+)?(?:code\W+)?2\d\d\b|\b2\d\d ok\b")  # is no error
+_GARBLED = re.compile("[\u00c2-\u00f4][^\\x00-\\x7f]+")
 _CODE_HEX = _ascii(r"(?i)\b0x([0-9a-f]{2,8})\b")
 _CODE_SMTP = _ascii(r"([245](?<!\w.)\.\d{1,3}\.\d{1,3})\b")
 _REPLY = _ascii(r"42[12]|43[12]|4[45]\d|5[0-7]\d|[45]\.\d{1,3}\.\d{1,3}")
@@ -41,7 +52,7 @@ _SMTP_PREFIX = _ascii(
     r"(?:[ =:]|\b)"
 )
 _NAMES = _ascii(  # of errors: not those of values
-    r"\b(?:[A-Za-z]+(?:_[A-Za-z]+)+|[A-Za-z][a-z]+(?:[A-Z][a-z]+)+)\b(?!['\"]\s*(?::|=>))"
+    r"\b(?!WhatsApp|WeChat)(?:[A-Za-z]+(?:_[A-Za-z]+)+|[A-Za-z][a-z]+(?:[A-Z][a-z]+)+)\b(?!['\"]\s*(?::|=>))"
 )
 _NAMED = _ascii("[A-Z](?<=[a-z].)")
 NAME_FIRST = _ascii(r"^(\W*(?:\d+\W+)?[A-Z]+(?:_[A-Z]+)+)\s(?=\w)")  # a clause of its own
@@ -99,6 +110,14 @@ def fold(text: str) -> str:
     return unicodedata.normalize("NFC", re.sub("[\u0300-\u036f]", "", apart))
 
 
+def _repaired(garbled: re.Match[str]) -> str:
+    """Text that is UTF-8 read as Latin-1 or Windows-1252, read rightly; any other as it is."""
+    for encoding in ("latin-1", "cp1252"):
+        with contextlib.suppress(UnicodeError):
+            return garbled[0].encode(encoding).decode()
+    return garbled[0]
+
+
 def plain_text(masked: str) -> str:
     """Undo what transport did to a text: escapes (also repeated ones), entities, line breaks,
     accents.
@@ -110,17 +129,19 @@ def plain_text(masked: str) -> str:
             ' "', '"'
         )
     text = re.sub(r"=\r?\n", "", html.unescape(text)) if "&" in text or "=" in text else text
-    return " ".join((text if text.isascii() else fold(utf8(text))).split())
+    return " ".join((text if text.isascii() else fold(_GARBLED.sub(_repaired, utf8(text)))).split())
 
 
 def find_codes(plain: str) -> dict[str, bool]:
     """Return the codes that a text holds, and whether it calls them codes (Meta's need no name)."""
+    plain = _FINE.sub(" ", plain)
     if not _DIGIT.search(plain):
         return {}
     told = [
         *(c for c, rest in _CODE_KEY.findall(plain) if not rest),
         *_CODE_ALONE.findall(plain),
         *_CODE_SMTP.findall(plain),
+        *_CODE_NEXT.findall(plain),
     ]
     found = {c.lstrip("0") or "0" if c[0] == "0" else c: True for c in told}
     if "0x" in plain:
@@ -137,6 +158,16 @@ def guess_kind(plain: str) -> str | None:
     named = (";" in plain or "smtp" in plain.lower()) and _EMAIL.search(plain)
     signs = (kind for sign, kind in _SIGNS.items() if sign in plain)
     return "email" if named or _EMAIL_CODES.search(plain) else next(signs, None)
+
+
+def errors_of(masked: str) -> list[str]:
+    """Return the parts of a text that may be errors of their own; none where it is but one.
+
+    >>> errors_of("Too many requests; Forbidden"), errors_of("Too many requests")
+    (['Too many requests', 'Forbidden'], [])
+    """
+    parts = [part.strip() for part in _ERRORS.split(masked, 6) if part.strip()]
+    return parts if len(parts) > 1 else []
 
 
 def find_words(plain: str) -> tuple[str, list[str]]:
@@ -159,7 +190,7 @@ class Read:
     """
 
     def __init__(self, masked: str, kind: str | None):
-        self.plain = plain_text(masked)
+        self.masked, self.plain = masked, plain_text(masked)
         self.codes = find_codes(self.plain)
         self.words, self.names = find_words(self.plain)
         self.both = f"{self.plain} {self.words}" if self.names else self.plain
@@ -167,6 +198,9 @@ class Read:
         self.lower = self.reason = self.words.lower()
         replies = self.codes if self.kind == "email" else ()  # RFC 5321 and 3463: 4 is try again
         self.passing = {c[0] for c in replies if _REPLY.fullmatch(c)} == {"4"}
+        self.doubtful: bool | None = (
+            None  # whether no `never` is said for certain, once that is asked
+        )
         self.said: dict | None = None  # and then reason is that part of the words which says why
 
 
