@@ -203,7 +203,7 @@ def template(name, *said):
 
 
 def sent_to(contacts, content, minute, first, number):
-    """Rows of one message, a second apart; content is a text, or makes one of a contact's number."""
+    """Rows of one message, a second apart; content is one, or makes one of a contact's number."""
     for i in range(contacts):
         at = pd.Timestamp("2022-01-11 10:00:00") + pd.Timedelta(minutes=minute, seconds=i)
         cells = row(str(first + i), str(number + i), at=f"{at:%Y-%m-%d %H:%M:%S}")
