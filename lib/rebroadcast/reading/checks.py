@@ -146,22 +146,19 @@ def look(table: "ibis.Table", zone: str = "") -> Seen:
     facts |= _quarters(table, number) if zone else {}
     times = {"sent": table.sent_at, "local": table.local_at} if zone else {}
     ends = {f"{n}_{f}": getattr(at, f)() for n, at in times.items() for f in ("min", "max")}
-    if zone:
-        ends["clock"] = (table.local_at != table.local_at.truncate("D")).any()
+    ends |= {"clock": (table.local_at != table.local_at.truncate("D")).any()} if zone else {}
     seen = table.group_by(**facts).aggregate(n=table.count(), **ends).to_pandas()
     zeros, long_ids = (int(seen["n"][seen[name]].sum()) for name in ("zero", "long"))
     chance = 0.1 * long_ids + 5 * math.sqrt(0.09 * long_ids) + 1
     rounded = zeros > chance or zeros == long_ids >= FEWEST
     if rounded:  # unless zeros are all that they ever end in
         rounded = bool((table.filter(long).message_id.left(DIGITS).right(1) != "0").any().execute())
-    n, zeros = int(seen["n"].sum()), zeros if rounded else 0
-    if not zone:
-        return Seen(n, rounded=zeros)
-    found = _out_of_clock(table, zone, seen)
-    whole = span(seen["local_min"].min(), seen["local_max"].max())
-    if whole[1] and not seen["clock"].fillna(False).astype(bool).any():
-        return Seen(n, (whole[0], whole[1] + END_OF_DAY), None, zeros, days=True, **found)
-    return Seen(n, whole, _clock(_level(seen[seen["told"]], zone)), zeros, **found)
+    found = _out_of_clock(table, zone, seen) if zone else {}
+    days = bool(zone) and set(seen["clock"].dropna()) == {False}
+    clock = _clock(_level(seen[seen["told"]], zone)) if zone and not days else None
+    last = seen["local_max"].max() + END_OF_DAY * days if zone else None
+    whole = span(seen["local_min"].min(), last) if zone else span()
+    return Seen(int(seen["n"].sum()), whole, clock, zeros if rounded else 0, days=days, **found)
 
 
 def span(first: datetime | None = None, last: datetime | None = None) -> Span:

@@ -248,9 +248,9 @@ class _Contents:
         spreads = (rows.spread, of_contact % (HASHES // 2) * HASH % HASHES)
         drawn = ibis.or_(*(spread * rows.run_rows < SAMPLE * HASHES for spread in spreads))
         rows = rows.filter(drawn, rows.content.notnull())
-        rows = rows.mutate(rank=ibis.row_number().over(group_by="run", order_by="spread"))
         rows = rows.mutate(
-            contact=ibis.coalesce(*(rows[n].cast("string") for n in number), rows[contact])
+            rank=ibis.row_number().over(group_by="run", order_by="spread"),
+            contact=ibis.coalesce(*(rows[n].cast("string") for n in number), rows[contact]),
         )
         return _sample(rows.filter(rows["rank"] < 3 * SAMPLE), "run", "contact")
 

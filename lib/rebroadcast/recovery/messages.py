@@ -62,9 +62,8 @@ def timed(failed: ibis.Table, messages: ibis.Table) -> ibis.Table:
         at_=known.sent_at.min(), local_=known.local_at.min()
     )
     rows = failed.left_join(known, [failed[p].identical_to(known[f"of_{p}"]) for p in ids])
-    times = {"sent_at": rows.at_, "local_at": rows.local_}
-    times = {name: at.fill_null(rows[name]) for name, at in times.items()}
-    return rows.mutate(**times).select(*failed.columns)
+    at, local = rows.at_.fill_null(rows.sent_at), rows.local_.fill_null(rows.local_at)
+    return rows.mutate(sent_at=at, local_at=local).select(*failed.columns)
 
 
 def outgoing(messages: ibis.Table) -> ibis.Table:
