@@ -188,6 +188,113 @@ def test_two_messages_of_an_afternoon_are_told_apart_in_any_script(engine, write
     assert list(part.found["broadcast"]) == list(found.found["broadcast"])
 
 
+def text(said):
+    return json.dumps({"type": "text", "text": said}, ensure_ascii=False)
+
+
+def media(kind, address):
+    return json.dumps({"type": "attachment", "attachment": {"type": kind, "url": address}})
+
+
+def template(name, *said):
+    parts = [{"type": "body", "text": words} for words in said]
+    inner = {"name": name, "languageCode": "es", "components": parts}
+    return json.dumps({"type": "whatsapp_template", "template": inner}, ensure_ascii=False)
+
+
+def sent_to(contacts, content, minute, first, number):
+    """Rows of one message, a second apart; content is one, or makes one of a contact's number."""
+    for i in range(contacts):
+        at = pd.Timestamp("2022-01-11 10:00:00") + pd.Timedelta(minutes=minute, seconds=i)
+        cells = row(str(first + i), str(number + i), at=f"{at:%Y-%m-%d %H:%M:%S}")
+        cells[7] = content if isinstance(content, str) else content(i)
+        yield cells
+
+
+ANOTHER = {  # two messages to the same contacts, and how many minutes later the second begins
+    "texts, turn by turn": (text("Oferta: 20% en zapatos hoy"), text("Encuesta: opina aquí"), 0),
+    "texts that are alike": (
+        text("Hoy hay promo de zapatos en la tienda del centro"),
+        text("Hoy hay promo de relojes en la tienda del centro"),
+        0,
+    ),
+    "image and text": (media("image", "https://x.io/p.jpg"), text("Mira nuestras ofertas"), 0),
+    "image and video": (media("image", "https://x.io/a.jpg"), media("video", "https://x.io/a"), 5),
+    "two images": (media("image", "https://x.io/1.jpg"), media("image", "https://x.io/2.jpg"), 300),
+    "two files of one folder": (
+        media("file", "https://x.io/f/menu-de-la-semana-1.pdf?k=1"),
+        media("file", "https://x.io/f/menu-de-la-semana-2.pdf?k=2"),
+        120,
+    ),
+    "emoji": (text("🎉🎉🎉"), text("😢"), 90),
+    "a template of a day": (
+        template("aviso", "Hola, aviso: hoy rebajas de zapatos"),
+        template("aviso", "Hola, aviso: mañana cerramos por inventario"),
+        120,
+    ),
+    "a template of a month": (
+        template("promo_mensual", "Hola, rebajas de zapatos"),
+        template("promo_mensual", "Hola, cita con su médico mañana"),
+        15 * 24 * 60,
+    ),
+    "a template, turn by turn": (
+        template("aviso", "hay rebajas"),
+        template("aviso", "cerramos"),
+        0,
+    ),
+}
+
+
+@pytest.mark.parametrize("case", ANOTHER)
+def test_another_message_to_the_same_contacts_reaches_nobody(engine, write, case):
+    one, other, minutes = ANOTHER[case]
+    lost = list(sent_to(10, one, 0, 500, 9000))
+    sent = [*sent_to(40, one, 0, 500, 9000), *sent_to(40, other, minutes, 500, 9500)]
+    failed = exports.read(engine, [str(write(lost))]).table
+    path = write([cells[:-1] for cells in sent], "messages.csv", HEADER[:-1])
+    messages = exports.read(engine, [str(path)], "messages").table
+    found = broadcasts.find(engine, failed, messages)
+    assert list(found.found["rows"]) == [40, 40] and found.found["message"].nunique() == 2
+    arrived = found.mark(messages).anti_join(failed.select("message_id"), "message_id")
+    rows = broadcasts.reached(found.mark(failed), arrived)
+    assert rows.reached.sum().execute() == 0
+
+
+def test_the_same_contacts_are_seen_in_a_sample_of_many(engine, write):
+    pairs = [text("Oferta: 20% en zapatos hoy"), text("Encuesta: cuéntanos tu experiencia")]
+    rows = [c for n, said in enumerate(pairs) for c in sent_to(3000, said, 0, 70_001, 10_000 * n)]
+    assert list(found_in(engine, write, *rows)[0].found["rows"]) == [3000, 3000]
+    rows = [*sent_to(3000, pairs[0], 0, 70_001, 0), *sent_to(3000, pairs[1], 0, 80_001, 10_000)]
+    assert list(found_in(engine, write, *rows)[0].found["rows"]) == [6000]
+
+
+GOODS = ["zapatos", "camisas", "relojes", "libros", "juguetes", "plantas", "gafas"]
+OF_EACH = {  # what differs from contact to contact
+    "a file": lambda i: media("file", f"https://x.io/f/factura-{7 * i}.pdf"),
+    "an address without a name": lambda i: media("image", f"https://x.io/{i:04x}f0a?k={i}"),
+    "a link alone": lambda i: text(f"https://x.io/{i * 7919:06x}"),
+    "a code alone": lambda i: text(str(4000 + 7 * i)),
+    "a template's goods": lambda i: template("pedido", f"Hola Ana, tu {GOODS[i % 7]} va en camino"),
+    "a template's only word": lambda i: template("pedido", GOODS[i % 7]),
+    "a template's name and number": lambda i: template("pedido", f"Hola {'AB'[i % 2]}na, {i}"),
+    "a template's language": lambda i: template(
+        "cierre", ("Mañana cerramos temprano", "We close early tomorrow")[i * 5 % 3 == 1]
+    ),
+}
+
+
+@pytest.mark.parametrize("case", OF_EACH)
+def test_what_differs_from_contact_to_contact_is_one_broadcast(engine, write, case):
+    content = OF_EACH[case]
+    rows = list(sent_to(60, content, 0, 500, 9000))
+    again = sent_to(20, content, 24 * 60, 500, 9500)
+    found, table = found_in(engine, write, *rows, *again)
+    assert list(found.found["rows"]) == [60, 20]
+    first, second = found.found["broadcast"]
+    assert resends(found, table) == {second: first}
+    assert list(found_in(engine, write, *rows[15:])[0].found["broadcast"]) == [first]
+
+
 def test_the_same_text_two_days_running_has_two_keys_and_one_message(engine, write):
     rows = [row(str(i), str(i), at=f"2022-01-{d} 15:00:0{i}") for d in (11, 12) for i in range(9)]
     rows = [[*r[:4], str(n), *r[5:]] for n, r in enumerate(rows)]

@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from conftest import HEADER, LIMIT, opened, row, typed
-from rebroadcast.bench.doubts import doubts
+from rebroadcast.bench.doubts import doubts, of_files
+from rebroadcast.verbs import assess, plan, summarise
 
 EDGES = {"too early", "cut by dates", "cut at midnight"}
 
@@ -242,3 +243,77 @@ def test_a_filter_that_no_failure_fits_is_answered_with_what_there_is(write, ask
     words = [f"--{name.strip('_').replace('_', '-')}={value}" for name, value in asked.items()]
     done = typed("recover", path, "--tag", "t", "--timezone", "UTC", "--dry-run", *words)
     assert done.returncode == 2 and said in done.stderr
+
+
+def of_days(write, failed_form, messages_form, window="24h"):
+    """A workbench over a broadcast of an evening that filled its limit: 6 were reached, 4 not, and
+    the dates of each export are written in a form.
+    """
+    at = [datetime(2022, 1, 11, 20, 0, second) for second in range(10)]
+    rows = [row(str(n), f"m{n}", at=f"{when:%F %T}") for n, when in enumerate(at)]
+    failed, sent = (
+        [[f"{datetime.fromisoformat(cells[0]):{form}}", *cells[1:]] for cells in part]
+        for form, part in ((failed_form, rows[6:]), (messages_form, rows))
+    )
+    channels = write([], "channels.toml", header=[])
+    channels.write_text(
+        'timezone = "UTC"\n[channel.1001]\nname = "W"\nkind = "whatsapp"\n'
+        f'limit = 6\nwindow = "{window}"\n'
+    )
+    given = {"exports": str(write(failed)), "channels": str(channels)}
+    if messages_form:
+        path = write([cells[:-1] for cells in sent], "messages.csv", HEADER[:-1])
+        given["messages"] = str(path)
+    return opened(given | {"tag": "t {wave}", "start": "2022-01-12 00:30"})
+
+
+@pytest.mark.parametrize(
+    ("failed", "messages", "window", "first"),
+    [
+        ("%F", "%F", "24h", "2022-01-13 00:00"),
+        ("%F", "", "24h", "2022-01-13 00:00"),
+        ("%F %T", "%F", "24h", "2022-01-13 00:00"),
+        ("%d %b %Y", "%F %T", "24h", "2022-01-12 20:01"),
+        ("%F %T", "%F %T", "24h", "2022-01-12 20:01"),
+        ("%F", "%F", "day", "2022-01-12 00:30"),
+        ("%F", "", "day", "2022-01-12 00:30"),
+    ],
+)
+def test_a_wave_waits_for_the_end_of_a_day_without_a_time(write, failed, messages, window, first):
+    bench = of_days(write, failed, messages, window)
+    assessed = assess.assess(bench.settings, bench.tables)
+    planned = plan.plan(bench.settings, bench.tables, bench.tables.audience, assessed)
+    assert [f"{at:%F %H:%M}" for at in planned.waves["start"]] == [first]
+    assert planned.waves["size"].tolist() == [4]
+    told = {doubt.kind for doubt in of_files(bench.tables)}
+    assert ("dates without a time" in told) == (not "%F %T" == failed == messages)
+    assert "clock" not in told
+
+
+@pytest.mark.parametrize("failed", ["%F", "%d.%m.%Y", "%F 00:00:00"])
+def test_failures_of_days_take_the_times_of_the_messages_export(write, failed):
+    bench = of_days(write, failed, "%F %T")
+    told = summarise.summarise(bench.settings, bench.tables).broadcasts
+    assert told[["attempted", "delivered", "failed"]].to_numpy().tolist() == [[10, 6, 4]]
+    assert f"{told['first'].iloc[0]:%F %T}" == "2022-01-11 20:00:00"
+
+
+@pytest.mark.parametrize(
+    ("failed", "messages", "days", "reached"),
+    [
+        ("%F", "%F", 0, 1),  # on the same day
+        ("%F %T", "%F", 0, 1),
+        ("%F", "%F", 2, 1),
+        ("%F", "%F", -2, 0),
+    ],
+)
+def test_a_resend_of_a_day_without_a_time_reaches(write, failed, messages, days, reached):
+    at, again = datetime(2022, 1, 11, 10), datetime(2022, 1, 11, 12) + timedelta(days=days)
+    rows = [row(str(n), f"m{n}", at=f"{at:{failed}}") for n in range(4)]
+    sent = [[f"{at:{messages}}", *cells[1:-1]] for cells in rows]
+    sent += [row("0", "again", None, at=f"{again:{messages}}")]
+    given = {"exports": str(write(rows)), "timezone": "UTC"}
+    given["messages"] = str(write(sent, "messages.csv", HEADER[:-1]))
+    tables = opened(given).tables
+    fates = tables.fates.disposition.value_counts().to_pandas()
+    assert dict(fates.itertuples(index=False)).get("reached_later", 0) == reached

@@ -439,6 +439,20 @@ def test_a_clock_with_summer_time_has_two_offsets(engine, write):
     assert str(export.clock) == "UTC-06:00, UTC-05:00" and "clock" not in kinds(export)
 
 
+@pytest.mark.parametrize(
+    ("form", "days"), [("%F", True), ("%d %b %Y", True), ("%F 00:00", True), ("%F %H:%M", False)]
+)
+def test_dates_without_a_time_tell_no_zone(engine, write, form, days):
+    from datetime import datetime
+
+    rows = [[f"{datetime.fromisoformat(cells[0]):{form}}", *cells[1:]] for cells in moments(-6)]
+    export = read(engine, write(rows))
+    assert export.days == days == ("dates without a time" in kinds(export))
+    assert ("clock" in kinds(export)) == (export.clock is not None) == (not days)
+    if days:
+        assert f"{export.span[1]:%H:%M:%S}" == "23:59:59"
+
+
 SPRING = ["2026-03-28 12:00:00", "2026-03-29 01:59:59", "2026-03-29 03:00:00", "2026-04-01 09:00"]
 AUTUMN = ["2026-10-24 12:00:00", "2026-10-25 03:00:00", "2026-10-26 09:00:00"]
 HOURS = {  # a zone, times, how many of them do not exist there, and how many come twice

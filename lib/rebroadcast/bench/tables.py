@@ -13,6 +13,7 @@ import pandas as pd
 
 from .. import errors
 from ..common.exceptions import ColumnError, InputError, ParameterError, did_you_mean, sentence
+from ..common.times import END_OF_DAY
 from ..engine.connect import connect
 from ..engine.engine import Engine, distinct_ids, id_parts
 from ..errors.classify import classify
@@ -147,10 +148,17 @@ class Inputs:
         return {name: export.sources for name, export in self.all_read.items()}
 
     @cached_property
+    def failures(self) -> ibis.Table:
+        """The failed messages; where they have days alone, at the times of the messages export."""
+        sent, table = self.messages, self.export.table
+        known = self.export.days and sent is not None and not sent.days
+        return self.engine.view(messages.timed(table, sent.table)) if known and sent else table
+
+    @cached_property
     def groups(self) -> broadcasts.Broadcasts:
         """The broadcasts of the exports, whatever was selected of them."""
         sent = self.messages and self.messages.table
-        return broadcasts.find(self.engine, self.export.table, sent, known=self._recorded())
+        return broadcasts.find(self.engine, self.failures, sent, known=self._recorded())
 
     def _recorded(self) -> pd.DataFrame | None:
         """The broadcasts that the ledger has, so that they keep their keys in other exports."""
@@ -224,7 +232,7 @@ class Inputs:
 
     @cached_property
     def _classified(self) -> ibis.Table:
-        table, channels = self.export.table, self.settings.channels
+        table, channels = self.failures, self.settings.channels
         kinds = {c: channels.kind(c) or "" for c in self.groups.channels}
         stated = {c.id: c.provider for c in channels.channels if c.provider}
         channel, own = table.channel_id.fill_null(""), {}
@@ -250,8 +258,10 @@ class Inputs:
 
     def with_waits(self, rows: ibis.Table) -> ibis.Table:
         """Failures at a known limit wait until its window has passed, unless their error says that
-        it takes longer than any such window.
+        it takes longer than any such window. Those of a day without a time wait from its end.
         """
+        midnight = rows.local_at == rows.local_at.truncate("D")
+        late = ibis.cases((midnight & self.export.days, messages.DAY), else_=0)
         for limit in (x for x in self.settings.limits if x.window != Window()):  # as rules know it
             own = (rows.cause == "quota") & rows.channel_id.isin(limit.channels)
             window, longest = limit.window, int(limit.window.longest.total_seconds())
@@ -263,11 +273,11 @@ class Inputs:
                     **{f"{window.kind}s": 1}
                 )
                 after = self.engine.to_utc(after, window.zone)
-                left = after.epoch_seconds() - rows.sent_at.epoch_seconds()
+                left = after.epoch_seconds() - rows.sent_at.epoch_seconds() - late
             usual = int(timedelta(hours=24).total_seconds())  # what rules say where no text does
             short = own & (rows.wait_s.fill_null(0) <= max(longest, usual))
             rows = rows.mutate(wait_s=short.ifelse(left.cast("float64"), rows.wait_s))
-        return rows
+        return rows.mutate(wait_s=rows.wait_s.fill_null(0) + late) if self.export.days else rows
 
     @cached_property
     def outgoing(self) -> ibis.Table | None:
@@ -446,9 +456,9 @@ class Tables:
 
     @property
     def newest(self) -> datetime | None:
-        """The newest failure (UTC)."""
+        """The newest failure (UTC); of days without a time the end of the last."""
         at = self.seen["newest"]
-        return None if pd.isna(at) else at.to_pydatetime()
+        return None if pd.isna(at) else at.to_pydatetime() + END_OF_DAY * self.inputs.export.days
 
     @cached_property
     def failed(self) -> ibis.Table:
@@ -572,6 +582,9 @@ class Tables:
         """
         _ = self.failed  # says where nothing is left
         delivered, tagged_before, people = self.delivered, self.tagged_before, self.inputs.people
+        sent = self.inputs.messages
+        if delivered is not None and sent and sent.days:  # it may have come late on its day
+            delivered = delivered.mutate(sent_at=delivered.sent_at + END_OF_DAY)
         if people and delivered is not None:
             delivered = people_.arrived(delivered, people)
         if people and tagged_before is not None:

@@ -14,6 +14,7 @@ from .exceptions import LANGUAGES, ParameterError, QuotaError, did_you_mean, fol
 
 OFFSET = re.compile(r"(?:etc/)?(?:gmt|utc|z)? ?([+-])([0-9]{1,2})(?::?([0-9]{2}))?")
 SHORT = re.compile("[A-Z]{1,4}")  # EST, CT
+END_OF_DAY = timedelta(days=1, seconds=-1)  # after its beginning
 CITIES = 3  # that are named where several are possible
 SMALL_WORDS = {"time", "standard", "zone", "hora", "horario", "estandar", "zona", "del", "the"}
 

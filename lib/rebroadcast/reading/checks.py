@@ -13,7 +13,7 @@ import pandas as pd
 
 from ..common.doubts import ALL, Doubt, n_
 from ..common.masking import mask
-from ..common.times import changes
+from ..common.times import END_OF_DAY, changes
 from ..engine.engine import Engine
 from ..sources.files import Source
 from . import dates
@@ -82,7 +82,7 @@ Span = tuple[datetime | None, datetime | None]
 class Seen:
     """What one look at a table tells: its rows, its first and last time (wall clock), its clock,
     how many of its long message IDs were rounded, and of its times: how many do not exist in their
-    zone, the first of them, and how many come twice.
+    zone, the first of them, and how many come twice; `days`: whether all are days without a time.
     """
 
     rows: int
@@ -92,6 +92,7 @@ class Seen:
     skipped: int = 0
     first: str = ""
     twice: int = 0
+    days: bool = False
 
 
 def utc_offset(ahead: timedelta) -> str:
@@ -145,16 +146,19 @@ def look(table: "ibis.Table", zone: str = "") -> Seen:
     facts |= _quarters(table, number) if zone else {}
     times = {"sent": table.sent_at, "local": table.local_at} if zone else {}
     ends = {f"{n}_{f}": getattr(at, f)() for n, at in times.items() for f in ("min", "max")}
+    ends |= {"clock": (table.local_at != table.local_at.truncate("D")).any()} if zone else {}
     seen = table.group_by(**facts).aggregate(n=table.count(), **ends).to_pandas()
     zeros, long_ids = (int(seen["n"][seen[name]].sum()) for name in ("zero", "long"))
     chance = 0.1 * long_ids + 5 * math.sqrt(0.09 * long_ids) + 1
     rounded = zeros > chance or zeros == long_ids >= FEWEST
     if rounded:  # unless zeros are all that they ever end in
         rounded = bool((table.filter(long).message_id.left(DIGITS).right(1) != "0").any().execute())
-    clock = _clock(_level(seen[seen["told"]], zone)) if zone else None
     found = _out_of_clock(table, zone, seen) if zone else {}
-    whole = span(seen["local_min"].min(), seen["local_max"].max()) if zone else span()
-    return Seen(int(seen["n"].sum()), whole, clock, zeros if rounded else 0, **found)
+    days = bool(zone) and set(seen["clock"].dropna()) == {False}
+    clock = _clock(_level(seen[seen["told"]], zone)) if zone and not days else None
+    last = seen["local_max"].max() + END_OF_DAY * days if zone else None
+    whole = span(seen["local_min"].min(), last) if zone else span()
+    return Seen(int(seen["n"].sum()), whole, clock, zeros if rounded else 0, days=days, **found)
 
 
 def span(first: datetime | None = None, last: datetime | None = None) -> Span:
@@ -267,6 +271,15 @@ def doubts(
                 "shift": utc_offset(seen.clock.shift).removeprefix("UTC"),
             },
             seen.clock.messages,
+        )
+    if seen.days:
+        yield Doubt(
+            "dates without a time",
+            "The dates in {files} have no time of day, so a message may have been sent at any time"
+            " of its day: waiting is counted from the end of the day, unless another file tells the"
+            " time of the message. Export again, with times.",
+            {"files": files},
+            seen.rows,
         )
     if seen.skipped and not (seen.clock and seen.clock.shift):
         yield Doubt(

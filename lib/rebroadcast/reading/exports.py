@@ -63,6 +63,7 @@ class Export:
     `again`, where `checks.twice` has looked for it. `rejected`: file, line, reason, text. `rows`
     counts the good ones. `doubts`: what makes its numbers less sure. `span`: its first and last
     time (wall clock). `clock`: which zone the IDs of its messages show, None where they show none.
+    `days`: whether all of its dates are without a time.
     `messages`: what a log of all messages, as other vendors keep it, tells of those that failed or
     arrived.
     """
@@ -77,6 +78,7 @@ class Export:
     span: checks.Span = (None, None)
     clock: checks.Clock | None = None
     messages: "Export | None" = None
+    days: bool = False
 
 
 @dataclass
@@ -148,7 +150,16 @@ def read(
         *checks.doubts(kind, sources, rejected, seen, timezone),
     )
     read_now = Export(
-        kind, table, rejected, tuple(sources), seen.rows, timezone, doubts, seen.span, seen.clock
+        kind,
+        table,
+        rejected,
+        tuple(sources),
+        seen.rows,
+        timezone,
+        doubts,
+        seen.span,
+        seen.clock,
+        days=seen.days,
     )
     logs = [part.log for part in parts if part.log is not None]
     if len(logs) < len(parts):

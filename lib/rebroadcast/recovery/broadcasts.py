@@ -1,13 +1,14 @@
 """Which messages belong to which broadcast, under a key that stays the same in other exports.
 
 A broadcast is one message to many contacts: the broadcast messages of one channel and sender ID,
-without a pause of more than six hours, and of one content shape (the template's name, or the words
+without a pause of more than six hours, and of one content shape (the template's name and the words
 that stay the same from contact to contact). Groups come from channel, sender and pause, on small
 columns. A bounded sample of their contents then says which groups may hold more than one message,
 and only the contents of those are looked at in full (of small exports all are).
 
 Contents that come mixed over the same time are versions of one broadcast, as where each contact is
-written to in their own language. Where one begins after the other, or ends before, they are two.
+written to in their own language. Where one begins after the other, or ends before, or where the
+same contacts get both, they are two.
 """
 
 import math
@@ -39,6 +40,7 @@ FULL = 250_000  # rows whose contents are looked at in full, the smallest groups
 RIVAL = 0.55  # of the largest version's rows: a version of this size can name the broadcast too
 RARE = 0.05  # of a broadcast's rows: versions below it are not kept in its shape
 SURE, LIKELY = 1e-6, 0.002  # chance of mixed versions to look like two broadcasts
+BOTH = (2, 0.2)  # contacts, and their share, that got two versions: these are two broadcasts
 GAPS = (300, 1800, 3600)  # seconds between two messages: likely, unlike, alike contents
 FEW = 10  # rows of a broadcast that do not say for sure which words stay
 RESENT = 0.8  # of a resend's contacts failed before
@@ -126,6 +128,7 @@ def find(
     """
     exports = [failed] if messages is None else [failed, messages]
     columns = [*KIND, "sent_at", "local_at", "row_id", "content"]
+    columns += shared_parts("contact_id", failed, exports[-1])
     rows = (
         table.select(*columns, **_place(table), export=ibis.literal(number, "int64"))
         for number, table in enumerate(exports)
@@ -148,7 +151,7 @@ def find(
     sample = contents.drawn(minutes[[*PLACE, "group", "run", "run_rows"]])
     groups = _read(sample)
     minutes = _versions(contents, minutes, sample, groups)
-    minutes = _broadcasts(minutes, groups, pause)
+    minutes = _broadcasts(minutes, groups, pause, _both(sample, groups))
     found = _described(minutes, groups)
     found["hash"] = _settled(found)
     found["broadcast"] = keys(found, known, pause)
@@ -238,10 +241,18 @@ class _Contents:
         return self.rows.join(_table(self.written(places)), RAW)
 
     def drawn(self, places: "pd.DataFrame") -> "pd.DataFrame":
-        """About SAMPLE contents of each run: group, run, content."""
+        """About SAMPLE contents of each run, and those of about SAMPLE of its contacts."""
         rows = self.at(places)
-        rows = rows.filter(rows.spread * rows.run_rows < SAMPLE * HASHES, rows.content.notnull())
-        return _sample(rows, "run")
+        *number, contact = id_parts("contact_id", rows)
+        of_contact = rows[number[0]].fill_null(rows.row_id) if number else rows.row_id
+        spreads = (rows.spread, of_contact % (HASHES // 2) * HASH % HASHES)
+        drawn = ibis.or_(*(spread * rows.run_rows < SAMPLE * HASHES for spread in spreads))
+        rows = rows.filter(drawn, rows.content.notnull())
+        rows = rows.mutate(
+            rank=ibis.row_number().over(group_by="run", order_by="spread"),
+            contact=ibis.coalesce(*(rows[n].cast("string") for n in number), rows[contact]),
+        )
+        return _sample(rows.filter(rows["rank"] < 3 * SAMPLE), "run", "contact")
 
     def strange(self, places: "pd.DataFrame", patterns: int) -> "pd.DataFrame":
         """Up to SAMPLE contents of each group that fit none of its patterns: group, content."""
@@ -326,6 +337,22 @@ def _sampled(sample: "pd.DataFrame", groups: dict[int, Group]) -> "pd.DataFrame"
     return sample[["run"]].assign(version=[groups[g].version(content) for g, content in pairs])
 
 
+def _both(sample: "pd.DataFrame", groups: dict[int, Group]) -> dict[int, set[tuple[int, int]]]:
+    """The pairs of versions, by group, that the same contacts of a sample got."""
+    told = sample[["group", "contact"]].join(_sampled(sample, groups)["version"])
+    told = told[told["version"] >= 0].dropna().drop_duplicates()
+    sizes = told.groupby(["group", "version"]).size()
+    pairs = told.merge(told, on=["group", "contact"], suffixes=("", "_also"))
+    pairs = pairs[pairs["version"] != pairs["version_also"]]
+    both: dict[int, set[tuple[int, int]]] = {}
+    for (group, *pair), contacts in (
+        pairs.groupby(["group", "version", "version_also"]).size().items()
+    ):
+        if contacts >= max(BOTH[0], BOTH[1] * min(sizes[group, version] for version in pair)):
+            both.setdefault(group, set()).add(tuple(pair))
+    return both
+
+
 def _with_versions(
     minutes: "pd.DataFrame", totals: "pd.DataFrame | None", sampled: "pd.DataFrame"
 ) -> "pd.DataFrame":
@@ -359,7 +386,10 @@ def _with_patterns(minutes: "pd.DataFrame", groups: dict[int, Group]) -> tuple["
 
 
 def _broadcasts(
-    minutes: "pd.DataFrame", groups: dict[int, Group], pause: timedelta
+    minutes: "pd.DataFrame",
+    groups: dict[int, Group],
+    pause: timedelta,
+    both: dict[int, set[tuple[int, int]]],
 ) -> "pd.DataFrame":
     """Add `number`, which numbers the broadcasts; rows of version -1 go with those around them."""
     several = minutes[minutes["group"].isin(minutes[minutes["version"] > 0]["group"])]
@@ -368,7 +398,7 @@ def _broadcasts(
         (group, version): head
         for group, own in several.groupby("group")[columns]
         for version, head in _joined(
-            own.to_records(index=False), groups[int(group)].versions
+            own.to_records(index=False), groups[int(group)].versions, both.get(int(group), set())
         ).items()
     }
     told = zip(minutes["group"], minutes["version"], strict=True)
@@ -385,9 +415,12 @@ def _broadcasts(
     return minutes.assign(number=_stretches(minutes, ["group", "said"], pause))
 
 
-def _joined(minutes: "np.recarray", versions: list[Version]) -> dict[int, int]:
+def _joined(
+    minutes: "np.recarray", versions: list[Version], both: set[tuple[int, int]]
+) -> dict[int, int]:
     """For each version of a group the number of a large version of its broadcast: those that are
-    alike are put together first, so that what is told of the others rests on many rows.
+    alike are put together first, so that what is told of the others rests on many rows. Pairs that
+    both went to the same contacts are of two broadcasts.
     """
     own = {int(n): minutes[minutes["version"] == n] for n in set(minutes["version"]) - {-1}}
     large = {-1: -1} | {number: number for number in own}
@@ -401,6 +434,9 @@ def _joined(minutes: "np.recarray", versions: list[Version]) -> dict[int, int]:
                 for head in sorted(joined, key=lambda h: -nearness[h])
                 if nearness[head] >= least
                 and version.template == versions[head].template
+                and both.isdisjoint(
+                    (a, b) for a in large for b in large if (large[a], large[b]) == (head, number)
+                )
                 and not _parted(joined[head], own[number], nearness[head])
             )
             head = next(fitting, number)

@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -26,14 +26,15 @@ LETTERS = re.compile(r"[^\W\d_\xb2\xb3\xb9\xbc-\xbe]+")  # the words of such a t
 UNSPACED = re2.compile(  # what is written without spaces between words
     r"([\p{Thai}\p{Lao}\p{Myanmar}\p{Khmer}\p{Han}\p{Hiragana}\p{Katakana}]+)"
 )
+NO_LETTERS = re.compile(r"[\W_]+")
 SIGNS = re.compile(r"[%_\\]")
 UNSAID = {"type", "url", "id", "language", "languageCode", "mimeType", "format"}
 
 
 @dataclass(frozen=True)
 class Said:
-    """What one content says: its template's name, or its words without names, numbers and links,
-    and all of its words as they are written.
+    """What one content says: its template's name, its words without names, numbers and links, and
+    all of its words as they are written.
     """
 
     template: str
@@ -52,15 +53,19 @@ def said(content: str) -> Said:
     >>> said('{"type":"whatsapp_template","template":{"name":"promo"}}').template
     'promo'
     """
-    if "template" in content and (name := NAME.search(content)):
-        return Said(name[1], frozenset([f"template:{name[1]}"]), ())
+    name = NAME.search(content) if "template" in content else None
     try:
-        text = " ".join(_texts(json.loads(content)))
+        value = json.loads(content.replace(name[0], '"name":""', 1) if name else content)
     except ValueError:
-        text = content
-    written = _words(text)
-    words = [w for w in written if w == w.lower()] or written or _words(content)
-    return Said("", frozenset(w.casefold() for w in words), tuple(written))
+        value = "" if name else content
+    written = _words(" ".join(_texts(value)))
+    words = [w for w in written if w == w.lower()]
+    if name:  # it says as much as two words: of two that it has beside it, one may change
+        words = [f"template:{name[1]}", *([name[1], *words] if words else [])]
+    elif not written:
+        words = written = list(_signs(value)) or _words(content)
+    own = frozenset(w.casefold() for w in words or written)
+    return Said(name[1] if name else "", own, tuple(written))
 
 
 def _words(text: str) -> list[str]:
@@ -79,17 +84,34 @@ def _words(text: str) -> list[str]:
     return words
 
 
-def _texts(value: object) -> Iterator[str]:
-    """What a JSON value says to its reader."""
+def _texts(value: object, unsaid: Collection[str] = UNSAID) -> Iterator[str]:
+    """What a JSON value says to its reader, or all of its texts."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):
         for name, inner in value.items():
-            if name not in UNSAID:
-                yield from _texts(inner)
+            if name not in unsaid:
+                yield from _texts(inner, unsaid)
     elif isinstance(value, list):
         for inner in value:
-            yield from _texts(inner)
+            yield from _texts(inner, unsaid)
+
+
+def _signs(value: object) -> Iterator[str]:
+    """What a content without words says: its signs, its kind, and the address of its file, whole
+    and in the parts that stay where each contact has a file of their own.
+
+    >>> list(_signs({"type": "image", "url": "https://x.example/menu-7.jpg?key=5"}))
+    ['image', 'https://x.example/menu-7.jpg', 'x.example', 'menu', 'jpg']
+    """
+    for text in _texts(value, ()):
+        address = text.partition("?")[0]
+        *host, file = address.partition("://")[2].split("/")
+        if host:
+            yield from (address, host[0], *(w for w in NO_LETTERS.split(file) if w.isalpha()))
+        else:
+            yield from _words(text)
+            yield from (c for c in text if not c.isalnum() and not c.isspace())
 
 
 def alike(one: frozenset[str], other: frozenset[str]) -> float:
@@ -149,6 +171,8 @@ class Group:
         told = []
         for number, version in enumerate(self.versions):
             others = [v for v in self.versions if v is not version]
+            if version.template:
+                others = [v for v in others if v.template == version.template]
             near = [c for v in others if alike(v.stays, version.stays) >= ALIKE for c in v.contents]
             far = [c for v in others for c in v.contents if c not in near]
             for pieces in recognise(version, near, far):
@@ -189,8 +213,8 @@ def _clustered(kinds: list, single: int) -> list[Version]:
     told: list[Version] = []
     for (template, words), own in kinds:
         near = None
-        if not template and len(own) <= single:
-            others = (v for v in told if not v.template)
+        if len(own) <= single:
+            others = (v for v in told if v.template == template)
             near = max(others, key=lambda v: alike(words, v.stays), default=None)
         if near is None or alike(words, near.stays) < ALIKE:
             near = Version(template)
@@ -207,8 +231,9 @@ def recognise(version: Version, near: list[str], far: list[str]) -> list[tuple[s
     near and far are the contents of the others, those that resemble it and those that do not: the
     pieces are words that these do not have, as far as there are any.
     """
-    if version.template:
-        return [('"name"', f'"{version.template}"')]
+    name = f'"{version.template}"'
+    if version.template and not near and not far:
+        return [('"name"', name)]
     left, patterns = list(dict.fromkeys(version.contents)), list[tuple[str, ...]]()
     while left and len(patterns) < PATTERNS:
         written = dict.fromkeys(said(left[0]).written)
@@ -222,9 +247,10 @@ def recognise(version: Version, near: list[str], far: list[str]) -> list[tuple[s
         best = set(_longest(shared, near)) if near else set()
         # A name that many share may tell two that are alike; the message's words tell the others.
         best |= set(_longest([w for w in shared if w not in best] or shared, far))
+        best |= {name} if version.template else set()
         pieces = tuple(sorted(best, key=left[0].find))
         if not all(fits(c, pieces) for c in left):
-            pieces = (max(sorted(best), key=len),)
+            pieces = (max(sorted(best - {name}), key=len),)
         patterns.append(pieces)
         left = [c for c in left if not fits(c, pieces)]
     return patterns

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 import ibis
 import pandas as pd
 
-from ..engine.engine import id_parts, same_ids, with_ids
+from ..engine.engine import id_parts, same_ids, shared_parts, with_ids
 
 IDS = ("message_id", "contact_id")
 MINUTE, DAY = 60, 24 * 60 * 60  # seconds
@@ -53,6 +53,18 @@ def _ids(table: ibis.Table) -> ibis.Table:
     """The IDs of messages and their contacts, each once."""
     ids = [part for name in IDS for part in id_parts(name, table)]
     return with_ids(table.filter(table.message_id.notnull()).select(*ids).distinct())
+
+
+def timed(failed: ibis.Table, messages: ibis.Table) -> ibis.Table:
+    """Failed messages whose dates are days, at the times at which the messages export has them."""
+    ids = [part for name in IDS for part in shared_parts(name, failed, messages)]
+    known = messages.filter(messages.message_id.notnull())
+    known = known.group_by(**{f"of_{part}": known[part] for part in ids}).aggregate(
+        at_=known.sent_at.min(), local_=known.local_at.min()
+    )
+    rows = failed.left_join(known, [failed[p].identical_to(known[f"of_{p}"]) for p in ids])
+    at, local = rows.at_.fill_null(rows.sent_at), rows.local_.fill_null(rows.local_at)
+    return rows.mutate(sent_at=at, local_at=local).select(*failed.columns)
 
 
 def outgoing(messages: ibis.Table) -> ibis.Table:

@@ -755,7 +755,8 @@ def _accept(source: Source, header: list[str], export: str, fits: list[Fit]) -> 
         both = [cell for cell, n in zip(header, names, strict=True) if n == name]
         if not fit.form.fallback or len({key(cell) for cell in both}) < len(both):
             raise ColumnError(
-                "{file} has two columns that both fit '{column}': {columns}; rename or remove one.",
+                "{file} has two columns that both fit '{column}': {columns}; put them"
+                " together in one, or rename or remove one.",
                 source.path,
                 file=source.name,
                 column=_label(name),

@@ -11,6 +11,7 @@ from ..bench.settings import Settings
 from ..bench.tables import Tables
 from ..common.doubts import Doubt, concerning, n_
 from ..common.exceptions import ParameterError
+from ..common.times import END_OF_DAY
 from ..engine.engine import distinct_ids
 from ..limits import load as loads
 from ..limits import overflow as overflows
@@ -134,8 +135,12 @@ def _under(windows: pd.DataFrame, limits: tuple[Limit, ...]) -> pd.DataFrame:
 
 
 def counted(tables: Tables, sent: ibis.Table) -> ibis.Table:
-    """The outgoing messages that count against a limit: at, contact_id, channel_id."""
-    return counting(tables, sent).select("contact_id", "channel_id", at="sent_at")
+    """The outgoing messages that count against a limit: at (the end of the day where a messages
+    export has no times), contact_id, channel_id.
+    """
+    rows, export = counting(tables, sent), tables.inputs.messages
+    at = rows.sent_at + END_OF_DAY if export and export.days else rows.sent_at
+    return rows.select("contact_id", "channel_id", at=at)
 
 
 def over_limit(settings: Settings, tables: Tables, frame: pd.DataFrame) -> pd.DataFrame:

@@ -12,6 +12,7 @@ import pandas as pd
 from ..bench.settings import Settings
 from ..bench.tables import Tables
 from ..common.exceptions import ParameterError, QuotaError, did_you_mean, sentence
+from ..common.times import END_OF_DAY
 from ..limits import load as loads
 from ..limits import waves
 from ..limits.channels import Channel, Kind, kinds
@@ -234,7 +235,7 @@ def _last_at_limit(settings: Settings, tables: Tables, limit: Limit) -> datetime
     rows = tables.inputs.all_failed
     rows = rows.filter((rows.cause == "quota") & rows.channel_id.isin(limit.channels))
     last = rows.sent_at.max().execute()
-    return None if pd.isna(last) else last
+    return None if pd.isna(last) else last + END_OF_DAY * tables.inputs.export.days
 
 
 def _load(settings: Settings, tables: Tables) -> "ibis.Table | None":
