@@ -87,7 +87,8 @@ def sources(reader: Reader, found: Assessment) -> list:
             "tier": number(row.tier),
         }
         known = "agrees" if row.agrees else "a tier" if pd.notna(row.tier) else "no tier"
-        parts.append(p(_(COUNTED[known], **facts), "" if row.agrees else "warning"))
+        text = word(COUNTED, known, reader.lang).format(**facts)
+        parts.append(p(text, "" if row.agrees else "warning"))
     if found.uncounted:
         names = ", ".join(map(reader.channel, found.uncounted))
         parts.append(p(_("No attempted count was given for: {names}.", names=names), "warning"))
