@@ -46,8 +46,8 @@ def infer(failed: ibis.Table) -> pd.DataFrame:
     """Tell from a failed export alone where a limit was reached: one row per run of limit errors.
 
     `failed`: channel_id, contact_id, sent_at (UTC), cause and, where known, broadcast: each has
-    runs of its own. A run ends when no limit error follows for a day, or after a day: the next one
-    is of another window. Returns channel_id, broadcast, run, first and last (UTC),
+    runs of its own. A run ends when no limit error follows for a day, or when it is a day long: the
+    next one is of another window. Returns channel_id, broadcast, run, first and last (UTC),
     overflow_at_least (unique contacts that failed at the limit), messages, other (failures of other
     causes between first and last). It assumes that each limit error is a contact beyond the limit
     and that the export holds all failures of the time; how many were attempted, and so the limit
