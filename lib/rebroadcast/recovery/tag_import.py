@@ -44,8 +44,8 @@ def cells(tagged: "ibis.Table", contacts: "ibis.Table | None" = None) -> "ibis.T
         return tagged.select("contact_id", "tag", tags="tag")
     ids = shared_parts("contact_id", tagged, contacts)
     rows, known = tagged.select(*ids, "tag"), contacts.select(*ids, had="tags")
-    rows = rows.left_join(known, same_ids(rows, known, "contact_id"))
-    rows = rows.select(*ids, "tag", had=rows.had.fill_null(""))
+    rows = rows.left_join(known, same_ids(rows, known, "contact_id")).select(*ids, "tag", "had")
+    rows = rows.mutate(had=rows.had.fill_null(""))
     texts = rows.select("tag", "had").distinct()  # few, of many contacts
     kept = texts.mutate(own=texts.had.split(",").unnest()).mutate(own=ibis._.own.strip())
     kept = kept.filter((kept.own != "") & (kept.own != kept.tag)).distinct()
