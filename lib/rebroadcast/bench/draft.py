@@ -49,8 +49,11 @@ def _evidence(tables: Tables) -> pd.DataFrame:
     rows = tables.inputs.all_failed
     errors = rows.group_by("channel_id", said="masked").aggregate(n=rows.count()).to_pandas()
     errors["kinds"] = errors["said"].fillna("").map(tables.settings.rules.kinds)
-    read = [export.table for name, export in tables.inputs.all_read.items() if name != "contacts"]
-    signs = pd.concat(map(_signs, read))
+    signs = pd.concat(
+        _signs(export.table)
+        for name, export in tables.inputs.all_read.items()
+        if name != "contacts"
+    )
     signs["kinds"] = signs["said"].map(lambda said: frozenset({canonical_kind(said)} - {None}))
     both = pd.concat([errors.assign(failed=True), signs.assign(failed=False)])
     both = both.fillna({"channel_id": "", "said": ""})

@@ -512,10 +512,12 @@ class Tables:
                     )
         names = ("channel", "from_", "to", "sender_type", "broadcast", "cause", "verdict", "text")
         stated = {n: self.settings.stated[n] for n in names if n in self.settings.stated}
+        filters = ", ".join(f"{n.strip('_')} {value}" for n, value in stated.items())
+        first = next(iter(stated), "exports")
         return ParameterError(
             "No failed message is left for {filters}; the export has {rows}.",
-            next(iter(stated), "exports").strip("_"),
-            filters=", ".join(f"{n.strip('_')} {value}" for n, value in stated.items()),
+            first.strip("_"),
+            filters=filters,
             rows=self.inputs.export.rows,
         )
 

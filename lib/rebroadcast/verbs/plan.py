@@ -110,8 +110,9 @@ def _by_broadcast(tables: Tables, audience: ibis.Table, planned: waves.Plan) -> 
     number, told = tables.settings.lang.number, {}
     for wave, own in counts.groupby("wave"):
         pairs = zip(own["audience"].map(tables.names).fillna("—"), own["n"], strict=True)
-        parts = [f"{name}: {number(n)}" if len(own) > 1 else name for name, n in pairs]
-        told[int(wave)] = "; ".join(parts)
+        told[int(wave)] = "; ".join(
+            f"{name}: {number(n)}" if len(own) > 1 else name for name, n in pairs
+        )
     return told
 
 
