@@ -43,8 +43,13 @@ def _zone(tables: Tables) -> list[Doubt]:
     word = str(settings.stated.get("timezone") or settings.channels.timezone or settings.zone)
     if word.lower() == settings.zone.lower():
         return []
-    text = _("The time zone '{word}' is taken to be {zone}.")
-    return [Doubt("zone", text, {"word": word, "zone": settings.zone})]
+    return [
+        Doubt(
+            "zone",
+            "The time zone '{word}' is taken to be {zone}.",
+            {"word": word, "zone": settings.zone},
+        )
+    ]
 
 
 def of_files(tables: Tables) -> list[Doubt]:
@@ -57,12 +62,15 @@ def _too_early(tables: Tables) -> list[Doubt]:
     newest = tables.newest
     if newest is None or (age := datetime.now(UTC) - newest) >= tables.settling:
         return []
-    text = _(
-        "The newest failure is {age} old, and failures on these channels may arrive for {settling}."
-        " Export again later, or more contacts may turn out to have failed."
-    )
-    values = {"age": max(age, timedelta()), "settling": tables.settling}
-    return [Doubt("too early", text, values, ALL)]
+    return [
+        Doubt(
+            "too early",
+            "The newest failure is {age} old, and failures on these channels may arrive for"
+            " {settling}. Export again later, or more contacts may turn out to have failed.",
+            {"age": max(age, timedelta()), "settling": tables.settling},
+            ALL,
+        )
+    ]
 
 
 def _cut(tables: Tables) -> list[Doubt]:
@@ -74,11 +82,14 @@ def _cut(tables: Tables) -> list[Doubt]:
     inside = tables.selected(rows)
     edge = rows.group_by("broadcast").aggregate(some=inside.any(), every=inside.all())
     cut = int(edge.filter(edge.some & ~edge.every).count().execute())
-    text = _(
-        "Broadcasts only partly within the dates that were asked for: {n}. Widen them to see all of"
-        " each."
+    return concerning(
+        "cut by dates",
+        _(
+            "Broadcasts only partly within the dates that were asked for: {n}. Widen them to see"
+            " all of each."
+        ),
+        cut,
     )
-    return concerning("cut by dates", text, cut)
 
 
 def _midnight(tables: Tables) -> list[Doubt]:
@@ -88,11 +99,13 @@ def _midnight(tables: Tables) -> list[Doubt]:
         return []
     if min(first - first.normalize(), last.normalize() + timedelta(days=1) - last) > NIGHT:
         return []
-    text = _(
-        "Broadcast messages failed within minutes of midnight at the edge of the export: its dates"
-        " may cut a broadcast in half. Export one day more."
-    )
-    return [Doubt("cut at midnight", text)]
+    return [
+        Doubt(
+            "cut at midnight",
+            "Broadcast messages failed within minutes of midnight at the edge of the export: its"
+            " dates may cut a broadcast in half. Export one day more.",
+        )
+    ]
 
 
 def _one_day(tables: Tables) -> list[Doubt]:
@@ -135,13 +148,16 @@ def _grouping(tables: Tables) -> list[Doubt]:
 def _no_channel(tables: Tables) -> list[Doubt]:
     """How many failed messages name no channel, where others do."""
     n = int(tables.seen["nowhere"]) if tables.inputs.groups.channels else 0
-    text = n_(
-        "{n} failed message names no channel, unlike the others (a sheet may have had merged"
-        " cells): it is in no channel's numbers, and counts as a broadcast of its own.",
-        "{n} failed messages name no channel, unlike the others (a sheet may have had merged"
-        " cells): they are in no channel's numbers, and count as broadcasts of their own.",
+    return concerning(
+        "no channel",
+        n_(
+            "{n} failed message names no channel, unlike the others (a sheet may have had merged"
+            " cells): it is in no channel's numbers, and counts as a broadcast of its own.",
+            "{n} failed messages name no channel, unlike the others (a sheet may have had merged"
+            " cells): they are in no channel's numbers, and count as broadcasts of their own.",
+        ),
+        n,
     )
-    return concerning("no channel", text, n)
 
 
 def _no_reason(tables: Tables) -> list[Doubt]:
@@ -164,27 +180,33 @@ def _other_channels(tables: Tables) -> list[Doubt]:
     present = tables.inputs.groups.channels
     if not named or not present or not {*named}.isdisjoint(present):
         return []
-    text = _(
-        "The channels file names none of the export's channels: it has {named}, the export"
-        " {present}. So names and limits are not known; see whether an ID is misspelt, or the file"
-        " another's."
-    )
-    values = {"named": ", ".join(named[:LISTED]), "present": ", ".join(present[:LISTED])}
-    return [Doubt("other channels", text, values, ALL)]
+    return [
+        Doubt(
+            "other channels",
+            "The channels file names none of the export's channels: it has {named}, the export"
+            " {present}. So names and limits are not known; see whether an ID is misspelt, or the"
+            " file another's.",
+            {"named": ", ".join(named[:LISTED]), "present": ", ".join(present[:LISTED])},
+            ALL,
+        )
+    ]
 
 
 def _shared_ids(tables: Tables) -> list[Doubt]:
     """How many failed messages have the message ID of another contact's."""
-    text = n_(
-        "{n} failed message has a message ID that another contact's message has, too (a"
-        " spreadsheet may have rounded it). Messages cannot be compared by ID; export again, and"
-        " do not open the file in a spreadsheet before.",
-        "{n} failed messages have a message ID that another contact's message has, too (a"
-        " spreadsheet may have rounded it). Messages cannot be compared by ID; export again, and"
-        " do not open the file in a spreadsheet before.",
-    )
     _known = tables.failed  # tells which IDs are shared
-    return concerning("ids are shared", text, tables.sharing)
+    return concerning(
+        "ids are shared",
+        n_(
+            "{n} failed message has a message ID that another contact's message has, too (a"
+            " spreadsheet may have rounded it). Messages cannot be compared by ID; export again,"
+            " and do not open the file in a spreadsheet before.",
+            "{n} failed messages have a message ID that another contact's message has, too (a"
+            " spreadsheet may have rounded it). Messages cannot be compared by ID; export again,"
+            " and do not open the file in a spreadsheet before.",
+        ),
+        tables.sharing,
+    )
 
 
 def _unmatched(tables: Tables) -> list[Doubt]:
@@ -227,26 +249,33 @@ def _none_delivered(tables: Tables) -> list[Doubt]:
     delivered = tables.inputs.delivered
     if delivered is None or not tables.settings.messages or delivered.limit(1).count().execute():
         return []
-    text = _(
-        "All messages of the messages export are in the failed-messages export, so that nothing"
-        " counts as delivered. See whether it is the export of all messages (messages)."
-    )
-    return [Doubt("none delivered", text, {}, ALL)]
+    return [
+        Doubt(
+            "none delivered",
+            "All messages of the messages export are in the failed-messages export, so that nothing"
+            " counts as delivered. See whether it is the export of all messages (messages).",
+            {},
+            ALL,
+        )
+    ]
 
 
 def _restricted(tables: Tables) -> list[Doubt]:
     """What the reading of a restriction as a limit rests on."""
     seen = tables.inputs.at_limit
-    text = n_(
-        "{n} message failed with a restriction of the number (131048) after {reached} contacts"
-        " had been reached, exactly a limit, and none after that: it counts as a failure at the"
-        " limit. If people reported the number, mend that first.",
-        "{n} messages failed with a restriction of the number (131048) after {reached} contacts"
-        " had been reached, exactly a limit, and none after that: they count as failures at the"
-        " limit. If people reported the number, mend that first.",
+    return concerning(
+        "restriction",
+        n_(
+            "{n} message failed with a restriction of the number (131048) after {reached} contacts"
+            " had been reached, exactly a limit, and none after that: it counts as a failure at the"
+            " limit. If people reported the number, mend that first.",
+            "{n} messages failed with a restriction of the number (131048) after {reached} contacts"
+            " had been reached, exactly a limit, and none after that: they count as failures at the"
+            " limit. If people reported the number, mend that first.",
+        ),
+        int(seen["failed"].sum()),
+        reached=", ".join(map(tables.settings.reader.number, sorted({*seen["reached"]}))),
     )
-    reached = ", ".join(map(tables.settings.reader.number, sorted({*seen["reached"]})))
-    return concerning("restriction", text, int(seen["failed"].sum()), reached=reached)
 
 
 def _unlimited(tables: Tables) -> list[Doubt]:
@@ -256,13 +285,16 @@ def _unlimited(tables: Tables) -> list[Doubt]:
         return []
     rows = tables.inputs.all_failed
     n = int(((rows.cause == "quota") & rows.channel_id.isin(free)).sum().execute() or 0)
-    text = n_(
-        "{n} failure says that a limit was reached, on a channel that the channels file calls"
-        " unlimited: no overflow and no waves are worked out for it. Correct the file.",
-        "{n} failures say that a limit was reached, on channels that the channels file calls"
-        " unlimited: no overflow and no waves are worked out for them. Correct the file.",
+    return concerning(
+        "unlimited",
+        n_(
+            "{n} failure says that a limit was reached, on a channel that the channels file calls"
+            " unlimited: no overflow and no waves are worked out for it. Correct the file.",
+            "{n} failures say that a limit was reached, on channels that the channels file calls"
+            " unlimited: no overflow and no waves are worked out for them. Correct the file.",
+        ),
+        n,
     )
-    return concerning("unlimited", text, n)
 
 
 def _other_sizes(tables: Tables) -> list[Doubt]:

@@ -30,11 +30,10 @@ def draft(tables: Tables) -> str:
     lines = ["# " + _("A draft: complete it, and name it with --channels."), *_zone(tables)]
     for channel, own in evidence[evidence["channel_id"] != ""].groupby("channel_id"):
         plain = re.fullmatch(r"[\w-]+", channel, re.ASCII)
-        failed = number(int(own["n"][own["failed"]].sum()))
         lines += [
             "",
             f"[channel.{channel if plain else json.dumps(channel, ensure_ascii=False)}]",
-            "# " + _("Failed messages: {n}.", n=failed),
+            "# " + _("Failed messages: {n}.", n=number(int(own["n"][own["failed"]].sum()))),
             '# name = ""',
             *_kind(channel, own, _),
         ]
@@ -50,8 +49,11 @@ def _evidence(tables: Tables) -> pd.DataFrame:
     rows = tables.inputs.all_failed
     errors = rows.group_by("channel_id", said="masked").aggregate(n=rows.count()).to_pandas()
     errors["kinds"] = errors["said"].fillna("").map(tables.settings.rules.kinds)
-    read = [export.table for name, export in tables.inputs.all_read.items() if name != "contacts"]
-    signs = pd.concat(map(_signs, read))
+    signs = pd.concat(
+        _signs(export.table)
+        for name, export in tables.inputs.all_read.items()
+        if name != "contacts"
+    )
     signs["kinds"] = signs["said"].map(lambda said: frozenset({canonical_kind(said)} - {None}))
     both = pd.concat([errors.assign(failed=True), signs.assign(failed=False)])
     both = both.fillna({"channel_id": "", "said": ""})
@@ -94,20 +96,19 @@ def _kind(channel: str, own: pd.DataFrame, _: Callable[..., str]) -> Iterator[st
 
 def _limits(kind: Kind, said: pd.Series, _: Callable[..., str]) -> Iterator[str]:
     """What is known of a kind's limits, as comments; a size that its errors name goes first."""
-    sizes = kind.tiers + kind.former_tiers
     numbers = {re.sub(r"\D", "", n) for text in said for n in re.findall(r"\d[\d.,]*", text)}
-    stated = [size for size in sizes if str(size) in numbers]
+    stated = [size for size in kind.sizes if str(size) in numbers]
     if kind.size:
         yield f"# limit = {json.dumps(kind.size)}"
     else:
         why = (
             _("as its errors say")
             if stated
-            else _("one of: {known}", known=", ".join(map(str, sizes)))
-            if sizes
+            else _("one of: {known}", known=", ".join(map(str, kind.sizes)))
+            if kind.sizes
             else _("depends on the account or its plan")
         )
-        yield f"# limit = {[*stated, *sizes, 1000][0]}  # {why}"
+        yield f"# limit = {[*stated, *kind.sizes, 1000][0]}  # {why}"
         yield f'# window = "{kind.window or "24h"}"'
     if kind.pace:
         yield f"# pace = {kind.pace:g}  # " + _("contacts per second")

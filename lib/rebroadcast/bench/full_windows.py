@@ -10,6 +10,7 @@ import pandas as pd
 
 from ..limits import load as loads
 from ..limits import overflow
+from ..limits.limit import by_channel
 from ..recovery import messages
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def full_windows(tables: Tables) -> pd.DataFrame:
     spans = _spans(tables)
     if spans.empty:
         return _compared(spans.reindex(columns=[*spans, "begin", *COUNTS]))
-    places = {c: x.name for x in tables.settings.limits for c in x.channels}
+    places = {c: x.name for c, x in by_channel(tables.settings.limits).items()}
     near = {c for c, name in places.items() if name in set(spans["limit"])}
     of = ibis.memtable(spans.drop(columns=["size", "last"]).reset_index(names="n"))
     rows = _in_windows(of, _events(tables, near), places)
@@ -122,21 +123,19 @@ def _spans(tables: Tables) -> pd.DataFrame:
     """The runs of failures at a known limit, and their times: others count after `since` and up to
     `until`, the broadcast's own messages after `own_since` and up to `end`.
     """
-    under = {channel: limit for limit in tables.settings.limits for channel in limit.channels}
+    under = by_channel(tables.settings.limits)
     runs = overflow.infer(tables.broadcasts)
     runs = runs[runs["channel_id"].isin(list(under))]
     around = [under[row.channel_id].window.around(row.first) for row in runs.itertuples()]
-    runs = runs.assign(
-        limit=[under[c].name for c in runs["channel_id"]],
-        size=pd.array([under[c].size for c in runs["channel_id"]], dtype="Int64"),
+    runs = overflow.under(runs, tables.settings.limits).assign(
         since=pd.Series([a for a, _ in around], runs.index, dtype="datetime64[us, UTC]"),
         end=pd.Series([b for _, b in around], runs.index, dtype="datetime64[us, UTC]"),
     )
-    names = [*KEYS, "limit", "size", "since", "end"]
-    runs = runs.groupby(names, dropna=False, as_index=False).agg({"first": "min", "last": "max"})
+    runs = runs.groupby([*KEYS, "limit", "size", "since", "end"], dropna=False, as_index=False).agg(
+        {"first": "min", "last": "max"}
+    )
     runs = runs.sort_values([*KEYS, "first"], ignore_index=True)
-    wall_clock = tables.settings.reader.wall_clock
-    runs["until"] = [at + _width(wall_clock(at)) for at in runs["first"]]
+    runs["until"] = [at + _width(tables.settings.reader.wall_clock(at)) for at in runs["first"]]
     # Of a broadcast that met its limit on several days, each day has what came since the last.
     same = runs.groupby(KEYS, dropna=False)
     before, more = same["last"].shift(), same["last"].shift(-1).notna()

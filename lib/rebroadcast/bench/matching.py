@@ -96,7 +96,6 @@ def export(
             "text": unsure["contact_name"],
         }
     )
-    checklist = unsure[["local_at", "contact_name", "channel", "error", "problem"]]
     rejected = pd.concat([log.rejected, frame], ignore_index=True)
     if not len(lines) < log.rows:
         raise InputError(
@@ -104,5 +103,5 @@ def export(
             " workspace?",
             file=log.sources[0].name,
         )
-    rows = log.rows - len(unsure)
-    return replace(log, kind="failed", table=table, rejected=rejected, rows=rows), checklist
+    sure = replace(log, kind="failed", table=table, rejected=rejected, rows=log.rows - len(unsure))
+    return sure, unsure[["local_at", "contact_name", "channel", "error", "problem"]]

@@ -161,7 +161,7 @@ def check(parameters: Mapping[str, Declared], given: Mapping[str, object]) -> di
 
     from ..common.tomlfile import says
 
-    checked = {}
+    checked, lax = {}, ConfigDict(coerce_numbers_to_str=True)
     for given_name, value in given.items():
         name = given_name.replace("-", "_")
         name = f"{name}_" if f"{name}_" in parameters else name
@@ -184,10 +184,7 @@ def check(parameters: Mapping[str, Declared], given: Mapping[str, object]) -> di
         if kind.startswith(("dict", "list")) and isinstance(value, str):
             value = pairs(value, name) if kind == "dict" else [value]
         try:
-            adapter = TypeAdapter(
-                parameters[name].type, config=ConfigDict(coerce_numbers_to_str=True)
-            )
-            checked[name] = adapter.validate_python(value)
+            checked[name] = TypeAdapter(parameters[name].type, config=lax).validate_python(value)
         except ValidationError as error:
             raise ParameterError(
                 "Parameter '{name}' is {value!r}; expected {kind} ({why}).",

@@ -20,7 +20,7 @@ from ..errors.classify import classify
 from ..ledger import record
 from ..ledger.ledger import Broadcast, Ledger, open_ledger
 from ..limits.channels import kinds
-from ..limits.limit import Window
+from ..limits.limit import Window, by_channel
 from ..reading import exports
 from ..reading.checks import span
 from ..recovery import broadcasts, messages, tag_import
@@ -199,12 +199,8 @@ class Inputs:
                 "wait_s": limit.seconds(""),
             }
             changed = inside & (rows.rule == restriction)
-            told = {
-                name: changed.ifelse(
-                    value, rows[name].cast("string" if name != "wait_s" else "float64")
-                )
-                for name, value in meant.items()
-            }
+            types = dict.fromkeys(meant, "string") | {"wait_s": "float64"}
+            told = {n: changed.ifelse(meant[n], rows[n].cast(kind)) for n, kind in types.items()}
             rows = rows.mutate(**told)
         return self.engine.view(rows)
 
@@ -225,9 +221,8 @@ class Inputs:
         rows = self._classified.filter(self._classified.rule.isin(list(self._restrictions)))
         if self.outgoing is None or not rows.limit(1).count().execute():
             return pd.DataFrame({"broadcast": [], "channel_id": [], "reached": [], "failed": []})
-        stated = {c: [x.size] for x in self.settings.limits for c in x.channels if x.size}
-        handed_out = {*kinds()["whatsapp"].tiers, *kinds()["whatsapp"].former_tiers}
-        sizes = dict.fromkeys(self.groups.channels, handed_out) | stated
+        stated = {c: [x.size] for c, x in by_channel(self.settings.limits).items() if x.size}
+        sizes = dict.fromkeys(self.groups.channels, kinds()["whatsapp"].sizes) | stated
         return messages.at_limit(rows.filter(rows.broadcast.notnull()), self.delivered, sizes)
 
     @cached_property
@@ -483,13 +478,15 @@ class Tables:
             return self.engine.view(rows)
         # A spreadsheet can round the IDs of messages to several contacts to the same one.
         known = rows.filter(rows.message_id.notnull())
-        by_message = known.group_by("message_id", "contact_id")
-        once = self.engine.keep(by_message.aggregate(row_id=known.row_id.min()))
+        once = self.engine.keep(
+            known.group_by("message_id", "contact_id").aggregate(row_id=known.row_id.min())
+        )
         single = int(once.count().execute())
         self.repeats += int(seen["named"]) - single
         self.sharing = single - int(seen["unique"])
-        unnamed = rows.filter(rows.message_id.isnull())
-        return self.engine.view(unnamed.union(rows.semi_join(once, "row_id")))
+        return self.engine.view(
+            rows.filter(rows.message_id.isnull()).union(rows.semi_join(once, "row_id"))
+        )
 
     def check_left(self) -> None:
         """Raise ParameterError where cause, verdict or text asked for leave nothing to recover."""
@@ -587,7 +584,7 @@ class Tables:
             delivered = delivered.mutate(sent_at=delivered.sent_at + END_OF_DAY)
         if people and delivered is not None:
             delivered = people_.arrived(delivered, people)
-        if people and tagged_before is not None:
+        if tagged_before is not None:
             tagged_before = people_.spread(tagged_before, people)
         failed = self.inputs.with_waits(self.inputs.all_failed)
         rows = fates_.fates(
@@ -613,8 +610,7 @@ class Tables:
         """
         failed, people = self.inputs.all_failed, self.inputs.people
         final = failed.filter(failed.broadcast.notnull() & (failed.verdict == "never"))
-        final = final.select("contact_id", audience="broadcast")
-        return people_.spread(final, people) if people else final
+        return people_.spread(final.select("contact_id", audience="broadcast"), people)
 
     def _excluded(self) -> ibis.Table:
         """The contacts with a tag that was to be left out, under all of their IDs."""
@@ -736,8 +732,8 @@ class Tables:
         """How long failures may still arrive on the channels of the selected broadcasts."""
         ids = self.seen["counting"]
         known = [self.settings.channels.get(i) for i in (() if ids is None else ids) if i]
-        kinds = [channel.kind for channel in known if channel and channel.kind]
-        return max((kind.settling for kind in kinds), default=timedelta(hours=24))
+        settling = (channel.kind.settling for channel in known if channel and channel.kind)
+        return max(settling, default=timedelta(hours=24))
 
 
 def _again(rows: ibis.Table) -> ibis.Value:

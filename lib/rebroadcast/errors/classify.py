@@ -84,6 +84,6 @@ def _explained(asked: "pd.DataFrame", rules: Rules) -> list[dict]:
             text, canonical_kind(of_kind), canonical_provider(by or of_kind)
         )
         meaning = (rule.cause, rule.verdict, rule.scope) if rule else UNKNOWN
-        told = (rule and rule.id, code, *meaning, confidence, seconds)
-        rows.append(dict(zip(TYPES, (number, text, *told), strict=True)))
+        told = (number, text, rule and rule.id, code, *meaning, confidence, seconds)
+        rows.append(dict(zip(TYPES, told, strict=True)))
     return rows

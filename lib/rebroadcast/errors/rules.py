@@ -298,10 +298,12 @@ class Rules:
         told: list[frozenset[str] | None] = [frozenset({named} if named else ())]
         whole = (text.plain.strip(), text.words, *text.names)
         told += [self.tables.kinds.get(words.lower()) for words in whole if words]
-        codes = [*text.codes, *text.names]
-        for row, why in self.tables.speaking(codes, text.plain, None, None):
-            if why in ("agrees", "named", "native"):
-                told.append(row.kinds & {canonical_kind(row.provider)} or row.kinds)
+        spoken = self.tables.speaking([*text.codes, *text.names], text.plain, None, None)
+        told += [
+            row.kinds & {canonical_kind(row.provider)} or row.kinds
+            for row, why in spoken
+            if why in ("agrees", "named", "native")
+        ]
         patterns = [rule.kind for rule in self._matching(text) if not rule.weak]
         told += [kind for kind in patterns if kind != {"email"}]  # its words are common words
         return min(filter(None, told), key=len, default=frozenset())
@@ -356,8 +358,8 @@ class Rules:
             if self.learned
             else {}
         )
-        others = shares.keys() - {*self._final, rule.cause}
-        return any(shares[cause] >= 2 * LIKELY for cause in others)
+        mine = {*self._final, rule.cause}
+        return any(s >= 2 * LIKELY for cause, s in shares.items() if cause not in mine)
 
     def _sure(self, text: texts.Read, provider: str | None) -> list[Hit]:
         """The hits of patterns and codes."""
@@ -376,10 +378,9 @@ class Rules:
         told = [*(c for c, named in text.codes.items() if named or len(c) < 5), *text.names]
         for row, why in self.tables.speaking(told, text.both, kind, provider):
             if spoken := self.by_id.get(row.rule):
+                # of two codes the longer says more
+                place = _PLACES[why] - len(row.code) / 1000 * (why in ("named", "native"))
                 said = f"{row.provider} {row.code}"
-                place = _PLACES[why]
-                if why in ("named", "native"):  # of two codes the longer says more
-                    place -= len(row.code) / 1000
                 hits.append(self._hit(place, spoken, text, row.code, said))
         return self._more_careful(_borne_out(hits, 2, hits), text, provider)
 
@@ -502,8 +503,8 @@ class Rules:
         told = {s for s in told if s.startswith("by-")} or told  # who did it, where that is said
         blamed, person = bool(told & sender), bool(told & self._roles["person"])
         # "try again later", "at the moment" (which Meta says too of whom it lets opt out)
-        passing = ["outage", *(["momentary"] if hit.order[1] > 2 else [])]
-        passes = hit.rule.scope == "recipient" and any((None, state) in said for state in passing)
+        passing = {(None, "outage"), *([(None, "momentary")] if hit.order[1] > 2 else [])}
+        passes = hit.rule.scope == "recipient" and not passing.isdisjoint(said)
         # without a kind, e-mail's words are common words elsewhere
         return passes or (
             blamed or not person if email and not text.kind else blamed and not person

@@ -47,6 +47,11 @@ class Kind:
     note: str | None = None
     aliases: tuple[str, ...] = ()
 
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """The sizes that a limit of this kind has, or had once."""
+        return self.tiers + self.former_tiers
+
 
 @cache
 def kinds() -> dict[str, Kind]:

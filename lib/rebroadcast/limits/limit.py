@@ -4,6 +4,7 @@ tells.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from functools import cache
@@ -82,6 +83,11 @@ class Limit:
         unlimited.
         """
         return None if self.size is None else self.size - self.reserve
+
+
+def by_channel(limits: Iterable[Limit]) -> dict[str, Limit]:
+    """The limit of each channel that has one."""
+    return {channel: limit for limit in limits for channel in limit.channels}
 
 
 @cache

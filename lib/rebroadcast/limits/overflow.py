@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Iterable
 
 import ibis
 import pandas as pd
 
 from ..common.exceptions import QuotaError
 from .channels import kinds
+from .limit import Limit, by_channel
 
 WITHIN = 0.05  # of a limit's size: so far from it a ceiling still fits it
 
@@ -41,12 +42,12 @@ def overflow(counts: pd.DataFrame) -> pd.DataFrame:
     return counts.assign(overflow=over, explained=explained, other=counts["failed"] - explained)
 
 
-def infer(failed: ibis.Table, gap: timedelta = timedelta(hours=24)) -> pd.DataFrame:
+def infer(failed: ibis.Table) -> pd.DataFrame:
     """Tell from a failed export alone where a limit was reached: one row per run of limit errors.
 
     `failed`: channel_id, contact_id, sent_at (UTC), cause and, where known, broadcast: each has
-    runs of its own. A run ends when no limit error follows for `gap`, or after that time: the next
-    one is of another window. Returns channel_id, broadcast, run, first and last (UTC),
+    runs of its own. A run ends when no limit error follows for a day, or when it is a day long: the
+    next one is of another window. Returns channel_id, broadcast, run, first and last (UTC),
     overflow_at_least (unique contacts that failed at the limit), messages, other (failures of other
     causes between first and last). It assumes that each limit error is a contact beyond the limit
     and that the export holds all failures of the time; how many were attempted, and so the limit
@@ -54,7 +55,7 @@ def infer(failed: ibis.Table, gap: timedelta = timedelta(hours=24)) -> pd.DataFr
     """
     own = failed.broadcast.fill_null("") if "broadcast" in failed.columns else ibis.literal("")
     failed = failed.mutate(broadcast=own)
-    keys, length = ["channel_id", "broadcast"], int(gap.total_seconds())
+    keys, length = ["channel_id", "broadcast"], 24 * 60 * 60
     quota = failed.filter(failed.cause == "quota").select(*keys, "contact_id", "sent_at")
     quota = quota.mutate(second=quota.sent_at.epoch_seconds())
     mine = {"group_by": keys, "order_by": ["sent_at", "contact_id"]}
@@ -80,6 +81,14 @@ def infer(failed: ibis.Table, gap: timedelta = timedelta(hours=24)) -> pd.DataFr
     return found.assign(broadcast=found["broadcast"].replace("", None))
 
 
+def under(windows: pd.DataFrame, limits: Iterable[Limit]) -> pd.DataFrame:
+    """Add limit (its name, else the channel's ID) and its size to rows of channels."""
+    known = by_channel(limits)
+    names = [known[c].name if c in known else c for c in windows["channel_id"]]
+    sizes = [known[c].size if c in known else None for c in windows["channel_id"]]
+    return windows.assign(limit=names, size=pd.array(sizes, dtype="Int64"))
+
+
 def tier_of(seen: int) -> int | None:
     """WhatsApp's tier, also a former one, that a full window of so many contacts fits; None where
     it fits none.
@@ -90,6 +99,5 @@ def tier_of(seen: int) -> int | None:
     >>> tier_of(997), tier_of(600)
     (1000, None)
     """
-    whatsapp = kinds()["whatsapp"]
-    known = sorted((*whatsapp.tiers, *whatsapp.former_tiers))
+    known = sorted(kinds()["whatsapp"].sizes)
     return next((tier for tier in known if abs(seen - tier) <= tier * WITHIN), None)

@@ -97,16 +97,15 @@ class Broadcasts:
         table = table.mutate(**{f"{name}_of_row": value for name, value in _place(table).items()})
         rows = table.left_join(places, [table[f"{n}_of_row"] == places[f"{n}_"] for n in RAW])
         belongs = _kind(rows).isin(["broadcast", "none"] if self.untyped else ["broadcast"])
-        marks = {}
-        for name in ("broadcast", "message"):
-            tests = [
+        fitting = [rows.content.like(rows[f"pattern{i}_"]) for i in range(self.patterns)]
+        marks = {
+            name: ibis.cases(
                 (~belongs, none),
-                *(
-                    (rows.content.like(rows[f"pattern{i}_"]), rows[f"{name}{i}_"])
-                    for i in range(self.patterns)
-                ),
-            ]
-            marks[name] = ibis.cases(*tests, else_=rows[f"{name}_"])
+                *((fits, rows[f"{name}{i}_"]) for i, fits in enumerate(fitting)),
+                else_=rows[f"{name}_"],
+            )
+            for name in ("broadcast", "message")
+        }
         return rows.select(*(c for c in columns if c not in marks), **marks)
 
 
@@ -114,17 +113,15 @@ def find(
     engine: Engine,
     failed: "ibis.Table",
     messages: "ibis.Table | None" = None,
-    pause: timedelta = PAUSE,
     known: "pd.DataFrame | None" = None,
 ) -> Broadcasts:
     """Find the broadcasts of a failed-messages export and, where there is one, a messages export.
 
     Both are tables as `exports.read` gives them: sent_at (UTC), local_at (wall clock), channel_id,
     sender_id, sender_type, traffic_type, message_type, content, contact_id and row_id. Rows without
-    a type of sender count in a table that has no types at all. pause is the longest within a
-    broadcast. known are broadcasts that have a key already (`found` of an earlier export, or a
-    ledger's: broadcast, channel_id, sender_id, shape, first, last); what is one of them takes its
-    key, see `keys`.
+    a type of sender count in a table that has no types at all. known are broadcasts that have a key
+    already (`found` of an earlier export, or a ledger's: broadcast, channel_id, sender_id, shape,
+    first, last); what is one of them takes its key, see `keys`.
     """
     exports = [failed] if messages is None else [failed, messages]
     columns = [*KIND, "sent_at", "local_at", "row_id", "content"]
@@ -145,16 +142,16 @@ def find(
     counted = counted[counted["kind"].isin(["broadcast", "none"] if untyped else ["broadcast"])]
     if counted.empty:
         return Broadcasts(pd.DataFrame(columns=COLUMNS), (), untyped=untyped, channels=channels)
-    minutes = _grouped(counted, pause)
+    minutes = _grouped(counted)
     rows = rows.filter(_kind(rows).isin(list(counted["kind"].unique())))
     contents = _Contents(rows, counted[[*RAW, "sender"]].drop_duplicates(RAW))
     sample = contents.drawn(minutes[[*PLACE, "group", "run", "run_rows"]])
     groups = _read(sample)
     minutes = _versions(contents, minutes, sample, groups)
-    minutes = _broadcasts(minutes, groups, pause, _both(sample, groups))
+    minutes = _broadcasts(minutes, groups, _both(sample, groups))
     found = _described(minutes, groups)
     found["hash"] = _settled(found)
-    found["broadcast"] = keys(found, known, pause)
+    found["broadcast"] = keys(found, known)
     found["message"] = _same_message(found)
     has = {
         "sender_type": not untyped,
@@ -162,11 +159,17 @@ def find(
         "sent_at": bool((minutes["minute"] != -1).any()),
         "content": bool(groups),
     }
-    basis = tuple(name for name, there in has.items() if there)
     places, patterns = _places(minutes, groups, found)
     places = contents.written(places).drop(columns="sender").rename(columns=lambda n: f"{n}_")
     places = engine.keep(_table(places))
-    return Broadcasts(found[COLUMNS], basis, places, patterns, untyped, channels)
+    return Broadcasts(
+        found[COLUMNS],
+        tuple(name for name, there in has.items() if there),
+        places,
+        patterns,
+        untyped,
+        channels,
+    )
 
 
 # Which rows count, and where they are looked up
@@ -205,10 +208,10 @@ def _totals(rows: "ibis.Table", by: list[str]) -> "pd.DataFrame":
     return totals.to_pandas()
 
 
-def _grouped(minutes: "pd.DataFrame", pause: timedelta) -> "pd.DataFrame":
+def _grouped(minutes: "pd.DataFrame") -> "pd.DataFrame":
     """Number the groups and the runs of minutes, and count the rows of each run."""
     minutes = minutes.groupby(PLACE, as_index=False).agg(TOTALS)  # sorted by the place
-    minutes["group"] = _stretches(minutes, PLACE[:2], pause)
+    minutes["group"] = _stretches(minutes, PLACE[:2], PAUSE)
     minutes["run"] = _stretches(minutes, PLACE[:2], timedelta(seconds=RUN))
     minutes["run_rows"] = minutes.groupby("run")["rows"].transform("sum")
     return minutes
@@ -388,7 +391,6 @@ def _with_patterns(minutes: "pd.DataFrame", groups: dict[int, Group]) -> tuple["
 def _broadcasts(
     minutes: "pd.DataFrame",
     groups: dict[int, Group],
-    pause: timedelta,
     both: dict[int, set[tuple[int, int]]],
 ) -> "pd.DataFrame":
     """Add `number`, which numbers the broadcasts; rows of version -1 go with those around them."""
@@ -412,7 +414,7 @@ def _broadcasts(
     minutes["around"] = nearest.fillna(0).astype("int64")
     minutes["said"] = minutes["said"].where(minutes["said"] >= 0, minutes["around"])
     minutes = minutes.sort_values(["group", "said", "minute"], ignore_index=True)
-    return minutes.assign(number=_stretches(minutes, ["group", "said"], pause))
+    return minutes.assign(number=_stretches(minutes, ["group", "said"], PAUSE))
 
 
 def _joined(
@@ -486,12 +488,16 @@ def _described(minutes: "pd.DataFrame", groups: dict[int, Group]) -> "pd.DataFra
         first=("begins", "min"),
         last=("ends", "max"),
     )
-    said = []
-    for number, group, versions in zip(found.index, found["group"], found["version"], strict=True):
-        read = groups[group].versions if group in groups else []
-        said.append(
-            _shape([(read[v], int(by_version[number, v])) for v in versions if v < len(read)])
+    said = [
+        _shape(
+            [
+                (version, int(by_version[number, n]))
+                for n, version in enumerate(groups.get(group, Group()).versions)
+                if n in own
+            ]
         )
+        for number, group, own in zip(found.index, found["group"], found["version"], strict=True)
+    ]
     found["template"], found["hash"], found["shape"] = zip(*said, strict=True)
     order = ["first", "channel_id", "sender_id", "hash"]
     return found.reset_index().sort_values(order, ignore_index=True)
@@ -506,8 +512,7 @@ def _shape(versions: list[tuple[Version, int]]) -> tuple[str, str, str]:
     weights: dict[frozenset[str], float] = {}
     for version, rows in versions:
         for words, count in version.said.items():
-            share = rows * count / version.said.total()
-            weights[words] = weights.get(words, 0) + share
+            weights[words] = weights.get(words, 0) + rows * count / version.said.total()
     families: list[Version] = []
     for words, weight in sorted(weights.items(), key=lambda w: (-w[1], sorted(w[0]))):
         near = max(families, key=lambda f: alike(words, f.stays), default=None)
@@ -525,9 +530,7 @@ def _shape(versions: list[tuple[Version, int]]) -> tuple[str, str, str]:
 # Keys
 
 
-def keys(
-    found: "pd.DataFrame", known: "pd.DataFrame | None" = None, pause: timedelta = PAUSE
-) -> list[str]:
+def keys(found: "pd.DataFrame", known: "pd.DataFrame | None" = None) -> list[str]:
     """The key of each broadcast of found: channel_id, sender_id, hash, shape, first and last.
 
     A key is a hash of channel, sender, what the message says and its day, which begins at five in
@@ -536,9 +539,9 @@ def keys(
     `find`) keep their key: same channel, sender and shape, and no longer pause between the two than
     within one.
     """
-    columns = ("channel_id", "sender_id", "hash", "first", "last")
-    made = [_key(*row) for row in zip(*(found[c] for c in columns), strict=True)]
-    told, taken = _recognised(found, known, pause), set()
+    parts = found[["channel_id", "sender_id", "hash", "first", "last"]]
+    made = [_key(*row) for row in parts.itertuples(index=False)]
+    told, taken = _recognised(found, known), set()
     if known is not None:
         same = [k for i, k in enumerate(made) if i not in told and k in set(known["broadcast"])]
         taken = set(known["broadcast"]) - (set(same) - set(told.values()))
@@ -562,14 +565,13 @@ def _settled(found: "pd.DataFrame") -> list[str]:
 
 
 def _key(channel: str, sender: str, said: str, first, last) -> str:
-    if pd.isna(first):
-        return f"b{hashed(channel, sender, said, '', length=9)}"
     midnight = first == last and first == first.normalize()  # a file with days, but no times
     day = first if midnight else first - DAY_BEGINS
-    return f"b{hashed(channel, sender, said, f'{day:%Y-%m-%d}', length=9)}"
+    told = "" if pd.isna(day) else f"{day:%Y-%m-%d}"
+    return f"b{hashed(channel, sender, said, told, length=9)}"
 
 
-def _recognised(found, known, pause: timedelta) -> dict[int, str]:
+def _recognised(found, known) -> dict[int, str]:
     """Which of found (by place) are known, with their keys: those first that share most time."""
     pairs = []
     for there in () if known is None else known.itertuples(index=False):
@@ -577,7 +579,7 @@ def _recognised(found, known, pause: timedelta) -> dict[int, str]:
         for i, here in zip(near.index, near.itertuples(index=False), strict=True):
             shared = min(here.last, there.last) - max(here.first, there.first)
             senders = here.sender_id == there.sender_id or not (here.sender_id and there.sender_id)
-            if senders and shared >= -pause and same_shape(here.shape, there.shape):
+            if senders and shared >= -PAUSE and same_shape(here.shape, there.shape):
                 pairs.append((-shared.total_seconds(), i, there.broadcast))
     told: dict[int, str] = {}
     for _shared, i, key in sorted(pairs):
@@ -658,9 +660,8 @@ def _shared(rows: "list[ibis.Table]", later: "pd.DataFrame", drawn: int) -> "pd.
     ids = id_parts("contact_id", sent)
     sent = sent.select("broadcast", "message", *ids).distinct()
     failed = rows[0].select("message", *ids, earlier="broadcast")
-    same = same_ids(sent, failed, "contact_id")
-    other = sent.broadcast != failed.earlier
-    both = sent.join(failed, [sent.message == failed.message, *same, other])
+    same = [sent.message == failed.message, *same_ids(sent, failed, "contact_id")]
+    both = sent.join(failed, [*same, sent.broadcast != failed.earlier])
     both = both.select("broadcast", *ids, "earlier").distinct()
     every = both.union(sent.select("broadcast", *ids, earlier=ibis.literal("")))
     counts = every.group_by("broadcast", "earlier").aggregate(contacts=every.count()).to_pandas()
@@ -744,9 +745,8 @@ def summary(
 
 def named(found: "pd.DataFrame", names: Mapping[str, str], lang: Language) -> list[str]:
     """The template, or channel and time; with more of these and the key where two are the same."""
-    columns = [found[c] for c in ("broadcast", "channel_id", "template", "first")]
-    said = []
-    for key, channel, template, first in zip(*columns, strict=True):
+    said, columns = [], ["broadcast", "channel_id", "template", "first"]
+    for key, channel, template, first in found[columns].itertuples(index=False):
         at = [] if pd.isna(first) else [lang.date(first), f"{first:%H:%M}"]
         channel = names.get(channel) or channel
         where = ", ".join([channel, *at] if channel else at)

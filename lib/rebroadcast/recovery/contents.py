@@ -88,11 +88,9 @@ def _texts(value: object, unsaid: Collection[str] = UNSAID) -> Iterator[str]:
     """What a JSON value says to its reader, or all of its texts."""
     if isinstance(value, str):
         yield value
-    elif isinstance(value, dict):
-        for name, inner in value.items():
-            if name not in unsaid:
-                yield from _texts(inner, unsaid)
-    elif isinstance(value, list):
+    if isinstance(value, dict):
+        value = [inner for name, inner in value.items() if name not in unsaid]
+    if isinstance(value, list):
         for inner in value:
             yield from _texts(inner, unsaid)
 
@@ -185,9 +183,8 @@ class Group:
 
     def version(self, content: str) -> int:
         """The number of the version of a content; -1 where it fits none."""
-        fitting = (i for i, pieces in enumerate(self.pieces) if fits(content, pieces))
-        place = next(fitting, None)
-        return -1 if place is None else self.patterns[place][1]
+        told = zip(self.pieces, self.patterns, strict=True)
+        return next((number for pieces, (_, number) in told if fits(content, pieces)), -1)
 
 
 def versions(contents: list[str]) -> list[Version]:

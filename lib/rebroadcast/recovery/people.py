@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import ibis
 
-from ..common.doubts import Doubt, n_
+from ..common.doubts import Doubt, concerning, n_
 from ..engine.engine import id_parts
 from .broadcasts import PAUSE
 
@@ -36,20 +36,16 @@ class People(NamedTuple):
             {"n": self.crowded, "most": MOST},
             self.crowded,
         )
-        lost = Doubt(
-            "lost phones",
-            n_(
-                "A spreadsheet cut the phone number of {n} contact (as 5.25E+11), so that its"
-                " person cannot be told by it. Export the contacts again, and do not open them in"
-                " a spreadsheet before.",
-                "A spreadsheet cut the phone numbers of {n} contacts (as 5.25E+11), so that"
-                " persons with several contacts cannot be told by them. Export the contacts"
-                " again, and do not open them in a spreadsheet before.",
-            ),
-            {"n": self.lost},
-            self.lost,
+        lost = n_(
+            "A spreadsheet cut the phone number of {n} contact (as 5.25E+11), so that its"
+            " person cannot be told by it. Export the contacts again, and do not open them in"
+            " a spreadsheet before.",
+            "A spreadsheet cut the phone numbers of {n} contacts (as 5.25E+11), so that"
+            " persons with several contacts cannot be told by them. Export the contacts"
+            " again, and do not open them in a spreadsheet before.",
         )
-        return (crowded,) * bool(self.crowded) + (lost,) * bool(self.lost)
+        shared = [crowded] if self.crowded else []
+        return (*shared, *concerning("lost phones", lost, self.lost))
 
 
 def people(contacts: "ibis.Table", keep: "Callable[[ibis.Table], ibis.Table]") -> People:
@@ -82,12 +78,14 @@ def people(contacts: "ibis.Table", keep: "Callable[[ibis.Table], ibis.Table]") -
     return People(keep(table), int(crowd.contact_id.nunique().execute()), int(lost or 0))
 
 
-def spread(rows: "ibis.Table", people: People) -> "ibis.Table":
+def spread(rows: "ibis.Table", people: People | None) -> "ibis.Table":
     """Repeat what is known of a contact (rows with contact_id) for the other contacts of the same
-    person.
+    person, where people are known.
 
     >>> spread(tagged_before, people)  # doctest: +SKIP
     """
+    if people is None:
+        return rows
     rows = _by_id(rows)
     return rows.union(_for_others(rows, people))
 
@@ -122,19 +120,18 @@ def _for_others(rows: "ibis.Table", people: People) -> "ibis.Table":
     return more.select(*rows.columns)
 
 
-def unite(
-    fates: "ibis.Table", people: People, within: Sequence[str] = ("audience",)
-) -> "ibis.Table":
-    """Treat the contacts of one person as one, in each group of `within`.
+def unite(fates: "ibis.Table", people: People) -> "ibis.Table":
+    """Treat the contacts of one person as one, in each audience.
 
-    fates has contact_id and disposition (see `fates.fates`). Whoever is final, was reached or was
-    tagged under one of their contacts is so under all; of those who are left, the contact that was
-    active last is tagged (of several, the lowest ID), and the others are `repeated`.
+    fates has contact_id, audience and disposition (see `fates.fates`). Whoever is final, was
+    reached or was tagged under one of their contacts is so under all; of those who are left, the
+    contact that was active last is tagged (of several, the lowest ID), and the others are
+    `repeated`.
 
     >>> unite(fates, people)  # doctest: +SKIP
     """
     mine = fates.join(people.table, "contact_id")
-    own = {"group_by": ["person", *within]}
+    own = {"group_by": ["person", "audience"]}
     told = [
         (mine.disposition == name).any().over(ibis.window(**own))
         for name in ("never", "reached_later", "tagged_before")

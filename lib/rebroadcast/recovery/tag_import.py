@@ -91,8 +91,8 @@ def carrying(contacts: "ibis.Table", tags: Collection[str]) -> "ibis.Table":
     >>> carrying(contacts, ["no molestar"])  # doctest: +SKIP
     """
     own = labels(contacts)
-    asked = [tag.strip().lower() for tag in tags]
-    return with_ids(own.filter(own.label.isin(asked))).select("contact_id").distinct()
+    theirs = own.filter(own.label.isin([tag.strip().lower() for tag in tags]))
+    return with_ids(theirs).select("contact_id").distinct()
 
 
 def in_use(labelled: "Iterable[ibis.Table]", tagged: "ibis.Table") -> tuple[Doubt, ...]:
@@ -152,8 +152,8 @@ def doubts(
     own, found = labels(contacts), list[Doubt]()
     names = own.select("label").distinct()  # each is looked at once
     names = names.filter(names.label.re_search(OPT_OUT))
-    against = with_ids(own.semi_join(names, "label").distinct())
-    against = (spread(against, people) if people else against).semi_join(tagged, "contact_id")
+    against = spread(with_ids(own.semi_join(names, "label").distinct()), people)
+    against = against.semi_join(tagged, "contact_id")
     if asked_out := int(against.contact_id.nunique().execute()):
         names = against.group_by("label").aggregate(n=against.count())
         names = names.order_by(names.n.desc(), "label").limit(MOST_TAGS).execute()["label"]
@@ -170,14 +170,14 @@ def doubts(
                 asked_out,
             )
         )
-    unknown = [tag for tag in excluded if not carrying(contacts, [tag]).count().execute()]
     found += [
         Doubt(
             "exclude_tag",
             "No contact has the tag '{tag}', so that nobody was left out by it (exclude_tag).",
             {"tag": tag},
         )
-        for tag in unknown
+        for tag in excluded
+        if not carrying(contacts, [tag]).count().execute()
     ]
     return tuple(found)
 
@@ -234,9 +234,10 @@ def _parts(rows: "ibis.Table", target: Target) -> "pd.DataFrame":
     """The files of each tag and kind, so that each keeps to both limits of a target: tag, kind,
     begin (the first contact_id) and n (contacts), in the order of the contact IDs.
     """
-    of_file = rows.group_by("tag", "kind")
-    files = of_file.aggregate(begin=rows.contact_id.min(), n=rows.count(), most=rows.most.sum())
-    files = files.to_pandas().sort_values(["kind", "begin"], ignore_index=True)
+    of_file = rows.group_by("tag", "kind").aggregate(
+        begin=rows.contact_id.min(), n=rows.count(), most=rows.most.sum()
+    )
+    files = of_file.to_pandas().sort_values(["kind", "begin"], ignore_index=True)
     limits = {"n": target.rows, "most": target.bytes}
     passed = {name: limit for name, limit in limits.items() if (files[name] > limit).any()}
     if not passed:
@@ -251,9 +252,10 @@ def _parts(rows: "ibis.Table", target: Target) -> "pd.DataFrame":
         within = {"group_by": ["file", "part"], "order_by": "contact_id"}
         before = before.over(ibis.window(**within, rows=(None, 0)))
         numbered = numbered.mutate(part=before // limit + numbered.part * 2**20)
-    parts = numbered.group_by("file", "part")
-    parts = parts.aggregate(begin=numbered.contact_id.min(), n=numbered.count()).to_pandas()
-    return parts.merge(files, on="file").sort_values(["kind", "begin"])
+    parts = numbered.group_by("file", "part").aggregate(
+        begin=numbered.contact_id.min(), n=numbered.count()
+    )
+    return parts.to_pandas().merge(files, on="file").sort_values(["kind", "begin"])
 
 
 def _bytes(cell: "ibis.Value") -> "ibis.Value":

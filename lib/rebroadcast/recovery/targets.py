@@ -80,9 +80,8 @@ def _numbers(code: int) -> str:
 
     of_region, regions = PhoneMetadata.metadata_for_region_or_calling_code, CODES[code]
     shapes = [known.general_desc for region in regions if (known := of_region(code, region))]
-    found = [shape.national_number_pattern for shape in shapes if shape]
-    patterns = dict.fromkeys(filter(None, found))
-    return "|".join(re.sub(r"\s", "", pattern) for pattern in patterns) or r"\d+"
+    patterns = dict.fromkeys(shape.national_number_pattern for shape in shapes if shape)
+    return "|".join(re.sub(r"\s", "", pattern) for pattern in patterns if pattern) or r"\d+"
 
 
 def filled(rows: "ibis.Table", columns: dict[str, str]) -> "dict[str, ibis.Value]":

@@ -15,9 +15,8 @@ from ..common.times import END_OF_DAY
 from ..engine.engine import distinct_ids
 from ..limits import load as loads
 from ..limits import overflow as overflows
-from ..limits.limit import Limit
+from ..limits.limit import Limit, by_channel
 
-_ = str  # marks a message for the catalogue; it is translated where it is shown
 MOST_POINTS = 600  # of a load line
 
 
@@ -68,13 +67,13 @@ def assess(settings: Settings, tables: Tables) -> Assessment:
 
 def _doubts(tables: Tables, found: Assessment) -> tuple[Doubt, ...]:
     """What a plan of waves rests on, and whom it leaves out."""
-    sized = any(limit.size for limit in found.limits)
-    assumed = _(
+    assumed = Doubt(
+        "assumed room",
         "Without a messages export nobody knows what else was sent: a plan takes each limit as full"
-        " for one window after the newest failure, and as empty after that."
+        " for one window after the newest failure, and as empty after that.",
     )
-    doubts = [Doubt("assumed room", assumed)] if found.load is None and sized else []
-    known = [c for limit in found.limits for c in limit.channels]
+    doubts = [assumed] if found.load is None and any(x.size for x in found.limits) else []
+    known = list(by_channel(found.limits))
     rows = tables.audience.filter(~tables.audience.channel_id.isin(known).fill_null(False))
     left = rows.group_by("channel_id").aggregate(n=distinct_ids("contact_id", rows)).to_pandas()
     left_out = n_(
@@ -83,20 +82,20 @@ def _doubts(tables: Tables, found: Assessment) -> tuple[Doubt, ...]:
         "{n} contacts who can be reached again are in no wave: the limit of {channels} is not"
         " known. State it in the channels file.",
     )
-    names = sorted(map(tables.settings.reader.channel, left["channel_id"].fillna("")))
+    names = ", ".join(sorted(map(tables.settings.reader.channel, left["channel_id"].fillna(""))))
     n = int(left["n"].sum()) if known else 0
-    return (*doubts, *concerning("no wave", left_out, n, channels=", ".join(names)))
+    return (*doubts, *concerning("no wave", left_out, n, channels=names))
 
 
 def _computed(settings: Settings, tables: Tables, limits: tuple[Limit, ...]) -> Assessment:
     rows = tables.broadcasts
-    per = rows.group_by("channel_id").aggregate(
+    counts = rows.group_by("channel_id").aggregate(
         failed=rows.contact_id.nunique(),
         quota=rows.contact_id.nunique(where=rows.cause == "quota"),
         begin=rows.sent_at.min(),
         end=rows.sent_at.max(),
     )
-    per = per.to_pandas().fillna({"channel_id": ""})
+    per = counts.to_pandas().fillna({"channel_id": ""})
     stated = {c: n for c, n in settings.attempted.items() if c in set(per["channel_id"])}
     if not stated:
         raise ParameterError(
@@ -111,27 +110,17 @@ def _computed(settings: Settings, tables: Tables, limits: tuple[Limit, ...]) -> 
         return _inferred(tables, limits)
     per["attempted"] = per["channel_id"].map(stated).astype("Int64")
     uncounted = per.loc[per["attempted"].isna(), "channel_id"]
-    per = _under(per.dropna(subset=["attempted"]), limits)
+    per = overflows.under(per.dropna(subset=["attempted"]), limits)
     windows = overflows.overflow(per.assign(delivered=per["attempted"] - per["failed"]))
     windows = windows.sort_values(["overflow", "limit"], ascending=[False, True], ignore_index=True)
     return Assessment("computed", limits, windows, uncounted=tuple(uncounted))
 
 
 def _inferred(tables: Tables, limits: tuple[Limit, ...]) -> Assessment:
-    windows = overflows.infer(tables.broadcasts).rename(
-        columns={"first": "begin", "last": "end", "overflow_at_least": "overflow"}
-    )
-    windows = _under(windows, limits)
+    names = {"first": "begin", "last": "end", "overflow_at_least": "overflow"}
+    windows = overflows.under(overflows.infer(tables.broadcasts).rename(columns=names), limits)
     windows = windows.sort_values(["overflow", "begin"], ascending=[False, True], ignore_index=True)
     return Assessment("inferred", limits, windows)
-
-
-def _under(windows: pd.DataFrame, limits: tuple[Limit, ...]) -> pd.DataFrame:
-    """Add limit (its name, else the channel's ID) and its size to rows of channels."""
-    under = {c: x for x in limits for c in x.channels}
-    names = [under[c].name if c in under else c for c in windows["channel_id"]]
-    sizes = [under[c].size if c in under else None for c in windows["channel_id"]]
-    return windows.assign(limit=names, size=pd.array(sizes, dtype="Int64"))
 
 
 def counted(tables: Tables, sent: ibis.Table) -> ibis.Table:
@@ -151,7 +140,7 @@ def over_limit(settings: Settings, tables: Tables, frame: pd.DataFrame) -> pd.Da
     had taken in the same window; else stated counts are compared with the limit, and without those,
     or where what was counted does not fit the limit, the failures at it are a lower bound.
     """
-    sizes = {c: x.size for x in settings.limits for c in x.channels}
+    sizes = {c: x.size for c, x in by_channel(settings.limits).items()}
     frame = frame.assign(limit=frame["channel_id"].map(sizes).astype("Int64"))
     tried, used = frame["attempted"].astype("Int64"), pd.Series(0, index=frame.index)
     over = tried - frame["limit"]
@@ -165,8 +154,11 @@ def over_limit(settings: Settings, tables: Tables, frame: pd.DataFrame) -> pd.Da
     # Not `where`, which takes what is not known for false.
     over = over.clip(lower=0, upper=frame["failed"]).fillna(frame["quota"])
     over = over.where(frame["quota"] > 0, 0).astype("int64")
-    used = used.fillna(0).astype("Int64")
-    return frame.assign(used=used, over_limit=over, explained=over.clip(upper=frame["quota"]))
+    return frame.assign(
+        used=used.fillna(0).astype("Int64"),
+        over_limit=over,
+        explained=over.clip(upper=frame["quota"]),
+    )
 
 
 def _measured(tables: Tables, limits: tuple[Limit, ...]) -> Assessment:
@@ -174,12 +166,12 @@ def _measured(tables: Tables, limits: tuple[Limit, ...]) -> Assessment:
     load = tables.engine.keep(loads.load(counted(tables, tables.delivered), limits))
     full = tables.full_windows.drop(columns=["since", "own_since", "until", "last"])
     full = full[full["limit"].isin([limit.name for limit in limits])]
-    size = full["size"].where(full["agrees"])  # else it says nothing
-    failed = full["attempted"] - full["delivered"]
-    windows = overflows.overflow(full.assign(size=size, failed=failed))
-    windows = windows.sort_values(
-        ["overflow", "limit", "begin"], ascending=[False, True, True], ignore_index=True
-    )
+    windows = overflows.overflow(
+        full.assign(
+            size=full["size"].where(full["agrees"]),  # else it says nothing
+            failed=full["attempted"] - full["delivered"],
+        )
+    ).sort_values(["overflow", "limit", "begin"], ascending=[False, True, True], ignore_index=True)
     return Assessment("measured", limits, windows, load, loads.reached(load, limits), _tiers(full))
 
 
@@ -200,10 +192,9 @@ def load_line(tables: Tables, load: ibis.Table) -> pd.DataFrame:
     too many points.
     """
     span = load.aggregate(n=load.count(), first=load["at"].min(), last=load["at"].max())
-    span = span.execute().iloc[0]
-    if span["n"] > MOST_POINTS:
-        seconds = int((span["last"] - span["first"]).total_seconds())
-        step = max(1, 2 * (seconds // MOST_POINTS) + 1)
+    n, begin, end = span.execute().iloc[0]
+    if n > MOST_POINTS:
+        step = max(1, 2 * (int((end - begin).total_seconds()) // MOST_POINTS) + 1)
         parts = load.group_by(stretch=load["at"].epoch_seconds() // step)
         most = parts.aggregate(at=load["at"].min(), load=load["load"].max())
         last = parts.aggregate(at=load["at"].max(), load=load["load"].argmax(load["at"]))

@@ -19,7 +19,6 @@ from ..recovery import broadcasts
 from ..show.words import OUTCOMES
 from . import recover, summarise
 
-_ = str  # marks a message for the catalogue; it is translated where it is shown
 NEVER = datetime(9999, 1, 1)  # begins an export without dates
 KEYS = ["run_id", "broadcast", "contact_id", "channel_id"]
 
@@ -205,11 +204,13 @@ def _resends(
     pairs = [(told.key, row.broadcast) for told, row in same + unread]
     if settings.reached == "any" or not unread:
         return pairs, []
-    text = _(
-        "The contents of messages are not known here, so any later broadcast on a contact's channel"
-        " counts as the resend."
-    )
-    return pairs, [Doubt("no contents", text)]
+    return pairs, [
+        Doubt(
+            "no contents",
+            "The contents of messages are not known here, so any later broadcast on a contact's"
+            " channel counts as the resend.",
+        )
+    ]
 
 
 def horizon(tables: Tables) -> datetime:
@@ -231,11 +232,11 @@ def _fates(
     failed = tables.inputs.all_failed
     told = {"rule_": failed.rule, "new_cause": failed.cause, "new_verdict": failed.verdict}
     failed = _with_resends(settings, rows, failed, pairs, **told)
-    latest = failed.filter(failed.sent_at >= failed.due_at).group_by(KEYS)
-    latest = latest.aggregate(
-        new_cause=lambda t: t.new_cause.argmax(t.sent_at),
-        new_verdict=lambda t: t.new_verdict.argmax(t.sent_at),
-        rule=lambda t: t.rule_.argmax(t.sent_at),
+    failed = failed.filter(failed.sent_at >= failed.due_at)
+    latest = failed.group_by(KEYS).aggregate(
+        new_cause=failed.new_cause.argmax(failed.sent_at),
+        new_verdict=failed.new_verdict.argmax(failed.sent_at),
+        rule=failed.rule_.argmax(failed.sent_at),
     )
     rows = rows.left_join(latest, KEYS, rname="{name}_again")
     newest = ibis.literal(end).cast("timestamp('UTC')")
@@ -264,10 +265,9 @@ def _covered(
     """Whether the failed-messages export would show that a message to a contact failed: it has
     failures of that day, and one since the contact was due, but where it is the first message.
     """
-    begin, end = tables.inputs.export.span
+    (begin, end), zone = tables.inputs.export.span, settings.zone
     if not settings.messages or begin is None or end is None:  # the same file; no dates
         return ibis.literal(True)
-    zone = settings.zone
     inside = rows.sent_at.between(_midnight(begin, zone), _midnight(end, zone, later=1))
     return inside if first else inside & (rows.due_at <= _instant(end, zone))
 
@@ -301,12 +301,18 @@ def _zones(settings: Settings, known: Sequence[Broadcast]) -> list[Doubt]:
         if at.astimezone(ZoneInfo(zone)).utcoffset()
         != at.astimezone(ZoneInfo(settings.zone)).utcoffset()
     }
-    text = _(
-        "The recovery was made with the time zone {before}, and this check reads times in {zone}:"
-        " name the same zone (timezone), or contacts count as due too early or too late."
-    )
-    values = {"before": ", ".join(sorted(other)), "zone": settings.zone}
-    return [Doubt("another zone", text, values, ALL)] if other else []
+    if not other:
+        return []
+    return [
+        Doubt(
+            "another zone",
+            "The recovery was made with the time zone {before}, and this check reads times in"
+            " {zone}: name the same zone (timezone), or contacts count as due too early or too"
+            " late.",
+            {"before": ", ".join(sorted(other)), "zone": settings.zone},
+            ALL,
+        )
+    ]
 
 
 def _before_due(
@@ -329,38 +335,45 @@ def _before_due(
     waiting = fates.filter(~fates.outcome.isin(["reached", "failed_again"]))
     rows = waiting.join(last, waiting.broadcast == last.known_)
     messages = ((tables.inputs.all_failed, True), (tables.delivered, False))
-    each = [
-        _with_resends(settings, rows, table, pairs, failed=ibis.literal(failed))
-        for table, failed in messages
-        if table is not None
-    ]
-    sent = ibis.union(*each)
+    sent = ibis.union(
+        *(
+            _with_resends(settings, rows, table, pairs, failed=ibis.literal(failed))
+            for table, failed in messages
+            if table is not None
+        )
+    )
     later = sent.sent_at.epoch_seconds().cast("int64") > sent["last"]
     early = sent.filter(later, sent.sent_at < sent.due_at).select(KEYS).distinct()
     own = sent.filter(~later, sent.of == sent.broadcast)
-    own = own.mutate(arrived=~own.failed & _covered(settings, tables, own, first=True)).group_by(
-        KEYS
-    )
-    own = own.aggregate(late=lambda t: t.arrived.any() & ~t.failed.any())
-    text = n_(
-        "What would count as the resend went to {n} contact after its failure and before it was"
-        " due, so that it does not count. See whether the resend went out before its start, and"
-        " whether the time zone is that of the exports.",
-        "What would count as the resend went to {n} contacts after their failure and before they"
-        " were due, so that it does not count. See whether the resend went out before its start,"
-        " and whether the time zone is that of the exports.",
-    )
-    late = n_(
-        "The failure of {n} contact without a sign of a send is no longer in the failed-messages"
-        " export, though it covers its time, and its message is in the messages export: it seems"
-        " to have arrived late. Do not write to this contact again.",
-        "The failures of {n} contacts without a sign of a send are no longer in the failed-messages"
-        " export, though it covers their time, and their messages are in the messages export: they"
-        " seem to have arrived late. Do not write to these contacts again.",
-    )
+    arrived = ~own.failed & _covered(settings, tables, own, first=True)
+    own = own.group_by(KEYS).aggregate(late=arrived.any() & ~own.failed.any())
     return [
-        *concerning("sent early", text, int(early.count().execute())),
-        *concerning("arrived late", late, int(own.filter(own.late).count().execute())),
+        *concerning(
+            "sent early",
+            n_(
+                "What would count as the resend went to {n} contact after its failure and before it"
+                " was due, so that it does not count. See whether the resend went out before its"
+                " start, and whether the time zone is that of the exports.",
+                "What would count as the resend went to {n} contacts after their failure and before"
+                " they were due, so that it does not count. See whether the resend went out before"
+                " its start, and whether the time zone is that of the exports.",
+            ),
+            int(early.count().execute()),
+        ),
+        *concerning(
+            "arrived late",
+            n_(
+                "The failure of {n} contact without a sign of a send is no longer in the"
+                " failed-messages export, though it covers its time, and its message is in the"
+                " messages export: it seems to have arrived late. Do not write to this contact"
+                " again.",
+                "The failures of {n} contacts without a sign of a send are no longer in the"
+                " failed-messages export, though it covers their time, and their messages are in"
+                " the messages export: they seem to have arrived late. Do not write to these"
+                " contacts again.",
+            ),
+            int(own.filter(own.late).count().execute()),
+        ),
     ]
 
 
@@ -375,25 +388,34 @@ def _unseen(tables: Tables, fates: ibis.Table) -> list[Doubt]:
     )
     unsure, before = map(int, counts.execute().iloc[0])
     begin, end = tables.inputs.export.span
-    failures = n_(
-        "{n} contact counts as reached by a message that may have failed: the failed-messages"
-        " export ({begin} to {end}) tells of none of its day, or of none since the contact was due."
-        " Export the failed messages of all days since the resend; if none failed, this contact was"
-        " reached.",
-        "{n} contacts count as reached by messages that may have failed: the failed-messages export"
-        " ({begin} to {end}) tells of none of their day, or of none since the contacts were due."
-        " Export the failed messages of all days since the resend; if none failed, these contacts"
-        " were reached.",
-    )
-    days = n_(
-        "{n} contact was due before the messages export begins ({begin}), so what became of it is"
-        " not known. Export the messages of all days since then.",
-        "{n} contacts were due before the messages export begins ({begin}), so what became of them"
-        " is not known. Export the messages of all days since then.",
-    )
     return [
-        *concerning("failures not exported", failures, unsure, begin=begin, end=end),
-        *concerning("messages not exported", days, before, begin=messages.span[0]),
+        *concerning(
+            "failures not exported",
+            n_(
+                "{n} contact counts as reached by a message that may have failed: the"
+                " failed-messages export ({begin} to {end}) tells of none of its day, or of none"
+                " since the contact was due. Export the failed messages of all days since the"
+                " resend; if none failed, this contact was reached.",
+                "{n} contacts count as reached by messages that may have failed: the"
+                " failed-messages export ({begin} to {end}) tells of none of their day, or of none"
+                " since the contacts were due. Export the failed messages of all days since the"
+                " resend; if none failed, these contacts were reached.",
+            ),
+            unsure,
+            begin=begin,
+            end=end,
+        ),
+        *concerning(
+            "messages not exported",
+            n_(
+                "{n} contact was due before the messages export begins ({begin}), so what became of"
+                " it is not known. Export the messages of all days since then.",
+                "{n} contacts were due before the messages export begins ({begin}), so what became"
+                " of them is not known. Export the messages of all days since then.",
+            ),
+            before,
+            begin=messages.span[0],
+        ),
     ]
 
 
@@ -418,16 +440,8 @@ def _runs(ledger: Ledger, fates: ibis.Table, outcomes: pd.DataFrame) -> pd.DataF
         mine = outcomes[outcomes["run_id"] == run]
         sums, contacts = mine.groupby("outcome")["contacts"].sum(), int(mine["contacts"].sum())
         due, reached = contacts - int(sums.get("not_due", 0)), int(sums.get("reached", 0))
-        rows.append(
-            {
-                "run_id": run,
-                "broadcast": ", ".join(dict.fromkeys(mine["broadcast"])),
-                "due_from": starts[run],
-                "contacts": contacts,
-                "due": due,
-                "reached": reached,
-                "share": reached / due if due and not sums.get("not_known") else None,
-            }
-        )
+        share = reached / due if due and not sums.get("not_known") else None
+        names = ", ".join(dict.fromkeys(mine["broadcast"]))
+        rows.append((run, names, starts[run], contacts, due, reached, share))
     columns = ["run_id", "broadcast", "due_from", "contacts", "due", "reached", "share"]
     return pd.DataFrame(rows, columns=columns)

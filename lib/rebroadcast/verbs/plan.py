@@ -15,7 +15,7 @@ from ..common.exceptions import QuotaError
 from ..limits import load as loads
 from ..limits import waves
 from ..limits.channels import kinds
-from ..limits.limit import Limit
+from ..limits.limit import Limit, by_channel
 from .assess import Assessment
 
 
@@ -25,8 +25,7 @@ def start_of(settings: Settings, tables: Tables) -> datetime:
     """
     on_sample = settings.exports == (parameters.SAMPLE["exports"],)
     last = (tables.newest if on_sample else None) or datetime.now(UTC)
-    next_minute = last.replace(second=0, microsecond=0) + timedelta(minutes=1)
-    return settings.sending.start or next_minute
+    return settings.sending.start or last.replace(second=0, microsecond=0) + timedelta(minutes=1)
 
 
 def plan(settings: Settings, tables: Tables, audience: ibis.Table, found: Assessment) -> waves.Plan:
@@ -54,7 +53,7 @@ def _asked(
     if found.load is not None:
         # The planner knows itself when there is room again for those who failed at the limit.
         other = set(found.windows.loc[~found.windows["agrees"], "limit"])
-        sure = [c for x in found.limits if x.name not in other for c in x.channels]
+        sure = [c for c, x in by_channel(found.limits).items() if x.name not in other]
         known = (audience.cause == "quota") & audience.channel_id.isin(sure)
         audience = audience.mutate(earliest=known.ifelse(None, audience.earliest))
     people = audience.group_by("contact_id", "channel_id").aggregate(
@@ -68,8 +67,7 @@ def _with_planned(tables: Tables, found: Assessment, traffic: ibis.Table) -> ibi
     planned = tables.planned
     if planned is None:
         return traffic
-    known = [c for x in found.limits for c in x.channels]
-    planned = planned.filter(planned.channel_id.isin(known))
+    planned = planned.filter(planned.channel_id.isin(list(by_channel(found.limits))))
     return tables.engine.keep(loads.together(traffic, loads.load(planned, found.limits)))
 
 
@@ -77,13 +75,15 @@ def assumed(limits: Sequence[Limit], failed: datetime | None) -> ibis.Table:
     """The load where it was not measured: each limit is full around a failure, and empty after that
     window.
     """
-    rows = []
-    for limit in limits:
-        if failed and limit.size:
-            begin, end = limit.window.around(failed)
-            rows += [(limit.name, begin, limit.size), (limit.name, end, 0)]
-    kinds = {"limit": "string", "at": "timestamp('UTC')", "load": "int64"}
-    return ibis.memtable(rows, schema=kinds)
+    rows = [
+        (limit.name, at, load)
+        for limit in limits
+        if failed and limit.size
+        for at, load in zip(limit.window.around(failed), (limit.size, 0), strict=True)
+    ]
+    return ibis.memtable(
+        rows, schema={"limit": "string", "at": "timestamp('UTC')", "load": "int64"}
+    )
 
 
 def plan_frame(tables: Tables, audience: ibis.Table, planned: waves.Plan) -> pd.DataFrame:
@@ -91,12 +91,12 @@ def plan_frame(tables: Tables, audience: ibis.Table, planned: waves.Plan) -> pd.
     capacity, broadcasts (whose contacts they are, and how many of each where they are of several).
     """
     settings = tables.settings
-    sizes = {c: x.room for x in settings.limits for c in x.channels}
+    rooms = {c: x.room for c, x in by_channel(settings.limits).items()}
     frame = planned.waves.rename(columns={"size": "contacts", "start": "start_utc"})
     frame = frame.assign(
         start=[settings.reader.wall_clock(t) for t in frame["start_utc"]],
         channel=[settings.channels.name(c) for c in frame["channel_id"]],
-        capacity=frame["channel_id"].map(sizes).astype("Int64"),
+        capacity=frame["channel_id"].map(rooms).astype("Int64"),
         broadcasts=frame["wave"].map(_by_broadcast(tables, audience, planned)),
     )
     return frame[["wave", "start", "start_utc", "channel", "contacts", "capacity", "broadcasts"]]
@@ -110,8 +110,9 @@ def _by_broadcast(tables: Tables, audience: ibis.Table, planned: waves.Plan) -> 
     number, told = tables.settings.lang.number, {}
     for wave, own in counts.groupby("wave"):
         pairs = zip(own["audience"].map(tables.names).fillna("—"), own["n"], strict=True)
-        parts = [f"{name}: {number(n)}" if len(own) > 1 else name for name, n in pairs]
-        told[int(wave)] = "; ".join(parts)
+        told[int(wave)] = "; ".join(
+            f"{name}: {number(n)}" if len(own) > 1 else name for name, n in pairs
+        )
     return told
 
 
@@ -138,8 +139,7 @@ def scenarios(
     }
     people, given = _asked(settings, tables, audience, found)
     frame = waves.what_if(people, found.limits, options, start, **given)
-    wall_clock = settings.reader.wall_clock
-    finish = [None if pd.isna(t) else wall_clock(t) for t in frame["finish"]]
+    finish = [None if pd.isna(t) else settings.reader.wall_clock(t) for t in frame["finish"]]
     return frame.assign(
         finish=pd.Series(finish, dtype="datetime64[us]"),
         note=[error and error.said_in(settings.lang.code) for error in frame["note"]],
@@ -149,10 +149,10 @@ def scenarios(
 
 def covered(audience: ibis.Table, found: Assessment) -> ibis.Table:
     """The part of an audience whose channels have a limit; QuotaError where none has."""
-    known = [c for x in found.limits for c in x.channels]
+    known = by_channel(found.limits)
     if not known:
         raise QuotaError(
             "No channel has a known limit; state the limits in a channels file, such as limit ="
             " 1000."
         )
-    return audience.filter(audience.channel_id.isin(known))
+    return audience.filter(audience.channel_id.isin(list(known)))

@@ -243,8 +243,9 @@ def _load(settings: Settings, tables: Tables) -> "ibis.Table | None":
     inputs = tables.inputs
     if inputs.messages is None:
         return None
-    if settings.exports:
-        sent = inputs.delivered
-    else:
-        sent = messages.outgoing(inputs.messages.table).mutate(broadcast=ibis.null("string"))
+    sent = (
+        inputs.delivered
+        if settings.exports
+        else messages.outgoing(inputs.messages.table).mutate(broadcast=ibis.null("string"))
+    )
     return loads.load(assessing.counted(tables, sent), settings.limits)

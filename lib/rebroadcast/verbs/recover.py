@@ -3,7 +3,6 @@
 import tempfile
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import groupby
 from pathlib import Path
 
 import ibis
@@ -16,6 +15,7 @@ from ..common.doubts import Doubt, concerning, n_
 from ..common.exceptions import ParameterError, RunError
 from ..engine.engine import PARQUET, id_parts, reader_path, same_ids, with_ids
 from ..ledger.ledger import Claim, open_ledger
+from ..limits.limit import by_channel
 from ..limits.waves import Plan
 from ..reading import checks
 from ..recovery import fates as fates_
@@ -119,9 +119,12 @@ def recover(settings: Settings, tables: Tables, results: Results | None = None) 
             tables.inputs.export.rows + len(tables.inputs.export.rejected),
         )
         files, missing = _files(tables, audience, sizes, folder / "import")
-        told = _in_use(tables, audience)
-        told += (*_no_tags(tables, audience, missing), *_people(settings, tables, audience, folder))
-        told += (*_asked_out(tables, audience, folder),)
+        told = (
+            *_in_use(tables, audience),
+            *_no_tags(tables, audience, missing),
+            *_people(settings, tables, audience, folder),
+            *_asked_out(tables, audience, folder),
+        )
     except BaseException:
         if claim and not claim.repeated:
             open_ledger(settings.ledger).take_back(claim.run_id)
@@ -182,15 +185,14 @@ def _as_before(settings: Settings, tables: Tables) -> tuple[ibis.Table | None, P
     audience = tables.engine.keep(audience.join(rows, same).drop("to", "on", "of"))
     if not settings.waves:
         return audience.drop("due_at"), None
-    names = {c: x.name for x in settings.limits for c in x.channels}
+    names = {c: x.name for c, x in by_channel(settings.limits).items()}
     sent = audience.group_by("wave", "channel_id").aggregate(
         start=audience.due_at.min(), size=audience.contact_id.nunique()
     )
     frame = sent.order_by("wave").to_pandas()
     frame = frame.assign(end=frame["start"], limit=frame["channel_id"].map(names))
     frame = frame[["wave", "start", "end", "size", "limit", "channel_id"]]
-    assignment = audience.select("contact_id", "channel_id", "wave")
-    return audience.drop("due_at"), Plan(frame, assignment)
+    return audience.drop("due_at"), Plan(frame, audience.select("contact_id", "channel_id", "wave"))
 
 
 def _people(
@@ -210,13 +212,19 @@ def _people(
         return doubts
     rows = rows.order_by("person", "contact_id", "audience")
     tables.engine.to_csv(rows, folder / "data" / "same_person.csv")
-    text = n_(
-        "{n} contact shares a phone number or an e-mail address with another one, and counts as"
-        " one person with it (data/same_person.csv).",
-        "{n} contacts share a phone number or an e-mail address with another one, and count as"
-        " one person with it (data/same_person.csv).",
+    return (
+        *doubts,
+        *concerning(
+            "people",
+            n_(
+                "{n} contact shares a phone number or an e-mail address with another one, and"
+                " counts as one person with it (data/same_person.csv).",
+                "{n} contacts share a phone number or an e-mail address with another one, and count"
+                " as one person with it (data/same_person.csv).",
+            ),
+            sharing,
+        ),
     )
-    return (*doubts, *concerning("people", text, sharing))
 
 
 def _asked_out(tables: Tables, audience: ibis.Table, folder: Path) -> list[Doubt]:
@@ -229,13 +237,16 @@ def _asked_out(tables: Tables, audience: ibis.Table, folder: Path) -> list[Doubt
     asked = asked.semi_join(audience, "contact_id").select("contact_id").order_by("contact_id")
     if n := int(asked.count().execute()):
         tables.engine.to_csv(asked, folder / "data" / "asked_out.csv")
-    text = n_(
-        "{n} of the contacts to tag wrote a message that reads like an opt-out, such as STOP or"
-        " BAJA (data/asked_out.csv); leave it out of what you import.",
-        "{n} of the contacts to tag wrote messages that read like an opt-out, such as STOP or BAJA"
-        " (data/asked_out.csv); leave them out of what you import.",
+    return concerning(
+        "asked out",
+        n_(
+            "{n} of the contacts to tag wrote a message that reads like an opt-out, such as STOP or"
+            " BAJA (data/asked_out.csv); leave it out of what you import.",
+            "{n} of the contacts to tag wrote messages that read like an opt-out, such as STOP or"
+            " BAJA (data/asked_out.csv); leave them out of what you import.",
+        ),
+        n,
     )
-    return concerning("asked out", text, n)
 
 
 def _in_use(tables: Tables, audience: ibis.Table) -> tuple[Doubt, ...]:
@@ -271,8 +282,9 @@ def _no_tags(tables: Tables, audience: ibis.Table, missing: int) -> list[Doubt]:
         " contacts, or try one row first.",
     )
     n = int(audience.contact_id.nunique().execute()) if lacking else 0
-    told = concerning(NO_TAGS, text, n, files=", ".join(lacking))
-    return told or concerning(NO_TAGS, absent, missing)
+    return concerning(NO_TAGS, text, n, files=", ".join(lacking)) or concerning(
+        NO_TAGS, absent, missing
+    )
 
 
 def _in_waves(
@@ -292,7 +304,7 @@ def _in_waves(
 
 def _tags(
     settings: Settings, tables: Tables, audience: ibis.Table, planned: Plan | None
-) -> list[tuple]:
+) -> pd.DataFrame:
     """The tag of each audience and wave, as `_sizes` tells them.
 
     Raises ParameterError where two would get the same.
@@ -300,41 +312,39 @@ def _tags(
     began = tables.audiences.set_index("audience")
     found = tables.inputs.groups.found.set_index("broadcast")
     if planned:
-        asked = audience.group_by("audience", "wave").aggregate(n=audience.count())
-        asked = asked.order_by("audience", "wave").to_pandas()
+        sizes = audience.group_by("audience", "wave").aggregate(contacts=audience.count())
+        sizes = sizes.order_by("audience", "wave").to_pandas()
     else:
-        asked = began["recoverable"][began["recoverable"] > 0].reset_index()
-        asked.insert(1, "wave", 1)
+        sizes = began[["recoverable"]].rename(columns={"recoverable": "contacts"}).reset_index()
+        sizes = sizes[sizes["contacts"] > 0].assign(wave=1)
     assert settings.tag  # as every recovery has
     waves = len(planned.waves) if planned else 1
-    template, sizes = settings.tag.in_waves(waves), []
-    for key, wave, n in asked.itertuples(index=False):
+    template, tags = settings.tag.in_waves(waves), []
+    for key, wave in zip(sizes["audience"], sizes["wave"], strict=True):
         first = found["first"].get(key, began["first"].get(key))
         channel = began["channel_id"].get(key)
         tag = template.fill(
             None if pd.isna(first) else first,
             settings.channels.name(channel) if isinstance(channel, str) else "",
             tables.names.get(key, ""),
-            int(wave),
+            wave,
             waves,
         )
-        sizes.append((int(wave), tag, int(n), key))
+        tags.append(tag)
+    sizes["tag"] = tags
     _check_apart(tables, sizes)
-    return sorted(sizes, key=lambda size: size[:2])
+    return sizes.sort_values(["wave", "tag"])
 
 
-def _given(sizes: list[tuple]) -> ibis.Table:
+def _given(sizes: pd.DataFrame) -> ibis.Table:
     """The tags as a table: audience, wave, tag."""
-    tags = [(key, wave, tag) for wave, tag, _n, key in sizes]
-    return ibis.memtable(tags, schema={"audience": "string", "wave": "int64", "tag": "string"})
+    kinds = {"audience": "string", "wave": "int64", "tag": "string"}
+    return ibis.memtable(sizes[[*kinds]], schema=kinds)
 
 
-def _check_apart(tables: Tables, sizes: list[tuple]) -> None:
+def _check_apart(tables: Tables, sizes: pd.DataFrame) -> None:
     """Raise ParameterError where two audiences or waves have the same tag."""
-    by_tag: dict[str, list[str]] = {}
-    for _wave, tag, _n, key in sizes:
-        by_tag.setdefault(tag, []).append(key)
-    for tag, keys in by_tag.items():
+    for tag, keys in sizes.groupby("tag", sort=False)["audience"]:
         if len(keys) > 1:
             names = [tables.names.get(key) or key or "—" for key in keys]
             raise ParameterError(
@@ -363,10 +373,14 @@ def _claim(
     due = due.mutate(broadcast=_in_ledger(tables, due))
     columns = ("broadcast", "contact_id", "channel_id", "wave", "tag", "due_at", "cause")
     ledger = open_ledger(Path(settings.ledger), settings.channels.workspace)
-    noted = {"notebook": settings.notebook, "channel": list(settings.selection.channel)}
-    con, now = tables.engine.con, datetime.now(UTC)
     return ledger.claim(
-        con, tables.run_id, due.select(*columns), tables.known, now, noted, results.published
+        tables.engine.con,
+        tables.run_id,
+        due.select(*columns),
+        tables.known,
+        datetime.now(UTC),
+        {"notebook": settings.notebook, "channel": list(settings.selection.channel)},
+        results.published,
     )
 
 
@@ -395,36 +409,37 @@ def _claimed(
 def _begun(settings: Settings, tables: Tables, published: object) -> list[Doubt]:
     if not published or not settings.ledger or tables.ledger is not None:
         return []
-    text = _(
-        "A new ledger was begun in {path}, so nobody counts as tagged before. If there is one"
-        " already, check the path (ledger)."
-    )
-    return [Doubt("ledger begun", text, {"path": settings.ledger})]
+    return [
+        Doubt(
+            "ledger begun",
+            "A new ledger was begun in {path}, so nobody counts as tagged before. If there is one"
+            " already, check the path (ledger).",
+            {"path": settings.ledger},
+        )
+    ]
 
 
-def _sizes(audience: ibis.Table) -> list[tuple]:
-    """Wave, tag, contacts and audience of each tag, sorted."""
-    sizes = audience.group_by("wave", "tag", "audience").aggregate(n=audience.count())
-    sizes = sizes.select("wave", "tag", "n", "audience").order_by("wave", "tag").to_pandas()
-    return [(int(wave), tag, int(n), key) for wave, tag, n, key in sizes.itertuples(index=False)]
+def _sizes(audience: ibis.Table) -> pd.DataFrame:
+    """Wave, tag, audience and contacts of each tag, sorted."""
+    sizes = audience.group_by("wave", "tag", "audience").aggregate(contacts=audience.count())
+    return sizes.order_by("wave", "tag").to_pandas()
 
 
-def _waves(tables: Tables, sizes: list[tuple], planned: Plan | None) -> list[dict]:
+def _waves(tables: Tables, sizes: pd.DataFrame, planned: Plan | None) -> list[dict]:
     starts = {}
     if planned:
         waves = planned.waves[["wave", "start"]].itertuples(index=False)
         starts = {wave: {"start": start.isoformat()} for wave, start in waves}
+    told = sizes.assign(broadcast=[tables.names.get(key, "") for key in sizes["audience"]])
     return [
-        {"wave": wave, "tag": tag, "contacts": n, "broadcast": tables.names.get(key, "")}
-        | starts.get(wave, {})
-        for wave, tag, n, key in sizes
+        row | starts.get(row["wave"], {})
+        for row in told[["wave", "tag", "contacts", "broadcast"]].to_dict("records")
     ]
 
 
-def _flow(sizes: list[tuple], counts: dict[str, int], planned: Plan | None) -> pd.DataFrame:
+def _flow(sizes: pd.DataFrame, counts: dict[str, int], planned: Plan | None) -> pd.DataFrame:
     flow = [(name, n, None) for name, n in counts.items() if name != "tagged"]
-    by_wave = groupby(sizes, lambda size: size[0] if planned else None)
-    flow += [("tagged", sum(n for _wave, _tag, n, _key in same), wave) for wave, same in by_wave]
+    flow += [("tagged", n, wave) for wave, n in sizes.groupby("wave")["contacts"].sum().items()]
     frame = pd.DataFrame(flow, columns=["disposition", "rows", "wave"])
     return frame if planned else frame.drop(columns="wave")
 
@@ -442,25 +457,26 @@ def _contacts(settings: Settings, fates: ibis.Table) -> tuple[int, pd.DataFrame]
     recoverable, frame = int(frame.loc[tagged, "contacts"].sum()), frame[~tagged]
     frame = summarise.advised(frame, settings.rules, settings.lang.code)
     frame = frame.groupby(["cause", "title", "fix"], as_index=False)["contacts"].sum()
-    frame = frame.sort_values(["contacts", "title"], ascending=[False, True], ignore_index=True)
-    return recoverable, frame
+    return recoverable, frame.sort_values(
+        ["contacts", "title"], ascending=[False, True], ignore_index=True
+    )
 
 
 def _files(
-    tables: Tables, audience: ibis.Table, sizes: list[tuple], folder: Path
+    tables: Tables, audience: ibis.Table, sizes: pd.DataFrame, folder: Path
 ) -> tuple[list[dict], int]:
     """Write the import files, one set per tag; return them, and how many contacts a contacts export
     does not have.
     """
     contacts = tables.inputs.contacts and tables.inputs.contacts.table
-    waves = {tag: wave for wave, tag, _n, _key in sizes}
+    waves = dict(zip(sizes["tag"], sizes["wave"], strict=True))
     cells = tag_import.cells(audience, contacts)
     people = targets.recipients(
         tables.engine, cells, tables.target, tables.inputs.recipient, contacts
     )
     written = tag_import.write(tables.engine, people, folder, waves, tables.target)
     files = [file | {"wave": waves[file["tag"]]} for file in written]
-    total, expected = (sum(ns) for ns in ([f["contacts"] for f in files], [s[2] for s in sizes]))
+    total, expected = sum(file["contacts"] for file in files), int(sizes["contacts"].sum())
     if total != expected:
         raise RunError(
             "The import files hold {total} contacts, but {expected} are to be tagged; nothing was"
@@ -475,7 +491,7 @@ def _files(
 
 
 def _keep(
-    tables: Tables, fates: ibis.Table, audience: ibis.Table, sizes: list[tuple], folder: Path
+    tables: Tables, fates: ibis.Table, audience: ibis.Table, sizes: pd.DataFrame, folder: Path
 ) -> Path:
     """Write one line per input row, in the order of the files, to `data/dispositions.parquet`."""
     path = folder / "data" / "dispositions.parquet"
@@ -490,7 +506,7 @@ def _keep(
         "broadcast": ["", *tables.inputs.groups.found["broadcast"]],
         "disposition": fates_.DISPOSITIONS,
         "source_file": [source.name for source in tables.inputs.export.sources],
-        "tag": ["", *(tag for _wave, tag, *_rest in sizes)],
+        "tag": ["", *sizes["tag"]],
     }
     rows = with_ids(tables.engine.in_order(rows, "row_id", few))
     rows = rows.select(*COLUMNS, "wave", "tag", line=ibis.null("int64"))
@@ -500,9 +516,9 @@ def _keep(
     return path
 
 
-def _in_files(fates: ibis.Table, audience: ibis.Table, sizes: list[tuple]) -> ibis.Table:
+def _in_files(fates: ibis.Table, audience: ibis.Table, sizes: pd.DataFrame) -> ibis.Table:
     """Add the wave and the tag of whom is tagged."""
-    if len({key for *_size, key in sizes}) == len(sizes):  # one of each for an audience
+    if sizes["audience"].is_unique:  # one of each for an audience
         tags = _given(sizes)
         same = [fates.audience == tags.audience, fates.disposition == "tagged"]
         return fates.left_join(tags, same).drop("audience_right")
@@ -516,7 +532,7 @@ def _unread(rows: ibis.Table, lost: pd.DataFrame) -> ibis.Table:
     given = {"source_file": lost["file"].tolist(), "line": lost["line"].tolist()}
     unread = ibis.memtable(given, schema={"source_file": "string", "line": "int64"})
     unread = unread.mutate(disposition=ibis.literal("rejected"))
-    kinds = rows.schema()
+    kinds = rows.schema().items()
     return unread.select(
-        **{c: unread[c] if c in unread.columns else ibis.null(kinds[c]) for c in rows.columns}
+        **{c: unread[c] if c in unread.columns else ibis.null(kind) for c, kind in kinds}
     )

@@ -120,15 +120,18 @@ def summarise(settings: Settings, tables: Tables) -> Summary:
 
 def failed_again(tables: Tables) -> list[Doubt]:
     """Whether contacts of a broadcast failed in its resend, too."""
-    text = n_(
-        "{n} contact to be reached again for a broadcast failed in the one that repeats it, too:"
-        " who is tagged for both would get the message twice, and what failed there for another"
-        " reason may fail again. Choose the later one (broadcast).",
-        "{n} contacts to be reached again for a broadcast failed in the one that repeats it, too:"
-        " who is tagged for both would get the message twice, and what failed there for another"
-        " reason may fail again. Choose the later one (broadcast).",
+    return concerning(
+        "failed again",
+        n_(
+            "{n} contact to be reached again for a broadcast failed in the one that repeats it,"
+            " too: who is tagged for both would get the message twice, and what failed there for"
+            " another reason may fail again. Choose the later one (broadcast).",
+            "{n} contacts to be reached again for a broadcast failed in the one that repeats it,"
+            " too: who is tagged for both would get the message twice, and what failed there for"
+            " another reason may fail again. Choose the later one (broadcast).",
+        ),
+        tables.failed_again,
     )
-    return concerning("failed again", text, tables.failed_again)
 
 
 def look(tables: Tables) -> Facts:
@@ -195,8 +198,11 @@ def broadcasts(settings: Settings, tables: Tables, with_fates: bool = True) -> p
     if not with_fates:
         return frame.assign(recoverable=pd.NA, earliest=pd.NaT)
     again = tables.audiences.set_index("audience")[["recoverable", "earliest"]]
-    frame = frame.join(again, on="broadcast")
-    return frame.assign(recoverable=frame["recoverable"].fillna(0).astype("int64"))
+    return (
+        frame.join(again, on="broadcast")
+        .fillna({"recoverable": 0})
+        .astype({"recoverable": "int64"})
+    )
 
 
 JSON = (
@@ -331,26 +337,23 @@ def tally(failed: "ibis.Table") -> "pd.DataFrame":
         error="masked",
         confidence=failed.confidence.fill_null(""),
     )
-    frame = groups.aggregate(failed=failed.count()).to_pandas()
-    return frame.fillna({"channel_id": ""})
+    return groups.aggregate(failed=failed.count()).to_pandas().fillna({"channel_id": ""})
 
 
 def summed(counts: "pd.DataFrame", *names: str) -> "pd.DataFrame":
     """The failed of what `tally` tells, by its columns of these names; most first."""
-    sums = counts.groupby(list(names), dropna=False, as_index=False)["failed"].sum()
-    return _ranked(sums, *names)
+    groups = counts.groupby(list(names), dropna=False, as_index=False)
+    return _ranked(groups["failed"].sum(), *names)
 
 
 def by_channel(counts: "pd.DataFrame", channels: Channels) -> "pd.DataFrame":
     """channel (its name), channel_id, verdict, failed, of what `tally` tells."""
-    frame = named(summed(counts, "channel_id", "verdict"), channels)
-    return _ranked(frame, "channel", "verdict")
+    return _ranked(named(summed(counts, "channel_id", "verdict"), channels), "channel", "verdict")
 
 
 def error_by_channel(counts: "pd.DataFrame", channels: Channels) -> "pd.DataFrame":
     """error (masked), channel (its name), failed, of what `tally` tells."""
-    frame = named(summed(counts, "channel_id", "error"), channels)
-    return _ranked(frame, "error", "channel")
+    return _ranked(named(summed(counts, "channel_id", "error"), channels), "error", "channel")
 
 
 def by_time(tables: Tables) -> tuple["pd.DataFrame", str]:
@@ -380,14 +383,15 @@ def unknown_shapes(errors: "pd.DataFrame", where: "pd.DataFrame") -> "pd.DataFra
     unknown = errors[errors["rule"].isna()]
     frame = unknown.assign(shape=unknown["error"].map(shapes(unknown["error"])).astype("str"))
     names = where.groupby("error")["channel"].agg(set).to_dict()
-    groups = frame.groupby("shape", sort=False)
-    found = groups.agg(
-        example=("error", "first"), texts=("error", "size"), failed=("failed", "sum")
-    ).reset_index()
-    found["channels"] = [
-        ", ".join(sorted(set().union(*(names.get(e, set()) for e in g["error"]))))
-        for _, g in groups
-    ]
+    found = frame.groupby("shape", sort=False, as_index=False).agg(
+        example=("error", "first"),
+        texts=("error", "size"),
+        failed=("failed", "sum"),
+        channels=(
+            "error",
+            lambda own: ", ".join(sorted(set().union(*(names.get(e, set()) for e in own)))),
+        ),
+    )
     return _ranked(found, "shape")
 
 
@@ -437,6 +441,6 @@ def _ranked(frame: "pd.DataFrame", *names: str) -> "pd.DataFrame":
 def named(frame: "pd.DataFrame", channels: Channels) -> "pd.DataFrame":
     """The frame with `channel`, the name of its channel_id, before the others."""
     frame["channel_id"] = frame["channel_id"].fillna("")
-    names = {c: channels.name(c) if c else "—" for c in frame["channel_id"].unique()}
+    names = {c: channels.name(c) for c in frame["channel_id"].unique()}
     frame.insert(0, "channel", frame["channel_id"].map(names))
     return frame
