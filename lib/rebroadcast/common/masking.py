@@ -2,6 +2,7 @@
 
 import re
 from functools import partial, reduce
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import re2
@@ -119,8 +120,7 @@ def mask_expr(column: "ibis.Value") -> "ibis.Value":
 
 def replaced(text: "ibis.Value", *tables: tuple[tuple[str, str], ...]) -> "ibis.Value":
     """Return the expression that applies tables of patterns, and what comes instead, in turn."""
-    rewritings = (one for table in tables for one in table)
-    return reduce(lambda so_far, one: so_far.re_replace(*one), rewritings, text)
+    return reduce(lambda so_far, one: so_far.re_replace(*one), chain(*tables), text)
 
 
 def utf8(text: str) -> str:

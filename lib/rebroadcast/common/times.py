@@ -26,16 +26,15 @@ def check_zone(zone: str) -> str:
     >>> check_zone("America/Mexico_City")
     'America/Mexico_City'
     """
-    found = known_zone(zone)
-    if found is None:
-        raise ParameterError(
-            "'{zone}' is no known time zone; expected a name such as 'America/Mexico_City' or"
-            " 'UTC'.{hint}",
-            "timezone",
-            zone=zone,
-            hint=zone_hint(zone),
-        )
-    return found
+    if found := known_zone(zone):
+        return found
+    raise ParameterError(
+        "'{zone}' is no known time zone; expected a name such as 'America/Mexico_City' or"
+        " 'UTC'.{hint}",
+        "timezone",
+        zone=zone,
+        hint=zone_hint(zone),
+    )
 
 
 def known_zone(word: str) -> str | None:

@@ -202,9 +202,11 @@ class Engine:
 
         Returns with it what `file_path` says for each of the paths.
         """
-        names = [reader_path(path) for path in paths]
         return self.con.read_parquet(
-            names, file_row_number=True, filename="file_path", hive_partitioning=False
+            list(map(reader_path, paths)),
+            file_row_number=True,
+            filename="file_path",
+            hive_partitioning=False,
         ), {str(p): p for p in paths}
 
     def to_csv(self, table: "ibis.Table", path: Path) -> None:
@@ -257,17 +259,20 @@ def same_ids(one: "ibis.Table", other: "ibis.Table", *names: str) -> "list[ibis.
     """Tests that the IDs of two tables are the same; of numbers that is told faster. A missing ID
     is the same as another one.
     """
-    parts = [part for name in names for part in shared_parts(name, one, other)]
-    return [one[part].identical_to(other[part]) for part in parts]
+    return [
+        one[part].identical_to(other[part])
+        for name in names
+        for part in shared_parts(name, one, other)
+    ]
 
 
 def with_ids(table: "ibis.Table") -> "ibis.Table":
     """Add the IDs of which a table has the parts only."""
     names = (c.replace("_text", "_id") for c in table.columns if c.endswith("_text"))
-    parts = {n: id_parts(n, table) for n in names if n not in table.columns}
     ids = {
-        name: ibis.coalesce(*(table[part].cast("string") for part in of))
-        for name, of in parts.items()
+        name: ibis.coalesce(*(table[part].cast("string") for part in id_parts(name, table)))
+        for name in names
+        if name not in table.columns
     }
     return table.mutate(**ids)
 
@@ -325,8 +330,7 @@ def _duckdb(scratch: tempfile.TemporaryDirectory, memory_limit: str = MEMORY_LIM
     # Steps stay steps: put into one, what a step works out would stand wherever it is asked for.
     ibis.options.sql.fuse_selects = False
     con.raw_sql("SET TimeZone = 'UTC'")
-    if find_spec(
-        "ipywidgets"
-    ):  # DuckDB draws a bar into notebooks where it can, and refuses the setting where it cannot
+    # DuckDB draws a bar into notebooks where it can, and refuses the setting where it cannot.
+    if find_spec("ipywidgets"):
         con.raw_sql("SET enable_progress_bar = false")
     return Engine(con, scratch)

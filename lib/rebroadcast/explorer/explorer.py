@@ -180,8 +180,7 @@ class Explorer:
         """Interrupt the engine until the thread has noticed."""
         self.stopped = True
         while self.stopped and self.task and not self.task.done():
-            tables = self.prepared.tables if self.prepared else None
-            for at_work in (self.working, tables):
+            for at_work in (self.working, self.prepared and self.prepared.tables):
                 if engine := at_work and at_work.inputs.__dict__.get("engine"):
                     with suppress(Exception):  # it may just have been closed
                         engine.con.con.interrupt()
@@ -420,10 +419,11 @@ class Explorer:
 
     def _cell(self, error: str, channel: str) -> tuple[str, tuple[str, ...]]:
         """The filters on text and channels that a cell of the heat map stands for."""
-        channels = self.ready.tables.settings.channels
-        shown = {c: self.lang.channel(channels.name(c)) for c in self.ready.options["channel"]}
+        named = self.ready.tables.settings.channels.name
         text = "=" if error == self.lang.gettext("(none)") else f"={error}"
-        return text, tuple(c for c, name in shown.items() if name == channel)
+        return text, tuple(
+            c for c in self.ready.options["channel"] if self.lang.channel(named(c)) == channel
+        )
 
     def click(self, name: str, said: Mapping) -> None:
         """Filter by a bar or cell; a second click takes that back."""
@@ -438,8 +438,8 @@ class Explorer:
         else:
             start = datetime.fromisoformat(str(trace.x[point])[:19])
             values = {"from_": start, "to": start + self.unit}
-        same = all(self.face.controls[name].value == value for name, value in values.items())
-        self.choose(**dict.fromkeys(values) if same else values)
+        chosen = self._chosen()
+        self.choose(**dict.fromkeys(values) if chosen == chosen | values else values)
 
     # Messages
 
@@ -488,22 +488,19 @@ class Explorer:
     @property
     def key(self) -> tuple:
         """Everything that an audience depends on."""
+        return id(self.prepared), self.filters, *self._asked.values()
+
+    @property
+    def _asked(self) -> dict[str, Any]:
+        """The parameters of `tag_import` beside the filters, as its widgets have them."""
         face = self.face
-        asked = (face.tag.value, face.fixed.value, face.for_.value, face.by_wave.value)
-        return id(self.prepared), self.filters, *asked
+        asked = {"tag": face.tag, "fixed": face.fixed, "for_": face.for_, "waves": face.by_wave}
+        return {name: widget.value for name, widget in asked.items()}
 
     def asked(self, **more) -> Tables:
         """The tables of `tag_import` with the present filters and tag."""
         Tag.parse(self.face.tag.value)
-        return selection.view(
-            self.ready,
-            self.filters,
-            tag=self.face.tag.value,
-            fixed=self.face.fixed.value,
-            for_=self.face.for_.value,
-            waves=self.face.by_wave.value,
-            **more,
-        )
+        return selection.view(self.ready, self.filters, **self._asked, **more)
 
     def follow(self) -> None:
         """Say in the thread who can be reached again."""
@@ -558,8 +555,11 @@ class Explorer:
                 for path in paths:
                     file.write(path, path.name)
             name, content = f"{folder.parent.name}.zip", archive.getvalue()
+        return [self._download(name, content)]
+
+    def _download(self, name: str, content: bytes) -> Download:
         text = self.lang.gettext("Download {file}", file=name)
-        return [Download(name=name, content=content, text=text)]
+        return Download(name=name, content=content, text=text)
 
     @property
     def slug(self) -> str:
@@ -573,9 +573,8 @@ class Explorer:
 
     def _draft(self) -> None:
         self.step(self.lang.gettext("Drafting a channels file"))
-        content, name = draft.draft(self.ready.tables).encode(), "channels.toml"
-        text = self.lang.gettext("Download {file}", file=name)
-        self.face.drafted.children = [Download(name=name, content=content, text=text)]
+        drafted = draft.draft(self.ready.tables).encode()
+        self.face.drafted.children = [self._download("channels.toml", drafted)]
         self.say("")
 
     def save(self) -> None:

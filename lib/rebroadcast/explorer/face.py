@@ -126,11 +126,14 @@ class Face:
             )
             for name, field in self.fields.items()
         ]
-        opened = self._button(_("Open"), self.acts.open, "110px", button_style="primary")
         self.drafted = w.HBox()
-        draft = self._button(_("Draft a channels file"), self.acts.draft)
+        buttons = [
+            self._button(_("Open"), self.acts.open, "110px", button_style="primary"),
+            self._button(_("Draft a channels file"), self.acts.draft),
+            self.drafted,
+        ]
         files = w.Accordion(
-            [w.VBox([*rows, w.HBox([opened, draft, self.drafted])])],
+            [w.VBox([*rows, w.HBox(buttons)])],
             titles=[_("Your files")],
             selected_index=0 if self.given.get("exports") in (None, "", "sample") else None,
             layout={"flex": "1 1 320px"},
@@ -187,8 +190,12 @@ class Face:
         self.controls = {"broadcast": broadcast, **lists, **times, "text": text}
         for control in self.controls.values():
             self._watched(control, self.acts.refresh)
-        reset = self._button(_("Reset"), self.acts.reset, "110px")
-        rest = [w.HTML(sections.said(_("Time and text"), "head")), *times.values(), text, reset]
+        rest = [
+            w.HTML(sections.said(_("Time and text"), "head")),
+            *times.values(),
+            text,
+            self._button(_("Reset"), self.acts.reset, "110px"),
+        ]
         boxes = [
             ("1 1 100%", broadcast),
             ("5 1 215px", lists["cause"]),
@@ -241,9 +248,14 @@ class Face:
             button_style="primary",
             tooltip=_("A dry run of the same filters and tag comes first."),
         )
-        dry = self._button(_("Dry run"), lambda: self.acts.run(dry=True))
-        save = self._button(_("Save for tonight's run"), self.acts.save)
-        jobs = w.HBox([dry, self.write, save], layout={"flex_flow": "row wrap"})
+        jobs = w.HBox(
+            [
+                self._button(_("Dry run"), lambda: self.acts.run(dry=True)),
+                self.write,
+                self._button(_("Save for tonight's run"), self.acts.save),
+            ],
+            layout={"flex_flow": "row wrap"},
+        )
         self.downloads = w.HBox(layout={"flex_flow": "row wrap", "grid_gap": "8px"})
         fields = (self.tag, self.fixed, self.for_, self.folder)
         asked = [w.HBox([field]) for field in fields]  # each in a row, whose width it fills

@@ -9,7 +9,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from ..show import drawing
-from ..show.parts import table
+from ..show.parts import grid, table
 from ..show.reader import Reader
 from ..show.words import COLUMNS, cause_name, disposition_name, verdict_name, word
 from .selection import Audience, Filters, Prepared
@@ -69,8 +69,9 @@ def messages(reader: Reader, page: list[dict]) -> Markup:
             shown["masked"] = error.format(shown["masked"] or "", content)
         rows.append(["" if shown[column] is None else shown[column] for column in WIDTHS])
     heads = pd.Index([""] * len(WIDTHS))  # the buttons above them
-    bare = pd.DataFrame(rows, columns=heads, dtype=object)
-    return table(bare, widths=WIDTHS.values(), kind="rb-table")
+    return table(
+        pd.DataFrame(rows, columns=heads, dtype=object), widths=WIDTHS.values(), kind="rb-table"
+    )
 
 
 def _said(content: str | None) -> str:
@@ -93,19 +94,23 @@ def audience(reader: Reader, filters: Filters, found: Audience) -> Markup:
         _("Broadcast messages only; choose a sender type for others."): found.only_broadcasts,
     }
     counts = {name: n for name, n in found.counts.items() if n}
-    rows = pd.DataFrame(
+    rows = word(COLUMNS, "rows", reader.lang)
+    listed = grid(
         {
             _("What became of each row of the files"): [
                 disposition_name(name, reader.lang) for name in counts
             ],
-            word(COLUMNS, "rows", reader.lang): [reader.number(n) for n in counts.values()],
-        }
+            rows: [reader.number(n) for n in counts.values()],
+        },
+        numbers=[rows],
+        widths=(75, 25),
+        kind="rb-table",
     )
     return (
         said(lead, "lead")
         + said(" ".join(note for note, holds in notes.items() if holds))
         + Markup("").join(said(reader.said(doubt), "warning") for doubt in found.doubts)
-        + table(rows, rows.columns[1:], (75, 25), "rb-table")
+        + listed
     )
 
 
@@ -113,13 +118,16 @@ def waves(reader: Reader, frame: pd.DataFrame, beyond: int) -> Markup:
     """When to send to whom, and how many contacts are on channels whose limit is not known."""
     lang, shown = reader.lang, frame.head(LINES)
     contacts = word(COLUMNS, "contacts", lang)
-    rows = pd.DataFrame(
+    listed = grid(
         {
             word(COLUMNS, "wave", lang): [drawing.wave(wave, lang) for wave in shown["wave"]],
             word(COLUMNS, "start", lang): [lang.datetime(start) for start in shown["start"]],
             word(COLUMNS, "channel", lang): shown["channel"],
             contacts: [reader.number(count) for count in shown["contacts"]],
-        }
+        },
+        numbers=[contacts],
+        widths=(18, 32, 27, 23),
+        kind="rb-table",
     )
     rest = len(frame) - len(shown)
     more = {
@@ -130,7 +138,6 @@ def waves(reader: Reader, frame: pd.DataFrame, beyond: int) -> Markup:
             beyond,
         ): beyond,
     }
-    listed = table(rows, [contacts], (18, 32, 27, 23), "rb-table")
     return Markup("<br>") + listed + said(" ".join(text for text, n in more.items() if n))
 
 
@@ -142,30 +149,31 @@ def files(reader: Reader, written: list[dict], folder: Path, dry: bool) -> Marku
     if not written:
         return said(_("Nobody in this view can be reached again, so there is no import file."))
     contacts = word(COLUMNS, "contacts", reader.lang)
-    rows = pd.DataFrame(
+    listed = grid(
         {
             _("File"): [file["file"] for file in written],
             _("Tag"): [file["tag"] for file in written],
             contacts: [reader.number(file["contacts"]) for file in written],
-        }
+        },
+        numbers=[contacts],
+        widths=(45, 35, 20),
+        kind="rb-table",
     )
-    listed = table(rows, [contacts], (45, 35, 20), "rb-table")
     if not dry:
         return said(_("The import files are in {folder}.", folder=folder)) + listed
     with (folder / written[0]["file"]).open(encoding="utf-8") as lines:
-        first = "".join(islice(lines, LINES))
-    lead = _("This would be written; the first file begins as below.")
-    return said(lead) + listed + PRE.format(first)
+        first = PRE.format("".join(islice(lines, LINES)))
+    return said(_("This would be written; the first file begins as below.")) + listed + first
 
 
 def saved(reader: Reader, paths: list[Path]) -> Markup:
     """Where tonight's run is, and what runs it."""
     parameters, batch = paths
-    lines = (
-        f"papermill notebooks/tag_import.ipynb out.ipynb -f {parameters}",
-        f"rebroadcast batch {batch}",
-    )
     told = reader.gettext(
         "Saved: the same filters and tag for tonight's run. Either of these runs them:"
     )
-    return said(told) + Markup("").join(map(PRE.format, lines))
+    return (
+        said(told)
+        + PRE.format(f"papermill notebooks/tag_import.ipynb out.ipynb -f {parameters}")
+        + PRE.format(f"rebroadcast batch {batch}")
+    )

@@ -144,8 +144,12 @@ def prepare(bench: Workbench, step: Callable[[str], None] = lambda _text: None) 
 
 def _options(cells: ibis.Table, name: str) -> dict[str, int]:
     """The messages of each value of a column, most first."""
-    known = cells.filter(cells[name].notnull()).group_by(name)
-    counts = known.aggregate(n=lambda t: t.failed.sum()).order_by(ibis.desc("n"), name)
+    counts = (
+        cells.filter(cells[name].notnull())
+        .group_by(name)
+        .aggregate(n=lambda t: t.failed.sum())
+        .order_by(ibis.desc("n"), name)
+    )
     return {value: int(n) for value, n in counts.to_pandas().itertuples(index=False)}
 
 
@@ -239,10 +243,8 @@ def ask(
             query = GROUPS[what](table).aggregate(failed=table.failed.sum())
         else:
             sort, descending, number = what
-            order = ibis.desc(sort) if descending else ibis.asc(sort)
-            query = (
-                table.drop("failed").order_by([order, "row_id"]).limit(PAGE, offset=number * PAGE)
-            )
+            order = [ibis.desc(sort) if descending else sort, "row_id"]
+            query = table.drop("failed").order_by(order).limit(PAGE, offset=number * PAGE)
         prepared.found[what, rows] = prepared.tables.engine.prepared(query, asked)
     return prepared.found[what, rows](bound(filters, prepared.tables.settings.zone))
 
@@ -271,9 +273,11 @@ def frames(prepared: Prepared, filters: Filters) -> dict[str, pd.DataFrame]:
     times.attrs["unit"] = unit
     cell: dict[str, Any] = {"text": "", "channel": ()} if asked["text"].startswith("=") else {}
     errors = ask(prepared, replace(filters, **cell), "errors", rows).to_pandas()
-    causes = ask(prepared, replace(filters, cause=()), "causes", rows).to_pandas()
-    channels = prepared.tables.settings.channels
-    return {"causes": causes, "errors": named(errors, channels), "times": times}
+    return {
+        "causes": ask(prepared, replace(filters, cause=()), "causes", rows).to_pandas(),
+        "errors": named(errors, prepared.tables.settings.channels),
+        "times": times,
+    }
 
 
 def page(
@@ -316,9 +320,8 @@ def audience(asked: Tables) -> Audience:
     """Who can be reached again under some filters and a tag."""
     inputs = asked.inputs
     rows = fates_.dispositions(inputs.all_failed, asked.recoverable_rows, asked.fates)
-    counts = fates_.counts(rows, inputs.export.rows) | {"rejected": len(inputs.export.rejected)}
     return Audience(
-        counts=counts,
+        counts=fates_.counts(rows, inputs.export.rows) | {"rejected": len(inputs.export.rejected)},
         contacts=asked.audience,
         people=int(asked.audience.contact_id.nunique().execute()),
         doubts=loudest_first(bench_doubts.doubts(asked)),

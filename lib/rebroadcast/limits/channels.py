@@ -276,12 +276,18 @@ class Channels:
 def _limit(name: str, members: list[Channel], row: _Limit, kind: Kind | None, zone: str) -> Limit:
     size = row.limit or (kind.size if kind else None)
     span = row.window or (kind and kind.window) or "24h"
-    calendar = span in ("day", "month")
-    length = None if calendar else timedelta(hours=int(span[:-1]))
-    window = Window(span if calendar else "moving", length, zone)
-    pace = row.pace or min((c.pace for c in members if c.pace), default=None)
-    count = size if isinstance(size, int) else None
-    return Limit(name, tuple(c.id for c in members), count, window, row.reserve, pace)
+    if span in ("day", "month"):
+        window = Window(span, None, zone)
+    else:
+        window = Window("moving", timedelta(hours=int(span[:-1])), zone)
+    return Limit(
+        name,
+        tuple(c.id for c in members),
+        size if isinstance(size, int) else None,
+        window,
+        row.reserve,
+        row.pace or min((c.pace for c in members if c.pace), default=None),
+    )
 
 
 EXPECTED = {  # what a setting takes, by its name
@@ -341,8 +347,7 @@ def _contradictions(content: _File):
                 kind=kind.name,
             )
         names = ("limit", "window", "reserve", "portfolio")
-        own = [name for name in names if name in row.model_fields_set]
-        if row.pool and own:
+        if row.pool and (own := [name for name in names if name in row.model_fields_set]):
             yield sentence(
                 "channel.{key} has both a pool and its own {name}; keep one of them.",
                 key=key,

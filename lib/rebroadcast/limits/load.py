@@ -34,9 +34,11 @@ def counting(messages: ibis.Table, received: ibis.Table, channels: Collection[st
         *messages.columns, "by_contact"
     )
     both = messages.mutate(by_contact=ibis.literal(False)).union(wrote)
-    wrote_at = ibis.cases((both.by_contact, both.sent_at)).max()
-    before = {"group_by": keys[:2], "order_by": ["sent_at", "by_contact"], "rows": (None, 0)}
-    both = both.mutate(wrote_at=wrote_at.over(**before))
+    both = both.mutate(
+        wrote_at=ibis.cases((both.by_contact, both.sent_at))
+        .max()
+        .over(group_by=keys[:2], order_by=["sent_at", "by_contact"], rows=(None, 0))
+    )
     since = both.sent_at.epoch_seconds() - both.wrote_at.epoch_seconds()
     inside = (since < int(SERVICE_WINDOW.total_seconds())).fill_null(False)
     return both.filter(~both.by_contact & ~inside).select(*messages.columns)
@@ -157,6 +159,7 @@ def capacity(load: ibis.Table, limits: Sequence[Limit], at: datetime) -> pd.Data
     now = before.group_by("limit").agg(load=before["load"].argmax(before["at"])).to_pandas()
     loads = dict(zip(now["limit"], now["load"], strict=True))
     rows = [(x.name, x.size, x.reserve, int(loads.get(x.name, 0)), x.room) for x in limits]
-    frame = pd.DataFrame(rows, columns=["limit", "size", "reserve", "load", "left"])
-    frame = frame.astype({"size": "Int64", "left": "Int64"})
+    frame = pd.DataFrame(rows, columns=["limit", "size", "reserve", "load", "left"]).astype(
+        {"size": "Int64", "left": "Int64"}
+    )
     return frame.assign(left=(frame["left"] - frame["load"]).clip(lower=0))

@@ -64,13 +64,16 @@ def infer(failed: ibis.Table) -> pd.DataFrame:
     quota = quota.mutate(chain=quota.new.sum().over(ibis.cumulative_window(**mine)))
     begin = quota.second.min().over(group_by=[*keys, "chain"])
     quota = quota.mutate(part=(quota.second - begin) // length)
-    runs = quota.group_by(*keys, "chain", "part").agg(
-        first=quota.sent_at.min(),
-        last=quota.sent_at.max(),
-        overflow_at_least=quota.contact_id.nunique(),
-        messages=quota.count(),
+    runs = (
+        quota.group_by(*keys, "chain", "part")
+        .agg(
+            first=quota.sent_at.min(),
+            last=quota.sent_at.max(),
+            overflow_at_least=quota.contact_id.nunique(),
+            messages=quota.count(),
+        )
+        .drop("chain", "part")
     )
-    runs = runs.drop("chain", "part")
     others = failed.filter(failed.cause != "quota").select(*keys, "sent_at")
     between = [others.sent_at >= runs.first, others.sent_at <= runs.last]
     beside = runs.join(others, [*keys, *between]).group_by(*keys, "first")

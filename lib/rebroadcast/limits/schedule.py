@@ -141,13 +141,8 @@ class _Clock:
 
 class _Planner:
     def __init__(self, limit, demand, start, backlog, quiet, zone):
-        self.limit, self.demand, self.start, self.backlog, self.zone = (
-            limit,
-            demand,
-            start,
-            backlog,
-            zone,
-        )
+        self.limit, self.demand, self.start = limit, demand, start
+        self.backlog, self.zone = backlog, zone
         self.ready = sum((Counter(counts) for counts in demand.values()), Counter())
         self.total = self.ready.total()
         self.free = math.inf if limit.room is None else limit.room
@@ -200,10 +195,10 @@ class _Planner:
                 break
             found.append((minute, room))
             need -= room
-            before = (
-                period(minute, self.limit.window)[0] - 1 if self.calendar else minute - self.span
+            minute = self.clock.near(
+                period(minute, self.limit.window)[0] - 1 if self.calendar else minute - self.span,
+                ahead=False,
             )
-            minute = self.clock.near(before, ahead=False)
         return found[::-1]
 
     def fill(self, slots: list[tuple[int, int]]) -> list[tuple[int, str, int]]:
@@ -231,8 +226,9 @@ class _Planner:
         low, reach = self.start, max(self.span, 1440)
         while self.possible(low + reach, self.total) < need:
             low, reach = low + reach, reach * 2
-        minutes = range(low, low + reach)
-        return low + bisect_left(minutes, need, key=lambda last: self.possible(last, self.total))
+        return low + bisect_left(
+            range(low, low + reach), need, key=lambda last: self.possible(last, self.total)
+        )
 
     def waves(self) -> list[Wave]:
         """Take the latest slots that finish in time, and move each wave to the earliest start that

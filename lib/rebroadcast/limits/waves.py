@@ -72,8 +72,12 @@ def plan(
     """
     begin, under = minute_of(start), _limit_of(limits)
     people = _people(audience, begin)
-    ready = people.group_by(KEYS).agg(n=people.count(), first=people.waited_since.min())
-    ready = ready.to_pandas().sort_values(["first", *KEYS])
+    ready = (
+        people.group_by(KEYS)
+        .agg(n=people.count(), first=people.waited_since.min())
+        .to_pandas()
+        .sort_values(["first", *KEYS])
+    )
     if unknown := sorted(set(ready["channel_id"]) - set(under)):
         raise QuotaError(
             "Channel {channel} has no limit, so no plan can be checked against it. State its limit"
@@ -121,15 +125,8 @@ def what_if(
     for name, scenario in scenarios.items():
         change = dict(scenario)
         fields = {key: change.pop(key) for key in ("size", "reserve") if key in change}
-        numbers, options = (
-            change.pop("numbers", 1),
-            {
-                "start": start,
-                "limits": limits,
-                **given,
-                **change,
-            },
-        )
+        numbers = change.pop("numbers", 1)
+        options = {"start": start, "limits": limits, **given, **change}
         try:
             changed = [replace(limit, **fields) for limit in options.pop("limits")]
             changed = [replace(x, size=x.size and x.size * numbers) for x in changed]
@@ -147,11 +144,10 @@ def _limit_of(limits: Sequence[Limit]) -> dict[str, Limit]:
     for limit in limits:
         for channel in limit.channels:
             if channel in under:
-                names = f"'{under[channel].name}' and '{limit.name}'"
                 raise QuotaError(
                     "Channel {channel} is under two limits, {names}; keep one of them.",
                     channel=channel,
-                    names=names,
+                    names=f"'{under[channel].name}' and '{limit.name}'",
                 )
             under[channel] = limit
         if limit.room is not None and limit.room < 1:
@@ -182,10 +178,8 @@ def _people(audience: Any, begin: int) -> ibis.Table:
             )
     ready = ibis.greatest(_minute(table.earliest).fill_null(begin), begin)
     table = table.select("contact_id", "channel_id", "waited_since", ready=ready)
-    twice = (
-        table.group_by("contact_id", "channel_id").agg(n=table.count()).filter(lambda t: t.n > 1)
-    )
-    if count := twice.count().execute():
+    rows = table.group_by("contact_id", "channel_id").agg(n=table.count())
+    if count := rows.filter(rows.n > 1).count().execute():
         raise QuotaError(
             "The audience names {count:,} contacts more than once on one channel; nobody may be"
             " sent to twice, so keep one row for each.",
@@ -222,8 +216,9 @@ def _minute(at: ibis.Value) -> ibis.Value:
 def _assign(people: ibis.Table, ready: pd.DataFrame, waves: list[Wave]) -> Plan:
     """Number the waves and give every contact its wave, in the engine."""
     order = [ibis._.waited_since.asc(nulls_first=False), ibis._.contact_id.asc()]
-    frame = pd.DataFrame(waves, columns=["limit", "channel_id", "size", "start", "end", "slot"])
-    frame = frame.sort_values(["start", "limit", "channel_id"], kind="stable", ignore_index=True)
+    frame = pd.DataFrame(
+        waves, columns=["limit", "channel_id", "size", "start", "end", "slot"]
+    ).sort_values(["start", "limit", "channel_id"], kind="stable", ignore_index=True)
     frame.insert(0, "wave", np.arange(1, len(frame) + 1))
     ready, marks = ready[["channel_id", "ready"]].assign(turn=0), []
     for name, mine in frame.groupby("channel_id"):
@@ -239,11 +234,11 @@ def _assign(people: ibis.Table, ready: pd.DataFrame, waves: list[Wave]) -> Plan:
     marks = pd.DataFrame(marks, columns=["channel_id", "turn", "rank", "wave"])
     types = {"channel_id": "string", "turn": "int64", "rank": "int64", "wave": "int64"}
     turns = ibis.memtable(ready, schema={"channel_id": "string", "ready": "int64", "turn": "int64"})
-    queue = people.join(turns, KEYS)
-    queue = queue.mutate(
-        rank=ibis.row_number().over(group_by=["channel_id", "turn"], order_by=order)
+    queue = (
+        people.join(turns, KEYS)
+        .mutate(rank=ibis.row_number().over(group_by=["channel_id", "turn"], order_by=order))
+        .left_join(ibis.memtable(marks, schema=types), ["channel_id", "turn", "rank"])
     )
-    queue = queue.left_join(ibis.memtable(marks, schema=types), ["channel_id", "turn", "rank"])
     running = ibis.cumulative_window(group_by=["channel_id", "turn"], order_by="rank")
     assignment = queue.select("contact_id", "channel_id", wave=queue.wave.max().over(running))
     for name in ("start", "end"):

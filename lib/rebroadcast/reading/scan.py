@@ -111,12 +111,14 @@ def _kinds(source: Source) -> dict[int, tuple[str, str]]:
     """Columns (place) whose values can be typed without loss, by the start of the file: the type,
     and the text that a typed value must give again.
     """
-    with source.path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+    rows: list[list[str]] = []
+    with (
+        source.path.open(encoding="utf-8-sig", errors="replace", newline="") as file,
+        suppress(csv.Error),
+    ):
         for _ in range(source.skip):
             file.readline()
         start = io.StringIO(file.read(START), newline="")
-    rows: list[list[str]] = []
-    with suppress(csv.Error):
         rows.extend(csv.reader(start, delimiter=source.delimiter))
     kinds = {}
     for i, name in enumerate(source.columns):

@@ -13,11 +13,12 @@ from ..bench.settings import Settings
 from ..recovery.fates import DISPOSITIONS
 from ..show import failures as charts
 from ..show.drawing import ranked
-from ..show.parts import SAFE_ROWS, grid, html, more, ordered, p, table, verdict_label
+from ..show.parts import SAFE_ROWS, grid, html, more, ordered, p, verdict_label
 from ..show.reader import Reader
 from ..show.words import (
     CONFIDENCES,
     VERDICTS,
+    WORTH,
     cause_name,
     disposition_name,
     meaning,
@@ -26,8 +27,6 @@ from ..show.words import (
 from ..verbs.summarise import Summary, suggested_rule
 from .frame import broadcasts, status, tiles, warnings
 
-_ = str  # marks a message for the catalogue; it is translated where it is shown
-WHEN = {"fix_first": _("after the change"), "unknown": _("look first"), "never": _("no")}
 MEANINGS, WORDINGS = 6, 20  # that are seen at once; of one meaning
 REPEATED = (  # parameters that the recovery of this report needs too
     "channels",
@@ -95,13 +94,12 @@ def headline(reader: Reader, found: Summary) -> str:
     else:
         said = reader.ngettext("{n} message failed.", "{n} messages failed.", failed)
     top = ranked(found.errors, "cause").iloc[0]  # as the figure has it, also where causes tie
-    most = _(
+    return f"{said} " + _(
         "The most frequent cause is “{cause}”: {count} ({share}).",
         cause=cause_name(top["cause"], reader.lang),
         count=number(top["failed"]),
         share=reader.lang.percent(top["failed"] / failed),
     )
-    return f"{said} {most}"
 
 
 def against(reader: Reader, compared: pd.DataFrame) -> str:
@@ -174,31 +172,34 @@ def advice(reader: Reader, found: Summary) -> HTML:
     click the errors' own words and the source; and how sure the meanings are.
     """
     keys = ["rule", "cause", "verdict", "title", "fix", "source"]
-    groups = found.errors.groupby(keys, dropna=False, sort=False)
-    shown = groups.agg(error=("error", list), failed=("failed", "sum"), wait_s=("wait_s", "max"))
-    shown = shown.reset_index().sort_values("failed", ascending=False, kind="stable")
-    first, rest = shown.head(MEANINGS), shown[MEANINGS:SAFE_ROWS]
-    parts = [_meanings(reader, first)]
-    if len(rest):
+    shown = (
+        found.errors.groupby(keys, dropna=False, sort=False)
+        .agg(error=("error", list), failed=("failed", "sum"), wait_s=("wait_s", "max"))
+        .reset_index()
+        .sort_values("failed", ascending=False, kind="stable")
+    )
+    parts = [_meanings(reader, shown.head(MEANINGS))]
+    if len(rest := shown[MEANINGS:SAFE_ROWS]):
         summary = reader.ngettext("{n} more meaning", "{n} more meanings", len(rest))
         parts.append(more(summary, _meanings(reader, rest)))
     return html(*parts, p(how_sure(reader, found.confidence), "fine"))
 
 
 def _meanings(reader: Reader, shown: pd.DataFrame) -> Markup:
-    _, number = reader.gettext, reader.number
-    verdicts = zip(shown["verdict"], shown["wait_s"], strict=True)
-    frame = grid(
+    _ = reader.gettext
+    return grid(
         {
-            _("Failed"): [number(n) for n in shown["failed"]],
+            _("Failed"): [reader.number(n) for n in shown["failed"]],
             _("What it means"): [_meaning(reader, row) for row in shown.itertuples()],
             _("Verdict"): [
-                verdict_label(v, reader.lang) + how_long(reader, wait, v) for v, wait in verdicts
+                verdict_label(v, reader.lang) + how_long(reader, wait, v)
+                for v, wait in zip(shown["verdict"], shown["wait_s"], strict=True)
             ],
             _("What to do"): shown["fix"],
-        }
+        },
+        numbers=[_("Failed")],
+        kind="table brief",
     )
-    return table(frame, numbers=[_("Failed")], kind="table brief")
 
 
 def _meaning(reader: Reader, row) -> Markup:
@@ -227,7 +228,7 @@ def unknown_errors(reader: Reader, shapes: pd.DataFrame) -> HTML | None:
     if shown.empty:
         return None
     code, block = Markup("<code>{}</code>"), Markup("<pre>{}</pre>")
-    frame = grid(
+    listed = grid(
         {
             _("Failed"): [reader.number(n) for n in shown["failed"]],
             _("Texts"): [reader.number(n) for n in shown["texts"]],
@@ -237,13 +238,14 @@ def unknown_errors(reader: Reader, shapes: pd.DataFrame) -> HTML | None:
                 more(shape, block.format(suggested_rule(shape, text)))
                 for shape, text in zip(shown["shape"], shown["example"], strict=True)
             ],
-        }
+        },
+        numbers=[_("Failed"), _("Texts")],
     )
     note = _(
         "Put a rule into a file, choose its cause and verdict, and try it: rebroadcast explain TEXT"
         " --rules FILE. Then name the file (rules)."
     )
-    return html(table(frame, numbers=[_("Failed"), _("Texts")]), p(note, "fine"))
+    return html(listed, p(note, "fine"))
 
 
 def compare(reader: Reader, results: Results, compared: pd.DataFrame | None):
@@ -286,13 +288,15 @@ def again(reader: Reader, found: Summary) -> HTML:
         "{n} contacts can be reached again.",
         found.recoverable,
     )
-    frame = grid(
+    listed = grid(
         {
             _("Disposition"): [disposition_name(k, reader.lang) for k in fates["disposition"]],
             _("Contacts"): [reader.number(n) for n in fates["contacts"]],
             _("Rule"): [meaning(k, reader.lang) for k in fates["disposition"]],
             _("Another try"): [_another_try(reader, row) for row in fates.itertuples()],
-        }
+        },
+        numbers=[_("Contacts")],
+        kind="table brief",
     )
     note = _(
         "A contact who failed in several broadcasts counts once in each, since each can reach them"
@@ -301,14 +305,14 @@ def again(reader: Reader, found: Summary) -> HTML:
     several = fates["contacts"].sum() > fates["people"].sum() or found.broadcasts.shape[0] > 1
     return html(
         p(Markup("<strong>{}</strong>").format(sentence)),
-        table(frame, numbers=[_("Contacts")], kind="table brief"),
+        listed,
         *([p(note, "fine")] if several else []),
     )
 
 
 def _another_try(reader: Reader, row) -> str:
     if row.disposition != "tagged":
-        return word(WHEN, row.disposition, reader.lang) if row.disposition in WHEN else "—"
+        return word(WORTH, row.disposition, reader.lang) if row.disposition in WORTH else "—"
     if pd.isna(row.last):
         return "—"
     first, last = (reader.instant(at.to_pydatetime()) for at in (row.first, row.last))
@@ -323,8 +327,8 @@ def recover_command(reader: Reader, settings: Settings, found: Summary) -> str:
     given: dict[str, object] = {
         "broadcast": chosen.broadcast,
         "channel": ",".join(chosen.channel),
+        **{name: settings.stated.get(name, "") for name in REPEATED},
     }
-    given |= {name: settings.stated.get(name, "") for name in REPEATED}
     for name, value in given.items():
         for one in value if isinstance(value, list) else [value]:
             if one and (name, one) != ("language", "en"):

@@ -126,7 +126,6 @@ def provenance(
     _ = reader.gettext
     stated = {k.strip("_"): v for k, v in settings.stated.items() if k != "out" and v is not False}
     values = [", ".join(map(str, v)) if isinstance(v, list) else str(v) for v in stated.values()]
-    given = grid({_("Parameter"): list(stated), _("Value"): values})
     read = [(kind, source) for kind, several in sources.items() for source in several]
     files = grid(
         {
@@ -139,13 +138,14 @@ def provenance(
             _("File"): [source.name for _kind, source in read],
             _("Bytes"): [reader.number(source.size) for _kind, source in read],
             "SHA-256": [source.sha256 for _kind, source in read],
-        }
+        },
+        numbers=[_("Bytes")],
     )
     rules = pd.DataFrame(settings.rules.overrides, columns=[_("Your rule"), _("Goes before")])
     return html(
         p(" ".join(map(_, COMPUTED))),
-        table(given),
-        table(files, numbers=[_("Bytes")]),
+        grid({_("Parameter"): list(stated), _("Value"): values}),
+        files,
         table(rules.fillna(_("a new rule"))),
         p(_("rebroadcast {version}.", version=__version__), "fine"),
     )
@@ -156,21 +156,26 @@ def rejected(reader: Reader, facts: summarise.Facts) -> HTML | None:
     if facts.rejected.empty:
         return None
     _ = reader.gettext
-    groups = facts.rejected.groupby(["as", "file", "reason"], sort=True)["line"]
-    shown = groups.agg(
-        rows="size",
-        lines=lambda lines: ", ".join([*map(str, lines.head(10)), *["…"] * (len(lines) > 10)]),
-    ).reset_index()
-    frame = grid(
-        {
-            _("Read as"): [word(READ_AS, kind, reader.lang) for kind in shown["as"]],
-            _("File"): shown["file"],
-            _("Reason"): [reason_name(reason, reader.lang) for reason in shown["reason"]],
-            _("Rows"): [reader.number(rows) for rows in shown["rows"]],
-            _("Lines"): shown["lines"],
-        }
+    shown = (
+        facts.rejected.groupby(["as", "file", "reason"], sort=True)["line"]
+        .agg(
+            rows="size",
+            lines=lambda lines: ", ".join([*map(str, lines.head(10)), *["…"] * (len(lines) > 10)]),
+        )
+        .reset_index()
     )
-    return html(table(frame, numbers=[_("Rows")]))
+    return html(
+        grid(
+            {
+                _("Read as"): [word(READ_AS, kind, reader.lang) for kind in shown["as"]],
+                _("File"): shown["file"],
+                _("Reason"): [reason_name(reason, reader.lang) for reason in shown["reason"]],
+                _("Rows"): [reader.number(rows) for rows in shown["rows"]],
+                _("Lines"): shown["lines"],
+            },
+            numbers=[_("Rows")],
+        )
+    )
 
 
 FIRST = (3, 3)  # broadcasts that are seen at once: on a phone, and as many more on a wide screen
@@ -202,8 +207,10 @@ def _in_parts(
 
 
 def _listed(reader: Reader, frame: pd.DataFrame, most: int) -> Markup:
-    rows = zip(frame["delivered"], frame["failed"], frame["full"], strict=True)
-    known: list[list[Any]] = [[None if pd.isna(v) else int(v) for v in row] for row in rows]
+    known: list[list[Any]] = [
+        [None if pd.isna(v) else int(v) for v in row]
+        for row in zip(frame["delivered"], frame["failed"], frame["full"], strict=True)
+    ]
     told: dict[str, list] = dict(summarise.counts(frame, reader))
     name, texts = told.popitem()
     told[name] = [moment(at, text) for at, text in zip(frame["earliest"], texts, strict=True)]
@@ -211,7 +218,7 @@ def _listed(reader: Reader, frame: pd.DataFrame, most: int) -> Markup:
         reader.gettext("Broadcast"): [name_of(reader, row) for row in frame.itertuples()],
         "": [bar(there, lost, full, most) for there, lost, full in known],
     }
-    return table(grid(columns | told), numbers=[*told][:-1], kind="table broadcasts")
+    return grid(columns | told, numbers=[*told][:-1], kind="table broadcasts")
 
 
 def name_of(reader: Reader, row: Any) -> Markup:

@@ -92,8 +92,9 @@ class _Page:
         self.lang, self.light = lang, light
         self.heading: str | None = None
         self.sections: list[dict[str, Any]] = [{"blocks": []}]
-        renderer = _Renderer(escape=True)
-        self._markdown = mistune.create_markdown(escape=True, renderer=renderer, plugins=["table"])
+        self._markdown = mistune.create_markdown(
+            escape=True, renderer=_Renderer(escape=True), plugins=["table"]
+        )
 
     def add(self, cell: Any) -> None:
         tags = set(cell.metadata.get("tags", ()))
@@ -106,9 +107,13 @@ class _Page:
         for block in filter(None, blocks):
             if title := block.pop("title", None):
                 taken = [section.get("slug") for section in self.sections]
-                name = unused(slug(title, "section"), taken.__contains__)
                 self.sections.append(
-                    {"slug": name, "title": title, "open": "folded" not in tags, "blocks": []}
+                    {
+                        "slug": unused(slug(title, "section"), taken.__contains__),
+                        "title": title,
+                        "open": "folded" not in tags,
+                        "blocks": [],
+                    }
                 )
             if block.get("html") != "":
                 self.sections[-1]["blocks"].append(block)
@@ -233,9 +238,9 @@ def _texts(rows: list[list[Any]], lang: Language) -> list[list[tuple[str, bool]]
         ["" if v is None else v if isinstance(v, str) else lang.number(v) for v in row]
         for row in rows
     ]
-    columns = zip(*texts[1:], strict=False)
     numbers = [
-        any(column) and all(NUMBER.fullmatch(text) for text in column if text) for column in columns
+        any(column) and all(NUMBER.fullmatch(text) for text in column if text)
+        for column in zip(*texts[1:], strict=False)
     ]
     return [list(zip_longest(row, numbers)) for row in texts]
 

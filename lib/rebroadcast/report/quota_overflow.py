@@ -6,7 +6,7 @@ from IPython.display import HTML
 from ..bench.results import Results
 from ..limits.limit import Limit
 from ..show import limits as limit_charts
-from ..show.parts import SAFE_ROWS, grid, html, p, table
+from ..show.parts import SAFE_ROWS, grid, html, p
 from ..show.reader import Reader
 from ..show.words import word
 from ..verbs.assess import Assessment, LoadLine
@@ -78,7 +78,7 @@ def shared_windows(reader: Reader, listed: pd.DataFrame) -> list[str]:
 
 def sources(reader: Reader, found: Assessment) -> list:
     """Where what was configured or stated agrees with what was counted, and where it does not."""
-    _, number, parts = reader.gettext, reader.number, []
+    number, parts = reader.number, []
     for row in found.tiers.itertuples():
         facts = {
             "name": reader.limit(row.limit),
@@ -90,8 +90,11 @@ def sources(reader: Reader, found: Assessment) -> list:
         text = word(COUNTED, known, reader.lang).format(**facts)
         parts.append(p(text, "" if row.agrees else "warning"))
     if found.uncounted:
-        names = ", ".join(map(reader.channel, found.uncounted))
-        parts.append(p(_("No attempted count was given for: {names}.", names=names), "warning"))
+        text = reader.gettext(
+            "No attempted count was given for: {names}.",
+            names=", ".join(map(reader.channel, found.uncounted)),
+        )
+        parts.append(p(text, "warning"))
     return parts
 
 
@@ -99,8 +102,8 @@ def limit_sentence(reader: Reader, row: dict) -> str:
     """One window of one limit, in one plain sentence."""
     _ = reader.gettext
     known = {k: v for k, v in row.items() if not pd.isna(v)}
-    counts = {k: reader.number(v) for k, v in known.items() if k in COUNTS}
-    facts = {"name": reader.limit(row["limit"])} | counts
+    facts = {k: reader.number(v) for k, v in known.items() if k in COUNTS}
+    facts["name"] = reader.limit(row["limit"])
     if row.get("dated") and "begin" in known:
         facts["name"] += f", {reader.instant(row['begin'])}"
     if "attempted" not in known:
@@ -148,16 +151,16 @@ def limit_windows(reader: Reader, found: Assessment) -> HTML | None:
     counts = {
         headings[name]: [reader.number(n) for n in windows[name].astype(object)] for name in COUNTS
     }
-    frame = grid(
+    listed = grid(
         {
             _("Limit"): [reader.limit(name) for name in windows["limit"]],
             _("From"): [reader.instant(at) for at in windows["begin"]],
             _("Limit reached"): [reader.instant(at) for at in windows["first"]],
             **counts,
-        }
+        },
+        numbers=counts,
     )
-    note = _("Numbers count different contacts, as limits do.")
-    return html(table(frame, numbers=counts), p(note, "fine"))
+    return html(listed, p(_("Numbers count different contacts, as limits do."), "fine"))
 
 
 def load_figures(
@@ -216,7 +219,7 @@ def plan_table(reader: Reader, planned: pd.DataFrame, limits: tuple[Limit, ...])
         for channel in limit.channels
         if limit.pace
     }
-    frame = grid(
+    listed = grid(
         {
             _("Wave"): [reader.number(n) for n in shown["wave"]],
             _("Start ({zone})", zone=reader.lang.zone(reader.zone)): [
@@ -227,6 +230,7 @@ def plan_table(reader: Reader, planned: pd.DataFrame, limits: tuple[Limit, ...])
             _("Contacts"): [reader.number(n) for n in shown["contacts"]],
             _("Pace"): [pace.get(name, "—") for name in shown["channel"]],
             _("Broadcast"): shown["broadcasts"],
-        }
+        },
+        numbers=[_("Wave"), _("Contacts")],
     )
-    return html(table(frame, numbers=[_("Wave"), _("Contacts")])) if len(frame) else None
+    return html(listed) if listed else None

@@ -2,19 +2,13 @@
 
 from IPython.display import HTML
 
-from ..show.parts import SAFE_ROWS, grid, html, p, table, verdict_label
+from ..show.parts import SAFE_ROWS, grid, html, p, verdict_label
 from ..show.reader import Reader
-from ..show.words import word
+from ..show.words import WORTH, word
 from ..verbs.check import Check
 from .frame import status, warnings
 
 _ = str  # marks a message for the catalogue; it is translated where it is shown
-WORTH = {
-    "wait": _("yes, later"),
-    "fix": _("after the change"),
-    "never": _("no"),
-    "unknown": _("look first"),
-}
 HOW = {
     "message": _("Reached means: the same message, or its resend, was delivered."),
     "any": _("Reached means: any later message was delivered on the channel."),
@@ -57,8 +51,10 @@ def checked(reader: Reader, found: Check) -> HTML:
 
 def _headline(reader: Reader, found: Check) -> str:
     """How many contacts were reached, failed again, and show nothing, as far as it is known."""
-    names = ("reached", "failed_again", "no_sign", "not_known")
-    facts = {name: reader.number(found.contacts(name)) for name in names}
+    facts = {
+        name: reader.number(found.contacts(name))
+        for name in ("reached", "failed_again", "no_sign", "not_known")
+    }
     if not found.due:
         return reader.ngettext(
             "No contact is due yet; {n} waits for its wave.",
@@ -98,25 +94,27 @@ def failed_again(reader: Reader, found: Check) -> HTML:
     again = found.again.head(SAFE_ROWS)
     if again.empty:
         return html(p(_("No contact failed again.")))
-    frame = grid(
-        {
-            _("Contacts"): [reader.number(n) for n in again["contacts"]],
-            _("What it means"): again["title"],
-            _("Verdict"): [verdict_label(v, reader.lang) for v in again["verdict"]],
-            _("Another try"): [
-                word(WORTH, v, reader.lang) if v in WORTH else "—" for v in again["verdict"]
-            ],
-            _("What to do"): again["fix"],
-        }
+    return html(
+        grid(
+            {
+                _("Contacts"): [reader.number(n) for n in again["contacts"]],
+                _("What it means"): again["title"],
+                _("Verdict"): [verdict_label(v, reader.lang) for v in again["verdict"]],
+                _("Another try"): [
+                    word(WORTH, v, reader.lang) if v in WORTH else "—" for v in again["verdict"]
+                ],
+                _("What to do"): again["fix"],
+            },
+            numbers=[_("Contacts")],
+        )
     )
-    return html(table(frame, numbers=[_("Contacts")]))
 
 
 def history(reader: Reader, found: Check) -> HTML:
     """The recovery rate of each run, in order."""
     _, runs = reader.gettext, found.runs.tail(SAFE_ROWS)
     known = runs["share"].notna()
-    frame = grid(
+    listed = grid(
         {
             _("Broadcast"): runs["broadcast"],
             _("Due from"): [reader.instant(at) for at in runs["due_from"]],
@@ -129,6 +127,7 @@ def history(reader: Reader, found: Check) -> HTML:
                 reader.lang.percent(share) if k else "—"
                 for share, k in zip(runs["share"], known, strict=True)
             ],
-        }
+        },
+        numbers=[_("Contacts"), _("Due"), _("Reached"), _("Recovery rate")],
     )
-    return html(table(frame, numbers=list(frame.columns[2:])))
+    return html(listed)

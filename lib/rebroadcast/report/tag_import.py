@@ -10,7 +10,7 @@ from markupsafe import escape as html_escape
 from ..bench.matching import AMBIGUOUS, MISSING
 from ..bench.settings import Settings
 from ..common import sheets
-from ..show.parts import SAFE_ROWS, grid, html, ordered, p, table
+from ..show.parts import SAFE_ROWS, grid, html, ordered, p
 from ..show.reader import Reader
 from ..show.words import cause_name, disposition_name, meaning
 from ..verbs.recover import NO_TAGS, Recovery
@@ -24,8 +24,7 @@ def tagged(reader: Reader, found: Recovery, settings: Settings) -> HTML:
         "{n} contact can be reached again.", "{n} contacts can be reached again.", found.recoverable
     )
     left_out = ("never", "fix_first", "unknown")
-    kept = {k: v for k, v in found.counts.items() if k in left_out and v}
-    if kept:
+    if kept := {k: v for k, v in found.counts.items() if k in left_out and v}:
         listed = "; ".join(
             f"{disposition_name(k, reader.lang, v)}: {reader.number(v)}" for k, v in kept.items()
         )
@@ -70,15 +69,17 @@ def _now(reader: Reader, found: Recovery) -> Markup:
 def dispositions(reader: Reader, found: Recovery) -> HTML:
     """Every row of the files and what became of it."""
     _, counts = reader.gettext, {name: rows for name, rows in found.counts.items() if rows}
-    frame = grid(
-        {
-            _("Disposition"): [disposition_name(k, reader.lang) for k in counts]
-            + [_("Rows in the files")],
-            _("Rows"): [reader.number(n) for n in [*counts.values(), sum(counts.values())]],
-            _("Rule"): [meaning(k, reader.lang) for k in counts] + [""],
-        }
+    return html(
+        grid(
+            {
+                _("Disposition"): [disposition_name(k, reader.lang) for k in counts]
+                + [_("Rows in the files")],
+                _("Rows"): [reader.number(n) for n in [*counts.values(), sum(counts.values())]],
+                _("Rule"): [meaning(k, reader.lang) for k in counts] + [""],
+            },
+            numbers=[_("Rows")],
+        )
     )
-    return html(table(frame, numbers=[_("Rows")]))
 
 
 def sends(reader: Reader, found: Recovery) -> Markup:
@@ -107,7 +108,7 @@ def sends(reader: Reader, found: Recovery) -> Markup:
         ],
         _("Contacts"): [reader.number(wave["contacts"]) for wave in waves],
     }
-    return table(grid(columns), numbers=[_("Contacts")])
+    return grid(columns, numbers=[_("Contacts")])
 
 
 def import_steps(reader: Reader, found: Recovery, with_contacts: bool) -> HTML:
@@ -156,8 +157,11 @@ def _vendor_steps(reader: Reader, found: Recovery, names: str) -> HTML:
         "The menus of this vendor's import are not known here: import the file where it takes"
         " contacts, and send the broadcast again to those contacts only."
     )
-    files = p(_("The files to import: {files}.", files=names))
-    return html(sends(reader, found), files, ordered(found.steps) if found.steps else p(unknown))
+    return html(
+        sends(reader, found),
+        p(_("The files to import: {files}.", files=names)),
+        ordered(found.steps) if found.steps else p(unknown),
+    )
 
 
 def _segments(reader: Reader, found: Recovery) -> list[str]:
@@ -174,10 +178,6 @@ def _segments(reader: Reader, found: Recovery) -> list[str]:
             if any("start" in wave for wave in found.waves)
             else _("Send the broadcast again, segment by segment."),
         ]
-    create = [
-        _("Create a segment: Contact tag > has any of > {tag}.", tag=wave["tag"])
-        for wave in found.waves
-    ]
     holds = reader.ngettext(
         "The segment should hold {n} contact. If it holds fewer, look at the import’s result before"
         " you send.",
@@ -185,7 +185,14 @@ def _segments(reader: Reader, found: Recovery) -> list[str]:
         " before you send.",
         sum(file["contacts"] for file in found.files),
     )
-    return [*create, holds, _("Send the broadcast again, to that segment only.")]
+    return [
+        *(
+            _("Create a segment: Contact tag > has any of > {tag}.", tag=wave["tag"])
+            for wave in found.waves
+        ),
+        holds,
+        _("Send the broadcast again, to that segment only."),
+    ]
 
 
 def fix_first(reader: Reader, found: Recovery, settings: Settings) -> HTML:
@@ -208,16 +215,17 @@ def fix_first(reader: Reader, found: Recovery, settings: Settings) -> HTML:
         int(found.fix["contacts"].sum()),
     )
     fix = found.fix.head(SAFE_ROWS)
-    frame = grid(
+    listed = grid(
         {
             _("Contacts"): [reader.number(n) for n in fix["contacts"]],
             _("Cause"): [cause_name(cause, lang) for cause in fix["cause"]],
             _("What it means"): fix["title"],
             _("What to do"): fix["fix"],
             _("Then add"): [f"--fixed {cause}" for cause in fix["cause"]],
-        }
+        },
+        numbers=[_("Contacts")],
     )
-    return html(*parts, p(lead), table(frame, numbers=[_("Contacts")]))
+    return html(*parts, p(lead), listed)
 
 
 def checklist(reader: Reader, found: Recovery, folder: Path | None) -> None:
@@ -234,7 +242,7 @@ def checklist(reader: Reader, found: Recovery, folder: Path | None) -> None:
         AMBIGUOUS: _("several contacts have this name"),
     }
     rows = rows.astype(object).fillna("")
-    frame = grid(
+    listed = grid(
         {
             "☐": "☐",
             _("Time"): [str(at) for at in rows["local_at"]],
@@ -249,6 +257,6 @@ def checklist(reader: Reader, found: Recovery, folder: Path | None) -> None:
     ).format(
         _("To be tagged by hand"),
         Markup("body{font:14px sans-serif}td,th{padding:4px 8px;text-align:left}"),
-        table(frame),
+        listed,
     )
     (folder / "checklist.html").write_text(page, "utf-8")

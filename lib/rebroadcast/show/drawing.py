@@ -104,8 +104,8 @@ def _few(frame: "pd.DataFrame") -> "pd.DataFrame":
     """
     if len(frame) <= ROWS or "load" not in frame:
         return frame.head(ROWS)
-    places = {*range(0, len(frame), ceil(len(frame) / (ROWS - 2)))}
-    return frame.iloc[sorted(places | {int(frame["load"].argmax()), len(frame) - 1})]
+    some = range(0, len(frame), ceil(len(frame) / (ROWS - 2)))
+    return frame.iloc[sorted({*some, int(frame["load"].argmax()), len(frame) - 1})]
 
 
 def chart(draw: Callable[..., go.Figure]) -> Callable[..., go.Figure]:
@@ -440,8 +440,10 @@ def moments(first: datetime, last: datetime, lang: Language) -> tuple[list[datet
     if step >= DAY:
         return times, days
     new = [not n or not start.hour + start.minute for n, start in enumerate(times)]
-    texts = zip(times, days, new, strict=True)
-    return times, [f"{at:%H:%M}<br>{day}" if first else f"{at:%H:%M}" for at, day, first in texts]
+    return times, [
+        f"{at:%H:%M}<br>{day}" if first else f"{at:%H:%M}"
+        for at, day, first in zip(times, days, new, strict=True)
+    ]
 
 
 def note(

@@ -27,14 +27,18 @@ def failures_by_cause(frame: "pd.DataFrame", *, lang: Language = ENGLISH) -> go.
     """Failed messages by cause, stacked by verdict. Columns: cause, verdict, failed."""
     _, rows = lang.gettext, draw.ranked(frame, "cause")
     facts = draw.facts(rows, lang) | {"cause": cause_name(rows.cause[0], lang)}
-    title = _("{share} of the failures have one cause: {cause}, {count} of {total}", **facts)
-    subtitle = _("{total} failed messages by cause and by what to do", **facts)
     names = [
         name[:1].upper() + name[1:] for name in (cause_name(cause, lang) for cause in rows.cause)
     ]
-    parts, ends = draw.by_verdict(frame, "cause", rows.cause, lang), draw.shares(rows.failed, lang)
     return draw.bars(
-        names, parts, ends, title, subtitle, _("failed messages"), lang, raw=rows.cause
+        names,
+        draw.by_verdict(frame, "cause", rows.cause, lang),
+        draw.shares(rows.failed, lang),
+        _("{share} of the failures have one cause: {cause}, {count} of {total}", **facts),
+        _("{total} failed messages by cause and by what to do", **facts),
+        _("failed messages"),
+        lang,
+        raw=rows.cause,
     )
 
 
@@ -47,15 +51,20 @@ def failures_by_error(frame: "pd.DataFrame", *, lang: Language = ENGLISH) -> go.
     """
     _, rows = lang.gettext, draw.ranked(frame, "error")
     facts = draw.facts(rows, lang) | {"error": draw.brief(rows.error[0])}
-    title = _("{share} of the failures carry one error: {error}", **facts)
-    subtitle = _("{total} failed messages by error; there are {kinds} different ones", **facts)
     names, counts = draw.folded(rows, "error", lang)
     colours = [*(VERDICT_COLOURS.get(verdict, QUIET) for verdict in rows.verdict[:TOP]), QUIET][
         : len(names)
     ]
-    parts, ends = [(_("failed"), colours, counts)], draw.shares(counts, lang)
-    key = [part for part in draw.by_verdict(frame, "error", rows.error, lang) if any(part[2])]
-    return draw.bars(names, parts, ends, title, subtitle, _("failed messages"), lang, key=key)
+    return draw.bars(
+        names,
+        [(_("failed"), colours, counts)],
+        draw.shares(counts, lang),
+        _("{share} of the failures carry one error: {error}", **facts),
+        _("{total} failed messages by error; there are {kinds} different ones", **facts),
+        _("failed messages"),
+        lang,
+        key=[part for part in draw.by_verdict(frame, "error", rows.error, lang) if any(part[2])],
+    )
 
 
 @draw.chart
@@ -65,15 +74,19 @@ def failures_by_channel(frame: "pd.DataFrame", *, lang: Language = ENGLISH) -> g
     """
     _, rows = lang.gettext, draw.ranked(frame, "channel")
     facts = draw.facts(rows, lang) | {"channel": draw.shorten(rows.channel[0], 30)}
-    title = _("{share} of the failures are on one channel: {channel}, {count} of {total}", **facts)
-    subtitle = _("{total} failed messages by channel and by what to do", **facts)
     names, counts = draw.folded(rows, "channel", lang)
     parts = [
         (*part, draw.fold(counts.tolist()))
         for *part, counts in draw.by_verdict(frame, "channel", rows.channel, lang)
     ]
     return draw.bars(
-        names, parts, draw.shares(counts, lang), title, subtitle, _("failed messages"), lang
+        names,
+        parts,
+        draw.shares(counts, lang),
+        _("{share} of the failures are on one channel: {channel}, {count} of {total}", **facts),
+        _("{total} failed messages by channel and by what to do", **facts),
+        _("failed messages"),
+        lang,
     )
 
 
@@ -112,10 +125,14 @@ def error_by_channel(frame: "pd.DataFrame", *, lang: Language = ENGLISH) -> go.F
         hoverongaps=False,
         zmin=0,
     )
-    title = _("{count} of {total} failures: {error} on {channel}", **facts)
-    subtitle = _("Failed messages by error and channel, {shown} of {total}", **facts)
     wide, above = len(cells.columns), 0.75 if len(cells) > MANY else 0
-    figure = draw.figure([trace], title, subtitle, SLOT * (len(cells) + above) + 16, lang)
+    figure = draw.figure(
+        [trace],
+        _("{count} of {total} failures: {error} on {channel}", **facts),
+        _("Failed messages by error and channel, {shown} of {total}", **facts),
+        SLOT * (len(cells) + above) + 16,
+        lang,
+    )
     width = 104 // wide  # a narrower place shortens them further
     for place, name in enumerate(
         cells.columns
@@ -202,13 +219,9 @@ def comparison(frame: "pd.DataFrame", *, lang: Language = ENGLISH) -> go.Figure:
     )
     sums = {name: lang.number(int(rows[name].sum())) for name in ("before", "now")}
     sums |= {"change": draw.signed(rows.change.sum(), lang)}
-    title = _("{now} failures now, {before} before: {change}", **sums)
     changed = rows[rows.change != 0] if rows.change.any() else rows
     shown, at = changed.head(TOP), list(range(min(TOP, len(changed))))
     sums |= {"n": lang.number(len(changed)), "shown": lang.number(len(at))}
-    subtitle = _(
-        "Failed messages by error and channel, {shown} of {n}, largest change first", **sums
-    )
     colours = [FAILED if change > 0 else DELIVERED for change in shown.change]
     hover = [
         draw.hover(r.error, r.channel, f"{r.before:.0f} → {r.now:.0f}") for r in shown.itertuples()
@@ -234,17 +247,26 @@ def comparison(frame: "pd.DataFrame", *, lang: Language = ENGLISH) -> go.Figure:
         go.Scatter(x=shown.before.tolist(), marker={"color": QUIET, "size": 13}, **dots),
         go.Scatter(x=shown.now.tolist(), marker={"color": colours, "size": 13}, **dots),
     ]
-    up, down = rows.now[rows.change > 0], rows.now[rows.change < 0]
     key = [
         (_("before"), QUIET, rows.before),
-        (_("more now"), FAILED, up),
-        (_("fewer now"), DELIVERED, down),
+        (_("more now"), FAILED, rows.now[rows.change > 0]),
+        (_("fewer now"), DELIVERED, rows.now[rows.change < 0]),
     ]
     names = [
         f"{draw.shorten(r.channel, 20)} · {draw.shorten(r.error, 70)}" for r in shown.itertuples()
     ]
-    figure = draw.figure(traces, title, subtitle, SLOT * len(at) + 16, lang, key)
-    figure.update_yaxes(draw.lines(names))
-    longest = shown[["before", "now"]].max(axis=1)
-    labels = [draw.signed(change, lang) for change in shown.change]
-    return draw.ends(figure, longest, labels, _("failed messages"), gap=3)
+    figure = draw.figure(
+        traces,
+        _("{now} failures now, {before} before: {change}", **sums),
+        _("Failed messages by error and channel, {shown} of {n}, largest change first", **sums),
+        SLOT * len(at) + 16,
+        lang,
+        key,
+    )
+    return draw.ends(
+        figure.update_yaxes(draw.lines(names)),
+        shown[["before", "now"]].max(axis=1),
+        [draw.signed(change, lang) for change in shown.change],
+        _("failed messages"),
+        gap=3,
+    )

@@ -67,8 +67,13 @@ def load(
                 hoverinfo="skip",
             )
         )
-    subtitle = _("Different contacts in the limit's window, {peak} at most", **facts)
-    figure = draw.figure(traces, title, subtitle, 280, lang)
+    figure = draw.figure(
+        traces,
+        title,
+        _("Different contacts in the limit's window, {peak} at most", **facts),
+        280,
+        lang,
+    )
     end = max(times[-1], times[0] + timedelta(hours=1))
     draw.timeline(figure, times[0], end, max(*counts, limit or 0, 1), _("contacts"), lang)
     if limit is not None:
@@ -100,8 +105,6 @@ def waves(frame: "pd.DataFrame", *, lang: Language = ENGLISH) -> go.Figure:
         start=lang.datetime(rows.start.iloc[-1]),
     )
     shown = rows.head(TOP)
-    facts = {"shown": len(shown), "n": lang.number(len(rows))}
-    subtitle = _("Contacts by wave against what fits the limit, {shown} of {n} waves", **facts)
     names = [
         f"{draw.wave(row.wave, lang)} · {lang.datetime(row.start)}" for row in shown.itertuples()
     ]
@@ -109,13 +112,16 @@ def waves(frame: "pd.DataFrame", *, lang: Language = ENGLISH) -> go.Figure:
         names = [
             f"{name} · {draw.shorten(c, 12)}" for name, c in zip(names, shown.channel, strict=True)
         ]
-    ends = [draw.share(*pair, lang) for pair in zip(shown.contacts, shown.capacity, strict=True)]
     return draw.bars(
         names,
         [(_("contacts"), WAIT, shown.contacts)],
-        ends,
+        [draw.share(*pair, lang) for pair in zip(shown.contacts, shown.capacity, strict=True)],
         title,
-        subtitle,
+        _(
+            "Contacts by wave against what fits the limit, {shown} of {n} waves",
+            shown=len(shown),
+            n=lang.number(len(rows)),
+        ),
         _("contacts"),
         lang,
         limits=shown.capacity,
@@ -133,8 +139,9 @@ def what_if(frame: "pd.DataFrame", *, lang: Language = ENGLISH) -> go.Figure:
     rows = rows.fillna({"waves": 0})
     done = ["" if time != time else lang.datetime(time) for time in rows.finish]
     many = [lang.ngettext("{n} wave", "{n} waves", int(count)) for count in rows.waves]
-    texts = [
-        _("{waves} · {time}", waves=w, time=t) if t else "" for w, t in zip(many, done, strict=True)
+    ends = [
+        _("{waves} · {time}", waves=w, time=t) if t else _("cannot be done")
+        for w, t in zip(many, done, strict=True)
     ]
     facts = {"scenario": draw.shorten(rows.scenario[0], 40), "time": done[0], "waves": many[0]}
     title = (
@@ -147,5 +154,5 @@ def what_if(frame: "pd.DataFrame", *, lang: Language = ENGLISH) -> go.Figure:
         subtitle = _(
             "Scenarios for {contacts} contacts", contacts=lang.number(int(rows.contacts.max()))
         )
-    ends, parts = [text or _("cannot be done") for text in texts], [(_("waves"), WAIT, rows.waves)]
+    parts = [(_("waves"), WAIT, rows.waves)]
     return draw.bars(rows.scenario, parts, ends, title, subtitle, _("waves"), lang, key=())

@@ -71,9 +71,12 @@ def flow(frame: "pd.DataFrame", *, lang: Language = ENGLISH) -> go.Figure:
         int(sums.get("tagged", 0)),
         total=lang.number(total),
     )
-    subtitle = _("What became of each of the {total} rows of the files", total=lang.number(total))
     return draw.figure(
-        [trace], title, subtitle, 44 * max(3, len(found), len(nodes) - len(found)), lang
+        [trace],
+        title,
+        _("What became of each of the {total} rows of the files", total=lang.number(total)),
+        44 * max(3, len(found), len(nodes) - len(found)),
+        lang,
     )
 
 
@@ -110,9 +113,13 @@ def recovery(frame: "pd.DataFrame", *, lang: Language = ENGLISH) -> go.Figure:
         elif row.reached:
             text = _("{count} reached", count=lang.number(int(row.reached)))
         ends.append(text)
-    parts = [(word(OUTCOMES, name, lang), OUTCOME_COLOURS[name], shown[name]) for name in OUTCOMES]
-    subtitle = _(
-        "Contacts by wave and outcome, {shown} of {n} waves", shown=len(shown), n=len(split)
+    return draw.bars(
+        [draw.wave(wave, lang) for wave in shown.index],
+        [(word(OUTCOMES, name, lang), OUTCOME_COLOURS[name], shown[name]) for name in OUTCOMES],
+        ends,
+        title,
+        _("Contacts by wave and outcome, {shown} of {n} waves", shown=len(shown), n=len(split)),
+        _("contacts"),
+        lang,
+        raw=shown.index,
     )
-    names = [draw.wave(wave, lang) for wave in shown.index]
-    return draw.bars(names, parts, ends, title, subtitle, _("contacts"), lang, raw=shown.index)

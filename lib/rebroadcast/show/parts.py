@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from typing import Any
 
 import pandas as pd
 from IPython.display import HTML
@@ -22,11 +23,6 @@ def html(*parts: Markup) -> HTML:
         if set("$\\") & set(text)
         else text
     )
-
-
-def grid(columns: Mapping[str, Iterable[object]]) -> pd.DataFrame:
-    """Cells of a table by its headings, as a frame that keeps markup as markup."""
-    return pd.DataFrame(columns, dtype=object)
 
 
 def table(
@@ -53,9 +49,11 @@ def table(
             role = {"th": "columnheader", "td": "cell"}[tag]
             kinds = [label.format(k, role, n) for k, n in zip(right, frame.columns, strict=True)]
         one = Markup("<{0}{1}>{2}</{0}>")
-        parts = (one.format(Markup(tag), k, c) for k, c in zip(kinds, cells, strict=True))
         return Markup("<tr{}>{}</tr>").format(
-            Markup(' role="row"') if cards else "", Markup("").join(parts)
+            Markup(' role="row"') if cards else "",
+            Markup("").join(
+                one.format(Markup(tag), k, c) for k, c in zip(kinds, cells, strict=True)
+            ),
         )
 
     size = Markup("").join(Markup('<col style="width:{}%">').format(width) for width in widths)
@@ -69,6 +67,11 @@ def table(
     rows = (row(cells, "td") for cells in frame.itertuples(index=False, name=None))
     body = Markup("<tbody>{}</tbody></table>").format(Markup("").join(rows))
     return Markup("{}{}{}{}").format(start, group, head, body)
+
+
+def grid(columns: Mapping[str, Iterable[object]], **look: Any) -> Markup:
+    """The `table` of cells by their headings; markup in them stays markup."""
+    return table(pd.DataFrame(columns, dtype=object), **look)
 
 
 def p(text: object, kind: str = "") -> Markup:
@@ -90,8 +93,9 @@ def verdict_label(verdict: str, lang: Language) -> Markup:
 def strip(cells: Iterable[tuple[str, str, str]]) -> Markup:
     """Tiles: (label, value, the verdict that colours it, if any)."""
     cell = Markup('<div class="tile-{}"><dt>{}</dt><dd>{}</dd></div>')
-    parts = (cell.format(kind, label, value) for label, value, kind in cells)
-    return Markup('<dl class="strip">{}</dl>').format(Markup("").join(parts))
+    return Markup('<dl class="strip">{}</dl>').format(
+        Markup("").join(cell.format(kind, label, value) for label, value, kind in cells)
+    )
 
 
 def moment(at: datetime, text: str) -> Markup:
@@ -118,12 +122,18 @@ def bar(delivered: int | None, failed: int, full: int | None, most: int) -> Mark
     width, height = BAR
     scale, at, rects = width / max(most, 1), 0.0, []
     for name, count in (("delivered", delivered or 0), ("failed", failed)):
-        one = Markup('<rect x="{:.1f}" y="2" width="{:.1f}" height="{}" fill="{}"/>')
-        rects.append(one.format(at, count * scale, height - 4, PARTS[name]))
+        rects.append(
+            Markup('<rect x="{:.1f}" y="2" width="{:.1f}" height="{}" fill="{}"/>').format(
+                at, count * scale, height - 4, PARTS[name]
+            )
+        )
         at += count * scale
     if full is not None:
-        line = Markup('<rect class="limit" x="{:.1f}" y="0" width="2" height="{}"/>')
-        rects.append(line.format(min(full * scale, width - 2), height))
+        rects.append(
+            Markup('<rect class="limit" x="{:.1f}" y="0" width="2" height="{}"/>').format(
+                min(full * scale, width - 2), height
+            )
+        )
     return Markup(
         '<svg class="bar" width="{0}" height="{1}" viewBox="0 0 {0} {1}"'
         ' preserveAspectRatio="none" aria-hidden="true">{2}</svg>'

@@ -139,6 +139,13 @@ CONFIDENCES = {  # how sure the meaning of an error is (column `confidence` of e
     "not": _("left aside: it is about the sender"),
     "": _("known to no rule"),
 }
+WORTH = {  # another try, by verdict or disposition
+    "wait": _("yes, later"),
+    "fix": _("after the change"),
+    "fix_first": _("after the change"),
+    "never": _("no"),
+    "unknown": _("look first"),
+}
 # of errors: what `exceptions.sentence` meets in data files, and what the system and pydantic say
 PIECES = (
     _("failed-messages export"),

@@ -12,7 +12,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from ..common.doubts import Doubt, n_
+from ..common.doubts import Doubt, concerning, n_
 from ..common.exceptions import InputError, sentence
 from ..common.folder import disk_full
 
@@ -187,29 +187,27 @@ def _write_sheet(sheet, target: Path, path: Path) -> None:
 
 
 def _sheet_doubts(path: Path, sheet, left: list[str]) -> Iterator[Doubt]:
-    if hidden := _hidden_rows(sheet):
-        yield Doubt(
-            "hidden rows",
-            n_(
-                "{file}: {n} row of the sheet is hidden, by a filter or by hand; it is read"
-                " as all others.",
-                "{file}: {n} rows of the sheet are hidden, by a filter or by hand; they are"
-                " read as all others.",
-            ),
-            {"file": path.name, "n": hidden},
-            hidden,
-        )
-    if left:
-        yield Doubt(
-            "sheets",
-            n_(
-                "{file} has {n} more sheet, which is not read; the data were taken from '{sheet}'.",
-                "{file} has {n} more sheets, which are not read; the data were taken from"
-                " '{sheet}'.",
-            ),
-            {"file": path.name, "n": len(left), "sheet": sheet.title},
-            len(left),
-        )
+    yield from concerning(
+        "hidden rows",
+        n_(
+            "{file}: {n} row of the sheet is hidden, by a filter or by hand; it is read"
+            " as all others.",
+            "{file}: {n} rows of the sheet are hidden, by a filter or by hand; they are"
+            " read as all others.",
+        ),
+        _hidden_rows(sheet),
+        file=path.name,
+    )
+    yield from concerning(
+        "sheets",
+        n_(
+            "{file} has {n} more sheet, which is not read; the data were taken from '{sheet}'.",
+            "{file} has {n} more sheets, which are not read; the data were taken from '{sheet}'.",
+        ),
+        len(left),
+        file=path.name,
+        sheet=sheet.title,
+    )
 
 
 def _hidden_rows(sheet) -> int:

@@ -122,7 +122,6 @@ class Source:
 @cache
 def known() -> dict:
     """The exports of the platform, by kind: their title, columns, and those that are required."""
-    forms = profile.packaged()[profile.HOME].form
     return {
         "exports": {
             form.kind: {
@@ -130,7 +129,7 @@ def known() -> dict:
                 "required": form.required,
                 "columns": [*form.columns, *MORE.get(form.kind, ())],
             }
-            for form in reversed(forms)
+            for form in reversed(profile.packaged()[profile.HOME].form)
             if form.rows is None
         }
     }
@@ -286,9 +285,6 @@ def open_source(path: Path, export: str, scratch: Path, wanted: str = "") -> lis
         source, home = replace(source, delimiter=""), profile.asked(profile.HOME)
         return [_match(source, _parquet_header(path), export, home)]
     if seen.start.startswith((b"PK\x03\x04", b"\x1f\x8b")):
-        packed = archives.unpack(
-            path, scratch / f"{seen.sha256}.csv", lambda cells: _known(profiles, cells)
-        )
         members = [
             replace(
                 source,
@@ -297,7 +293,9 @@ def open_source(path: Path, export: str, scratch: Path, wanted: str = "") -> lis
                 name=f"{path.name}{one.name}",
                 longer_name=f"{path}{one.name}",
             )
-            for one in packed
+            for one in archives.unpack(
+                path, scratch / f"{seen.sha256}.csv", lambda cells: _known(profiles, cells)
+            )
         ]
         return [_open_text(one, export, scratch, profiles, survey(one.path)) for one in members]
     return [_open_text(source, export, scratch, profiles, seen)]
@@ -329,9 +327,8 @@ def _open_text(
     code = "utf-8-sig" if seen.utf8 else encoding(source.path)
     if MARKED.match(seen.start) or not code.startswith("utf-8"):  # else the engine reads it
         decoded = scratch / f"{source.path.stem}-{source.sha256[:12]}.utf8.csv"
-        errors = (
-            "strict" if code.startswith("utf-16") else "surrogateescape"
-        )  # then only the row of such a byte is refused
+        # Escaped, only the row of such a byte is refused.
+        errors = "strict" if code.startswith("utf-16") else "surrogateescape"
         try:
             with (
                 source.path.open(encoding=code, errors=errors, newline="") as old,
@@ -486,8 +483,7 @@ def _inside(source: Source, lines: list[str]) -> ColumnError | None:
     """The error for JSON lines whose objects hold, as text, what is looked for; None for others."""
     first: dict = next((json.loads(line) for line in lines if is_object(line)), {})
     texts = {name: text for name, text in first.items() if isinstance(text, str)}
-    name = next((name for name, text in texts.items() if is_object(text)), "")
-    if not name:
+    if not (name := next((name for name, text in texts.items() if is_object(text)), "")):
         return None
     return ColumnError(
         "{file} is a log whose lines hold other JSON objects as the text of '{name}'; take them out"
@@ -696,7 +692,6 @@ def _match(source: Source, header: list[str], export: str, profiles: list[Profil
     names = profile.places(form, header)
     label = _label(next(name for name in form.required if name not in names))
     extra = [cell for cell, n in zip(header, names, strict=True) if n is None]
-    hint = _other(fits) or did_you_mean(label, extra)
     raise ColumnError(
         "{file} has no '{column}' column, which a {title} needs; found: {columns}.{hint}",
         source.path,
@@ -704,7 +699,7 @@ def _match(source: Source, header: list[str], export: str, profiles: list[Profil
         column=label,
         title=sentence(form.name),
         columns=_listed(header),
-        hint=hint or _how_to_add(source),
+        hint=_other(fits) or did_you_mean(label, extra) or _how_to_add(source),
     )
 
 
@@ -750,10 +745,9 @@ def _accept(source: Source, header: list[str], export: str, fits: list[Fit]) -> 
     if source.document:
         return replace(source, header=tuple(profile.within(fit)), fit=fit)
     names = profile.places(fit.form, header)
-    twice = [n for n, times in Counter(filter(None, names)).items() if times > 1]
-    for name in twice:
+    for name in dict.fromkeys(filter(None, names)):
         both = [cell for cell, n in zip(header, names, strict=True) if n == name]
-        if not fit.form.fallback or len({key(cell) for cell in both}) < len(both):
+        if len(both) > 1 and (not fit.form.fallback or len(set(map(key, both))) < len(both)):
             raise ColumnError(
                 "{file} has two columns that both fit '{column}': {columns}; put them"
                 " together in one, or rename or remove one.",
