@@ -804,7 +804,7 @@ def test_messages_of_agents_and_workflows_alone_are_recovered(tmp_path):
 def test_a_filter_that_leaves_nothing_to_recover_is_named(name, value):
     given = {"exports": str(FAULTS / "nm.csv"), "timezone": "UTC", "tag": "t", name: value}
     bench = opened(given)
-    with pytest.raises(ParameterError, match=f"left for {name} .*{value}"):
+    with pytest.raises(ParameterError, match=f"No failed message .*{name} .*{value}"):
         recover.recover(bench.settings, bench.tables)
 
 
