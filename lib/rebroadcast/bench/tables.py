@@ -420,7 +420,9 @@ class Tables:
         at, sent, own = rows.local_at, rows.broadcast.notnull(), self.selected(rows)
         counted = self.counted(rows)
         parts = [rows[part] for part in id_parts("message_id", rows)]
-        silent = rows.masked.fill_null("").strip().lower().re_search(NO_REASON)
+        said = rows.masked.fill_null("").strip().lower()
+        # A pattern takes as long as all the rest: only those whose texts tell nothing are read.
+        silent = ibis.cases((rows.cause == "unknown", said.re_search(NO_REASON)), else_=False)
         found = rows.aggregate(
             newest=rows.sent_at.max(),
             first=at.min(where=sent),
@@ -429,7 +431,7 @@ class Tables:
             months=at.month().nunique(),
             nowhere=rows.count(where=rows.channel_id.fill_null("") == ""),
             again=rows.count(where=own & _again(rows)),
-            silent=rows.count(where=own & (rows.cause == "unknown") & silent),
+            silent=rows.count(where=own & silent),
             named=sum(part.count(where=own) for part in parts),
             unique=distinct_ids("message_id", rows, own),
             counting=rows.channel_id.collect(where=counted, distinct=True),
