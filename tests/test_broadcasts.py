@@ -13,6 +13,7 @@ from months import month
 from rebroadcast.common.exceptions import ParameterError
 from rebroadcast.reading import exports
 from rebroadcast.recovery import broadcasts
+from rebroadcast.recovery.contents import hashed
 
 SEEDS = range(6)
 FEW = 10  # failed messages from which on a broadcast is told by these alone
@@ -499,3 +500,27 @@ def test_a_broadcast_is_one_in_the_words_of_another_language(write, word):
     assert tables.facts["counted"] == 3 and tables.facts["failed"] == 5
     for asked in (word, "broadcast"):
         assert opened(given | {"sender_type": asked}).tables.facts["failed"] == 3
+
+
+@pytest.mark.parametrize(("name", "same"), [("promo_nov", True), ("promo_dic", False), ("", False)])
+def test_a_ledger_that_knows_a_template_by_its_name_alone_knows_it_again(write, name, same):
+    body = "Hola {}, tu tienda tiene zapatos con descuento"
+    template = [
+        json.dumps(
+            {"type": "template", "template": {"name": "promo_nov", "text": body.format(who)}}
+        )
+        for who in ("Ana", "Luis", "Marta")
+    ]
+    rows = [row(str(n), f"m{n}") for n in range(len(template))]
+    for cells_of_row, content in zip(rows, template, strict=True):
+        cells_of_row[7] = content
+    bench = opened({"exports": str(write(rows)), "timezone": "UTC"})
+    [one] = bench.tables.inputs.groups.found.itertuples(index=False)
+    assert one.template == "promo_nov" and len(one.shape.split()) > 1
+    former = bench.tables.inputs.groups.found.assign(
+        broadcast="former", shape=hashed(f"template:{name}") if name else ""
+    )
+    found = broadcasts.find(
+        bench.tables.engine, bench.tables.inputs.export.table, known=former
+    ).found
+    assert (found["broadcast"].tolist() == ["former"]) == same
