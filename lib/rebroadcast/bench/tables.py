@@ -1,5 +1,6 @@
 """The tables of one run, each made once from the engine and the settings, and only read after."""
 
+from collections.abc import Collection
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -504,14 +505,7 @@ class Tables:
             known = [] if known is None else sorted(known)
             for value in getattr(self.settings.selection, name):
                 if profile.in_english(name, value).lower() not in known:
-                    return ParameterError(
-                        "No failed message has {name} '{value}'.{hint} Present: {known}.",
-                        name,
-                        name=name,
-                        value=value,
-                        hint=did_you_mean(value, known),
-                        known=", ".join(known) or sentence("none"),
-                    )
+                    return absent(name, value, known)
         names = ("channel", "from_", "to", "sender_type", "broadcast", "cause", "verdict", "text")
         stated = {n: self.settings.stated[n] for n in names if n in self.settings.stated}
         filters = ", ".join(f"{n.strip('_')} {value}" for n, value in stated.items())
@@ -767,3 +761,15 @@ def narrowing(table: ibis.Table, asked: Selection) -> list[ibis.Value]:
     masked = table.masked.fill_null("").strip().lower()
     sought = ibis.literal(asked.text.removeprefix("=").strip()).lower()
     return [*tests, masked == sought if asked.text[0] == "=" else masked.contains(sought)]
+
+
+def absent(name: str, value: str, known: Collection[str]) -> ParameterError:
+    """The refusal of a filter's value that no failed message has, beside those that are known."""
+    return ParameterError(
+        "No failed message has {name} '{value}'.{hint} Present: {known}.",
+        name,
+        name=name,
+        value=value,
+        hint=did_you_mean(value, known),
+        known=", ".join(known) or sentence("none"),
+    )

@@ -15,10 +15,9 @@ import pyarrow as pa
 from ..bench import doubts as bench_doubts
 from ..bench import parameters
 from ..bench.settings import Selection, Settings
-from ..bench.tables import Tables
+from ..bench.tables import Tables, absent
 from ..bench.workbench import Workbench
 from ..common.doubts import Doubt, loudest_first
-from ..common.exceptions import ParameterError, did_you_mean
 from ..common.folder import make
 from ..common.language import Language
 from ..limits import load as loads
@@ -169,14 +168,7 @@ def wanted(prepared: Prepared, asked: Selection) -> dict[str, object]:
         spelt = {option.lower(): option for option in known}
         for value in getattr(asked, name):
             if value.lower() not in spelt:
-                raise ParameterError(
-                    "No failed message has {name} '{value}'.{hint} Present: {known}.",
-                    name,
-                    name=name,
-                    value=value,
-                    hint=did_you_mean(value, known),
-                    known=", ".join(known),
-                )
+                raise absent(name, value, known)
         first[name] = tuple(spelt[value.lower()] for value in getattr(asked, name))
     return first
 
